@@ -1,0 +1,36 @@
+"""Errors a user can cause. Each has its own exit status; everything else is our bug and keeps its traceback.
+
+A message says where, what is wrong, what is known and what to do.
+"""
+
+
+class BenchError(Exception):
+    exit_status = 1
+
+
+class ProtocolError(BenchError):
+    """A protocol or scale file is wrong, or asks for what does not exist. Click uses 2 for wrong flags as well."""
+
+    exit_status = 2
+
+
+class UnknownNameError(ProtocolError):
+    """A name that is in no catalog."""
+
+
+class DataError(BenchError):
+    """A data folder, an animation or a caption file cannot be used."""
+
+    exit_status = 4
+
+
+class AssetError(BenchError):
+    """Weights are absent, or are not the ones the registry names."""
+
+    exit_status = 5
+
+
+class StoreError(BenchError):
+    """The store cannot be read or written, or another run holds it."""
+
+    exit_status = 6

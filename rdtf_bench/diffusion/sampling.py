@@ -1,0 +1,44 @@
+"""The sampling loop around diffusers' DDIM scheduler (Song et al. 2020): one generator a clip, nothing of a model."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from diffusers import DDIMScheduler
+from jaxtyping import Float
+from torch import Tensor
+
+from rdtf_bench.core.method import Sampler
+
+Latents = Float[Tensor, "B C F H W"]  # the networks' axes
+
+Denoise = Callable[[Latents, int], Latents]
+"""(noisy latents, timestep) -> the guided output of the network, in the scheduler's prediction type."""
+
+
+def noise_like(latents: Latents, generators: Sequence[torch.Generator]) -> Latents:
+    """Drawn on the CPU in float32, clip by clip, so that it depends on the clip's generator alone."""
+    draws = [torch.randn(latents.shape[1:], generator=generator) for generator in generators]
+    return torch.stack(draws).to(latents)
+
+
+@torch.no_grad()
+def sample_latents(
+    denoise: Denoise,
+    like: Latents,
+    *,
+    scheduler: DDIMScheduler,
+    generators: Sequence[torch.Generator],
+    sampler: Sampler,
+    project: Callable[[Latents], Latents] | None = None,
+) -> Latents:
+    """Latents of `like`'s shape, dtype and device. `project` re-imposes what is known before each network call."""
+    scheduler.set_timesteps(sampler.num_steps)
+    latents = noise_like(like, generators) * scheduler.init_noise_sigma
+    for timestep in scheduler.timesteps.tolist():
+        if project is not None:
+            latents = project(latents)
+        output = denoise(latents, timestep)
+        # drawn at every step, so that eta changes the amount of noise and not which noise
+        noise = noise_like(latents, generators) if sampler.eta > 0 else None
+        latents = scheduler.step(output, timestep, latents, eta=sampler.eta, variance_noise=noise).prev_sample
+    return latents if project is None else project(latents)

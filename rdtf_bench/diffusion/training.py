@@ -1,0 +1,97 @@
+"""The one training loop: equal budgets, AdamW, EMA, checkpoints that end in the same bits as an uninterrupted run.
+
+What a step sees depends on (seed, step) alone, so a checkpoint holds weights, optimiser and EMA, but no random state.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from diffusers.optimization import get_constant_schedule_with_warmup
+from diffusers.training_utils import EMAModel
+from torch import Tensor, nn
+
+from rdtf_bench.core.method import OnStep, Training
+from rdtf_bench.core.seeds import generator_for
+
+LossAt = Callable[[int, torch.Generator], tuple[Tensor, dict[str, float]]]
+"""(step, its generator) -> the loss to minimise, and what else to log."""
+
+
+class Stateful(Protocol):
+    """Something that changes while training and must be in the checkpoint, such as a curriculum."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None: ...
+
+
+def batch_indices(num_clips: int, training: Training, step: int) -> list[int]:
+    """Which clips step `step` sees: passes over a fresh permutation each, the last of a pass wrapping into the next."""
+    first = step * training.batch_size
+    places = range(first, first + training.batch_size)
+    orders = {
+        epoch: torch.randperm(num_clips, generator=generator_for(training.seed, "order", epoch)).tolist()
+        for epoch in {place // num_clips for place in places}
+    }
+    return [orders[place // num_clips][place % num_clips] for place in places]
+
+
+def train(
+    parameters: Mapping[str, nn.Parameter],
+    loss_at: LossAt,
+    training: Training,
+    *,
+    folder: Path,
+    on_step: OnStep,
+    stateful: Mapping[str, Stateful] | None = None,
+) -> None:
+    """Run `training.num_steps` steps on `parameters`, from the checkpoint in `folder` where there is one.
+
+    The parameters end as their exponential moving average (EMAModel's warm-up; `ema_decay` 0 switches it off).
+    """
+    trained = list(parameters.values())
+    optimizer = torch.optim.AdamW(trained, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True)
+    schedule = get_constant_schedule_with_warmup(optimizer, training.warmup_steps)
+    ema = EMAModel(trained, decay=training.ema_decay, use_ema_warmup=True, power=3 / 4)
+    parts: dict[str, Any] = {"optimizer": optimizer, "schedule": schedule, "ema": ema, **(stateful or {})}
+    path = folder / "checkpoint.pt"
+    first = _resume(path, parameters, parts)
+    for step in range(first, training.num_steps):
+        loss, logged = loss_at(step, generator_for(training.seed, "step", step))
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(trained, training.max_grad_norm)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad(set_to_none=True)
+        ema.step(trained)
+        on_step(step, {"loss": loss.item(), "grad_norm": float(norm), **logged})
+        if (step + 1) % training.checkpoint_every == 0 and step + 1 < training.num_steps:
+            _save(path, step + 1, parameters, parts)
+    if training.ema_decay > 0:
+        ema.copy_to(trained)
+
+
+def _resume(path: Path, parameters: Mapping[str, nn.Parameter], parts: Mapping[str, Any]) -> int:
+    if not path.is_file():
+        return 0
+    saved = torch.load(path, weights_only=True)
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(saved["parameters"][name])
+    for name, part in parts.items():
+        part.load_state_dict(saved[name])
+    return int(saved["step"])
+
+
+def _save(path: Path, step: int, parameters: Mapping[str, nn.Parameter], parts: Mapping[str, Any]) -> None:
+    half_written = path.with_suffix(".tmp")
+    weights = {name: parameter.detach() for name, parameter in parameters.items()}
+    state = {"step": step, "parameters": weights, **{name: part.state_dict() for name, part in parts.items()}}
+    with half_written.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    half_written.replace(path)
