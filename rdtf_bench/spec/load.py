@@ -1,0 +1,100 @@
+"""protocols/<name>.yaml -> TableSpec, scales/<name>.yaml -> Scale, or an error that names the file and every fault."""
+
+import difflib
+import json
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from rdtf_bench import catalog
+from rdtf_bench.core.errors import ProtocolError
+from rdtf_bench.spec.schema import Part, Scale, TableSpec
+
+Spec = TypeVar("Spec", bound=Part)
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML takes the last of two equal keys in silence; we do not."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        if twice := sorted({key for key in keys if keys.count(key) > 1}):
+            raise ProtocolError(f"{node.start_mark.name}:{node.start_mark.line + 1}: written twice: {twice}")
+        return super().construct_mapping(node, deep)
+
+
+def protocol_names() -> list[str]:
+    return _yaml_names(files("rdtf_bench.protocols"))
+
+
+def scale_names() -> list[str]:
+    return _yaml_names(files("rdtf_bench.protocols") / "scales")
+
+
+def load_protocol(name: str) -> TableSpec:
+    if name not in protocol_names():
+        raise catalog.unknown("protocol", name, protocol_names())
+    spec = parse(files("rdtf_bench.protocols") / f"{name}.yaml", TableSpec)
+    _check_names(spec)
+    return spec
+
+
+def load_scale(name: str) -> Scale:
+    if name not in scale_names():
+        raise catalog.unknown("scale", name, scale_names())
+    return parse(files("rdtf_bench.protocols") / "scales" / f"{name}.yaml", Scale)
+
+
+def parse(path: Traversable, spec: type[Spec]) -> Spec:
+    loader = _Loader(path.read_text(encoding="utf-8"))
+    loader.name = path.name
+    try:
+        raw = loader.get_single_data()
+    except yaml.YAMLError as e:
+        raise ProtocolError(f"{path.name} is not YAML: {e}") from None
+    try:
+        # through JSON: strict mode then still takes a list for a tuple
+        return spec.model_validate_json(json.dumps(raw))
+    except ValidationError as e:
+        faults = "\n".join(f"  {_place(fault['loc'])}: {_said(fault, spec)}" for fault in e.errors())
+        raise ProtocolError(f"{path.name} is not a valid {spec.__name__}:\n{faults}") from None
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, location)) or "file"
+
+
+def _said(fault: Any, spec: type[BaseModel]) -> str:
+    message = str(fault["msg"])
+    if fault["type"] != "extra_forbidden":
+        return message
+    known = {field for model in _models(spec) for field in model.model_fields}
+    close = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
+    return f"there is no such key.{f' Did you mean {close[0]!r}?' if close else ''}"
+
+
+def _models(spec: type[BaseModel]) -> list[type[BaseModel]]:
+    parts = [spec]
+    for field in spec.model_fields.values():
+        for kind in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                parts += _models(kind)
+    return parts
+
+
+def _check_names(spec: TableSpec) -> None:
+    """Every name of the file is in the catalog; the first that is not is named with its place."""
+    places = [("dataset", "dataset", spec.dataset)]
+    places += [("metric", f"metrics.{i}", name) for i, name in enumerate(spec.metrics)]
+    places += [("control", f"controls.{i}", name) for i, name in enumerate(spec.controls)]
+    places += [("method", f"rows.{i}.method", row.method) for i, row in enumerate(spec.rows)]
+    for kind, place, name in places:
+        if name not in catalog.names(kind):
+            raise ProtocolError(f"{spec.name}.yaml: {place}: {catalog.unknown(kind, name, catalog.names(kind))}")
+
+
+def _yaml_names(folder: Traversable) -> list[str]:
+    return sorted(path.name.removesuffix(".yaml") for path in folder.iterdir() if path.name.endswith(".yaml"))

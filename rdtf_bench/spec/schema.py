@@ -1,0 +1,125 @@
+"""The shape of protocols/*.yaml and protocols/scales/*.yaml. Read this file to learn what they may say."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import model_validator
+
+Option = int | float | str | bool | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
+Options = dict[str, Option]
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class PaperValue(Part):
+    """A number as printed, so `22.10` keeps its digits, and where it is printed. "0.96 B" is in billions."""
+
+    value: Annotated[str, Field(pattern=r"^-?\d+(\.\d+)?( [MB])?$")]
+    source: str
+
+    @property
+    def number(self) -> float:
+        digits, _, unit = self.value.partition(" ")
+        return float(digits) * {"": 1.0, "M": 1e6, "B": 1e9}[unit]
+
+
+class Row(Part):
+    """One line of the table."""
+
+    label: str
+    method: str
+    options: Options = {}
+    paper: dict[str, PaperValue] = {}
+
+
+class TableSpec(Part):
+    """One table: who is compared, on what, by which metrics, and what the paper printed."""
+
+    name: str
+    version: PositiveInt
+    title: str
+    source: str
+    dataset: str
+    task: str
+    known_frames: Literal["overwrite", "keep"]
+    metrics: tuple[str, ...]
+    seeds: tuple[NonNegativeInt, ...]
+    controls: tuple[str, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def paper_values_are_of_our_metrics(self) -> "TableSpec":
+        for row in self.rows:
+            if stray := sorted(set(row.paper) - set(self.metrics)):
+                raise ValueError(f"row {row.label!r} quotes {stray}, which this protocol does not measure")
+        return self
+
+
+class ClipShape(Part):
+    num_frames: PositiveInt
+    size_px: PositiveInt
+
+
+class DataSizes(Part):
+    """Clips at most of each split; frames at most kept of one training sticker, at equal intervals."""
+
+    train: PositiveInt
+    validation: PositiveInt
+    test: PositiveInt
+    max_frames: PositiveInt
+
+
+class Budget(Part):
+    """What every trained row of a table pays alike."""
+
+    num_steps: PositiveInt
+    batch_size: PositiveInt
+    weight_decay: NonNegativeFloat
+    warmup_steps: NonNegativeInt
+    max_grad_norm: PositiveFloat
+    ema_decay: NonNegativeFloat
+    checkpoint_every: PositiveInt
+
+
+class Sampling(Part):
+    num_steps: PositiveInt
+    batch_size: PositiveInt
+
+
+class MethodAtScale(Part):
+    """What one method uses at this scale: its size, its learning rate, its sampler."""
+
+    learning_rate: PositiveFloat
+    eta: NonNegativeFloat
+    guidance_text: NonNegativeFloat
+    guidance_image: NonNegativeFloat = 1.0
+    options: Options = {}
+
+
+class Timing(Part):
+    """Denoiser seconds: forward passes at batch 1, interleaved over the methods."""
+
+    warmup: NonNegativeInt
+    repeats: PositiveInt
+
+
+class Scale(Part):
+    """How large everything is; a protocol never repeats any of it."""
+
+    name: str
+    version: PositiveInt
+    title: str
+    device: Literal["cpu", "cuda"]
+    workers: PositiveInt
+    threads_per_worker: PositiveInt
+    clip: ClipShape
+    data: DataSizes
+    assets: dict[str, str]
+    training: Budget
+    sampling: Sampling
+    timing: Timing
+    metrics: dict[str, Options]
+    methods: dict[str, MethodAtScale]
