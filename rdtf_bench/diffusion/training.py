@@ -6,7 +6,7 @@ What a step sees depends on (seed, step) alone, so a checkpoint holds weights, o
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from diffusers.optimization import get_constant_schedule_with_warmup
@@ -20,6 +20,7 @@ LossAt = Callable[[int, torch.Generator], tuple[Tensor, dict[str, float]]]
 """(step, its generator) -> the loss to minimise, and what else to log."""
 
 
+@runtime_checkable
 class Stateful(Protocol):
     """Something that changes while training and must be in the checkpoint, such as a curriculum."""
 
@@ -61,7 +62,7 @@ def train(
     first = _resume(path, parameters, parts)
     for step in range(first, training.num_steps):
         loss, logged = loss_at(step, generator_for(training.seed, "step", step))
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(trained, training.max_grad_norm)
         optimizer.step()
         schedule.step()
