@@ -33,6 +33,7 @@ METRICS = {
 }
 RECIPES = {"toy": "rdtf_bench.models.toy.build"}
 FEATURES = {"efficientnet": "rdtf_bench.metrics.features.efficientnet"}
+STATISTICS = {"groups": "rdtf_bench.metrics.statistics"}
 
 KINDS = {
     "method": METHODS,
@@ -41,6 +42,7 @@ KINDS = {
     "metric": METRICS,
     "recipe": RECIPES,
     "feature": FEATURES,
+    "statistic": STATISTICS,
 }
 
 

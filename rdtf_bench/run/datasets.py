@@ -1,0 +1,123 @@
+"""Which clips a run uses: from a protocol's data set name, the user's --data and the scale. No torch.
+
+A data set module offers, torch-free at import: MIN_TEST_CLIPS, `builtin(counts) -> {split: fingerprint}` and counts of
+what it makes itself, `prepare(source, store=) -> Path`, `read(root, cache=)`, `choose(...)`, and for pixels
+`clip_frames(path, num_frames=, size_px=)` and `all_frames(path, most=, size_px=)`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rdtf_bench import catalog
+from rdtf_bench.core.errors import DataError
+from rdtf_bench.spec.plan import DataIdentity
+from rdtf_bench.spec.schema import DataSizes
+
+BUILTIN = "toy"
+MIN_TEST_CLIPS = 50
+"""Below this many test clips an interval means nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipFile:
+    """One sticker in use."""
+
+    id: str
+    path: Path
+    caption: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    identity: DataIdentity
+    clips: dict[str, tuple[ClipFile, ...]]  # by split; empty for built-in data that has not been written yet
+    facts: dict[str, Any] = field(default_factory=dict)  # for the record: counts, clips left out, files skipped
+
+
+def parse_data_options(given: Sequence[str]) -> dict[str, str]:
+    """`--data asg=DIR` -> {"asg": "DIR"}."""
+    sources = {}
+    for text in given:
+        name, separator, source = text.partition("=")
+        if not separator or not source:
+            raise DataError(f"--data {text!r} is not of the form NAME=FOLDER, such as --data asg=my_stickers")
+        if name not in catalog.names("dataset"):
+            raise catalog.unknown("dataset", name, catalog.names("dataset"))
+        sources[name] = source
+    return sources
+
+
+def identify(name: str, source: str | None, sizes: DataSizes, min_frames: int, *, store: Path) -> DataIdentity:
+    """What the plan needs to know. Built-in data is not written for it; a folder is read (from its index once known)."""
+    if source is None:
+        return _builtin_identity(name, sizes)
+    return read(name, source, sizes, min_frames, store=store, skip_broken=True).identity
+
+
+def read(
+    name: str, source: str | None, sizes: DataSizes, min_frames: int, *, store: Path, skip_broken: bool
+) -> Dataset:
+    """The clips themselves. Built-in data is written into the store if it is not there."""
+    module = catalog.load("dataset", name)
+    root = module.prepare(source, store=store)
+    folder = module.read(root, name=name, cache=store / "data" / "indexes")
+    folder.require_unbroken(skip_broken=skip_broken)
+    most = {"train": sizes.train, "validation": sizes.validation, "test": sizes.test}
+    # a training sticker may be short (it is extended); what is scored must have the clip's frames
+    fewest = {"train": 2, "validation": min_frames, "test": min_frames}
+    chosen = {
+        split: module.choose(folder.clips, split=split, most=most[split], min_frames=fewest[split]) for split in most
+    }
+    clips = {
+        split: tuple(ClipFile(id=clip.id, path=clip.path, caption=clip.caption) for clip in choice.clips)
+        for split, choice in chosen.items()
+    }
+    identity = (
+        _builtin_identity(name, sizes)
+        if source is None
+        else DataIdentity(
+            dataset=name,
+            source=source,
+            **{split: module.fingerprint(choice.clips) for split, choice in chosen.items()},
+            **{f"num_{split}": len(choice.clips) for split, choice in chosen.items()},
+        )
+    )
+    _require_enough(root, clips)
+    facts = {
+        "source": source or BUILTIN,
+        "files": len(folder.clips),
+        "split_from": folder.split_from,
+        "captions_from": folder.captions_from,
+        "in_use": {split: len(files) for split, files in clips.items()},
+        "left_out_short": {split: choice.left_out_short for split, choice in chosen.items()},
+        "skipped_broken": [str(broken.path) for broken in folder.broken],
+    }
+    return Dataset(identity=identity, clips=clips, facts=facts)
+
+
+def _builtin_identity(name: str, sizes: DataSizes) -> DataIdentity:
+    """From the generator's own parameters and the counts in use: the same bytes come out of them."""
+    made = catalog.load("dataset", name).builtin()
+    counts = {
+        split: min(most, made.counts[split])
+        for split, most in (("train", sizes.train), ("validation", sizes.validation), ("test", sizes.test))
+    }
+    return DataIdentity(
+        dataset=name,
+        source=BUILTIN,
+        **{split: f"{made.fingerprint}:{split}:{count}" for split, count in counts.items()},
+        **{f"num_{split}": count for split, count in counts.items()},
+    )
+
+
+def _require_enough(root: Path, clips: dict[str, tuple[ClipFile, ...]]) -> None:
+    if len(clips["test"]) < MIN_TEST_CLIPS:
+        raise DataError(
+            f"{root}: the test split has {len(clips['test'])} usable clips, and at least {MIN_TEST_CLIPS} are needed for "
+            "an interval that means something. Add animations, or give more of them 'test' in the split column of the "
+            "metadata file."
+        )
+    if not clips["train"]:
+        raise DataError(f"{root}: the training split is empty. Check the split column of the metadata file.")

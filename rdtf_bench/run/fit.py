@@ -1,0 +1,118 @@
+"""A cell's training part -> weights in the store, or what the store has of them. Resumes from its last checkpoint."""
+
+import dataclasses
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+
+from rdtf_bench import catalog
+from rdtf_bench.core.errors import ProtocolError
+from rdtf_bench.core.method import Method, Training, TrainingClips
+from rdtf_bench.core.store import Store, write_text
+from rdtf_bench.run.progress import Report
+
+
+def typed_config(kind: str, name: str, options: Mapping[str, Any], where: str) -> Any:
+    """The module's own Config from a protocol's options, every unknown or ill-typed one named."""
+    config = catalog.load(kind, name).Config
+    allowed = {field.name for field in dataclasses.fields(config)}
+    if stray := sorted(set(options) - allowed):
+        raise ProtocolError(f"{where}: {name} has no option {stray}; it has {sorted(allowed)}")
+    try:
+        # through JSON: strict mode then still takes a list for a tuple
+        return TypeAdapter(config).validate_json(json.dumps(dict(options)), strict=True)
+    except ValidationError as e:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in e.errors())
+        raise ProtocolError(f"{where}: options of {name}: {faults}") from None
+
+
+def build(fit: Mapping[str, Any], assets: Mapping[str, Path], device: torch.device) -> Method:
+    module = catalog.load("method", fit["method"])
+    config = typed_config("method", fit["method"], fit["options"], f"method {fit['method']}")
+    wanted = {role: assets[role] for role in fit["assets"]}
+    method: Method = module.build(config, assets=wanted, device=device)
+    return method
+
+
+def fitted(
+    fit: Mapping[str, Any],
+    key: str,
+    clips: TrainingClips,
+    *,
+    store: Store,
+    assets: Mapping[str, Path],
+    device: torch.device,
+    report: Report,
+) -> Method:
+    """The method with this fit's weights, trained now if the store does not have them."""
+    method = build(fit, assets, device)
+    if not store.has("fit", key):
+        _train(method, fit, key, clips, store=store, report=report)
+        # the weights as stored, so that what follows does not depend on whether they were trained just now
+        method = build(fit, assets, device)
+    method.load(store.path("fit", key) / "weights")
+    return method
+
+
+def _train(
+    method: Method, fit: Mapping[str, Any], key: str, clips: TrainingClips, *, store: Store, report: Report
+) -> None:
+    folder = store.unfinished("fit", key)
+    checkpoints, weights = folder / "checkpoints", folder / "weights"
+    checkpoints.mkdir(exist_ok=True)
+    training = Training(**fit["training"])
+    log = _Log(folder / "log.jsonl", training.num_steps, report)
+    method.fit(clips, training, folder=checkpoints, on_step=log.add)
+    log.close()
+    shutil.rmtree(weights, ignore_errors=True)
+    weights.mkdir()
+    method.save(weights)
+    shutil.rmtree(checkpoints)
+    facts = {"identity": dict(fit), "seconds": log.seconds(), "components": method.parameter_counts()}
+    write_text(folder / "fit.json", json.dumps(facts, indent=1, sort_keys=True) + "\n")
+    store.finish("fit", key)
+
+
+def read_facts(store: Store, key: str) -> dict[str, Any]:
+    """`identity`, `seconds` of training and `components` (parameter counts) of a finished fit."""
+    facts: dict[str, Any] = json.loads((store.path("fit", key) / "fit.json").read_text(encoding="utf-8"))
+    return facts
+
+
+def read_log(path: Path) -> list[dict[str, float]]:
+    """One row a step. A resumed fit repeats the steps after its checkpoint with the same values: the last one counts."""
+    rows = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        rows[row["step"]] = row
+    return [rows[step] for step in sorted(rows)]
+
+
+class _Log:
+    """Appends a line a step; `elapsed_s` counts the time of all tries."""
+
+    def __init__(self, path: Path, num_steps: int, report: Report) -> None:
+        self._path = path
+        self._before_s = read_log(path)[-1]["elapsed_s"] if path.is_file() and path.stat().st_size else 0.0
+        self._file = path.open("a", encoding="utf-8")
+        self._began_s = time.monotonic()
+        self._num_steps = num_steps
+        self._report = report
+
+    def add(self, step: int, measured: dict[str, float]) -> None:
+        row = {"step": step, "elapsed_s": round(self.seconds(), 3), **measured}
+        self._file.write(json.dumps(row) + "\n")
+        self._file.flush()
+        self._report.advance(step + 1, self._num_steps)
+
+    def seconds(self) -> float:
+        return self._before_s + time.monotonic() - self._began_s
+
+    def close(self) -> None:
+        self._file.close()

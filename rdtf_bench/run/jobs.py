@@ -1,0 +1,254 @@
+"""The pieces of work a run is made of: each is one function call in a worker process, and leaves its result in the store.
+
+A job that finds its result there does nothing, so a run that was killed goes on where it stopped.
+"""
+
+import resource
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL
+
+from rdtf_bench import catalog
+from rdtf_bench.core.metric import Score
+from rdtf_bench.core.store import Store, key_of
+from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
+from rdtf_bench.run import clips as stored_clips
+from rdtf_bench.run import fit as fitting
+from rdtf_bench.run import sample as sampling
+from rdtf_bench.run import score as scoring
+from rdtf_bench.run.clips import RealClips, StoredTrainingClips
+from rdtf_bench.run.datasets import ClipFile
+from rdtf_bench.run.progress import Report, Sink
+from rdtf_bench.spec.plan import Cell
+from rdtf_bench.spec.schema import Scale
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What every job of a run is told."""
+
+    store: Store
+    scale: Scale
+    assets: Mapping[str, Path]  # role -> weights
+    dataset: str
+    clips: Mapping[str, tuple[ClipFile, ...]]  # split -> stickers in use
+    real: Mapping[str, str]  # split -> key of the decoded clips
+    training_frames: str
+    training_latents: str
+    training_features: str
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self.scale.device)
+
+    def real_clips(self, split: str) -> RealClips:
+        return stored_clips.read_clips(self.store.path("clips", self.real[split]))
+
+    def training_clips(self) -> StoredTrainingClips:
+        return StoredTrainingClips(
+            self.store.path("training_frames", self.training_frames),
+            self.store.path("training_latents", self.training_latents),
+            self.store.path("training_features", self.training_features),
+        )
+
+
+def prepare_real(bench: Bench, sink: Sink, job: str) -> None:
+    """Decode the clips that are scored."""
+    for done, (split, key) in enumerate(bench.real.items()):
+        shape = bench.scale.clip
+        bench.store.make(
+            "clips",
+            key,
+            lambda folder, split=split: stored_clips.write_clips(
+                folder, bench.dataset, bench.clips[split], num_frames=shape.num_frames, size_px=shape.size_px
+            ),
+        )
+        Report(sink, job, "decoding").advance(done + 1, len(bench.real))
+
+
+def prepare_frames(bench: Bench, sink: Sink, job: str) -> None:
+    bench.store.make(
+        "training_frames",
+        bench.training_frames,
+        lambda folder: stored_clips.write_training_frames(
+            folder,
+            bench.dataset,
+            bench.clips["train"],
+            max_frames=bench.scale.data.max_frames,
+            size_px=bench.scale.clip.size_px,
+            report=Report(sink, job, "decoding"),
+        ),
+    )
+
+
+def prepare_latents(bench: Bench, sink: Sink, job: str) -> None:
+    frames = bench.store.path("training_frames", bench.training_frames)
+    bench.store.make(
+        "training_latents",
+        bench.training_latents,
+        lambda folder: stored_clips.write_latents(
+            folder, frames, bench.assets["autoencoder"], device=bench.device, report=Report(sink, job, "encoding")
+        ),
+    )
+
+
+def prepare_features(bench: Bench, sink: Sink, job: str) -> None:
+    frames = bench.store.path("training_frames", bench.training_frames)
+    bench.store.make(
+        "training_features",
+        bench.training_features,
+        lambda folder: stored_clips.write_features(
+            folder,
+            frames,
+            bench.assets["frame_features"],
+            size_px=bench.scale.clip.size_px,
+            report=Report(sink, job, "frame features"),
+        ),
+    )
+
+
+def train_and_sample(bench: Bench, sink: Sink, job: str, cell: Cell) -> float:
+    """A method's row, from training to stored clips. Returns this process's peak memory in GiB."""
+    assert cell.fit is not None
+    if not bench.store.has("samples", cell.sample_key):
+        method = fitting.fitted(
+            cell.fit,
+            cell.fit_key,
+            bench.training_clips(),
+            store=bench.store,
+            assets=bench.assets,
+            device=bench.device,
+            report=Report(sink, job, "training"),
+        )
+        sampling.write_samples(
+            method,
+            cell.sample,
+            cell.sample_key,
+            bench.real_clips("test"),
+            store=bench.store,
+            report=Report(sink, job, "sampling"),
+        )
+    return peak_memory_gib()
+
+
+def make_control(bench: Bench, sink: Sink, job: str, cell: Cell) -> float:
+    """A control row's clips: what they must show does not depend on any training."""
+    if not bench.store.has("samples", cell.sample_key):
+        sampling.write_control(_control_video(bench, cell), cell.sample_key, store=bench.store)
+    Report(sink, job, "making").advance(1, 1)
+    return peak_memory_gib()
+
+
+def _control_video(bench: Bench, cell: Cell) -> VideoU8:
+    if cell.method == "noise_floor":
+        other = bench.real_clips(cell.sample["other"]["split"])
+        return other.video[: len(bench.clips["test"])]
+    controls = catalog.load("control", cell.method)
+    autoencoder = AutoencoderKL.from_pretrained(bench.assets["autoencoder"]).to(bench.device).eval()
+    parts = []
+    for part in to_unit(bench.real_clips("test").video).to(bench.device).split(bench.scale.sampling.batch_size):
+        if cell.method == "static":
+            parts.append(controls.static(part[:, 0], part.shape[1], autoencoder))
+        else:
+            parts.append(controls.reconstruct(part, autoencoder))
+    return to_uint8(torch.cat(parts).cpu())
+
+
+def observe_real(bench: Bench, sink: Sink, job: str, identity: dict[str, Any]) -> None:
+    """What one metric sees in the real test clips, once for all rows."""
+    real = bench.real_clips("test")
+    key = scoring.observation_key(identity, identity["real"])
+    _observe(bench, identity, key, real.video, real.ids, Report(sink, job, f"{identity['metric']} of the real clips"))
+
+
+def score_cell(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
+    """Every score of a row that looks at clips, and its size."""
+    video = sampling.read_samples(bench.store.path("samples", cell.sample_key))
+    real = bench.real_clips("test")
+    for metric, identity in cell.scores.items():
+        if bench.store.has("scores", cell.score_key(metric)) or "clock" in _uses(metric):
+            continue
+        if "network" in _uses(metric):
+            _score_size(bench, cell, metric)
+            continue
+        fake_key = scoring.observation_key(identity, cell.sample_key)
+        ids = _ids_of(bench, cell, real)
+        _observe(bench, identity, fake_key, video, ids, Report(sink, job, metric))
+        scoring.score(
+            identity,
+            cell.score_key(metric),
+            fake_key=fake_key,
+            real_key=scoring.observation_key(identity, identity["real"]) if "real" in _uses(metric) else None,
+            clip_ids=real.ids,
+            captions=real.captions,
+            store=bench.store,
+            assets=bench.assets,
+            device=bench.device,
+        )
+
+
+def time_denoisers(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> None:
+    """Seconds of one forward pass of every row's denoiser, in turns, with nothing else running."""
+    seconds = catalog.load("metric", "seconds")
+    shape, timing = bench.scale.clip, bench.scale.timing
+    denoisers = {}
+    for cell in cells:
+        assert cell.fit is not None
+        method = fitting.build(cell.fit, bench.assets, bench.device)
+        method.load(bench.store.path("fit", cell.fit_key) / "weights")
+        inputs = method.denoiser_inputs(batch_size=1, num_frames=shape.num_frames, size_px=shape.size_px)
+        denoisers[cell.score_key("seconds")] = (method.denoiser().eval(), inputs)
+    taken = seconds.measure(denoisers, warmup=timing.warmup, repeats=timing.repeats)
+    yardstick = f"1x{shape.num_frames}x{shape.size_px}x{shape.size_px} {bench.device.type} fp32"
+    for key, values in taken.items():
+        middle, low, high = seconds.median_with_interval(values)
+        result = Score(value=middle, n=len(values), without_group=())
+        scoring.write_score(scoring.to_record("seconds", result, low, high, yardstick, key), key, bench.store)
+    Report(sink, job, "timing").advance(1, 1)
+
+
+def real_keys(real: Mapping[str, dict[str, Any]]) -> dict[str, str]:
+    return {split: key_of(identity) for split, identity in real.items()}
+
+
+def peak_memory_gib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def _uses(metric: str) -> tuple[str, ...]:
+    uses: tuple[str, ...] = catalog.constants("metric", metric)["USES"]
+    return uses
+
+
+def _ids_of(bench: Bench, cell: Cell, real: RealClips) -> tuple[str, ...]:
+    """The noise floor's clips are other clips; every other row has the test's."""
+    if cell.method == "noise_floor":
+        return bench.real_clips(cell.sample["other"]["split"]).ids[: len(real.ids)]
+    return real.ids
+
+
+def _score_size(bench: Bench, cell: Cell, metric: str) -> None:
+    params = catalog.load("metric", metric)
+    result = params.score(fitting.read_facts(bench.store, cell.fit_key)["components"])
+    key = cell.score_key(metric)
+    record = scoring.to_record(metric, result, result.value, result.value, params.YARDSTICK, key)
+    scoring.write_score(record, key, bench.store)
+
+
+def _observe(
+    bench: Bench, identity: dict[str, Any], key: str, video: VideoU8, ids: tuple[str, ...], report: Report
+) -> None:
+    scoring.observe(
+        identity,
+        key,
+        video,
+        ids,
+        store=bench.store,
+        assets=bench.assets,
+        device=bench.device,
+        report=report,
+    )

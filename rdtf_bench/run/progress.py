@@ -1,0 +1,127 @@
+"""How far the work is: workers report, the parent draws. Bars with time left on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import TimeRemainingColumn
+
+MIN_INTERVAL_S = 0.2
+PLAIN_SHARE = 0.25  # a plain line each quarter of a job
+
+
+@dataclass(frozen=True)
+class Event:
+    job: str
+    stage: str
+    done: int
+    total: int
+
+
+class Sink(Protocol):
+    def put(self, event: Event) -> None: ...
+
+
+class Report:
+    """What a worker's function tells of itself; throttled, so that reporting costs nothing."""
+
+    def __init__(self, sink: Sink, job: str, stage: str) -> None:
+        self._sink, self._job, self._stage = sink, job, stage
+        self._last_s = 0.0
+
+    def advance(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done >= total or now - self._last_s >= MIN_INTERVAL_S:
+            self._last_s = now
+            self._sink.put(Event(self._job, self._stage, done, total))
+
+
+class Silent:
+    """Nobody is told."""
+
+    def put(self, event: Event) -> None:
+        del event
+
+
+class Display:
+    """Draws the events of all jobs, and the whole run by the jobs' expected seconds."""
+
+    def __init__(self, console: Console, expected_s: Mapping[str, float], *, quiet: bool) -> None:
+        self._console = console
+        self._expected_s = dict(expected_s)
+        self._share_done = dict.fromkeys(expected_s, 0.0)
+        self._stages: dict[str, int] = {}
+        self._said: dict[tuple[str, str], float] = {}
+        self._bars: dict[str, TaskID] = {}
+        self._began_s = time.monotonic()
+        self._quiet = quiet
+        self._live = None if quiet or not console.is_terminal else _bars(console)
+
+    def __enter__(self) -> "Display":
+        if self._live is not None:
+            self._live.start()
+            self._whole = self._live.add_task("everything", total=sum(self._expected_s.values()))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def put(self, event: Event) -> None:
+        if self._live is not None:
+            self._draw(self._live, event)
+        elif not self._quiet:
+            self._say(event)
+
+    def finished(self, job: str) -> None:
+        self._share_done[job] = 1.0
+        if self._live is not None:
+            if job in self._bars:
+                self._live.update(self._bars.pop(job), visible=False)
+            self._live.update(self._whole, completed=self._completed_s())
+            self._live.console.print(f"[green]done[/green]  {job}")
+        elif not self._quiet:
+            self._console.print(f"{self._clock()} {job}: done", highlight=False)
+
+    def _draw(self, live: Progress, event: Event) -> None:
+        if event.job not in self._bars:
+            self._bars[event.job] = live.add_task(event.job, total=event.total)
+        live.update(
+            self._bars[event.job],
+            description=f"{event.job}: {event.stage}",
+            completed=event.done,
+            total=event.total,
+        )
+        live.update(self._whole, completed=self._completed_s())
+
+    def _say(self, event: Event) -> None:
+        share = event.done / event.total
+        if share >= self._said.get((event.job, event.stage), 0.0) + PLAIN_SHARE:
+            self._said[event.job, event.stage] = share
+            line = f"{self._clock()} {event.job}: {event.stage} {event.done}/{event.total}"
+            self._console.print(line, highlight=False)
+
+    def _completed_s(self) -> float:
+        return sum(self._expected_s[job] * share for job, share in self._share_done.items())
+
+    def _clock(self) -> str:
+        minutes, seconds = divmod(int(time.monotonic() - self._began_s), 60)
+        return f"[{minutes:02d}:{seconds:02d}]"
+
+
+def _bars(console: Console) -> Progress:
+    columns: tuple[Any, ...] = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=console, expand=True)
