@@ -146,7 +146,7 @@ def _require_distinct(rows: Sequence[Row], column: str) -> None:
 
 
 def caption_from_name(path: PurePosixPath) -> str:
-    """The words of a file name: "001_redPanda-running_8.gif" is "red panda running"; a bare number takes its folder's."""
+    """Words of a name: "001_redPanda-running_8.gif" is "red panda running"; a bare number takes its folder's name."""
     for name in (path.stem, path.parent.name, path.name):
         spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
         words = re.sub(r"[\W_]+", " ", spaced).lower().split()

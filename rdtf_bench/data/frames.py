@@ -1,0 +1,80 @@
+"""Which frames of an animation are the clip: at equal intervals, extended by ping-pong, or by clustering."""
+
+import warnings
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from torch import Tensor
+
+Representative = Literal["random", "first"]
+
+
+def equal_intervals(num_frames: int, count: int) -> tuple[int, ...]:
+    """`count` indices over the whole loop: the step after the last leads back to the first frame.
+
+    >>> equal_intervals(20, 8)
+    (0, 2, 5, 7, 10, 12, 15, 17)
+    """
+    return tuple(i * num_frames // count for i in range(count))
+
+
+def ping_pong(num_frames: int, count: int) -> tuple[int, ...]:
+    """`count` indices there and back, turning points once, as the released code extends short clips.
+
+    >>> ping_pong(4, 8)
+    (0, 1, 2, 3, 2, 1, 0, 1)
+    >>> ping_pong(1, 3)
+    (0, 0, 0)
+    """
+    period = max(2 * (num_frames - 1), 1)
+    return tuple(min(i % period, period - i % period) if num_frames > 1 else 0 for i in range(count))
+
+
+def whole_loop(num_frames: int, count: int) -> tuple[int, ...]:
+    """Equal intervals where there are enough frames, else ping-pong: always `count` indices."""
+    return equal_intervals(num_frames, count) if num_frames >= count else ping_pong(num_frames, count)
+
+
+def by_clustering(
+    features: Float[Tensor, "F D"], k: int, generator: torch.Generator, *, representative: Representative = "random"
+) -> tuple[int, ...]:
+    """One frame of each of k clusters of the frames' features, in the order of time (section 3.1).
+
+    All frames where there are no more than k. Where fewer than k differ, further ones are drawn at random, so that the
+    result has min(k, F) indices. `first` is the released code's choice of the frame that stands for a cluster.
+    """
+    num_frames = len(features)
+    if num_frames <= k:
+        return tuple(range(num_frames))
+    labels = _cluster(features, k, generator)
+    chosen = []
+    for label in sorted(set(labels.tolist())):
+        members = (labels == label).nonzero().flatten()
+        at = int(torch.randint(len(members), (1,), generator=generator)) if representative == "random" else 0
+        chosen.append(int(members[at]))
+    left = [frame for frame in range(num_frames) if frame not in chosen]
+    order = torch.randperm(len(left), generator=generator).tolist()
+    return tuple(sorted(chosen + [left[i] for i in order[: k - len(chosen)]]))
+
+
+def _cluster(features: Float[Tensor, "F D"], k: int, generator: torch.Generator) -> Int[Tensor, " F"]:
+    # before the rotation: its rounding makes equal rows differ
+    distinct, same_as = torch.unique(features, dim=0, return_inverse=True)
+    if len(distinct) <= k:
+        return same_as
+    seed = int(torch.randint(2**31, (1,), generator=generator))
+    with warnings.catch_warnings():
+        # rows that differ in the last bits only may leave clusters empty; the caller draws further frames then
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found = KMeans(n_clusters=k, n_init=1, random_state=seed).fit(_rotated(features.double()).numpy())
+    return torch.from_numpy(found.labels_)
+
+
+def _rotated(points: Float[Tensor, "F D"]) -> Float[Tensor, "F R"]:
+    """The same distances in no more than F dimensions: X = R' Q' with orthonormal Q."""
+    if points.shape[1] <= points.shape[0]:
+        return points
+    return torch.linalg.qr(points.T, mode="r").R.T
