@@ -1,0 +1,20 @@
+"""RDTF (arXiv 2503.17735): the discrete frame generation network, the dual mask and the curriculum."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rdtf_bench.models.rdtf.dfgn import DFGN
+    from rdtf_bench.models.rdtf.sti import STI
+
+__all__ = ["DFGN", "STI"]
+
+_HOMES = {"DFGN": "rdtf_bench.models.rdtf.dfgn", "STI": "rdtf_bench.models.rdtf.sti"}
+
+
+def __getattr__(name: str) -> Any:
+    """Imported on first use: reading a protocol must not load torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
