@@ -33,6 +33,7 @@ METRICS = {
 }
 RECIPES = {"toy": "rdtf_bench.models.toy.build"}
 FEATURES = {"efficientnet": "rdtf_bench.metrics.features.efficientnet"}
+FETCHED = {"fluent": "rdtf_bench.data.fluent"}
 STATISTICS = {"groups": "rdtf_bench.metrics.statistics"}
 
 KINDS = {
@@ -42,6 +43,7 @@ KINDS = {
     "metric": METRICS,
     "recipe": RECIPES,
     "feature": FEATURES,
+    "fetch": FETCHED,
     "statistic": STATISTICS,
 }
 

@@ -1,7 +1,7 @@
 """What every metric must offer, and what it returns.
 
-A metric module holds LABEL, UNIT, HIGHER_IS_BETTER, VERSION, MIN_CLIPS, ASSETS (roles of the networks it looks through),
-USES (of "fake", "real", "captions", what the score depends on), a frozen dataclass `Config`, and
+A metric module holds LABEL, UNIT, HIGHER_IS_BETTER, VERSION, MIN_CLIPS, ASSETS (roles of the networks it looks
+through), USES (of "fake", "real", "captions", what the score depends on), a frozen dataclass `Config`, and
 `build(config, assets=, device=) -> Metric`.
 """
 

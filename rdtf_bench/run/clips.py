@@ -61,7 +61,9 @@ def write_training_frames(
     _write_names(folder, clips, {"num_frames": [len(f) for f in frames]})
 
 
-def write_latents(folder: Path, frames_folder: Path, autoencoder: Path, *, device: torch.device, report: Report) -> None:
+def write_latents(
+    folder: Path, frames_folder: Path, autoencoder: Path, *, device: torch.device, report: Report
+) -> None:
     network = AutoencoderKL.from_pretrained(autoencoder).to(device).eval()
     parts = [
         latent_space.encode(network, to_unit(part[None].to(device)))[0].cpu()

@@ -50,7 +50,7 @@ def parse_data_options(given: Sequence[str]) -> dict[str, str]:
 
 
 def identify(name: str, source: str | None, sizes: DataSizes, min_frames: int, *, store: Path) -> DataIdentity:
-    """What the plan needs to know. Built-in data is not written for it; a folder is read (from its index once known)."""
+    """What the plan needs to know. Built-in data is not written for it; a folder is read, by its index if known."""
     if source is None:
         return _builtin_identity(name, sizes)
     return read(name, source, sizes, min_frames, store=store, skip_broken=True).identity
@@ -115,9 +115,9 @@ def _builtin_identity(name: str, sizes: DataSizes) -> DataIdentity:
 def _require_enough(root: Path, clips: dict[str, tuple[ClipFile, ...]]) -> None:
     if len(clips["test"]) < MIN_TEST_CLIPS:
         raise DataError(
-            f"{root}: the test split has {len(clips['test'])} usable clips, and at least {MIN_TEST_CLIPS} are needed for "
-            "an interval that means something. Add animations, or give more of them 'test' in the split column of the "
-            "metadata file."
+            f"{root}: the test split has {len(clips['test'])} usable clips, and at least {MIN_TEST_CLIPS} are needed "
+            "for an interval that means something. Add animations, or give more of them 'test' in the split column of "
+            "the metadata file."
         )
     if not clips["train"]:
         raise DataError(f"{root}: the training split is empty. Check the split column of the metadata file.")

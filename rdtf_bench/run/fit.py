@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import resource
 import shutil
 import time
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.core.method import Method, Training, TrainingClips
 from rdtf_bench.core.store import Store, write_text
 from rdtf_bench.run.progress import Report
+from rdtf_bench.run.results import read_log
 
 
 def typed_config(kind: str, name: str, options: Mapping[str, Any], where: str) -> Any:
@@ -74,24 +76,14 @@ def _train(
     weights.mkdir()
     method.save(weights)
     shutil.rmtree(checkpoints)
-    facts = {"identity": dict(fit), "seconds": log.seconds(), "components": method.parameter_counts()}
+    facts = {
+        "identity": dict(fit),
+        "seconds": round(log.seconds(), 3),
+        "components": method.parameter_counts(),
+        "peak_memory_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 3),
+    }
     write_text(folder / "fit.json", json.dumps(facts, indent=1, sort_keys=True) + "\n")
     store.finish("fit", key)
-
-
-def read_facts(store: Store, key: str) -> dict[str, Any]:
-    """`identity`, `seconds` of training and `components` (parameter counts) of a finished fit."""
-    facts: dict[str, Any] = json.loads((store.path("fit", key) / "fit.json").read_text(encoding="utf-8"))
-    return facts
-
-
-def read_log(path: Path) -> list[dict[str, float]]:
-    """One row a step. A resumed fit repeats the steps after its checkpoint with the same values: the last one counts."""
-    rows = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        rows[row["step"]] = row
-    return [rows[step] for step in sorted(rows)]
 
 
 class _Log:

@@ -1,12 +1,10 @@
-"""The pieces of work a run is made of: each is one function call in a worker process, and leaves its result in the store.
+"""The pieces of work a run is made of: each is one function call in a worker, and leaves its result in the store.
 
 A job that finds its result there does nothing, so a run that was killed goes on where it stopped.
 """
 
 import resource
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+import time
 from typing import Any
 
 import torch
@@ -14,52 +12,34 @@ from diffusers import AutoencoderKL
 
 from rdtf_bench import catalog
 from rdtf_bench.core.metric import Score
-from rdtf_bench.core.store import Store, key_of
 from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
 from rdtf_bench.run import clips as stored_clips
 from rdtf_bench.run import fit as fitting
 from rdtf_bench.run import sample as sampling
 from rdtf_bench.run import score as scoring
+from rdtf_bench.run.bench import Bench
 from rdtf_bench.run.clips import RealClips, StoredTrainingClips
-from rdtf_bench.run.datasets import ClipFile
 from rdtf_bench.run.progress import Report, Sink
+from rdtf_bench.run.results import fit_facts
 from rdtf_bench.spec.plan import Cell
-from rdtf_bench.spec.schema import Scale
 
 
-@dataclass(frozen=True, kw_only=True)
-class Bench:
-    """What every job of a run is told."""
+def real_clips(bench: Bench, split: str) -> RealClips:
+    return stored_clips.read_clips(bench.store.path("clips", bench.real[split]))
 
-    store: Store
-    scale: Scale
-    assets: Mapping[str, Path]  # role -> weights
-    dataset: str
-    clips: Mapping[str, tuple[ClipFile, ...]]  # split -> stickers in use
-    real: Mapping[str, str]  # split -> key of the decoded clips
-    training_frames: str
-    training_latents: str
-    training_features: str
 
-    @property
-    def device(self) -> torch.device:
-        return torch.device(self.scale.device)
-
-    def real_clips(self, split: str) -> RealClips:
-        return stored_clips.read_clips(self.store.path("clips", self.real[split]))
-
-    def training_clips(self) -> StoredTrainingClips:
-        return StoredTrainingClips(
-            self.store.path("training_frames", self.training_frames),
-            self.store.path("training_latents", self.training_latents),
-            self.store.path("training_features", self.training_features),
-        )
+def training_clips(bench: Bench) -> StoredTrainingClips:
+    return StoredTrainingClips(
+        bench.store.path("training_frames", bench.training_frames),
+        bench.store.path("training_latents", bench.training_latents),
+        bench.store.path("training_features", bench.training_features),
+    )
 
 
 def prepare_real(bench: Bench, sink: Sink, job: str) -> None:
     """Decode the clips that are scored."""
+    shape = bench.scale.clip
     for done, (split, key) in enumerate(bench.real.items()):
-        shape = bench.scale.clip
         bench.store.make(
             "clips",
             key,
@@ -91,7 +71,11 @@ def prepare_latents(bench: Bench, sink: Sink, job: str) -> None:
         "training_latents",
         bench.training_latents,
         lambda folder: stored_clips.write_latents(
-            folder, frames, bench.assets["autoencoder"], device=bench.device, report=Report(sink, job, "encoding")
+            folder,
+            frames,
+            bench.assets["autoencoder"],
+            device=_device(bench),
+            report=Report(sink, job, "encoding"),
         ),
     )
 
@@ -111,46 +95,47 @@ def prepare_features(bench: Bench, sink: Sink, job: str) -> None:
     )
 
 
-def train_and_sample(bench: Bench, sink: Sink, job: str, cell: Cell) -> float:
-    """A method's row, from training to stored clips. Returns this process's peak memory in GiB."""
+def train_and_sample(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
+    """A method's row, from training to stored clips."""
     assert cell.fit is not None
     if not bench.store.has("samples", cell.sample_key):
         method = fitting.fitted(
             cell.fit,
             cell.fit_key,
-            bench.training_clips(),
+            training_clips(bench),
             store=bench.store,
             assets=bench.assets,
-            device=bench.device,
+            device=_device(bench),
             report=Report(sink, job, "training"),
         )
         sampling.write_samples(
             method,
             cell.sample,
             cell.sample_key,
-            bench.real_clips("test"),
+            real_clips(bench, "test"),
             store=bench.store,
             report=Report(sink, job, "sampling"),
         )
-    return peak_memory_gib()
 
 
-def make_control(bench: Bench, sink: Sink, job: str, cell: Cell) -> float:
+def make_control(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
     """A control row's clips: what they must show does not depend on any training."""
     if not bench.store.has("samples", cell.sample_key):
-        sampling.write_control(_control_video(bench, cell), cell.sample_key, store=bench.store)
+        began_s = time.monotonic()
+        video = _control_video(bench, cell)
+        taken_s = time.monotonic() - began_s
+        sampling.write_control(video, cell.sample_key, seconds=taken_s, store=bench.store)
     Report(sink, job, "making").advance(1, 1)
-    return peak_memory_gib()
 
 
 def _control_video(bench: Bench, cell: Cell) -> VideoU8:
     if cell.method == "noise_floor":
-        other = bench.real_clips(cell.sample["other"]["split"])
+        other = real_clips(bench, cell.sample["other"]["split"])
         return other.video[: len(bench.clips["test"])]
     controls = catalog.load("control", cell.method)
-    autoencoder = AutoencoderKL.from_pretrained(bench.assets["autoencoder"]).to(bench.device).eval()
+    autoencoder = AutoencoderKL.from_pretrained(bench.assets["autoencoder"]).to(_device(bench)).eval()
     parts = []
-    for part in to_unit(bench.real_clips("test").video).to(bench.device).split(bench.scale.sampling.batch_size):
+    for part in to_unit(real_clips(bench, "test").video).to(_device(bench)).split(bench.scale.sampling.batch_size):
         if cell.method == "static":
             parts.append(controls.static(part[:, 0], part.shape[1], autoencoder))
         else:
@@ -160,7 +145,7 @@ def _control_video(bench: Bench, cell: Cell) -> VideoU8:
 
 def observe_real(bench: Bench, sink: Sink, job: str, identity: dict[str, Any]) -> None:
     """What one metric sees in the real test clips, once for all rows."""
-    real = bench.real_clips("test")
+    real = real_clips(bench, "test")
     key = scoring.observation_key(identity, identity["real"])
     _observe(bench, identity, key, real.video, real.ids, Report(sink, job, f"{identity['metric']} of the real clips"))
 
@@ -168,7 +153,7 @@ def observe_real(bench: Bench, sink: Sink, job: str, identity: dict[str, Any]) -
 def score_cell(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
     """Every score of a row that looks at clips, and its size."""
     video = sampling.read_samples(bench.store.path("samples", cell.sample_key))
-    real = bench.real_clips("test")
+    real = real_clips(bench, "test")
     for metric, identity in cell.scores.items():
         if bench.store.has("scores", cell.score_key(metric)) or "clock" in _uses(metric):
             continue
@@ -187,7 +172,7 @@ def score_cell(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
             captions=real.captions,
             store=bench.store,
             assets=bench.assets,
-            device=bench.device,
+            device=_device(bench),
         )
 
 
@@ -198,12 +183,12 @@ def time_denoisers(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> Non
     denoisers = {}
     for cell in cells:
         assert cell.fit is not None
-        method = fitting.build(cell.fit, bench.assets, bench.device)
+        method = fitting.build(cell.fit, bench.assets, _device(bench))
         method.load(bench.store.path("fit", cell.fit_key) / "weights")
         inputs = method.denoiser_inputs(batch_size=1, num_frames=shape.num_frames, size_px=shape.size_px)
         denoisers[cell.score_key("seconds")] = (method.denoiser().eval(), inputs)
     taken = seconds.measure(denoisers, warmup=timing.warmup, repeats=timing.repeats)
-    yardstick = f"1x{shape.num_frames}x{shape.size_px}x{shape.size_px} {bench.device.type} fp32"
+    yardstick = f"1x{shape.num_frames}x{shape.size_px}x{shape.size_px} {bench.scale.device} fp32"
     for key, values in taken.items():
         middle, low, high = seconds.median_with_interval(values)
         result = Score(value=middle, n=len(values), without_group=())
@@ -211,12 +196,12 @@ def time_denoisers(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> Non
     Report(sink, job, "timing").advance(1, 1)
 
 
-def real_keys(real: Mapping[str, dict[str, Any]]) -> dict[str, str]:
-    return {split: key_of(identity) for split, identity in real.items()}
-
-
 def peak_memory_gib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def _device(bench: Bench) -> torch.device:
+    return torch.device(bench.scale.device)
 
 
 def _uses(metric: str) -> tuple[str, ...]:
@@ -227,13 +212,13 @@ def _uses(metric: str) -> tuple[str, ...]:
 def _ids_of(bench: Bench, cell: Cell, real: RealClips) -> tuple[str, ...]:
     """The noise floor's clips are other clips; every other row has the test's."""
     if cell.method == "noise_floor":
-        return bench.real_clips(cell.sample["other"]["split"]).ids[: len(real.ids)]
+        return real_clips(bench, cell.sample["other"]["split"]).ids[: len(real.ids)]
     return real.ids
 
 
 def _score_size(bench: Bench, cell: Cell, metric: str) -> None:
     params = catalog.load("metric", metric)
-    result = params.score(fitting.read_facts(bench.store, cell.fit_key)["components"])
+    result = params.score(fit_facts(bench.store, cell.fit_key)["components"])
     key = cell.score_key(metric)
     record = scoring.to_record(metric, result, result.value, result.value, params.YARDSTICK, key)
     scoring.write_score(record, key, bench.store)
@@ -249,6 +234,6 @@ def _observe(
         ids,
         store=bench.store,
         assets=bench.assets,
-        device=bench.device,
+        device=_device(bench),
         report=report,
     )

@@ -43,7 +43,7 @@ class Record:
     scores: dict[str, ScoreRecord]
     components: dict[str, int]  # parameter counts: base, trainable, total and further parts
     stage_seconds: dict[str, float]
-    peak_memory_gib: float
+    peak_memory_gib: float | None  # of the process that trained it; None where nothing was trained
     environment: dict[str, Any]  # versions, commit, dirty files, device, threads
     created: str  # UTC, ISO 8601
 

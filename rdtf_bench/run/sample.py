@@ -1,6 +1,7 @@
 """Weights + conditions -> clips (uint8) in the store, shard by shard; a shard that is finished is not made again."""
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -43,12 +44,13 @@ def write_samples(
     sampler = Sampler(**sample["sampler"])
     for path, chosen in _shards(folder, len(real.ids), sample["batch_size"]):
         if not path.is_file():
+            began_s = time.monotonic()
             given = conditions(real, sample["task"], chosen)
             generators = generators_for(sample["seed"], given.clip_ids, "sample")
             video = method.generate(given, generators, sampler)
             if sample["known_frames"] == "overwrite":
                 video = overwrite_known(video, given)
-            _write_shard(path, to_uint8(video.cpu()))
+            _write_shard(path, to_uint8(video.cpu()), seconds=time.monotonic() - began_s)
         report.advance(chosen.stop, len(real.ids))
     store.finish("samples", key)
 
@@ -59,8 +61,8 @@ def overwrite_known(video: Video, given: Conditions) -> Video:
     return torch.where(known.bool(), given.frames, video)
 
 
-def write_control(video: VideoU8, key: str, *, store: Store) -> None:
-    store.make("samples", key, lambda folder: _write_shard(folder / "shard-0000.safetensors", video))
+def write_control(video: VideoU8, key: str, *, seconds: float, store: Store) -> None:
+    store.make("samples", key, lambda folder: _write_shard(folder / "shard-0000.safetensors", video, seconds=seconds))
 
 
 def read_samples(folder: Path) -> VideoU8:
@@ -72,11 +74,9 @@ def _shards(folder: Path, num_clips: int, batch_size: int) -> Iterator[tuple[Pat
         yield folder / f"shard-{number:04d}.safetensors", slice(start, min(start + batch_size, num_clips))
 
 
-def _write_shard(path: Path, video: VideoU8) -> None:
+def _write_shard(path: Path, video: VideoU8, *, seconds: float) -> None:
     half_written = path.with_suffix(".tmp")
-    save_file({"video": video.contiguous()}, half_written)
+    save_file({"video": video.contiguous()}, half_written, metadata={"seconds": f"{seconds:.3f}"})
     with half_written.open("rb") as file:
         os.fsync(file.fileno())
     half_written.replace(path)
-
-

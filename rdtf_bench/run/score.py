@@ -25,7 +25,7 @@ CLIPS_AT_ONCE = 16
 
 
 def observation_key(identity: Mapping[str, Any], of: object) -> str:
-    """What decides the observations of a set of clips: the metric as configured, and the clips; not what is compared."""
+    """What decides the observations of a set of clips: the metric as configured, and the clips."""
     return key_of({**{part: identity[part] for part in ("metric", "version", "options", "assets")}, "of": of})
 
 
@@ -113,8 +113,3 @@ def to_record(metric: str, result: Score, low: float, high: float, yardstick: st
 def write_score(record: ScoreRecord, key: str, store: Store) -> None:
     text = json.dumps(dataclasses.asdict(record), indent=1, allow_nan=False, sort_keys=True) + "\n"
     store.make("scores", key, lambda folder: write_text(folder / "score.json", text))
-
-
-def read_score(store: Store, key: str) -> ScoreRecord:
-    raw = json.loads((store.path("scores", key) / "score.json").read_text(encoding="utf-8"))
-    return ScoreRecord(**{**raw, "without_group": tuple(raw["without_group"])})

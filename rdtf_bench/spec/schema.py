@@ -2,8 +2,16 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-from pydantic import model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 Option = int | float | str | bool | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
 Options = dict[str, Option]
@@ -93,6 +101,7 @@ class MethodAtScale(Part):
     """What one method uses at this scale: its size, its learning rate, its sampler."""
 
     learning_rate: PositiveFloat
+    seconds_per_step: PositiveFloat  # of training, measured; for the plan and the progress bar, decides no number
     eta: NonNegativeFloat
     guidance_text: NonNegativeFloat
     guidance_image: NonNegativeFloat = 1.0
@@ -121,5 +130,6 @@ class Scale(Part):
     training: Budget
     sampling: Sampling
     timing: Timing
+    expected_seconds: dict[str, PositiveFloat]  # of one job of each kind in run/jobs.py, measured
     metrics: dict[str, Options]
     methods: dict[str, MethodAtScale]

@@ -1,0 +1,241 @@
+"""The command line. Each command is a few calls into the library, so that a notebook can do the same."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rdtf_bench.core.errors import BenchError
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+data_app = typer.Typer(no_args_is_help=True, help="Data sets that can be fetched.")
+assets_app = typer.Typer(no_args_is_help=True, help="Weights: what is there, and how to make the toy ones.")
+app.add_typer(data_app, name="data")
+app.add_typer(assets_app, name="assets")
+
+Table = Annotated[str, typer.Argument(help="A protocol: the name of a file in protocols/, without .yaml.")]
+ScaleName = Annotated[str, typer.Option("--scale", help="How large everything is: a file in protocols/scales/.")]
+Data = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data", help="NAME=FOLDER, or NAME=fluent: use this data instead of the built-in.", metavar="NAME=DIR"
+    ),
+]
+StoreDir = Annotated[
+    Path, typer.Option("--store", envvar="RDTF_BENCH_STORE", help="Where everything that is computed is kept.")
+]
+Uri = Annotated[
+    str | None,
+    typer.Option("--tracking-uri", help="MLflow server; default MLFLOW_TRACKING_URI, else a database in the store."),
+]
+Format = Annotated[str, typer.Option("--format", help="text, md, csv or json.")]
+DEFAULT_STORE = Path("runs")
+FORMATS = ("text", "md", "csv", "json")
+
+
+@app.command()
+def run(
+    table: Table,
+    scale: ScaleName = "tiny",
+    data: Data = None,
+    store: StoreDir = DEFAULT_STORE,
+    tracking_uri: Uri = None,
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Go on without files that cannot be read.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Measure every cell of a table that the store does not hold yet, log it to MLflow and print the table."""
+    from rich.console import Console
+
+    from rdtf_bench.report import outputs
+    from rdtf_bench.run import execute
+    from rdtf_bench.spec.load import load_protocol, load_scale
+
+    spec, sizes = load_protocol(table), load_scale(scale)
+    console = Console(stderr=True)
+    outcome = execute.run(
+        spec,
+        sizes,
+        source=_source(data, spec.dataset),
+        root=store,
+        skip_broken=skip_broken,
+        console=console,
+        quiet=quiet,
+    )
+    outputs.write(spec, sizes, outcome, tracking_uri=tracking_uri, console=console, quiet=quiet)
+    _print_table(table, scale, data, store, "text")
+    if not quiet:
+        console.print(outputs.closing_line(outcome), highlight=False)
+
+
+@app.command()
+def show(
+    table: Table,
+    scale: ScaleName = "tiny",
+    data: Data = None,
+    store: StoreDir = DEFAULT_STORE,
+    format: Format = "text",
+) -> None:
+    """Print a table, our values beside the paper's, from the store or else from the published results."""
+    _print_table(table, scale, data, store, format)
+
+
+@app.command()
+def plan(table: Table, scale: ScaleName = "tiny", data: Data = None, store: StoreDir = DEFAULT_STORE) -> None:
+    """List the cells of a table, what is left to do and how long it should take."""
+    from rdtf_bench.report.plans import plan_text
+    from rdtf_bench.run import bench
+    from rdtf_bench.spec.load import load_protocol, load_scale
+
+    spec, sizes = load_protocol(table), load_scale(scale)
+    identity, cells = bench.cells_of(spec, sizes, _source(data, spec.dataset), store)
+    typer.echo(plan_text(spec, sizes, identity, cells, store))
+
+
+@app.command(name="list")
+def list_names() -> None:
+    """Protocols, scales, methods, datasets and metrics."""
+    from rdtf_bench import catalog
+    from rdtf_bench.spec.load import load_protocol, load_scale, protocol_names, scale_names
+
+    _section("protocols", {name: load_protocol(name).title for name in protocol_names()})
+    _section("scales", {name: load_scale(name).title for name in scale_names()})
+    for kind in ("method", "control", "dataset", "metric"):
+        _section(f"{kind}s", {name: catalog.summary(kind, name) for name in catalog.names(kind)})
+
+
+@app.command()
+def validate() -> None:
+    """Read every protocol and scale, look up every name in them and plan every pair of them."""
+    from rdtf_bench.run import bench
+    from rdtf_bench.spec.load import load_protocol, load_scale, protocol_names, scale_names
+
+    for table in protocol_names():
+        for scale in scale_names():
+            spec, sizes = load_protocol(table), load_scale(scale)
+            _, cells = bench.cells_of(spec, sizes, None, DEFAULT_STORE)
+            typer.echo(f"{table} at {scale}: {len(cells)} cells")
+
+
+@app.command()
+def publish(table: Table, scale: ScaleName = "tiny", data: Data = None, store: StoreDir = DEFAULT_STORE) -> None:
+    """Copy the records of a table into results/ and write its README anew."""
+    from rdtf_bench.report import publish as publishing
+    from rdtf_bench.run import bench
+    from rdtf_bench.spec.load import load_protocol, load_scale
+
+    spec, sizes = load_protocol(table), load_scale(scale)
+    _, cells = bench.cells_of(spec, sizes, _source(data, spec.dataset), store)
+    typer.echo(publishing.publish(spec, sizes, cells, store=store, results=_results_folder()))
+
+
+@app.command()
+def ui(
+    store: StoreDir = DEFAULT_STORE,
+    tracking_uri: Uri = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 5000,
+) -> None:
+    """Open the MLflow UI on what has been logged."""
+    from rdtf_bench.run import track
+
+    command = track.ui_command(track.tracking_uri(tracking_uri, store), store, host=host, port=port)
+    typer.echo(f"MLflow UI on http://{host}:{port} (Ctrl-C ends it)", err=True)
+    os.execvpe(command[0], command, {**os.environ, **track.UI_ENVIRONMENT})
+
+
+@data_app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="The data set: fluent.")],
+    store: StoreDir = DEFAULT_STORE,
+    archives: Annotated[
+        Path | None, typer.Option(help="A folder with the packages' archives, where npm is not at hand.")
+    ] = None,
+) -> None:
+    """Download a real sticker set into the store as an ordinary data folder."""
+    from rdtf_bench import catalog
+
+    typer.echo(catalog.load("fetch", name).fetch_into(store, archives=archives, on_progress=_say))
+
+
+@assets_app.command(name="list")
+def list_assets() -> None:
+    """Every set of weights: where it is, where it comes from, and whether its bytes are the registry's."""
+    from rdtf_bench.core import assets
+
+    for name in assets.names():
+        asset = assets.find(name)
+        state = "; ".join(asset.faults()) or "verified"
+        typer.echo(f"{name:22} {asset.licence:12} {state}\n{'':22} {asset.path} ({asset.source})")
+
+
+@assets_app.command()
+def build(
+    recipe: Annotated[str, typer.Argument(help="The recipe: toy.")],
+    only: Annotated[str | None, typer.Option(help="One network of it, such as autoencoder.")] = None,
+    out: Annotated[Path, typer.Option(help="Where the weights go.")] = Path("toy-weights"),
+    store: StoreDir = DEFAULT_STORE,
+    fluent: Annotated[Path | None, typer.Option(help="The fluent folder; default: where `data fetch` puts it.")] = None,
+) -> None:
+    """Train the toy networks anew, from the recipes in models/toy (an hour or two on 2 CPU cores)."""
+    from rdtf_bench import catalog
+
+    module = catalog.load("recipe", recipe)
+    folder = fluent or store / "data" / "fluent"
+    module.build(only, out=out, data=store / "data", fluent=folder if folder.is_dir() else None, on_progress=_say)
+
+
+def _print_table(table: str, scale: str, data: list[str] | None, store: Path, format: str) -> None:
+    from rdtf_bench import catalog
+    from rdtf_bench.report.table import render
+    from rdtf_bench.run import bench, record
+    from rdtf_bench.run.execute import records_folder
+    from rdtf_bench.spec.load import load_protocol, load_scale
+
+    if format not in FORMATS:
+        raise catalog.unknown("format", format, FORMATS)
+    spec, sizes = load_protocol(table), load_scale(scale)
+    _, cells = bench.cells_of(spec, sizes, _source(data, spec.dataset), store)
+    folders = [records_folder(store), _results_folder() / table]
+    records = record.find([cell.id for cell in cells], folders)
+    width = None if sys.stdout.isatty() else 120
+    typer.echo(render(spec, sizes, cells, records, format=format, width=width))
+
+
+def _source(data: list[str] | None, dataset: str) -> str | None:
+    from rdtf_bench.run.datasets import parse_data_options
+
+    return parse_data_options(data or []).get(dataset)
+
+
+def _results_folder() -> Path:
+    """results/ of the checkout; an installed wheel has none, and nothing is found there."""
+    return Path(__file__).resolve().parents[1] / "results"
+
+
+def _section(title: str, entries: dict[str, str]) -> None:
+    typer.echo(title)
+    for name, said in entries.items():
+        typer.echo(f"  {name:20} {said}")
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def main() -> None:
+    try:
+        app()
+    except BenchError as e:
+        typer.echo(f"rdtf-bench: {e}", err=True)
+        sys.exit(e.exit_status)
+    except KeyboardInterrupt:
+        typer.echo("\nrdtf-bench: stopped. What is finished is kept; the same command goes on from there.", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

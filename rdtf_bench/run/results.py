@@ -1,0 +1,43 @@
+"""What the store knows of finished work, read without torch."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+
+from rdtf_bench.core.store import Store
+from rdtf_bench.run.record import ScoreRecord
+
+
+def score_of(store: Store, key: str) -> ScoreRecord:
+    raw = json.loads((store.path("scores", key) / "score.json").read_text(encoding="utf-8"))
+    return ScoreRecord(**{**raw, "without_group": tuple(raw["without_group"])})
+
+
+def fit_facts(store: Store, key: str) -> dict[str, Any]:
+    """`identity`, `seconds` of training, `components` (parameter counts) and `peak_memory_gib` of a finished fit."""
+    facts: dict[str, Any] = json.loads((store.path("fit", key) / "fit.json").read_text(encoding="utf-8"))
+    return facts
+
+
+def read_log(path: Path) -> list[dict[str, float]]:
+    """One row a step. A resumed fit repeats the steps after its checkpoint: the last row of a step counts."""
+    rows = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        rows[row["step"]] = row
+    return [rows[step] for step in sorted(rows)]
+
+
+def training_log(store: Store, fit_key: str) -> list[dict[str, float]]:
+    return read_log(store.path("fit", fit_key) / "log.jsonl")
+
+
+def seconds_of_samples(store: Store, key: str) -> float:
+    """All shards together, whichever try made them."""
+    total_s = 0.0
+    for path in sorted(store.path("samples", key).glob("shard-*.safetensors")):
+        with safe_open(path, framework="np") as file:
+            total_s += float(file.metadata()["seconds"])
+    return round(total_s, 3)

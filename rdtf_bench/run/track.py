@@ -1,0 +1,167 @@
+"""Records -> MLflow: a parent run per invocation, a child run per row. The only module that imports mlflow.
+
+The record is the truth and MLflow the view: what fails here loses no number, and the next run logs it again.
+"""
+
+import math
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rdtf_bench.core.errors import StoreError
+from rdtf_bench.core.store import key_of, write_text
+from rdtf_bench.run.record import Record
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT = "rdtf-bench"
+UI_ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+METRICS_AT_ONCE = 1000  # MLflow's limits for one batch
+PARAMS_AT_ONCE = 100
+PARAM_LENGTH = 6000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One child run."""
+
+    label: str
+    record: Record
+    record_path: Path
+    log: Sequence[Mapping[str, float]]  # one entry a training step
+
+
+def default_uri(root: Path) -> str:
+    return f"sqlite:///{(root / 'mlflow.db').resolve()}"
+
+
+def tracking_uri(given: str | None, root: Path) -> str:
+    """The flag, then MLFLOW_TRACKING_URI, then a database in the store."""
+    return given or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(root)
+
+
+def ui_command(uri: str, root: Path, *, host: str, port: int) -> list[str]:
+    """The MLflow UI on what has been logged; BenchError where nothing has been."""
+    if uri == default_uri(root) and not (root / "mlflow.db").is_file():
+        raise StoreError(f"{root}: nothing has been logged there yet. Run a table first: rdtf-bench run table1")
+    return [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", host, "--port", str(port)]
+
+
+def untracked(records: Mapping[str, Record], uri: str, root: Path) -> bool:
+    return any(not _mark(root, uri, record).is_file() for record in records.values())
+
+
+def log(rows: Sequence[Row], *, table: str, scale: str, uri: str, root: Path, artifacts: Sequence[Path]) -> str:
+    """Log rows under a new parent run and return its id."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    import mlflow
+
+    mlflow.set_tracking_uri(uri)
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    experiment = _experiment(client, uri, root)
+    parent = client.create_run(experiment, run_name=f"{table} ({scale})", tags={"protocol": table, "scale": scale})
+    for path in artifacts:
+        client.log_artifact(parent.info.run_id, str(path))
+    for row in rows:
+        _log_row(client, experiment, parent.info.run_id, row)
+        write_text(_mark(root, uri, row.record), parent.info.run_id)
+    client.set_terminated(parent.info.run_id)
+    return str(parent.info.run_id)
+
+
+def _experiment(client: "MlflowClient", uri: str, root: Path) -> str:
+    found = client.get_experiment_by_name(EXPERIMENT)
+    if found is not None:
+        return str(found.experiment_id)
+    if not uri.startswith("sqlite:"):
+        return str(client.create_experiment(EXPERIMENT))
+    _use_write_ahead_log(Path(uri.removeprefix("sqlite:///")))
+    artifacts = (root / "mlflow-artifacts").resolve()
+    return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts.as_uri()))
+
+
+def _use_write_ahead_log(database: Path) -> None:
+    """Makes most calls several times cheaper; the setting stays in the file."""
+    import sqlite3
+
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _log_row(client: "MlflowClient", experiment: str, parent: str, row: Row) -> None:
+    from mlflow.entities import Metric, Param
+
+    record = row.record
+    run = client.create_run(experiment, run_name=row.label, tags={"mlflow.parentRunId": parent, **_tags(record)})
+    run_id = run.info.run_id
+    parameters = [Param(name, str(value)[:PARAM_LENGTH]) for name, value in _flat(record.config).items()]
+    for start in range(0, len(parameters), PARAMS_AT_ONCE):
+        client.log_batch(run_id, params=parameters[start : start + PARAMS_AT_ONCE])
+    now_ms = run.info.start_time
+    points = [Metric(name, value, now_ms, 0) for name, value in _final(record).items()]
+    for entry in row.log:
+        values = {f"train/{name}": value for name, value in entry.items() if name != "step" and math.isfinite(value)}
+        points += [Metric(name, value, now_ms, int(entry["step"])) for name, value in values.items()]
+    for start in range(0, len(points), METRICS_AT_ONCE):
+        client.log_batch(run_id, metrics=points[start : start + METRICS_AT_ONCE])
+    client.log_artifact(run_id, str(row.record_path))
+    client.set_terminated(run_id)
+
+
+def _final(record: Record) -> dict[str, float]:
+    """Each score with its interval's ends and n, and what it cost."""
+    values = {}
+    for name, score in record.scores.items():
+        values |= {name: score.value, f"{name}/ci_low": score.ci_low, f"{name}/ci_high": score.ci_high}
+        values[f"{name}/n"] = float(score.n)
+    values |= {f"cost/{stage}_s": seconds for stage, seconds in record.stage_seconds.items()}
+    if record.peak_memory_gib is not None:
+        values["cost/peak_memory_gib"] = record.peak_memory_gib
+    return values | {f"cost/{part}_parameters": float(count) for part, count in record.components.items()}
+
+
+def _tags(record: Record) -> dict[str, str]:
+    """The same keys in every run, so that runs can be compared side by side."""
+    return {
+        "protocol": record.protocol,
+        "protocol_version": str(record.protocol_version),
+        "scale": record.scale,
+        "method": record.method,
+        "kind": record.kind,
+        "dataset": record.dataset,
+        "data_source": str(record.data["source"]),
+        "task": record.task,
+        "seed": str(record.seed),
+        "cell_id": record.cell_id,
+        "commit": str(record.environment["commit"]),
+        "dirty_files": str(len(record.environment["dirty_files"] or [])),
+        **{f"yardstick.{name}": score.yardstick for name, score in record.scores.items()},
+        **{
+            f"direction.{name}": "higher is better" if score.higher_is_better else "lower is better"
+            for name, score in record.scores.items()
+        },
+    }
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested options as dotted names; what decided the scores is in the record and only clutters a comparison."""
+    flat: dict[str, Any] = {}
+    for name, value in config.items():
+        if name == "scores":
+            continue
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def _mark(root: Path, uri: str, record: Record) -> Path:
+    """Says that this record, with these scores, has been logged to this server."""
+    scores = sorted(score.key for score in record.scores.values())
+    return root / "tracked" / key_of([uri, record.cell_id, scores])
