@@ -95,8 +95,7 @@ class StoredTrainingClips:
         self._features = load_file(features_folder / "features.safetensors")["features"]
 
     def frames(self, index: int) -> UInt8[Tensor, "F C H W"]:
-        rows: Tensor = self._frames.get_slice("frames")[self._spans[index]]
-        return rows
+        return self._frames.get_slice("frames")[self._spans[index]]  # type: ignore[no-untyped-call]
 
     def latents(self, index: int) -> Float[Tensor, "F C H W"]:
         return self._latents[self._spans[index]]

@@ -80,8 +80,12 @@ def read(
         else DataIdentity(
             dataset=name,
             source=source,
-            **{split: module.fingerprint(choice.clips) for split, choice in chosen.items()},
-            **{f"num_{split}": len(choice.clips) for split, choice in chosen.items()},
+            train=module.fingerprint(chosen["train"].clips),
+            validation=module.fingerprint(chosen["validation"].clips),
+            test=module.fingerprint(chosen["test"].clips),
+            num_train=len(clips["train"]),
+            num_validation=len(clips["validation"]),
+            num_test=len(clips["test"]),
         )
     )
     _require_enough(root, clips)
@@ -100,15 +104,18 @@ def read(
 def _builtin_identity(name: str, sizes: DataSizes) -> DataIdentity:
     """From the generator's own parameters and the counts in use: the same bytes come out of them."""
     made = catalog.load("dataset", name).builtin()
-    counts = {
-        split: min(most, made.counts[split])
-        for split, most in (("train", sizes.train), ("validation", sizes.validation), ("test", sizes.test))
-    }
+    num_train = min(sizes.train, made.counts["train"])
+    num_validation = min(sizes.validation, made.counts["validation"])
+    num_test = min(sizes.test, made.counts["test"])
     return DataIdentity(
         dataset=name,
         source=BUILTIN,
-        **{split: f"{made.fingerprint}:{split}:{count}" for split, count in counts.items()},
-        **{f"num_{split}": count for split, count in counts.items()},
+        train=f"{made.fingerprint}:train:{num_train}",
+        validation=f"{made.fingerprint}:validation:{num_validation}",
+        test=f"{made.fingerprint}:test:{num_test}",
+        num_train=num_train,
+        num_validation=num_validation,
+        num_test=num_test,
     )
 
 

@@ -5,6 +5,7 @@ A job that finds its result there does nothing, so a run that was killed goes on
 
 import resource
 import time
+from functools import partial
 from typing import Any
 
 import torch
@@ -40,13 +41,14 @@ def prepare_real(bench: Bench, sink: Sink, job: str) -> None:
     """Decode the clips that are scored."""
     shape = bench.scale.clip
     for done, (split, key) in enumerate(bench.real.items()):
-        bench.store.make(
-            "clips",
-            key,
-            lambda folder, split=split: stored_clips.write_clips(
-                folder, bench.dataset, bench.clips[split], num_frames=shape.num_frames, size_px=shape.size_px
-            ),
+        write = partial(
+            stored_clips.write_clips,
+            dataset=bench.dataset,
+            clips=bench.clips[split],
+            num_frames=shape.num_frames,
+            size_px=shape.size_px,
         )
+        bench.store.make("clips", key, write)
         Report(sink, job, "decoding").advance(done + 1, len(bench.real))
 
 
@@ -135,7 +137,9 @@ def _control_video(bench: Bench, cell: Cell) -> VideoU8:
     controls = catalog.load("control", cell.method)
     autoencoder = AutoencoderKL.from_pretrained(bench.assets["autoencoder"]).to(_device(bench)).eval()
     parts = []
-    for part in to_unit(real_clips(bench, "test").video).to(_device(bench)).split(bench.scale.sampling.batch_size):
+    video = to_unit(real_clips(bench, "test").video).to(_device(bench))
+    for start in range(0, len(video), bench.scale.sampling.batch_size):
+        part = video[start : start + bench.scale.sampling.batch_size]
         if cell.method == "static":
             parts.append(controls.static(part[:, 0], part.shape[1], autoencoder))
         else:

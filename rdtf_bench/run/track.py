@@ -115,7 +115,7 @@ def _log_row(client: "MlflowClient", experiment: str, parent: str, row: Row) -> 
 
 def _final(record: Record) -> dict[str, float]:
     """Each score with its interval's ends and n, and what it cost."""
-    values = {}
+    values: dict[str, float] = {}
     for name, score in record.scores.items():
         values |= {name: score.value, f"{name}/ci_low": score.ci_low, f"{name}/ci_high": score.ci_high}
         values[f"{name}/n"] = float(score.n)

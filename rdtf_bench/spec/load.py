@@ -20,9 +20,12 @@ class _Loader(yaml.SafeLoader):
     """PyYAML takes the last of two equal keys in silence; we do not."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        if twice := sorted({key for key in keys if keys.count(key) > 1}):
-            raise ProtocolError(f"{node.start_mark.name}:{node.start_mark.line + 1}: written twice: {twice}")
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise ProtocolError(f"{key_node.start_mark.name}:{key_node.start_mark.line + 1}: {key!r} is written twice")
+            seen.add(key)
         return super().construct_mapping(node, deep)
 
 

@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import pytest
+
+from rdtf_bench import catalog
+from rdtf_bench.core.errors import ProtocolError, UnknownNameError
+from rdtf_bench.spec.load import load_protocol, load_scale, parse, protocol_names, scale_names
+from rdtf_bench.spec.schema import PaperValue, TableSpec
+
+GOOD = """
+name: t
+version: 1
+title: A table
+source: nowhere
+dataset: asg
+task: it2v
+known_frames: keep
+metrics: [fvd]
+seeds: [0]
+controls: [static]
+rows: [{label: ours, method: rdtf}]
+"""
+
+
+def said_of(tmp_path: Path, old: str, new: str) -> str:
+    path = tmp_path / "t.yaml"
+    path.write_text(GOOD.replace(old, new))
+    with pytest.raises(ProtocolError) as e:
+        parse(path, TableSpec)
+    return str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("seeds:", "seedz:", "seedz: there is no such key. Did you mean 'seeds'?"),
+        ("version: 1", "version: '1'", "version: Input should be a valid integer"),
+        ("known_frames: keep", "known_frames: kep", "known_frames: Input should be 'overwrite' or 'keep'"),
+        ("method: rdtf", "method: rdtf, paper: {vqa: {value: '1', source: s}}", "quotes ['vqa'], which"),
+        ("method: rdtf", "method: rdtf, paper: {fvd: {value: 1.0, source: s}}", "paper.fvd.value: Input should be"),
+        ("version: 1", "version: 1\nversion: 2", "t.yaml:4: 'version' is written twice"),
+        ("rows: [", "rows: [[", "t.yaml is not YAML"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_field(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert said in said_of(tmp_path, old, new)
+
+
+def test_every_fault_is_named_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "t.yaml"
+    path.write_text(GOOD.replace("version: 1", "version: 0").replace("seeds: [0]", "seeds: [-1]"))
+    with pytest.raises(ProtocolError) as e:
+        parse(path, TableSpec)
+    assert "version:" in str(e.value)
+    assert "seeds.0:" in str(e.value)
+
+
+def test_a_typo_gets_the_close_match_and_exit_status_2() -> None:
+    with pytest.raises(UnknownNameError, match="there is no protocol 'tabel1'. Did you mean 'table1'?") as e:
+        load_protocol("tabel1")
+    assert e.value.exit_status == 2
+    with pytest.raises(UnknownNameError, match="Did you mean 'tiny'?"):
+        load_scale("tinny")
+
+
+@pytest.mark.parametrize(("text", "number"), [("22.10", 22.1), ("0.96 B", 0.96e9), ("12.5 M", 12.5e6)])
+def test_a_quoted_number_keeps_its_digits_and_has_a_value(text: str, number: float) -> None:
+    assert PaperValue(value=text, source="s").number == number
+
+
+@pytest.mark.parametrize("name", protocol_names())
+def test_every_protocol_names_what_is_in_the_catalog(name: str) -> None:
+    spec = load_protocol(name)
+    assert {row.method for row in spec.rows} <= set(catalog.METHODS)
+
+
+@pytest.mark.parametrize("name", scale_names())
+def test_every_scale_loads_and_is_named_as_its_file(name: str) -> None:
+    assert load_scale(name).name == name

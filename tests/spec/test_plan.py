@@ -1,0 +1,130 @@
+from typing import Any
+
+import pytest
+
+from rdtf_bench.core.errors import ProtocolError
+from rdtf_bench.spec.load import load_protocol, load_scale
+from rdtf_bench.spec.plan import Cell, DataIdentity, plan
+from rdtf_bench.spec.schema import Scale, TableSpec
+
+DATA = DataIdentity(
+    dataset="asg", source="toy", train="t", validation="v", test="x", num_train=9, num_validation=9, num_test=9
+)
+FACTS: dict[str, dict[str, Any]] = {
+    "method": {"VERSION": 1, "ASSETS": ("autoencoder",)},
+    "control": {"VERSION": 1},
+    "fvd": {"VERSION": 1, "ASSETS": ("efficientnet",), "USES": ("fake", "real")},
+    "vqa": {"VERSION": 1, "ASSETS": ("vqa",), "USES": ("fake",)},
+    "clip": {"VERSION": 1, "ASSETS": ("clip",), "USES": ("fake", "captions")},
+    "params": {"VERSION": 1, "USES": ("network",)},
+    "seconds": {"VERSION": 1, "USES": ("network", "clock")},
+}
+
+
+def constants(kind: str, name: str) -> dict[str, Any]:
+    return FACTS[name if kind == "metric" else kind]
+
+
+def cells(
+    spec: TableSpec | None = None, scale: Scale | None = None, data: DataIdentity = DATA, **digests: str
+) -> list[Cell]:
+    scale = scale or load_scale("tiny")
+    known = {role: f"digest of {role}" for role in scale.assets} | digests
+    return plan(spec or load_protocol("table1"), scale, data, known, constants)
+
+
+def by_label(planned: list[Cell]) -> dict[str, Cell]:
+    return {cell.label: cell for cell in planned}
+
+
+def changed(scale: Scale, **parts: Any) -> Scale:
+    return scale.model_copy(update=parts)
+
+
+def test_table1_has_a_cell_for_every_row_and_control() -> None:
+    assert [cell.label for cell in cells()] == [
+        "Customize-A-Video",
+        "I2V-Adapter",
+        "SimDA",
+        "RDTF",
+        "static",
+        "autoencoder",
+        "noise_floor",
+    ]
+
+
+def test_what_does_not_apply_to_a_row_is_not_planned() -> None:
+    planned = by_label(cells())
+    assert set(planned["RDTF"].scores) == {"fvd", "vqa", "clip", "params", "seconds"}
+    assert set(planned["static"].scores) == {"fvd", "vqa", "clip"}
+    assert set(planned["noise_floor"].scores) == {"fvd"}
+
+
+def test_a_renamed_row_and_more_workers_keep_every_identity() -> None:
+    spec, scale = load_protocol("table1"), load_scale("tiny")
+    renamed = spec.model_copy(
+        update={"rows": tuple(row.model_copy(update={"label": row.label + "!"}) for row in spec.rows)}
+    )
+    assert [cell.id for cell in cells(renamed, changed(scale, workers=7))] == [cell.id for cell in cells()]
+
+
+def test_an_option_changes_only_its_row() -> None:
+    spec = load_protocol("table1")
+    rows = tuple(
+        row.model_copy(update={"options": {"places": "all"}}) if row.method == "simda" else row for row in spec.rows
+    )
+    before, after = by_label(cells()), by_label(cells(spec.model_copy(update={"rows": rows})))
+    assert {label for label in before if before[label].id != after[label].id} == {"SimDA"}
+
+
+def test_a_sampler_leaves_the_weights_alone() -> None:
+    scale = load_scale("tiny")
+    sampling = scale.sampling.model_copy(update={"num_steps": 25})
+    before, after = by_label(cells())["RDTF"], by_label(cells(scale=changed(scale, sampling=sampling)))["RDTF"]
+    assert before.fit_key == after.fit_key
+    assert before.sample_key != after.sample_key
+    assert before.score_key("params") == after.score_key("params")
+
+
+def test_a_metrics_option_leaves_the_clips_alone() -> None:
+    scale = load_scale("tiny")
+    metrics = scale.metrics | {"vqa": {"grid": 3}}
+    before, after = by_label(cells())["RDTF"], by_label(cells(scale=changed(scale, metrics=metrics)))["RDTF"]
+    assert before.id == after.id
+    assert before.score_key("vqa") != after.score_key("vqa")
+    assert before.score_key("fvd") == after.score_key("fvd")
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_other_data_changes_every_trained_row(part: str) -> None:
+    other = DataIdentity(**{**vars(DATA), part: "other"})
+    before, after = by_label(cells()), by_label(cells(data=other))
+    for label in ("RDTF", "SimDA"):
+        assert before[label].id != after[label].id
+
+
+def test_other_weights_change_what_looks_through_them() -> None:
+    before, after = by_label(cells())["RDTF"], by_label(cells(vqa="another"))["RDTF"]
+    assert before.score_key("vqa") != after.score_key("vqa")
+    assert before.id == after.id
+    assert by_label(cells(autoencoder="another"))["static"].id != by_label(cells())["static"].id
+
+
+def test_the_noise_floor_takes_training_clips_where_validation_is_too_small() -> None:
+    few = DataIdentity(**{**vars(DATA), "num_validation": 3})
+    assert by_label(cells())["noise_floor"].sample["other"]["split"] == "validation"
+    assert by_label(cells(data=few))["noise_floor"].sample["other"]["split"] == "train"
+
+
+def test_a_cell_measured_twice_is_refused() -> None:
+    spec = load_protocol("table1")
+    twice = spec.model_copy(update={"rows": (*spec.rows, spec.rows[0].model_copy(update={"label": "again"}))})
+    with pytest.raises(ProtocolError, match=r"rows \['Customize-A-Video', 'again'\] would measure the same thing"):
+        cells(twice)
+
+
+def test_a_method_the_scale_does_not_know_is_named() -> None:
+    scale = load_scale("tiny")
+    methods = {name: at_scale for name, at_scale in scale.methods.items() if name != "rdtf"}
+    with pytest.raises(ProtocolError, match="scale tiny: methods has no 'rdtf', which row 'RDTF' of table1 needs"):
+        cells(scale=changed(scale, methods=methods))
