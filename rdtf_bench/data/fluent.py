@@ -25,6 +25,7 @@ from pathlib import Path
 from PIL import Image
 
 from rdtf_bench.core.errors import DataError
+from rdtf_bench.data.folder import SPLITS
 
 NAME = "fluent"
 PACKAGE = "@lobehub/fluent-emoji-anim-{part}"
@@ -39,7 +40,7 @@ ARCHIVES_SHA512: Mapping[int, str] = {
 NUM_FILES = 3391
 NUM_ANIMATED = 2109
 NEEDED_GIB = 1.5  # archives and files together
-ASSET = re.compile(r"package/assets/([0-9a-f]+(?:-[0-9a-f]+)*)\.webp")
+ASSET = re.compile(r"package/assets/([0-9a-f]+(?:[-_][0-9a-f]+)*)\.webp")
 Progress = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
 
 
@@ -49,6 +50,31 @@ class Summary:
     counts: Mapping[str, int]  # animations by split
     drawings: Mapping[str, int]  # drawings by split
     was_there: bool
+
+
+def root_in(store: Path) -> Path:
+    """Where a store keeps the folder."""
+    return store / "data" / NAME
+
+
+def fetch_into(store: Path, *, archives: Path | None, on_progress: Callable[[str], None]) -> str:
+    """What `rdtf-bench data fetch fluent` does; progress and result as lines."""
+    last = ""
+
+    def say(what: str, done: int, total: int) -> None:
+        nonlocal last
+        line = f"fluent: {what} {100 * done // total // 10 * 10} %"
+        if line != last:
+            last = line
+            on_progress(line)
+
+    done = fetch(root_in(store), archives=archives, on_progress=say)
+    splits = ", ".join(f"{split} {done.counts[split]:,} ({done.drawings[split]} drawings)" for split in SPLITS)
+    state = "already there" if done.was_there else "ready"
+    return (
+        f"{done.root}: {sum(done.counts.values()):,} animated stickers, {state}: {splits}. "
+        f"Use them with `--data asg={NAME}`."
+    )
 
 
 def fetch(root: Path, *, archives: Path | None = None, on_progress: Progress | None = None) -> Summary:

@@ -1,0 +1,86 @@
+"""Animated sticker generation (ASG): the toy stickers, the fluent set, or a user's folder. No torch at import."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rdtf_bench.core.errors import DataError
+from rdtf_bench.data import fluent, toy_stickers
+from rdtf_bench.data.folder import Chosen, Clip, Folder, Progress, choose, fingerprint
+from rdtf_bench.data.folder import read as read_folder
+
+if TYPE_CHECKING:
+    from jaxtyping import UInt8
+    from torch import Tensor
+
+__all__ = [
+    "Builtin",
+    "Chosen",
+    "Clip",
+    "Folder",
+    "all_frames",
+    "builtin",
+    "choose",
+    "clip_frames",
+    "fingerprint",
+    "prepare",
+    "read",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Builtin:
+    """What the data set holds where no folder is named; known without writing it."""
+
+    fingerprint: str
+    counts: Mapping[str, int]
+
+
+def builtin() -> Builtin:
+    return Builtin(fingerprint=f"{toy_stickers.NAME}-{toy_stickers.fingerprint()}", counts=toy_stickers.COUNTS)
+
+
+def prepare(source: str | None, *, store: Path) -> Path:
+    """The folder of a source: None is the toy stickers, written if need be; "fluent" what `data fetch fluent` made.
+
+    Anything else is a path; a folder of the name fluent is "./fluent".
+    """
+    if source is None:
+        root = store / "data" / builtin().fingerprint
+        toy_stickers.write(root)
+        return root
+    if source == fluent.NAME:
+        root = fluent.root_in(store)
+        if not (root / "metadata.jsonl").is_file():
+            raise DataError(
+                f"{root}: the fluent data is not there. Get it with `rdtf-bench data fetch fluent`; "
+                "for a folder of yours of that name say ./fluent."
+            )
+        return root
+    return Path(source)
+
+
+def read(root: Path, *, name: str = "asg", cache: Path | None = None, on_progress: Progress | None = None) -> Folder:
+    """The folder's clips; `cache` is a folder of indexes, one for each data folder."""
+    key = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
+    index = cache / f"{name}-{key}.json" if cache else None
+    return read_folder(root, name=name, cache=index, on_progress=on_progress)
+
+
+def clip_frames(path: Path, *, num_frames: int, size_px: int) -> "UInt8[Tensor, 'F C H W']":
+    """The clip that is scored: frames at equal intervals over the whole loop."""
+    from rdtf_bench.data.decode import decode  # torch
+
+    frames = decode(path, size_px=size_px, most=num_frames)
+    if len(frames) < num_frames:
+        raise DataError(f"{path}: has {len(frames)} frames, and a clip that is scored needs {num_frames}")
+    return frames
+
+
+def all_frames(path: Path, *, most: int, size_px: int) -> "UInt8[Tensor, 'F C H W']":
+    """Every frame for training, or `most` of them at equal intervals where there are more."""
+    from rdtf_bench.data.decode import decode  # torch
+
+    return decode(path, size_px=size_px, most=most)
