@@ -6,7 +6,7 @@ What a step sees depends on (seed, step) alone, so a checkpoint holds weights, o
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable, runtime_checkable
 
 import torch
 from diffusers.optimization import get_constant_schedule_with_warmup
@@ -20,6 +20,7 @@ LossAt = Callable[[int, torch.Generator], tuple[Tensor, dict[str, float]]]
 """(step, its generator) -> the loss to minimise, and what else to log."""
 
 
+@runtime_checkable
 @runtime_checkable
 class Stateful(Protocol):
     """Something that changes while training and must be in the checkpoint, such as a curriculum."""

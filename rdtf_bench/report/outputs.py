@@ -1,6 +1,5 @@
 """What a finished run shows beside its table: sample grids, loss curves, the MLflow runs. Each from the store."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -55,7 +54,7 @@ def _rows(outcome: Outcome) -> list[track.Row]:
     ]
 
 
-def _log(store: Store, fit_key: str) -> Sequence[dict[str, float]]:
+def _log(store: Store, fit_key: str) -> list[results.LogRow]:
     return results.training_log(store, fit_key)
 
 

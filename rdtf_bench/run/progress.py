@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.progress import (
@@ -29,6 +29,7 @@ class Event:
     total: int
 
 
+@runtime_checkable
 class Sink(Protocol):
     def put(self, event: Event) -> None: ...
 

@@ -9,6 +9,9 @@ from safetensors import safe_open
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.record import ScoreRecord
 
+LogRow = dict[str, int | float]
+"""One training step: `step`, `elapsed_s`, `loss` and whatever else the method measured."""
+
 
 def score_of(store: Store, key: str) -> ScoreRecord:
     raw = json.loads((store.path("scores", key) / "score.json").read_text(encoding="utf-8"))
@@ -21,7 +24,7 @@ def fit_facts(store: Store, key: str) -> dict[str, Any]:
     return facts
 
 
-def read_log(path: Path) -> list[dict[str, float]]:
+def read_log(path: Path) -> list[LogRow]:
     """One row a step. A resumed fit repeats the steps after its checkpoint: the last row of a step counts."""
     rows = {}
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -30,7 +33,7 @@ def read_log(path: Path) -> list[dict[str, float]]:
     return [rows[step] for step in sorted(rows)]
 
 
-def training_log(store: Store, fit_key: str) -> list[dict[str, float]]:
+def training_log(store: Store, fit_key: str) -> list[LogRow]:
     return read_log(store.path("fit", fit_key) / "log.jsonl")
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.store import key_of, write_text
 from rdtf_bench.run.record import Record
+from rdtf_bench.run.results import LogRow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -33,7 +34,7 @@ class Row:
     label: str
     record: Record
     record_path: Path
-    log: Sequence[Mapping[str, float]]  # one entry a training step
+    log: Sequence[LogRow]  # one entry a training step
 
 
 def default_uri(root: Path) -> str:

@@ -1,0 +1,103 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rdtf_bench import catalog
+from rdtf_bench.core.errors import StoreError
+from rdtf_bench.core.store import Store
+from rdtf_bench.run import execute
+from rdtf_bench.run.bench import Bench, make_bench
+from rdtf_bench.run.execute import Job, expected_seconds, jobs_for
+from rdtf_bench.spec.load import load_protocol, load_scale
+from rdtf_bench.spec.plan import Cell, DataIdentity, plan
+
+DATA = DataIdentity(
+    dataset="asg", source="toy", train="t", validation="v", test="x", num_train=9, num_validation=9, num_test=9
+)
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> Iterator[tuple[Bench, list[Cell]]]:
+    from rdtf_bench.run.bench import find_assets
+
+    spec, scale = load_protocol("table1"), load_scale("tiny")
+    assets = find_assets(scale)
+    cells = plan(spec, scale, DATA, {role: asset.digest for role, asset in assets.items()}, catalog.constants)
+    yield make_bench(spec, scale, DATA, {}, assets, Store(tmp_path)), cells
+
+
+def finish(store: Store, kind: str, key: str) -> None:
+    store.make(kind, key, lambda folder: None)
+
+
+def names(jobs: list[Job]) -> set[str]:
+    return {job.name for job in jobs}
+
+
+def test_every_job_comes_after_what_it_waits_for(planned: tuple[Bench, list[Cell]]) -> None:
+    seen: set[str] = set()
+    for job in jobs_for(*planned):
+        assert job.after <= seen
+        seen.add(job.name)
+
+
+def test_an_empty_store_needs_everything(planned: tuple[Bench, list[Cell]]) -> None:
+    assert names(jobs_for(*planned)) >= {
+        "real clips",
+        "training frames",
+        "training latents",
+        "training features",
+        "RDTF",
+        "score RDTF",
+        "static",
+        "fvd of the real clips",
+        "denoiser seconds",
+    }
+
+
+def test_a_full_store_needs_nothing(planned: tuple[Bench, list[Cell]]) -> None:
+    bench, cells = planned
+    for cell in cells:
+        for metric in cell.scores:
+            finish(bench.store, "scores", cell.score_key(metric))
+    assert jobs_for(bench, cells) == []
+
+
+def test_a_new_metric_scores_stored_samples_and_trains_nothing(planned: tuple[Bench, list[Cell]]) -> None:
+    bench, cells = planned
+    for cell in cells:
+        finish(bench.store, "samples", cell.sample_key)
+        if cell.fit is not None:
+            finish(bench.store, "fit", cell.fit_key)
+        for metric in set(cell.scores) - {"vqa"}:
+            finish(bench.store, "scores", cell.score_key(metric))
+    assert not any("training" in name for name in names(jobs_for(bench, cells)))
+    assert "denoiser seconds" not in names(jobs_for(bench, cells))
+    assert "score RDTF" in names(jobs_for(bench, cells))
+
+
+def test_one_row_that_was_not_timed_has_all_timed_together(planned: tuple[Bench, list[Cell]]) -> None:
+    bench, cells = planned
+    for cell in cells[1:]:
+        for metric in cell.scores:
+            finish(bench.store, "scores", cell.score_key(metric))
+    (timing,) = [job for job in jobs_for(bench, cells) if job.function == "time_denoisers"]
+    assert len(timing.arguments["cells"]) == 4
+
+
+def test_the_expected_time_is_the_longer_of_the_work_and_the_chain() -> None:
+    first = Job(name="a", function="f", expected_s=10)
+    chain = Job(name="b", function="f", expected_s=5, after=frozenset({"a"}))
+    side = Job(name="c", function="f", expected_s=1)
+    assert expected_seconds([first, chain, side], workers=2) == 15
+    assert expected_seconds([first, chain, side], workers=1) == 16
+
+
+def test_two_runs_in_one_store_are_refused(tmp_path: Path) -> None:
+    with (
+        execute._only_run_in(tmp_path),
+        pytest.raises(StoreError, match="another run works in this store"),
+        execute._only_run_in(tmp_path),
+    ):
+        pass
