@@ -1,0 +1,366 @@
+"""Which task and how many frames a training clip gets (sec. "Difficulty-adaptive curriculum learning", algorithm 1).
+
+A case is a task, a number of counted frames k and a condition mask over them. Its level is the number of counted frames
+that are unknown, 1 to 8: "different levels according to the difference between loss mask and condition mask". A
+curriculum weighs all cases; what it remembers is plain data, so that a checkpoint holds it.
+
+The paper gives neither the static probabilities of eq. 2, nor the map from the controller's output (eq. 4) to a level,
+nor the balance of the two parts. The values here are ours unless a comment says otherwise.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from rdtf_bench.diffusion.masks import (
+    FAMILIES,
+    Mask,
+    interpolation_masks,
+    no_frame_masks,
+    one_frame_masks,
+    post_prediction_masks,
+    pre_prediction_masks,
+)
+
+Weights = Float64[Tensor, " cases"]
+
+TASKS: dict[str, tuple[str, Callable[[int], tuple[Mask, ...]]]] = {
+    "interpolation": ("interpolation", interpolation_masks),
+    "pre_prediction": ("prediction", pre_prediction_masks),
+    "post_prediction": ("prediction", post_prediction_masks),
+    "it2v": ("generation", one_frame_masks),
+    "i2v": ("generation", one_frame_masks),
+    "t2v": ("generation", no_frame_masks),
+}
+"""The six training tasks of the authors' code, with their family and their masks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    task: str
+    known: Mask  # over the k counted frames
+
+    @property
+    def num_frames(self) -> int:
+        return len(self.known)
+
+    @property
+    def family(self) -> str:
+        return TASKS[self.task][0]
+
+    @property
+    def level(self) -> int:
+        return len(self.known) - sum(self.known)
+
+    @property
+    def uses_text(self) -> bool:
+        return self.task != "i2v"
+
+
+def all_cases(k_min: int, k_max: int) -> tuple[Case, ...]:
+    """Every task at every number of counted frames with every mask of the task."""
+    return tuple(
+        Case(task=task, known=known)
+        for task, (_, masks) in TASKS.items()
+        for num_frames in range(k_min, k_max + 1)
+        for known in masks(num_frames)
+    )
+
+
+@runtime_checkable
+class Curriculum(Protocol):
+    cases: tuple[Case, ...]
+
+    def weights(self, progress: float) -> Weights:
+        """The probability of each case at this share (0..1) of the training."""
+        ...
+
+    def observe(self, loss: float) -> None:
+        """Told the loss of each step, in order. A loss that is not finite is not taken in."""
+        ...
+
+    def describe(self) -> dict[str, float]:
+        """What moves the weights now, to be logged."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None: ...
+
+
+def draw_cases(
+    curriculum: Curriculum, progress: float, available: Sequence[int], generator: torch.Generator
+) -> list[Case]:
+    """A case for each clip. `available` is how many frames each clip has: none is asked to count more."""
+    weights, cases = curriculum.weights(progress), curriculum.cases
+    shortest = min(case.num_frames for case in cases)
+    lengths = torch.tensor([case.num_frames for case in cases])
+    drawn = []
+    for frames in available:
+        possible = weights * (lengths <= max(frames, shortest))  # a clip shorter than any case is extended
+        drawn.append(cases[int(torch.multinomial(possible, 1, generator=generator))])
+    return drawn
+
+
+def family_weights(curriculum: Curriculum, progress: float) -> dict[str, float]:
+    weights = curriculum.weights(progress)
+    return {
+        family: float(sum(w for w, case in zip(weights, curriculum.cases, strict=True) if case.family == family))
+        for family in FAMILIES
+    }
+
+
+def expected_level(curriculum: Curriculum, progress: float) -> float:
+    levels = torch.tensor([case.level for case in curriculum.cases], dtype=torch.float64)
+    return float((curriculum.weights(progress) * levels).sum())
+
+
+def _within_family_and_level(cases: Sequence[Case]) -> Weights:
+    """P(case | family, level): the tasks of the family that have the level share it evenly, and so do their cases."""
+    groups: dict[tuple[str, int], dict[str, int]] = {}
+    for case in cases:
+        counts = groups.setdefault((case.family, case.level), {})
+        counts[case.task] = counts.get(case.task, 0) + 1
+    shares = [1 / (len(groups[c.family, c.level]) * groups[c.family, c.level][c.task]) for c in cases]
+    return torch.tensor(shares, dtype=torch.float64)
+
+
+def _levels_per_family(cases: Sequence[Case]) -> dict[str, int]:
+    return {family: len({case.level for case in cases if case.family == family}) for family in FAMILIES}
+
+
+def static_probabilities(progress: float) -> dict[str, float]:
+    """Eq. 2: interpolation falls, prediction and generation rise, linearly from (.50, .30, .20) to (.10, .35, .55)."""
+    start = {"interpolation": 0.50, "prediction": 0.30, "generation": 0.20}
+    end = {"interpolation": 0.10, "prediction": 0.35, "generation": 0.55}
+    return {family: start[family] + progress * (end[family] - start[family]) for family in FAMILIES}
+
+
+class NoCurriculum:
+    """Families and their levels with even odds throughout (Table 4, "without CL")."""
+
+    def __init__(self, cases: tuple[Case, ...]) -> None:
+        self.cases = cases
+        self._within = _within_family_and_level(cases)
+
+    def weights(self, progress: float) -> Weights:  # noqa: ARG002
+        return self._spread(dict.fromkeys(FAMILIES, 1 / len(FAMILIES)))
+
+    def _spread(self, families: dict[str, float]) -> Weights:
+        levels = _levels_per_family(self.cases)
+        joint = [families[case.family] / levels[case.family] for case in self.cases]
+        return torch.tensor(joint, dtype=torch.float64) * self._within
+
+    def observe(self, loss: float) -> None:
+        pass
+
+    def describe(self) -> dict[str, float]:
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        pass
+
+
+class LinearCurriculum(NoCurriculum):
+    """The static part alone, its families' levels with even odds (Table 4, "LCL")."""
+
+    def weights(self, progress: float) -> Weights:
+        return self._spread(static_probabilities(progress))
+
+
+class LossController:
+    """A PID controller of the difficulty on the loss (eq. 3 and 4, algorithm 1).
+
+    DEVIATION: the "integral of the loss" of eq. 3 diverges; it is read as the running mean. The difference is divided
+    by the running standard deviation, so that the gains 5.0, 3.0 and 1.3 (Table 6) mean the same at every scale of the
+    loss, and smoothed over `SMOOTHING_STEPS`, because one batch's loss says more about its noise levels than about the
+    network. Time is counted in the training's length, so that the loop is as fast in a short training as in a long one.
+    """
+
+    SMOOTHING_STEPS = 10
+    INTEGRAL_TIMES = 10  # how often an error of one standard deviation adds itself to the integral in one training
+    MAX_ERROR = 3.0
+
+    def __init__(self, *, gains: tuple[float, float, float], num_steps: int, history_steps: int) -> None:
+        self.gains, self.num_steps, self.history_steps = gains, num_steps, history_steps
+        self.count = 0
+        self.mean = self.variance = self.smooth = self.error = 0.0
+        self.integral = self.limit  # the easiest level, before anything is known
+        self.output = self.gains[1] * self.integral
+
+    @property
+    def span(self) -> float:
+        """The output that takes the target from the middle to an end: one unit of every term."""
+        return sum(self.gains)
+
+    @property
+    def limit(self) -> float:
+        """The integral alone may hold the target at either end, and no more (anti-windup)."""
+        return self.span / self.gains[1] if self.gains[1] > 0 else 0.0
+
+    def observe(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            return
+        self.count += 1
+        rate = 1 / min(self.count, self.history_steps)
+        before = loss - self.mean
+        self.mean += rate * before
+        self.variance += rate * (before * (loss - self.mean) - self.variance)
+        self.smooth += max(1 / self.SMOOTHING_STEPS, rate) * (loss - self.smooth)
+        deviation = math.sqrt(max(self.variance, 0.0))
+        stuck = deviation <= 1e-9 * abs(self.mean)
+        error = 0.0 if stuck else (self.smooth - self.mean) / deviation
+        error = min(max(error, -self.MAX_ERROR), self.MAX_ERROR)
+        step = error * self.INTEGRAL_TIMES / self.num_steps
+        self.integral = min(max(self.integral + step, -self.limit), self.limit)
+        proportional, integral, derivative = self.gains
+        self.output = proportional * error + integral * self.integral + derivative * (error - self.error)
+        self.error = error
+
+    def state_dict(self) -> dict[str, Any]:
+        names = ("count", "mean", "variance", "smooth", "error", "integral", "output")
+        return {name: getattr(self, name) for name in names}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for name, value in state_dict.items():
+            setattr(self, name, value)
+
+
+class AdaptiveCurriculum:
+    """The static part balanced with a target level that follows the loss (Table 4, "DCL"), as the paper has it.
+
+    A loss above its history lowers the target level, one below raises it: the loop damps. Around the target stands a
+    normal kernel, P(task, level) is proportional to static ** (1 - balance) * kernel ** balance.
+    """
+
+    KERNEL_LEVELS = 1.5
+
+    def __init__(
+        self, cases: tuple[Case, ...], *, controller: LossController, balance: float, levels: tuple[int, int] = (1, 8)
+    ) -> None:
+        self.cases, self.controller, self.balance, self.levels = cases, controller, balance, levels
+        self._static = LinearCurriculum(cases)
+        self._within = _within_family_and_level(cases)
+        self._level_of = torch.tensor([case.level for case in cases], dtype=torch.float64)
+
+    @property
+    def target_level(self) -> float:
+        easiest, hardest = self.levels
+        middle, half = (easiest + hardest) / 2, (hardest - easiest) / 2
+        return float(min(max(middle - half * self.controller.output / self.controller.span, easiest), hardest))
+
+    def weights(self, progress: float) -> Weights:
+        static = self._static.weights(progress) / self._within
+        kernel = torch.exp(-0.5 * ((self._level_of - self.target_level) / self.KERNEL_LEVELS).square())
+        joint = static ** (1 - self.balance) * kernel**self.balance * self._within
+        return joint / joint.sum()
+
+    def observe(self, loss: float) -> None:
+        self.controller.observe(loss)
+
+    def describe(self) -> dict[str, float]:
+        controller = self.controller
+        return {"target_level": self.target_level, "loss_history": controller.mean, "loss_error": controller.error}
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.controller.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.controller.load_state_dict(state_dict)
+
+
+class ReleasedCurriculum:
+    """What the authors' code means, repaired: as published it does not run (mails9523/mails9523.github.io@de717c7).
+
+    Weights are a static part plus one of five rows, picked by the rank of u = 5 loss + 3 mean + 1.3 change among its
+    last 1000 values: the highest takes the easiest row. The static weight of prediction falls, which eq. 2 forbids. The
+    number of counted frames and the mask are drawn evenly: levels do not enter.
+    """
+
+    HISTORY_STEPS = 1000
+    ROWS = (0.1, 0.3, 0.5, 0.7, 0.9)  # generation; interpolation the reverse, prediction 0.5
+    STATIC = {  # noqa: RUF012 (a constant)
+        "interpolation": (0.9, 0.5, 0.1),
+        "prediction": (0.7, 0.5, 0.3),
+        "generation": (0.1, 0.5, 0.9),
+    }
+
+    def __init__(self, cases: tuple[Case, ...], *, gains: tuple[float, float, float]) -> None:
+        self.cases, self.gains = cases, gains
+        self._losses: list[float] = []
+        self._outputs: list[float] = []
+        counts: dict[tuple[str, int], int] = {}
+        for case in cases:
+            counts[case.task, case.num_frames] = counts.get((case.task, case.num_frames), 0) + 1
+        lengths = len({case.num_frames for case in cases})
+        shares = [1 / (lengths * counts[case.task, case.num_frames]) for case in cases]
+        self._within_task = torch.tensor(shares, dtype=torch.float64)
+
+    @property
+    def row(self) -> int:
+        """0 where the last output is the highest of its history, 4 where it is the lowest, 2 before there is one."""
+        if not self._outputs:
+            return 2
+        higher = sum(output > self._outputs[-1] for output in self._outputs)
+        return min(4, int(higher / len(self._outputs) * 5))
+
+    def static_weights(self, progress: float) -> dict[str, float]:
+        first, rest = (0, 2 * progress) if progress < 0.5 else (1, 2 * progress - 1)
+        return {f: s[first] + rest * (s[first + 1] - s[first]) for f, s in self.STATIC.items()}
+
+    def weights(self, progress: float) -> Weights:
+        static, generation = self.static_weights(progress), self.ROWS[self.row]
+        row = {"interpolation": 1 - generation, "prediction": 0.5, "generation": generation}
+        per_task = torch.tensor([static[c.family] + row[c.family] for c in self.cases], dtype=torch.float64)
+        joint = per_task * self._within_task
+        return joint / joint.sum()
+
+    def observe(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            return
+        last = self._losses[-1] if self._losses else loss
+        self._losses = [*self._losses, loss][-self.HISTORY_STEPS :]
+        proportional, integral, derivative = self.gains
+        mean = sum(self._losses) / len(self._losses)
+        output = proportional * loss + integral * mean + derivative * (loss - last)
+        self._outputs = [*self._outputs, output][-self.HISTORY_STEPS :]
+
+    def describe(self) -> dict[str, float]:
+        return {"row": float(self.row)}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"losses": list(self._losses), "outputs": list(self._outputs)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._losses, self._outputs = list(state_dict["losses"]), list(state_dict["outputs"])
+
+
+def make_curriculum(
+    kind: Literal["none", "linear", "adaptive"],
+    *,
+    variant: Literal["paper", "released"],
+    k_min: int,
+    k_max: int,
+    gains: tuple[float, float, float],
+    balance: float,
+    num_steps: int,
+    history_steps: int,
+) -> Curriculum:
+    cases = all_cases(k_min, k_max)
+    match kind, variant:
+        case "none", _:
+            return NoCurriculum(cases)
+        case "linear", _:
+            return LinearCurriculum(cases)
+        case _, "released":
+            return ReleasedCurriculum(cases, gains=gains)
+    controller = LossController(gains=gains, num_steps=num_steps, history_steps=history_steps)
+    return AdaptiveCurriculum(cases, controller=controller, balance=balance, levels=(1, k_max))
