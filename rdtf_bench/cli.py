@@ -32,6 +32,7 @@ Uri = Annotated[
 ]
 Format = Annotated[str, typer.Option("--format", help="text, md, csv or json.")]
 DEFAULT_STORE = Path("runs")
+INTERRUPTED = 130
 FORMATS = ("text", "md", "csv", "json")
 
 
@@ -232,9 +233,12 @@ def main() -> None:
     except BenchError as e:
         typer.echo(f"rdtf-bench: {e}", err=True)
         sys.exit(e.exit_status)
-    except KeyboardInterrupt:
-        typer.echo("\nrdtf-bench: stopped. What is finished is kept; the same command goes on from there.", err=True)
-        sys.exit(130)
+    except SystemExit as e:
+        if e.code == INTERRUPTED:  # Ctrl-C, as typer reports it
+            typer.echo(
+                "\nrdtf-bench: stopped. What is finished is kept; the same command goes on from there.", err=True
+            )
+        raise
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import struct
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ SUFFIXES = (".gif", ".webp", ".png", ".apng")
 MAX_PIXELS = 2**30  # all frames of one file together: a decompression bomb, not a sticker
 # what Pillow raises on a broken file; SyntaxError is its word for a bad PNG chunk
 UNREADABLE = (OSError, EOFError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
+DOUBTFUL = (UserWarning, Image.DecompressionBombWarning)  # what it only warns of, such as an invalid animation in a PNG
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +33,11 @@ def inspect(path: Path) -> Facts:
         return Facts(sha256="", num_frames=0, why_broken=f"cannot be read: {fault.strerror}")
     sha256 = hashlib.sha256(data).hexdigest()
     try:
-        num_frames = _count_frames(data)
-    except UNREADABLE as fault:
+        with warnings.catch_warnings():
+            for doubtful in DOUBTFUL:
+                warnings.simplefilter("error", doubtful)
+            num_frames = _count_frames(data)
+    except (*UNREADABLE, *DOUBTFUL) as fault:
         return Facts(sha256=sha256, num_frames=0, why_broken=_reason(data, fault))
     return Facts(sha256=sha256, num_frames=num_frames)
 

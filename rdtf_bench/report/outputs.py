@@ -66,10 +66,10 @@ def _draw(outcome: Outcome, folder: Path) -> None:
     store = outcome.bench.store
     real = read_clips(store.path("clips", outcome.bench.real["test"]))
     shown = slice(0, None, max(1, len(real.ids) // CLIPS_SHOWN))
-    videos = {"real": real.video[shown][:CLIPS_SHOWN]}
+    videos = {"real": real.video[shown][:CLIPS_SHOWN].numpy()}
     for cell in outcome.cells:
         if cell.method != "noise_floor":
-            videos[cell.label] = read_samples(store.path("samples", cell.sample_key))[shown][:CLIPS_SHOWN]
+            videos[cell.label] = read_samples(store.path("samples", cell.sample_key))[shown][:CLIPS_SHOWN].numpy()
     captions = real.captions[shown][:CLIPS_SHOWN]
     folder.mkdir(parents=True, exist_ok=True)
     gallery.gif_grid(videos, path=folder / "samples.gif", captions=captions)

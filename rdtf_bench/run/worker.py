@@ -1,6 +1,9 @@
 """A worker process: a few torch threads of its own, and one job after the other. No torch in the parent."""
 
 import os
+import signal
+import threading
+import time
 from importlib import import_module
 from typing import Any
 
@@ -21,8 +24,7 @@ def environment(threads: int) -> dict[str, str]:
 def start(threads: int, sink: Sink) -> None:
     global _sink
     _sink = sink
-    import signal
-
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
@@ -36,6 +38,13 @@ def call(function: str, bench: Bench, job: str, arguments: dict[str, Any]) -> tu
     jobs = import_module("rdtf_bench.run.jobs")
     getattr(jobs, function)(bench, _sink, job, **arguments)
     return os.getpid(), jobs.peak_memory_gib()
+
+
+def _end_with(parent: int) -> None:
+    """A parent that was killed cannot end its workers; each ends itself, and the store keeps what it finished."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _be_quiet() -> None:
