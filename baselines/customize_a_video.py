@@ -1,0 +1,196 @@
+"""Customize-A-Video (arXiv 2402.14780) on I2VGen-XL: LoRA on temporal attention, learnt behind an appearance absorber.
+
+Stage 1 trains the absorber, a LoRA on spatial attention, on single frames without order and without temporal layers.
+Stage 2 trains the motion LoRA on clips while the absorber, now frozen, accounts for their look. The absorber is
+discarded before sampling. There is no public code of the method; PEFT does the LoRA. README.md has what was chosen.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.models.resnet import TemporalConvLayer
+from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
+from jaxtyping import Float
+from peft import LoraConfig, PeftModel, set_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from rdtf_bench.baselines.i2vgen_xl import adapter_files
+from rdtf_bench.baselines.i2vgen_xl.examples import Examples, collect
+from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
+from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL
+from rdtf_bench.core.method import OnStep, Training, TrainingClips
+from rdtf_bench.core.seeds import generator_for, seed_for
+from rdtf_bench.diffusion.masks import draw_known
+from rdtf_bench.diffusion.sampling import Latents
+
+VERSION = 1
+ASSETS = ("autoencoder", "text_encoder", "image_encoder", "base")
+
+MOTION, ABSORBER = "motion", "absorber"
+_ATTENTION = r"\.transformer_blocks\.\d+\.attn[12]\.(to_q|to_k|to_v|to_out\.0)"
+TEMPORAL = r"(transformer_in|.*\.temp_attentions\.\d+)" + _ATTENTION
+SPATIAL = r".*\.attentions\.\d+" + _ATTENTION
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Conditioning):
+    motion_rank: int = 4  # the paper's comparison at equal rank
+    absorber_rank: int = 4  # not given in the paper
+    absorber_share: float = 0.2  # of the optimiser steps, so that both stages together cost what the others cost
+    keep_absorber: bool = (
+        False  # DEVIATION where True: on a whole domain, discarding it also discards the domain's look
+    )
+
+
+@contextmanager
+def without_temporal_layers(network: nn.Module) -> Iterator[None]:
+    """Every temporal layer lets its input through, so that frames do not see each other."""
+    layers = [m for m in network.modules() if isinstance(m, TemporalConvLayer | TransformerTemporalModel)]
+    for layer in layers:
+        layer.forward = _unchanged if isinstance(layer, TemporalConvLayer) else _unchanged_output
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.forward
+
+
+def _unchanged(hidden_states: Tensor, num_frames: int) -> Tensor:  # noqa: ARG001
+    return hidden_states
+
+
+def _unchanged_output(hidden_states: Tensor, **_: Any) -> tuple[Tensor]:
+    return (hidden_states,)
+
+
+def shuffle_unknown(latents: Latents, known: Known, generator: torch.Generator) -> Latents:
+    """The unknown frames of each clip in a random order, the known ones in their places."""
+    places = (1 - known).argsort(dim=1, stable=True)  # the known ones in order, then the others in order
+    keys = torch.where(known.bool(), -1.0, torch.rand(known.shape, generator=generator))
+    drawn = keys.argsort(dim=1, stable=True)
+    source = torch.empty_like(places).scatter_(1, places, drawn)
+    return latents[torch.arange(len(latents))[:, None], :, source].movedim(2, 1)
+
+
+class CustomizeAVideo(TunedI2VGenXL):
+    NAME = "customize_a_video"
+
+    def __init__(self, parts: Parts, config: Config) -> None:
+        super().__init__(parts, config, version=VERSION)
+        self.config: Config = config
+        self.network: PeftModel = PeftModel(parts.unet, _lora(TEMPORAL, config.motion_rank), adapter_name=MOTION)
+        self.network.add_adapter(ABSORBER, _lora(SPATIAL, config.absorber_rank))
+        self.reset(0)
+        self._activate(*self._kept())
+
+    def adapter(self, name: str) -> dict[str, nn.Parameter]:
+        return {path: parameter for path, parameter in self.network.named_parameters() if f".{name}." in path}
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        return self.adapter(MOTION)
+
+    def reset(self, seed: int) -> None:
+        """As PEFT does it, but from named seeds: Kaiming's uniform for A, zeros for B."""
+        for path, parameter in (self.adapter(MOTION) | self.adapter(ABSORBER)).items():
+            if ".lora_B." in path:
+                nn.init.zeros_(parameter)
+            else:
+                nn.init.kaiming_uniform_(parameter, a=5**0.5, generator=generator_for(seed, "init", path))
+
+    def counted(self, known: Known, task: str) -> Known:  # noqa: ARG002
+        return torch.ones_like(known)
+
+    def fit(self, clips: TrainingClips, training: Training, *, folder: Path, on_step: OnStep) -> None:
+        self.reset(training.seed)
+        examples = collect(self.parts, self.config, clips, training)
+        num_steps = round(training.num_steps * self.config.absorber_share)
+        self._fit_absorber(examples, _stage(training, ABSORBER, num_steps), folder / ABSORBER, on_step)
+        self._activate(ABSORBER, MOTION)
+        self.train(
+            self.adapter(MOTION),
+            self.loss,
+            examples,
+            _stage(training, MOTION, training.num_steps - num_steps),
+            folder=folder / MOTION,
+            on_step=lambda step, measured: on_step(num_steps + step, measured),
+        )
+        self._activate(*self._kept())
+
+    def absorber_loss(
+        self,
+        examples: Examples,
+        chosen: Sequence[int],
+        task: str,  # noqa: ARG002
+        generator: torch.Generator,
+    ) -> Float[Tensor, ""]:
+        """Each unknown frame by itself, told the known ones, in a place that says nothing about its time."""
+        known = draw_known(examples.masks, batch_size=len(chosen), generator=generator)
+        clean = shuffle_unknown(examples.latents[list(chosen)], known, generator)
+        inputs = self.draw_inputs(examples, chosen, known, generator)
+        with without_temporal_layers(self.network):
+            return self.velocity_loss(clean, known, inputs, counted=1 - known, generator=generator)
+
+    def _fit_absorber(self, examples: Examples, training: Training, folder: Path, on_step: OnStep) -> None:
+        """The finished absorber stays beside the checkpoints, so that a resumed fit does not train it twice."""
+        finished = folder / "finished.safetensors"
+        if not finished.is_file():
+            self._activate(ABSORBER)
+            self.train(self.adapter(ABSORBER), self.absorber_loss, examples, training, folder=folder, on_step=on_step)
+            half_written = finished.with_suffix(".tmp")
+            save_file({path: parameter.detach() for path, parameter in self.adapter(ABSORBER).items()}, half_written)
+            half_written.replace(finished)
+        saved = load_file(finished)
+        with torch.no_grad():
+            for path, parameter in self.adapter(ABSORBER).items():
+                parameter.copy_(saved[path])
+
+    def _kept(self) -> tuple[str, ...]:
+        return (MOTION, ABSORBER) if self.config.keep_absorber else (MOTION,)
+
+    def _activate(self, *names: str) -> None:
+        """These take part in a forward pass; the last one alone is trained."""
+        self.network.base_model.set_adapter(list(names))
+        for path, parameter in self.network.named_parameters():
+            parameter.requires_grad_(f".{names[-1]}." in path)
+
+    def save(self, folder: Path) -> None:
+        """A folder in PEFT's format for each adapter that sampling uses."""
+        self.network.save_pretrained(folder, selected_adapters=list(self._kept()), save_embedding_layers=False)
+        adapter_files.write_note(folder, self.identity)
+
+    def load(self, folder: Path) -> None:
+        adapter_files.check_note(folder, self.identity)
+        for name in self._kept():
+            weights = load_file(folder / name / "adapter_model.safetensors")
+            set_peft_model_state_dict(self.network, weights, adapter_name=name)
+
+    def parameter_counts(self) -> dict[str, int]:
+        """`trainable` is the motion LoRA; the absorber counts towards the total only where it is kept."""
+        counts = super().parameter_counts()
+        absorber = sum(parameter.numel() for parameter in self.adapter(ABSORBER).values())
+        kept = absorber if self.config.keep_absorber else 0
+        return {**counts, "total": counts["total"] + kept, ABSORBER: absorber}
+
+
+def _lora(places: str, rank: int) -> LoraConfig:
+    return LoraConfig(r=rank, lora_alpha=rank, target_modules=places)
+
+
+def _stage(training: Training, name: str, num_steps: int) -> Training:
+    """A part of the budget, its warm-up in proportion, with random streams of its own."""
+    share = num_steps / training.num_steps
+    return replace(
+        training,
+        num_steps=num_steps,
+        warmup_steps=round(training.warmup_steps * share),
+        seed=seed_for(training.seed, name),
+    )
+
+
+def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -> CustomizeAVideo:
+    return CustomizeAVideo(load_parts(assets, device=device), config)

@@ -1,0 +1,57 @@
+"""Files of an adapter alone, with a note of what it belongs to, so that it is not loaded into anything else."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning
+from rdtf_bench.core.errors import AssetError
+
+WEIGHTS, NOTE = "adapter.safetensors", "adapter.json"
+
+Identity = dict[str, Any]
+
+
+def identity(method: str, version: int, config: Conditioning, *, base: str) -> Identity:
+    """Everything that must be the same where an adapter is loaded. `base` is the fingerprint of the base's weights."""
+    as_read = json.loads(json.dumps(asdict(config)))  # tuples come back as lists
+    return {"method": method, "version": version, "config": as_read, "base": base}
+
+
+def save(folder: Path, adapter: Mapping[str, Tensor], identity: Identity) -> None:
+    save_file({name: tensor.detach().contiguous() for name, tensor in adapter.items()}, folder / WEIGHTS)
+    write_note(folder, identity)
+
+
+@torch.no_grad()
+def load(folder: Path, adapter: Mapping[str, Tensor], identity: Identity) -> None:
+    """Into the adapter's own tensors. Raises AssetError where the files are of another adapter."""
+    check_note(folder, identity)
+    saved = load_file(folder / WEIGHTS)
+    if saved.keys() != adapter.keys():
+        odd = sorted(saved.keys() ^ adapter.keys())[:3]
+        raise AssetError(f"{folder / WEIGHTS}: the tensors are not this adapter's, {odd} for instance. Fit it again.")
+    for name, tensor in adapter.items():
+        tensor.copy_(saved[name])
+
+
+def write_note(folder: Path, identity: Identity) -> None:
+    (folder / NOTE).write_text(json.dumps(identity, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def check_note(folder: Path, identity: Identity) -> None:
+    path = folder / NOTE
+    if not path.is_file():
+        raise AssetError(
+            f"{path}: there is no such file, so {folder} holds no adapter. Give the folder that fit wrote."
+        )
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    if odd := [key for key in identity if saved.get(key) != identity[key]]:
+        told = "; ".join(f"{key} is {saved.get(key)!r}, here it is {identity[key]!r}" for key in odd)
+        raise AssetError(f"{path}: the adapter is for something else: {told}. Load it where it fits, or fit it again.")

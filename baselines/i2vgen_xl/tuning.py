@@ -1,0 +1,211 @@
+"""What tuning I2VGen-XL has in common: conditions, the loss of a step, sampling, adapter files.
+
+A baseline says which layers it adds, which frames its loss counts and whether known frames enter free of noise.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from rdtf_bench.baselines.i2vgen_xl import adapter_files
+from rdtf_bench.baselines.i2vgen_xl.examples import Examples, collect
+from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, fingerprint
+from rdtf_bench.core.errors import ProtocolError
+from rdtf_bench.core.method import Conditions, OnStep, Sampler, Training, TrainingClips
+from rdtf_bench.core.video import Video
+from rdtf_bench.diffusion import guidance
+from rdtf_bench.diffusion.latents import decode
+from rdtf_bench.diffusion.losses import masked_mse
+from rdtf_bench.diffusion.masks import draw_known
+from rdtf_bench.diffusion.sampling import Latents, sample_latents
+from rdtf_bench.diffusion.training import batch_indices, train
+
+Known = Float[Tensor, "B F"]
+
+Loss = Callable[[Examples, Sequence[int], str, torch.Generator], Tensor]
+"""(examples, which of them, the task, where the rest is drawn from) -> the loss of a step."""
+
+
+def mark_known(latents: Latents, known: Known) -> Latents:
+    """I2VGen-XL's image latents: the clean latent of a known frame, the constant plane f / (F - 1) of any other."""
+    positions = torch.linspace(0, 1, latents.shape[2], device=latents.device)[:, None, None].to(latents)
+    return keep_known(positions.expand_as(latents), latents, known)
+
+
+def keep_known(latents: Latents, clean: Latents, known: Known) -> Latents:
+    return torch.where(known[:, None, :, None, None].bool(), clean, latents)
+
+
+class TunedI2VGenXL:
+    """A frozen I2VGen-XL with an adapter in it, as a method of the suite."""
+
+    NAME: ClassVar[str]
+    KNOWN_STAY_CLEAN: ClassVar[bool] = False  # in the noisy sample, both in training and in sampling
+
+    def __init__(self, parts: Parts, config: Conditioning, *, version: int) -> None:
+        self.parts = parts
+        self.config = config
+        self.base_size = sum(parameter.numel() for parameter in parts.unet.parameters())
+        self.identity = adapter_files.identity(self.NAME, version, config, base=fingerprint(parts.unet))
+        self.network: nn.Module = parts.unet
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        return {name: parameter for name, parameter in self.network.named_parameters() if parameter.requires_grad}
+
+    def reset(self, seed: int) -> None:
+        """The adapter as it is before training."""
+        raise NotImplementedError
+
+    def counted(self, known: Known, task: str) -> Known:
+        """1 for the frames whose error is minimised."""
+        raise NotImplementedError
+
+    def fit(self, clips: TrainingClips, training: Training, *, folder: Path, on_step: OnStep) -> None:
+        self.reset(training.seed)
+        examples = collect(self.parts, self.config, clips, training)
+        self.train(self.trainable(), self.loss, examples, training, folder=folder, on_step=on_step)
+
+    def train(
+        self,
+        parameters: Mapping[str, nn.Parameter],
+        loss: Loss,
+        examples: Examples,
+        training: Training,
+        *,
+        folder: Path,
+        on_step: OnStep,
+    ) -> None:
+        def loss_at(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+            chosen = batch_indices(len(examples.latents), training, step)
+            return loss(examples, chosen, training.task, generator), {}
+
+        folder.mkdir(exist_ok=True)
+        train(parameters, loss_at, training, folder=folder, on_step=on_step)
+
+    def loss(
+        self, examples: Examples, chosen: Sequence[int], task: str, generator: torch.Generator
+    ) -> Float[Tensor, ""]:
+        known = draw_known(examples.masks, batch_size=len(chosen), generator=generator)
+        clean = examples.latents[list(chosen)]
+        inputs = self.draw_inputs(examples, chosen, known, generator)
+        return self.velocity_loss(clean, known, inputs, counted=self.counted(known, task), generator=generator)
+
+    def draw_inputs(
+        self, examples: Examples, chosen: Sequence[int], known: Known, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """The denoiser's conditions besides the latents, some of them dropped."""
+        dropped = torch.rand(len(chosen), generator=generator) < self.config.condition_dropout
+        return {
+            "encoder_hidden_states": examples.texts(chosen, dropped),
+            "image_embeddings": examples.images(chosen, known, dropped),
+            "fps": torch.full((len(chosen),), self.config.fps),
+        }
+
+    def velocity_loss(
+        self,
+        clean: Latents,
+        known: Known,
+        inputs: Mapping[str, Tensor],
+        *,
+        counted: Known,
+        generator: torch.Generator,
+    ) -> Float[Tensor, ""]:
+        """Mean squared error of the velocity (Salimans & Ho 2022, app. D) at one drawn noise level a clip."""
+        scheduler, device = self.parts.scheduler, self.parts.device
+        timesteps = torch.randint(scheduler.config.num_train_timesteps, (len(clean),), generator=generator)
+        noise = torch.randn(clean.shape, generator=generator)
+        noisy = scheduler.add_noise(clean, noise, timesteps)
+        if self.KNOWN_STAY_CLEAN:
+            noisy = keep_known(noisy, clean, known)
+        given = {"image_latents": mark_known(clean, known), "known": known, **inputs}
+        output = self.network(
+            noisy.to(device), timesteps.to(device), **{name: tensor.to(device) for name, tensor in given.items()}
+        )
+        target = scheduler.get_velocity(clean, noise, timesteps)
+        return masked_mse(output.sample, target.to(device), counted.to(device))
+
+    @torch.inference_mode()
+    def generate(self, given: Conditions, generators: Sequence[torch.Generator], sampler: Sampler) -> Video:
+        known = given.known.to(self.parts.device)
+        if not bool(known.any(1).all()):
+            raise ProtocolError(
+                f"{self.NAME}: a clip has no known frame, and I2VGen-XL makes a video from an image. "
+                "Sample a task with known frames: it2v, i2v, interpolation or prediction."
+            )
+        clean = self.parts.encode_known(given.frames, given.known)
+        branches = guidance.one_scale(text=sampler.guidance_text)
+        inputs = self._guided_inputs(given, clean, known, branches)
+
+        def denoise(latents: Latents, timestep: int) -> Latents:
+            output = self.network(latents.repeat(len(branches), 1, 1, 1, 1), timestep, **inputs).sample
+            return guidance.combine(output, branches)
+
+        latents = sample_latents(
+            denoise,
+            clean,
+            scheduler=self.parts.scheduler,
+            generators=generators,
+            sampler=sampler,
+            project=(lambda latents: keep_known(latents, clean, known)) if self.KNOWN_STAY_CLEAN else None,
+        )
+        return decode(self.parts.autoencoder, latents.movedim(2, 1))
+
+    def _guided_inputs(
+        self, given: Conditions, clean: Latents, known: Known, branches: Sequence[guidance.Branch]
+    ) -> dict[str, Tensor]:
+        """The conditions of all branches. Without text there is no image embedding either; the latents stay."""
+        copies, batch_size = len(branches), len(clean)
+        first = given.frames[torch.arange(batch_size), given.known.argmax(1)]
+        embeddings = self.parts.embed_images(first)
+        states = self.parts.encode_captions([*given.captions, ""], self.config)
+        choices = [branch.text for branch in branches]
+        return {
+            "encoder_hidden_states": guidance.stack(states[:-1], states[-1:].expand_as(states[:-1]), choices),
+            "image_embeddings": guidance.stack(embeddings, torch.zeros_like(embeddings), choices),
+            "image_latents": mark_known(clean, known).repeat(copies, 1, 1, 1, 1),
+            "known": known.repeat(copies, 1),
+            "fps": torch.full((copies * batch_size,), self.config.fps, device=clean.device),
+        }
+
+    def save(self, folder: Path) -> None:
+        adapter_files.save(folder, self.trainable(), self.identity)
+
+    def load(self, folder: Path) -> None:
+        adapter_files.load(folder, self.trainable(), self.identity)
+
+    def denoiser(self) -> nn.Module:
+        return self.network
+
+    def denoiser_inputs(self, *, batch_size: int, num_frames: int, size_px: int) -> dict[str, Tensor]:
+        """With the first frame known."""
+        unet, device = self.parts.unet.config, self.parts.device
+        side = size_px // 2 ** (len(self.parts.autoencoder.config.block_out_channels) - 1)
+        known = torch.zeros(batch_size, num_frames, device=device)
+        known[:, 0] = 1
+        return {
+            "sample": torch.zeros(batch_size, unet.in_channels, num_frames, side, side, device=device),
+            "timestep": torch.zeros(batch_size, dtype=torch.long, device=device),
+            "fps": torch.full((batch_size,), self.config.fps, device=device),
+            "image_latents": torch.zeros(batch_size, unet.in_channels, num_frames, side, side, device=device),
+            "image_embeddings": torch.zeros(batch_size, unet.cross_attention_dim, device=device),
+            "encoder_hidden_states": torch.zeros(
+                batch_size, self.config.text_tokens, unet.cross_attention_dim, device=device
+            ),
+            "known": known,
+        }
+
+    def parameter_counts(self) -> dict[str, int]:
+        adapter = sum(parameter.numel() for parameter in self.trainable().values())
+        others = {
+            role: sum(parameter.numel() for parameter in network.parameters())
+            for role, network in (
+                ("text_encoder", self.parts.text_encoder),
+                ("image_encoder", self.parts.image_encoder),
+                ("autoencoder", self.parts.autoencoder),
+            )
+        }
+        return {"base": self.base_size, "trainable": adapter, "total": self.base_size + adapter, **others}

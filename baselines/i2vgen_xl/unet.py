@@ -1,0 +1,123 @@
+"""diffusers' I2VGen-XL denoiser, told which frames are known.
+
+Without adapters and with the first frame known it is `I2VGenXLUNet` to the bit, and so are its parameters' names.
+"""
+
+import functools
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from diffusers import I2VGenXLUNet
+from diffusers.models.attention_processor import Attention, AttnProcessor2_0
+from diffusers.models.unets.unet_3d_condition import UNet3DConditionOutput
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownFrames:
+    """Where the known frames of each clip stand, the earliest first; K is the most that any clip has."""
+
+    places: Int[Tensor, "B K"]
+    padding: Bool[Tensor, "B K"] | None  # 1 where a clip has fewer than K; None where all have K
+
+
+@dataclass
+class Context:
+    """What the layers must know about the batch that is going through, shared by the network and its layers.
+
+    An object and not a closure, so that a deep copy of the network has its own.
+    """
+
+    num_frames: int = 0
+    known: KnownFrames = field(init=False)
+    first_known_latents: Float[Tensor, "B C H W"] = field(init=False)
+
+    def local_image(self, _module: Any, _frame_zero: tuple[Tensor, ...]) -> tuple[Tensor]:
+        """A forward pre-hook: the first known frame, where diffusers takes frame 0 even if nothing is known of it."""
+        return (self.first_known_latents,)
+
+
+def find_known(known: Float[Tensor, "B F"]) -> KnownFrames:
+    """The places of the known frames, padded to the longest list."""
+    counts = known.sum(1).long()
+    most = int(counts.max())
+    places = (1 - known).argsort(dim=1, stable=True)[:, :most]
+    padding = torch.arange(most, device=known.device) >= counts[:, None]
+    return KnownFrames(places=places, padding=padding if bool(padding.any()) else None)
+
+
+class PerClipAttention(AttnProcessor2_0):  # type: ignore[misc]
+    """Cross-attention to a context that is the same for all frames of a clip: its keys and values are made once a clip.
+
+    diffusers makes them for every frame. Here a clip's frames are one row of queries: the same sums, fewer times.
+    """
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self.context = context
+
+    def __call__(
+        self,
+        attn: Attention,
+        hidden_states: Float[Tensor, "BF L D"],
+        encoder_hidden_states: Float[Tensor, "BF T E"],
+        attention_mask: Tensor | None = None,
+    ) -> Float[Tensor, "BF L D"]:
+        num_frames = self.context.num_frames
+        queries = hidden_states.reshape(len(hidden_states) // num_frames, -1, hidden_states.shape[-1])
+        attended = super().__call__(attn, queries, encoder_hidden_states[::num_frames], attention_mask)
+        return attended.reshape(hidden_states.shape)
+
+
+class AdapterI2VGenXLUNet(I2VGenXLUNet):  # type: ignore[misc]
+    """I2VGen-XL with one more argument, `known`, and a context that adapters may look into."""
+
+    @functools.wraps(I2VGenXLUNet.__init__)  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.context = Context()
+        self.image_latents_context_embedding.register_forward_pre_hook(self.context.local_image)
+        shared = PerClipAttention(self.context)
+        self.set_attn_processor(
+            {name: shared if _is_cross(name) else own for name, own in self.attn_processors.items()}
+        )
+
+    def forward(
+        self,
+        sample: Float[Tensor, "B C F H W"],
+        timestep: Tensor | float | int,
+        fps: Tensor,
+        image_latents: Float[Tensor, "B C F H W"],
+        image_embeddings: Float[Tensor, "B E"] | Float[Tensor, "B 1 E"] | None = None,
+        encoder_hidden_states: Float[Tensor, "B L E"] | None = None,
+        timestep_cond: Tensor | None = None,
+        cross_attention_kwargs: dict[str, Any] | None = None,
+        return_dict: bool = True,
+        known: Float[Tensor, "B F"] | None = None,
+    ) -> UNet3DConditionOutput | tuple[Tensor]:
+        """As diffusers' forward; `known` defaults to its convention, the first frame of every clip."""
+        if known is None:
+            known = torch.zeros(sample.shape[0], sample.shape[2], device=sample.device)
+            known[:, 0] = 1
+        self.context.num_frames = sample.shape[2]
+        self.context.known = find_known(known)
+        clips = torch.arange(len(sample), device=sample.device)
+        self.context.first_known_latents = image_latents[clips, :, self.context.known.places[:, 0]]
+        return super().forward(
+            sample,
+            timestep,
+            fps,
+            image_latents,
+            image_embeddings,
+            encoder_hidden_states,
+            timestep_cond,
+            cross_attention_kwargs,
+            return_dict,
+        )
+
+
+def _is_cross(name: str) -> bool:
+    """attn2 of a spatial transformer; attn2 of a temporal one is a second self-attention."""
+    return ".attentions." in name and ".attn2." in name

@@ -1,0 +1,153 @@
+"""SimDA (arXiv 2308.09710) on I2VGen-XL: small bottleneck layers for time and space, nothing else is trained.
+
+Temporal adapter: 1x1x1 convolution to half the width, depthwise (3, 1, 1) convolution, back, residual. Spatial
+adapters: a bottleneck of a quarter of the width with GELU behind the self-attention, and one beside the feed-forward.
+Each ends in zeros, so the base is unchanged before training. Latent-shift attention is left out: see README.md.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from diffusers.models.attention import BasicTransformerBlock
+from diffusers.models.resnet import TemporalConvLayer
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
+from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL
+from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet
+from rdtf_bench.core.seeds import generator_for
+from rdtf_bench.diffusion.masks import task_named
+
+VERSION = 1
+ASSETS = ("autoencoder", "text_encoder", "image_encoder", "base")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Conditioning):
+    """Ratios and places of the authors' code (ChenHsing/SimDA)."""
+
+    places: Literal["attention", "all"] = (
+        "attention"  # temporal adapters before spatial transformers, or after all resnets
+    )
+    temporal_ratio: float = 0.5
+    spatial_ratio: float = 0.25
+
+
+class TemporalAdapter(nn.Module):
+    def __init__(self, width: int, ratio: float) -> None:
+        super().__init__()
+        inner = int(width * ratio)
+        self.down = nn.Conv3d(width, inner, 1)
+        self.over_time = nn.Conv3d(inner, inner, (3, 1, 1), padding=(1, 0, 0), groups=inner)
+        self.up = nn.Conv3d(inner, width, 1)
+
+    def forward(self, hidden_states: Float[Tensor, "BF C H W"], num_frames: int) -> Float[Tensor, "BF C H W"]:
+        clips = hidden_states.reshape(-1, num_frames, *hidden_states.shape[1:]).transpose(1, 2)
+        added: Tensor = self.up(self.over_time(self.down(clips)))
+        return hidden_states + added.transpose(1, 2).flatten(0, 1)
+
+
+class SpatialAdapter(nn.Module):
+    def __init__(self, width: int, ratio: float) -> None:
+        super().__init__()
+        self.down = nn.Linear(width, int(width * ratio))
+        self.up = nn.Linear(int(width * ratio), width)
+
+    def forward(self, hidden_states: Float[Tensor, "B L D"]) -> Float[Tensor, "B L D"]:
+        added: Tensor = self.up(nn.functional.gelu(self.down(hidden_states)))
+        return added
+
+
+class AdaptedTemporalConv(TemporalConvLayer):  # type: ignore[misc]
+    """A temporal convolution of the base, then the temporal adapter."""
+
+    adapter: TemporalAdapter
+
+    def forward(self, hidden_states: Float[Tensor, "BF C H W"], num_frames: int = 1) -> Float[Tensor, "BF C H W"]:
+        return self.adapter(super().forward(hidden_states, num_frames=num_frames), num_frames)
+
+
+class AdaptedTransformerBlock(BasicTransformerBlock):  # type: ignore[misc]
+    """A spatial block of the base with one adapter behind its self-attention and one beside its feed-forward."""
+
+    attention_adapter: SpatialAdapter
+    feed_forward_adapter: SpatialAdapter
+
+    def forward(
+        self,
+        hidden_states: Float[Tensor, "BF L D"],
+        encoder_hidden_states: Float[Tensor, "BF T E"],
+        **unused: Any,  # diffusers passes arguments that I2VGen-XL leaves at None
+    ) -> Float[Tensor, "BF L D"]:
+        assert all(argument is None for argument in unused.values())
+        attended = self.attn1(self.norm1(hidden_states))
+        hidden_states = attended + self.attention_adapter(attended) + hidden_states
+        hidden_states = self.attn2(self.norm2(hidden_states), encoder_hidden_states) + hidden_states
+        # the authors' code feeds the adapter the state before the norm
+        added = self.feed_forward_adapter(hidden_states)
+        return self.ff(self.norm3(hidden_states)) + added + hidden_states
+
+
+def add_adapter(unet: AdapterI2VGenXLUNet, config: Config) -> None:
+    for name, block in list(unet.named_modules()):
+        if ".attentions." in name and isinstance(block, BasicTransformerBlock):
+            _become(block, AdaptedTransformerBlock)
+            device = block.norm1.weight.device
+            block.attention_adapter = SpatialAdapter(block.dim, config.spatial_ratio).to(device)
+            block.feed_forward_adapter = SpatialAdapter(block.dim, config.spatial_ratio).to(device)
+    for layer in _temporal_places(unet, config):
+        _become(layer, AdaptedTemporalConv)
+        layer.adapter = TemporalAdapter(layer.out_dim, config.temporal_ratio).to(layer.conv1[0].weight.device)
+
+
+def _temporal_places(unet: AdapterI2VGenXLUNet, config: Config) -> Iterator[TemporalConvLayer]:
+    """Behind each resnet that a spatial transformer follows (16 at full size), or behind each resnet (22)."""
+    for block in (*unet.down_blocks, unet.mid_block, *unet.up_blocks):
+        if config.places == "all":
+            yield from block.temp_convs
+        elif hasattr(block, "attentions"):
+            # the mid block has one resnet more than it has transformers
+            yield from block.temp_convs[: len(block.attentions)]
+
+
+def _become(module: nn.Module, adapted: type[nn.Module]) -> None:
+    """The same layer, its parameters and their names, with the adapted forward: as torch's parametrizations do it."""
+    module.__class__ = adapted
+
+
+def _is_adapter(module: nn.Module) -> bool:
+    return isinstance(module, TemporalAdapter | SpatialAdapter)
+
+
+class SimDA(TunedI2VGenXL):
+    NAME = "simda"
+
+    def __init__(self, parts: Parts, config: Config) -> None:
+        super().__init__(parts, config, version=VERSION)
+        add_adapter(parts.unet, config)
+        self.reset(0)
+
+    def reset(self, seed: int) -> None:
+        """Kaiming's uniform, and zeros in each last layer, as in the authors' code."""
+        adapters = [(name, module) for name, module in self.parts.unet.named_modules() if _is_adapter(module)]
+        for name, adapter in adapters:
+            generator = generator_for(seed, "init", name)
+            for last, layer in ((layer is adapter.up, layer) for layer in adapter.children()):
+                nn.init.zeros_(layer.bias)
+                if last:
+                    nn.init.zeros_(layer.weight)
+                else:
+                    nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
+
+    def counted(self, known: Known, task: str) -> Known:
+        """All frames, as the method was made for; not the given ones where it is trained to fill in the others."""
+        return torch.ones_like(known) if task_named(task).family == "generation" else 1 - known
+
+
+def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -> SimDA:
+    return SimDA(load_parts(assets, device=device), config)
