@@ -1,0 +1,32 @@
+"""Frechet video distance, FAST-VQA and CLIP similarity as torchmetrics metrics, one module each.
+
+The names below are imported when they are first used, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rdtf_bench.metrics.clip import ClipSimilarity
+    from rdtf_bench.metrics.frechet import frechet_distance
+    from rdtf_bench.metrics.fvd import FrechetVideoDistance
+    from rdtf_bench.metrics.vqa import FastVQA
+
+__all__ = ["ClipSimilarity", "FastVQA", "FrechetVideoDistance", "frechet_distance"]
+
+_MODULES = {
+    "ClipSimilarity": "rdtf_bench.metrics.clip",
+    "FastVQA": "rdtf_bench.metrics.vqa",
+    "FrechetVideoDistance": "rdtf_bench.metrics.fvd",
+    "frechet_distance": "rdtf_bench.metrics.frechet",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
