@@ -76,7 +76,7 @@ def _csv_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
                 raise DataError(f"{path}:{reader.line_num}: has not as many fields as the header: quote the commas")
             yield reader.line_num, record
     except csv.Error as fault:
-        raise DataError(f"{path}:{reader.line_num}: is not CSV: {fault}") from None
+        raise DataError(f"{path}:{reader.reader.line_num}: is not CSV: {fault}") from None
 
 
 def _text(path: Path) -> str:
@@ -147,7 +147,7 @@ def _require_distinct(rows: Sequence[Row], column: str) -> None:
 
 def caption_from_name(path: PurePosixPath) -> str:
     """Words of a name: "001_redPanda-running_8.gif" is "red panda running"; a bare number takes its folder's name."""
-    for name in (path.stem, path.parent.name, path.name):
+    for name in (path.stem, path.parent.name):
         spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
         words = re.sub(r"[\W_]+", " ", spaced).lower().split()
         while words and words[0].isdigit():
@@ -156,7 +156,7 @@ def caption_from_name(path: PurePosixPath) -> str:
             words.pop()
         if words:
             return " ".join(words)
-    return path.name
+    return path.stem
 
 
 def split_by_caption(caption: str) -> str:

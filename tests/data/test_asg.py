@@ -1,0 +1,85 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from rdtf_bench.core.errors import DataError
+from rdtf_bench.data import asg, toy_stickers
+
+
+@pytest.fixture
+def small_toy(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = {"train": 6, "validation": 2, "test": 3}
+    write = toy_stickers.write
+    monkeypatch.setattr(toy_stickers, "write", lambda root: write(root, counts=counts))
+
+
+@pytest.mark.usefixtures("small_toy")
+def test_without_a_source_the_toy_stickers_are_written_into_the_store(tmp_path: Path) -> None:
+    root = asg.prepare(None, store=tmp_path)
+    assert root == tmp_path / "data" / asg.builtin().fingerprint
+    folder = asg.read(root, name="asg", cache=tmp_path / "indexes")
+    assert folder.counts() == {"train": 6, "validation": 2, "test": 3}
+    assert len(list((tmp_path / "indexes").iterdir())) == 1
+    assert asg.prepare(None, store=tmp_path) == root
+
+
+def test_the_builtin_set_is_known_without_writing_it() -> None:
+    assert dict(asg.builtin().counts) == {"train": 640, "validation": 128, "test": 128}
+    assert asg.builtin().fingerprint.startswith("toy-asg-")
+
+
+def test_fluent_is_asked_for_where_it_is_absent(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="rdtf-bench data fetch fluent"):
+        asg.prepare("fluent", store=tmp_path)
+    (tmp_path / "data" / "fluent").mkdir(parents=True)
+    (tmp_path / "data" / "fluent" / "metadata.jsonl").touch()
+    assert asg.prepare("fluent", store=tmp_path) == tmp_path / "data" / "fluent"
+
+
+def test_any_other_source_is_a_folder(tmp_path: Path) -> None:
+    assert asg.prepare("some/where", store=tmp_path) == Path("some/where")
+
+
+def test_two_folders_have_two_indexes(tmp_path: Path, animation: Callable[..., Path]) -> None:
+    for name in ("one", "two"):
+        animation(tmp_path / name / "a.gif", 3)
+        asg.read(tmp_path / name, cache=tmp_path / "indexes")
+    assert len(list((tmp_path / "indexes").iterdir())) == 2
+
+
+def test_the_scored_clip_goes_over_the_whole_loop(tmp_path: Path, animation: Callable[..., Path]) -> None:
+    path = animation(tmp_path / "a.png", 16)
+    assert asg.clip_frames(path, num_frames=8, size_px=8)[:, 0, 0, 0].tolist() == [20 * number for number in range(8)]
+    with pytest.raises(DataError, match="has 16 frames, and a clip that is scored needs 17"):
+        asg.clip_frames(path, num_frames=17, size_px=8)
+
+
+def test_training_frames_are_all_or_as_many_as_allowed(tmp_path: Path, animation: Callable[..., Path]) -> None:
+    path = animation(tmp_path / "a.png", 12)
+    frames = asg.all_frames(path, most=32, size_px=8)
+    assert frames.shape == (12, 3, 8, 8)
+    assert frames.dtype == torch.uint8
+    assert len(asg.all_frames(path, most=5, size_px=8)) == 5
+
+
+def test_listing_data_needs_no_torch() -> None:
+    heavy = "{'torch', 'mlflow', 'pandas', 'scipy', 'sklearn', 'matplotlib', 'diffusers'}"
+    code = f"import sys, rdtf_bench.data.asg, rdtf_bench.data.fluent; print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_real_stickers_decode(real_stickers: Path, tmp_path: Path) -> None:
+    for source in sorted(real_stickers.rglob("*.gif"))[::100]:
+        (tmp_path / source.name).symlink_to(source)
+    folder = asg.read(tmp_path)
+    assert len(folder.clips) == 12
+    for clip in folder.clips:
+        frames = asg.all_frames(clip.path, most=8, size_px=64)
+        assert frames.shape == (min(8, clip.num_frames), 3, 64, 64)
+        assert frames.float().std() > 1  # something is drawn
+        assert (frames == 255).all(dim=1).any()  # on white

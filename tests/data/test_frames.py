@@ -1,0 +1,98 @@
+import time
+from itertools import pairwise
+
+import pytest
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from rdtf_bench.data.frames import Representative, by_clustering, equal_intervals, ping_pong, whole_loop
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def groups(sizes: tuple[int, ...], *, dim: int = 320) -> Float[Tensor, "F D"]:
+    """Frames in well separated groups, one after the other."""
+    centres = 10 * torch.randn(len(sizes), dim, generator=generator(1))
+    noise = 0.1 * torch.randn(sum(sizes), dim, generator=generator(2))
+    return torch.repeat_interleave(centres, torch.tensor(sizes), dim=0) + noise
+
+
+def test_equal_intervals_cover_the_loop_without_its_seam() -> None:
+    assert equal_intervals(8, 8) == tuple(range(8))
+    assert equal_intervals(16, 4) == (0, 4, 8, 12)
+    assert equal_intervals(9, 8) == (0, 1, 2, 3, 4, 5, 6, 7)
+    for num_frames in range(8, 60):
+        starts = [*equal_intervals(num_frames, 8), num_frames]
+        steps = {after - before for before, after in pairwise(starts)}
+        assert steps <= {num_frames // 8, -(-num_frames // 8)}
+
+
+def test_ping_pong_turns_without_repeating_the_ends() -> None:
+    assert ping_pong(2, 5) == (0, 1, 0, 1, 0)
+    assert ping_pong(5, 8) == (0, 1, 2, 3, 4, 3, 2, 1)
+    assert ping_pong(1, 8) == (0,) * 8
+
+
+def test_the_whole_loop_is_extended_only_where_it_is_short() -> None:
+    assert whole_loop(7, 8) == ping_pong(7, 8)
+    assert whole_loop(8, 8) == whole_loop(9, 8) == tuple(range(8))
+
+
+@pytest.mark.parametrize("representative", ["random", "first"])
+def test_each_group_of_frames_gives_one(representative: Representative) -> None:
+    sizes = (1, 9, 2, 20, 5)
+    ends = torch.tensor(sizes).cumsum(0)
+    chosen = by_clustering(groups(sizes), 5, generator(), representative=representative)
+    assert torch.bucketize(torch.tensor(chosen), ends, right=True).tolist() == [0, 1, 2, 3, 4]
+    if representative == "first":
+        assert chosen == (0, 1, 10, 12, 32)
+
+
+def test_members_are_drawn_evenly() -> None:
+    features = groups((4, 4))
+    draws = [by_clustering(features, 2, generator(seed))[0] for seed in range(200)]
+    counts = [draws.count(frame) for frame in range(4)]
+    assert min(counts) > 25  # 50 expected of each, standard deviation 6
+
+
+def test_a_draw_depends_on_its_generator_alone() -> None:
+    features = torch.randn(30, 320, generator=generator())
+    assert by_clustering(features, 8, generator(3)) == by_clustering(features, 8, generator(3))
+    assert len({by_clustering(features, 8, generator(seed)) for seed in range(10)}) > 1
+
+
+def test_few_frames_are_all_taken() -> None:
+    assert by_clustering(groups((3,)), 8, generator()) == (0, 1, 2)
+    assert by_clustering(groups((8,)), 8, generator()) == tuple(range(8))
+
+
+@pytest.mark.parametrize("almost", [0.0, 1e-9])
+def test_equal_frames_are_filled_up_without_a_warning(almost: float) -> None:
+    features = torch.ones(20, 320, dtype=torch.float64)
+    features[7] += 5
+    features[12, 0] += almost
+    chosen = by_clustering(features, 4, generator())
+    assert chosen == tuple(sorted(set(chosen)))
+    assert len(chosen) == 4
+    assert 7 in chosen
+    assert chosen == by_clustering(features, 4, generator())
+
+
+def test_more_frames_than_dimensions_need_no_rotation() -> None:
+    chosen = by_clustering(groups((10, 10), dim=3), 2, generator(), representative="first")
+    assert chosen == (0, 10)
+
+
+def test_a_draw_takes_milliseconds() -> None:
+    features = torch.randn(64, 320, generator=generator())
+    by_clustering(features, 8, generator())
+    took_s = []
+    for seed in range(20):
+        start_s = time.process_time()
+        by_clustering(features, 8, generator(seed))
+        took_s.append(time.process_time() - start_s)
+    # 3 ms without the type checks of the tests; the rest is for a busy machine
+    assert sorted(took_s)[10] < 0.02
