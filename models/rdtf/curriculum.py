@@ -108,9 +108,9 @@ def draw_cases(
 
 
 def family_weights(curriculum: Curriculum, progress: float) -> dict[str, float]:
-    weights = curriculum.weights(progress)
+    weights = curriculum.weights(progress).tolist()
     return {
-        family: float(sum(w for w, case in zip(weights, curriculum.cases, strict=True) if case.family == family))
+        family: sum(w for w, case in zip(weights, curriculum.cases, strict=True) if case.family == family)
         for family in FAMILIES
     }
 

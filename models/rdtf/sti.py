@@ -175,5 +175,8 @@ class NoTemporalLayer(nn.Module):
 
 
 def temporal_conv(channels: int, num_groups: int) -> nn.Module:
-    """diffusers' TemporalConvLayer as I2VGen-XL has it: our default reading of Table 3's "3D-Conv"."""
-    return TemporalConvLayer(channels, channels, dropout=0.1, norm_num_groups=num_groups)
+    """diffusers' TemporalConvLayer as in I2VGen-XL: our default reading of Table 3's "3D-Conv".
+
+    DEVIATION: without its dropout of 0.1, which draws from the global generator.
+    """
+    return TemporalConvLayer(channels, channels, dropout=0.0, norm_num_groups=num_groups)

@@ -1,0 +1,73 @@
+"""The dual mask (sec. "Dual-mask based data utilization strategy"): what of a sticker a training step sees.
+
+The condition mask says which frames are given, the loss mask which count. k frames are extracted, the first k of the
+network's F count, and what follows is padding without loss. Both masks are drawn on the clip's own number of frames;
+DEVIATION: the authors' code cuts a batch to its shortest clip and draws one task for all of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from rdtf_bench.core.method import TrainingClips
+from rdtf_bench.data.frames import Representative, by_clustering, ping_pong, whole_loop
+from rdtf_bench.models.rdtf.curriculum import Case
+
+Padding = Literal["grey", "last"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskedClips:
+    latents: Float[Tensor, "B F C H W"]
+    known: Float[Tensor, "B F"]  # 1 where the frame is given
+    counted: Float[Tensor, "B F"]  # 1 where the loss counts
+
+
+def extracted_frames(
+    clips: TrainingClips,
+    index: int,
+    count: int,
+    generator: torch.Generator,
+    *,
+    clustering: bool,
+    representative: Representative,
+) -> tuple[int, ...]:
+    """`count` frames of one sticker in the order of time; a sticker that has fewer is extended by ping-pong."""
+    features = clips.features(index)
+    if len(features) < count:
+        return ping_pong(len(features), count)
+    if clustering:
+        return by_clustering(features, count, generator, representative=representative)
+    return whole_loop(len(features), count)
+
+
+def masked_clips(
+    clips: TrainingClips,
+    indices: Sequence[int],
+    cases: Sequence[Case],
+    generator: torch.Generator,
+    *,
+    num_frames: int,
+    clustering: bool,
+    representative: Representative,
+    padding: Padding,
+    grey: Float[Tensor, "C H W"],
+) -> MaskedClips:
+    """The batch for these stickers and cases. `grey` is the latent of a frame of zeros, the released padding."""
+    latents = []
+    known = torch.zeros(len(indices), num_frames)
+    counted = torch.zeros(len(indices), num_frames)
+    for row, (index, case) in enumerate(zip(indices, cases, strict=True)):
+        frames = extracted_frames(
+            clips, index, case.num_frames, generator, clustering=clustering, representative=representative
+        )
+        real = clips.latents(index)[list(frames)]
+        filler = grey if padding == "grey" else real[-1]
+        latents.append(torch.cat([real, filler.expand(num_frames - len(real), *filler.shape)]))
+        known[row, : len(real)] = torch.tensor(case.known, dtype=torch.float32)
+        counted[row, : len(real)] = 1
+    return MaskedClips(latents=torch.stack(latents), known=known, counted=counted)

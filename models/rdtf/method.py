@@ -1,0 +1,348 @@
+"""RDTF as a method: training from scratch with the dual mask and the curriculum, sampling with two guidance scales."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler
+from jaxtyping import Float
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from rdtf_bench.core.errors import ProtocolError, StoreError
+from rdtf_bench.core.method import Conditions, OnStep, Sampler, Training, TrainingClips
+from rdtf_bench.core.seeds import seed_for
+from rdtf_bench.core.video import Video
+from rdtf_bench.diffusion.guidance import Branch, combine, one_scale, stack, two_scales
+from rdtf_bench.diffusion.latents import decode, encode
+from rdtf_bench.diffusion.losses import masked_mse
+from rdtf_bench.diffusion.sampling import sample_latents
+from rdtf_bench.diffusion.training import batch_indices, train
+from rdtf_bench.models.rdtf.attention import TextKeys
+from rdtf_bench.models.rdtf.curriculum import (
+    Case,
+    Curriculum,
+    draw_cases,
+    expected_level,
+    family_weights,
+    make_curriculum,
+)
+from rdtf_bench.models.rdtf.dfgn import DFGN, LATENT_CHANNELS
+from rdtf_bench.models.rdtf.dual_mask import MaskedClips, Padding, masked_clips
+from rdtf_bench.models.rdtf.sti import TemporalLayer
+from rdtf_bench.models.rdtf.text import TextEncoders, TextStates, mask_words
+
+VERSION = 1
+ASSETS = ("autoencoder", "text_encoder", "t5_encoder")
+WEIGHTS = "diffusion_pytorch_model.safetensors"  # what diffusers' save_pretrained writes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Every point on which paper and released code differ or are silent; README.md lists them with our reasons.
+
+    The network's fields are those of `DFGN`; `dfgn.PAPER_TEXT` has the values of the paper's text.
+    """
+
+    block_out_channels: tuple[int, ...] = (320, 640, 1024, 1280)
+    layers_per_block: int = 2
+    attention_head_dim: int = 64
+    norm_num_groups: int = 32
+    transformer_in_heads: int = 8
+    num_frames: int = 8
+    temporal_layer: TemporalLayer = "sti"
+    temporal_attention: bool = True
+    sti_place: Literal["after_resnets", "after_spatial_attention"] = "after_resnets"
+    sti_heads: int = 8
+    sti_head_dim: int = 32
+    sti_pool: int = 2
+    sti_detail: Literal["frames_as_channels", "temporal_convs"] = "frames_as_channels"
+    sti_fusion: Literal["scalars", "gate"] = "scalars"
+    sti_residual: bool = False
+    image_path: Literal["encoder", "latents"] = "encoder"
+    text_map: Literal["t5_mlp", "two_linear"] = "t5_mlp"
+
+    clip_length: int = 77  # tokens; Table 6. Released: 256
+    t5_length: int = 77  # tokens
+    word_mask_probability: float = 0.2  # the released value; the paper gives none
+
+    prediction_type: Literal["epsilon", "v_prediction"] = "epsilon"  # Table 6
+    beta_schedule: Literal["scaled_linear", "linear"] = "scaled_linear"  # released; Table 6 says linear
+    zero_terminal_snr: bool = False  # True where the schedule is I2VGen-XL's own, as the released training loads it
+    timestep_spacing: Literal["leading", "trailing"] = "leading"  # of the sampler; released
+
+    data_utilization: bool = True  # False: 8 frames at equal intervals, all of them counted (Table 3's ablation)
+    k_min: int = 3  # Table 6, "range of k"
+    k_max: int = 8
+    representative: Literal["random", "first"] = "random"  # of a cluster; released: first
+    padding: Padding = "grey"  # the frames that do not count: an empty frame (released) or the last one again
+    loss_mean_over: Literal["counted", "all"] = "counted"  # released: all
+
+    curriculum: Literal["none", "linear", "adaptive"] = "adaptive"
+    curriculum_variant: Literal["paper", "released"] = "paper"
+    curriculum_gains: tuple[float, float, float] = (5.0, 3.0, 1.3)  # Table 6
+    curriculum_balance: float = 0.5  # 0: the static part alone, 1: the adaptive part alone
+    curriculum_history_steps: int = 1000  # the released window
+
+    guidance: Literal["two_scales", "negative_prompt"] = "two_scales"  # Table 6; released: a negative prompt
+    negative_prompt: str = "distorted, discontinuous, ugly, blurry, low resolution, motionless, static, disfigured"
+    condition_dropout: float = 0.1  # odds of each: no text, no image, neither. Two scales need all of them
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Step:
+    """What one training step feeds the network, on its device; latents have the network's axes."""
+
+    cases: list[Case]
+    latents: Float[Tensor, "B C F H W"]
+    image_latents: Float[Tensor, "B C F H W"]
+    counted: Float[Tensor, "B F"]
+    text: TextStates
+
+
+class RDTF:
+    def __init__(self, config: Config, *, assets: Mapping[str, Path], device: torch.device) -> None:
+        self.config, self.device = config, device
+        autoencoder = AutoencoderKL.from_pretrained(assets["autoencoder"])
+        self.autoencoder: AutoencoderKL = autoencoder.to(device).eval().requires_grad_(False)
+        self.text = TextEncoders(
+            assets["text_encoder"],
+            assets["t5_encoder"],
+            clip_length=config.clip_length,
+            t5_length=config.t5_length,
+            device=device,
+        )
+        self.scheduler = DDIMScheduler(
+            beta_start=0.00085,
+            beta_end=0.012,
+            beta_schedule=config.beta_schedule,
+            prediction_type=config.prediction_type,
+            rescale_betas_zero_snr=config.zero_terminal_snr,
+            timestep_spacing=config.timestep_spacing,
+            steps_offset=1 if config.timestep_spacing == "leading" else 0,
+            set_alpha_to_one=False,
+            clip_sample=False,
+        )
+        self.network = self._new_network(0)
+        self._pixels_per_latent = 2 ** (len(autoencoder.config.block_out_channels) - 1)
+        self._grey_latent: Tensor | None = None
+
+    def _new_network(self, seed: int) -> DFGN:
+        clip_dim, t5_dim = self.text.dims
+        fields = (
+            "block_out_channels layers_per_block attention_head_dim norm_num_groups transformer_in_heads num_frames "
+            "temporal_layer temporal_attention sti_place sti_heads sti_head_dim sti_pool sti_detail sti_fusion "
+            "sti_residual image_path text_map"
+        )
+        options = {name: getattr(self.config, name) for name in fields.split()}
+        with torch.random.fork_rng(devices=[]):  # layers draw their first weights from the global generator
+            torch.default_generator.manual_seed(seed_for(seed, "rdtf", "weights"))
+            network = DFGN(cross_attention_dim=clip_dim, t5_dim=t5_dim, **options)
+        return network.to(self.device).eval()
+
+    def fit(self, clips: TrainingClips, training: Training, *, folder: Path, on_step: OnStep) -> None:
+        config = self.config
+        if training.num_frames != config.num_frames:
+            raise ProtocolError(
+                f"method rdtf: the protocol's clips have {training.num_frames} frames and the network "
+                f"{config.num_frames}. Set the option num_frames to {training.num_frames}"
+            )
+        self.network = self._new_network(training.seed)
+        curriculum = make_curriculum(
+            config.curriculum,
+            variant=config.curriculum_variant,
+            k_min=config.k_min if config.data_utilization else config.num_frames,
+            k_max=config.k_max if config.data_utilization else config.num_frames,
+            gains=config.curriculum_gains,
+            balance=config.curriculum_balance,
+            num_steps=training.num_steps,
+            history_steps=config.curriculum_history_steps,
+        )
+        parts = {"curriculum": curriculum}
+        parameters = dict(self.network.named_parameters())
+
+        def loss_at(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+            return self._loss_at(step, generator, clips=clips, curriculum=curriculum, training=training)
+
+        train(parameters, loss_at, training, folder=folder, on_step=on_step, stateful=parts)
+
+    def _loss_at(
+        self,
+        step: int,
+        generator: torch.Generator,
+        *,
+        clips: TrainingClips,
+        curriculum: Curriculum,
+        training: Training,
+    ) -> tuple[Tensor, dict[str, float]]:
+        progress = step / max(training.num_steps - 1, 1)
+        given = self._step(clips, batch_indices(len(clips.ids), training, step), curriculum, progress, generator)
+        noise = torch.randn(given.latents.shape, generator=generator).to(self.device)
+        timesteps = torch.randint(
+            self.scheduler.config.num_train_timesteps, (len(given.cases),), generator=generator
+        ).to(self.device)
+        noisy = self.scheduler.add_noise(given.latents, noise, timesteps)
+        output = self.network(noisy, timesteps, given.image_latents, given.text.clip, given.text.t5).sample
+        velocity = self.config.prediction_type == "v_prediction"
+        target = self.scheduler.get_velocity(given.latents, noise, timesteps) if velocity else noise
+        loss = masked_mse(output, target, given.counted, mean_over=self.config.loss_mean_over)
+        logged = {
+            **{f"weight_{family}": weight for family, weight in family_weights(curriculum, progress).items()},
+            "expected_level": expected_level(curriculum, progress),
+            "realised_level": sum(case.level for case in given.cases) / len(given.cases),
+            **curriculum.describe(),
+        }
+        curriculum.observe(loss.item())
+        return loss, logged
+
+    def _step(
+        self,
+        clips: TrainingClips,
+        indices: Sequence[int],
+        curriculum: Curriculum,
+        progress: float,
+        generator: torch.Generator,
+    ) -> _Step:
+        config = self.config
+        available = [len(clips.latents(index)) for index in indices]
+        cases = draw_cases(curriculum, progress, available, generator)
+        masked = masked_clips(
+            clips,
+            indices,
+            cases,
+            generator,
+            num_frames=config.num_frames,
+            clustering=config.data_utilization,
+            representative=config.representative,
+            padding=config.padding,
+            grey=self._grey(clips.latents(indices[0]).shape[-2:]),
+        )
+        drops_text, drops_image = _dropped_conditions(len(cases), config.condition_dropout, generator)
+        captions = [clips.captions[index] for index in indices]
+        shown = [
+            mask_words(caption, config.word_mask_probability, generator) if case.uses_text and not drop else ""
+            for caption, case, drop in zip(captions, cases, drops_text, strict=True)
+        ]
+        fresh = [text not in ("", caption) for text, caption in zip(shown, captions, strict=True)]
+        latents = masked.latents.transpose(1, 2).to(self.device)
+        return _Step(
+            cases=cases,
+            latents=latents,
+            image_latents=latents * _shown_frames(masked, drops_image).to(self.device),
+            counted=masked.counted.to(self.device),
+            text=self.text.encode_mixed(shown, fresh),
+        )
+
+    def _grey(self, size: torch.Size) -> Float[Tensor, "C H W"]:
+        """The latent of a frame of zeros, mid-grey."""
+        if self._grey_latent is None or self._grey_latent.shape[-2:] != size:
+            height, width = (side * self._pixels_per_latent for side in size)
+            empty = torch.zeros(1, 1, 3, height, width, device=self.device)
+            self._grey_latent = encode(self.autoencoder, empty)[0, 0].cpu()
+        return self._grey_latent
+
+    def save(self, folder: Path) -> None:
+        self.network.save_pretrained(folder)
+
+    def load(self, folder: Path) -> None:
+        saved = {k: v for k, v in DFGN.load_config(folder).items() if not k.startswith("_")}
+        ours = {k: v for k, v in self.network.config.items() if not k.startswith("_")}
+        differing = [name for name in ours if _as_json(saved.get(name)) != _as_json(ours[name])]
+        if differing:
+            named = ", ".join(f"{name} {saved.get(name)!r} (here {ours[name]!r})" for name in differing)
+            raise StoreError(f"{folder}: weights of another network: {named}. Train again, or set these options")
+        self.network.load_state_dict(load_file(folder / WEIGHTS, device=str(self.device)), strict=True)
+
+    @torch.no_grad()
+    def generate(self, given: Conditions, generators: Sequence[torch.Generator], sampler: Sampler) -> Video:
+        self.network.eval()
+        if self.config.guidance == "two_scales":
+            branches = two_scales(image=sampler.guidance_image, text=sampler.guidance_text)
+        else:
+            branches = one_scale(text=sampler.guidance_text)
+        known = self._known_latents(given)
+        image_latents = stack(known, torch.zeros_like(known), [branch.image for branch in branches])
+        text_keys = self._branch_keys(given.captions, branches)
+
+        def denoise(latents: Float[Tensor, "B C F H W"], timestep: int) -> Float[Tensor, "B C F H W"]:
+            repeated = latents.repeat(len(branches), 1, 1, 1, 1)
+            outputs = self.network(repeated, timestep, image_latents, text_keys=text_keys).sample
+            return combine(outputs, branches)
+
+        latents = sample_latents(denoise, known, scheduler=self.scheduler, generators=generators, sampler=sampler)
+        return decode(self.autoencoder, latents.transpose(1, 2))
+
+    def _known_latents(self, given: Conditions) -> Float[Tensor, "B C F H W"]:
+        """The latents of the given frames, zeros elsewhere; only given frames go through the autoencoder."""
+        batch_size, num_frames, _, height, width = given.frames.shape
+        size = (height // self._pixels_per_latent, width // self._pixels_per_latent)
+        latents = torch.zeros(batch_size, num_frames, LATENT_CHANNELS, *size)
+        places = given.known.bool().cpu()
+        if places.any():
+            latents[places] = encode(self.autoencoder, given.frames[places][None].to(self.device))[0].cpu()
+        return latents.transpose(1, 2).to(self.device)
+
+    def _branch_keys(self, captions: Sequence[str], branches: Sequence[Branch]) -> TextKeys:
+        """Keys and values of every branch's text, once for the whole sampling run."""
+        absent = "" if self.config.guidance == "two_scales" else self.config.negative_prompt
+        states = self.text.recall(captions), self.text.recall([absent] * len(captions))
+        given_keys, absent_keys = (self.network.text_keys(s.clip, s.t5) for s in states)
+        choices = [branch.text for branch in branches]
+        return {
+            place: (stack(keys, absent_keys[place][0], choices), stack(values, absent_keys[place][1], choices))
+            for place, (keys, values) in given_keys.items()
+        }
+
+    def denoiser(self) -> nn.Module:
+        return self.network
+
+    def denoiser_inputs(self, *, batch_size: int, num_frames: int, size_px: int) -> dict[str, Tensor]:
+        size = size_px // self._pixels_per_latent
+        latents = torch.zeros(batch_size, LATENT_CHANNELS, num_frames, size, size, device=self.device)
+        text = self.text.recall([""] * batch_size)
+        return {
+            "sample": latents,
+            "timestep": torch.zeros(batch_size, dtype=torch.long, device=self.device),
+            "image_latents": latents,
+            "clip_hidden_states": text.clip,
+            "t5_hidden_states": text.t5,
+        }
+
+    def parameter_counts(self) -> dict[str, int]:
+        """Nothing of the denoiser is frozen: RDTF has no pretrained base."""
+        trained = _count(self.network)
+        return {
+            "base": 0,
+            "trainable": trained,
+            "total": trained,
+            "autoencoder": _count(self.autoencoder),
+            "text_encoder": _count(self.text.clip),
+            "t5_encoder": _count(self.text.t5),
+        }
+
+
+def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -> RDTF:
+    return RDTF(config, assets=assets, device=device)
+
+
+def _dropped_conditions(count: int, probability: float, generator: torch.Generator) -> tuple[list[bool], list[bool]]:
+    """Which clips go without text and which without image: each alone and both with the same odds (InstructPix2Pix)."""
+    draw = torch.rand(count, generator=generator)
+    drops_text = draw < 2 * probability
+    drops_image = (draw >= probability) & (draw < 3 * probability)
+    return drops_text.tolist(), drops_image.tolist()
+
+
+def _shown_frames(masked: MaskedClips, drops_image: Sequence[bool]) -> Float[Tensor, "B 1 F 1 1"]:
+    shown = masked.known * ~torch.tensor(drops_image)[:, None]
+    return shown[:, None, :, None, None]
+
+
+def _as_json(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

@@ -1,0 +1,79 @@
+"""What of a sticker a training step sees."""
+
+import pytest
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from rdtf_bench.data.frames import Representative
+from rdtf_bench.models.rdtf.curriculum import Case
+from rdtf_bench.models.rdtf.dual_mask import MaskedClips, Padding, extracted_frames, masked_clips
+
+GREY = torch.full((2, 3, 3), -7.0)
+
+
+class Stickers:
+    """Every latent holds its frame's number; frames look alike in groups of three."""
+
+    ids = ("short", "long")
+    captions = ("a", "b")
+
+    def latents(self, index: int) -> Float[Tensor, "F C H W"]:
+        count = (2, 12)[index]
+        return torch.arange(count, dtype=torch.float32)[:, None, None, None].expand(count, 2, 3, 3)
+
+    def features(self, index: int) -> Float[Tensor, "F D"]:
+        count = (2, 12)[index]
+        return torch.nn.functional.one_hot(torch.arange(count) // 3, 4).float() + 0.001 * torch.arange(count)[:, None]
+
+    def frames(self, index: int) -> UInt8[Tensor, "F C H W"]:
+        raise NotImplementedError(index)
+
+
+def extracted(
+    index: int, count: int, *, clustering: bool = True, representative: Representative = "random"
+) -> list[int]:
+    generator = torch.Generator().manual_seed(0)
+    frames = extracted_frames(Stickers(), index, count, generator, clustering=clustering, representative=representative)
+    return list(frames)
+
+
+def masked(cases: list[Case], *, padding: Padding = "grey") -> MaskedClips:
+    return masked_clips(
+        Stickers(),
+        [1] * len(cases),
+        cases,
+        torch.Generator().manual_seed(0),
+        num_frames=8,
+        clustering=True,
+        representative="first",
+        padding=padding,
+        grey=GREY,
+    )
+
+
+def test_clustering_takes_one_frame_a_group_in_order() -> None:
+    assert extracted(1, 4, representative="first") == [0, 3, 6, 9]
+    assert [frame // 3 for frame in extracted(1, 4)] == [0, 1, 2, 3]
+
+
+def test_without_data_utilization_frames_are_at_equal_intervals() -> None:
+    assert extracted(1, 8, clustering=False) == [0, 1, 3, 4, 6, 7, 9, 10]
+
+
+@pytest.mark.parametrize("clustering", [True, False])
+def test_a_shorter_sticker_goes_back_and_forth(clustering: bool) -> None:
+    assert extracted(0, 5, clustering=clustering) == [0, 1, 0, 1, 0]
+
+
+def test_the_first_k_frames_count_and_the_rest_is_padding() -> None:
+    clips = masked([Case(task="it2v", known=(0, 1, 0)), Case(task="t2v", known=(0,) * 8)])
+    assert clips.counted.tolist() == [[1] * 3 + [0] * 5, [1] * 8]
+    assert clips.known.tolist() == [[0, 1] + [0] * 6, [0] * 8]
+    assert (clips.latents[0, 3:] == GREY).all()
+    assert (clips.latents[0, :3] >= 0).all()
+
+
+def test_padding_may_repeat_the_last_frame() -> None:
+    clips = masked([Case(task="it2v", known=(0, 1, 0))], padding="last")
+    assert len(set(clips.latents[0, 2:, 0, 0, 0].tolist())) == 1

@@ -1,0 +1,290 @@
+"""RDTF behind the methods' contract, with random encoders and a network of a few thousand parameters."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from rdtf_bench.core.errors import ProtocolError, StoreError
+from rdtf_bench.core.method import Conditions, Method, Sampler, Training, TrainingClips
+from rdtf_bench.core.seeds import generator_for, generators_for
+from rdtf_bench.models.rdtf.curriculum import make_curriculum
+from rdtf_bench.models.rdtf.method import RDTF, Config, build
+
+SMALL = Config(
+    block_out_channels=(8, 16),
+    layers_per_block=1,
+    attention_head_dim=8,
+    norm_num_groups=4,
+    transformer_in_heads=1,
+    sti_heads=1,
+    sti_head_dim=8,
+    clip_length=10,
+    t5_length=16,
+    prediction_type="v_prediction",
+)
+TRAINING = Training(
+    task="it2v",
+    num_frames=8,
+    num_steps=4,
+    batch_size=3,
+    learning_rate=1e-3,
+    weight_decay=0.01,
+    warmup_steps=1,
+    max_grad_norm=1.0,
+    ema_decay=0.9,
+    checkpoint_every=2,
+    seed=0,
+)
+SAMPLER = Sampler(num_steps=2, eta=1.0, guidance_text=2.0, guidance_image=3.0)
+
+
+class Stickers:
+    """Five stickers of 3 to 11 frames, smooth in time, with latents of 4x4."""
+
+    ids = tuple(f"sticker{i}" for i in range(5))
+    captions = ("red up", "red down", "blue up", "blue down", "green")
+
+    def __init__(self) -> None:
+        self._latents = [
+            torch.randn(3 + 2 * i, 4, 4, 4, generator=generator_for("latents", i)).cumsum(0) / 2 for i in range(5)
+        ]
+
+    def latents(self, index: int) -> Float[Tensor, "F C H W"]:
+        return self._latents[index]
+
+    def features(self, index: int) -> Float[Tensor, "F D"]:
+        return self._latents[index].flatten(1)
+
+    def frames(self, index: int) -> UInt8[Tensor, "F C H W"]:
+        raise NotImplementedError(index)
+
+
+def make(assets: dict[str, Path], **changed: Any) -> RDTF:
+    return build(replace(SMALL, **changed), assets=assets, device=torch.device("cpu"))
+
+
+def fit(method: RDTF, folder: Path, **changed: Any) -> list[dict[str, float]]:
+    folder.mkdir(exist_ok=True)
+    log: list[dict[str, float]] = []
+    method.fit(Stickers(), replace(TRAINING, **changed), folder=folder, on_step=lambda _, values: log.append(values))
+    return log
+
+
+def conditions(count: int, *, known: tuple[int, ...] = (1, 0, 0, 0, 0, 0, 0, 0)) -> Conditions:
+    ids = tuple(f"clip{i}" for i in range(count))
+    video = torch.stack([torch.rand(8, 3, 16, 16, generator=generator_for("video", i)) * 2 - 1 for i in range(count)])
+    mask = torch.tensor([known] * count, dtype=torch.float32)
+    captions = tuple(Stickers.captions[i % 5] for i in range(count))
+    return Conditions(clip_ids=ids, captions=captions, frames=video * mask[:, :, None, None, None], known=mask)
+
+
+def generate(method: RDTF, given: Conditions, sampler: Sampler = SAMPLER) -> Tensor:
+    return method.generate(given, generators_for(0, given.clip_ids, "sample"), sampler)
+
+
+def only(given: Conditions, row: int) -> Conditions:
+    chosen = slice(row, row + 1)
+    return Conditions(
+        clip_ids=given.clip_ids[chosen],
+        captions=given.captions[chosen],
+        frames=given.frames[chosen],
+        known=given.known[chosen],
+    )
+
+
+def weights(method: RDTF) -> dict[str, Tensor]:
+    return {name: parameter.detach().clone() for name, parameter in method.network.named_parameters()}
+
+
+def test_keeps_the_contracts(assets: dict[str, Path]) -> None:
+    assert isinstance(make(assets), Method)
+    assert isinstance(Stickers(), TrainingClips)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"curriculum_variant": "released", "loss_mean_over": "all", "representative": "first"},
+        {"curriculum": "linear", "data_utilization": False, "prediction_type": "epsilon"},
+        {"curriculum": "none", "padding": "last", "zero_terminal_snr": True, "timestep_spacing": "trailing"},
+    ],
+    ids=["paper", "released", "no-ddu", "others"],
+)
+def test_resumed_ends_in_the_bits_of_uninterrupted(assets: dict[str, Path], tmp_path: Path, changed: Any) -> None:
+    whole = make(assets, **changed)
+    fit(whole, tmp_path / "whole")
+    killed = make(assets, **changed)
+
+    def stop_after_the_checkpoint(step: int, _: dict[str, float]) -> None:
+        if step == 2:
+            raise KeyboardInterrupt
+
+    (tmp_path / "killed").mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        killed.fit(Stickers(), TRAINING, folder=tmp_path / "killed", on_step=stop_after_the_checkpoint)
+    again = make(assets, **changed)
+    assert len(fit(again, tmp_path / "killed")) == 2
+    for name, weight in weights(whole).items():
+        assert torch.equal(weight, weights(again)[name]), name
+
+
+def test_seeds_decide_the_weights(assets: dict[str, Path], tmp_path: Path) -> None:
+    method = make(assets)
+    fit(method, tmp_path / "a", num_steps=1)
+    first = weights(method)
+    fit(method, tmp_path / "b", num_steps=1)
+    assert all(torch.equal(weight, first[name]) for name, weight in weights(method).items())
+    fit(method, tmp_path / "c", num_steps=1, seed=1)
+    assert any(not torch.equal(weight, first[name]) for name, weight in weights(method).items())
+
+
+def test_the_global_generator_is_left_alone(assets: dict[str, Path], tmp_path: Path) -> None:
+    before = torch.get_rng_state()
+    method = make(assets, temporal_layer="temporal_conv")
+    fit(method, tmp_path / "fit")
+    generate(method, conditions(1))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_logs_what_the_curriculum_did(assets: dict[str, Path], tmp_path: Path) -> None:
+    log = fit(make(assets), tmp_path / "fit")
+    names = {"loss", "target_level", "realised_level", "expected_level", "weight_generation", "loss_history"}
+    assert names <= set(log[0])
+    for row in log:
+        assert row["weight_interpolation"] + row["weight_prediction"] + row["weight_generation"] == pytest.approx(1)
+
+
+@pytest.mark.slow
+def test_learns_a_few_stickers_and_then_the_text_matters(assets: dict[str, Path], tmp_path: Path) -> None:
+    method = make(assets, block_out_channels=(16, 16))
+    log = fit(method, tmp_path / "fit", num_steps=80, batch_size=8, learning_rate=4e-3, checkpoint_every=1000)
+    first, last = (sum(row["loss"] for row in rows) / 10 for rows in (log[:10], log[-10:]))
+    assert last < 0.7 * first
+    given = conditions(1)
+    other = replace(given, captions=("blue down",))
+    assert (generate(method, given) - generate(method, other)).abs().max() > 1e-3
+
+
+def test_steps_on_one_batch_lower_its_loss(assets: dict[str, Path]) -> None:
+    method = make(assets)
+    curriculum = make_curriculum(
+        "none", variant="paper", k_min=3, k_max=8, gains=(5.0, 3.0, 1.3), balance=0.5, num_steps=2, history_steps=10
+    )
+    optimizer = torch.optim.SGD(method.network.parameters(), lr=1e-2)
+    losses = []
+    for _ in range(3):
+        loss, _ = method._loss_at(
+            0, generator_for(0, "step", 0), clips=Stickers(), curriculum=curriculum, training=TRAINING
+        )
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[2] < losses[1] < losses[0]
+
+
+@pytest.mark.parametrize("guidance", ["two_scales", "negative_prompt"])
+def test_a_clip_does_not_depend_on_its_batch(assets: dict[str, Path], guidance: str) -> None:
+    method, given = make(assets, guidance=guidance), conditions(3)
+    together, alone = generate(method, given), generate(method, only(given, 1))
+    assert together.shape == given.frames.shape
+    torch.testing.assert_close(together[1:2], alone, rtol=1e-4, atol=1e-4)
+
+
+def test_pictures_are_in_range(assets: dict[str, Path]) -> None:
+    assert generate(make(assets), conditions(2)).abs().max() <= 1
+
+
+def test_the_known_frame_and_the_caption_matter_and_unknown_frames_do_not(assets: dict[str, Path]) -> None:
+    method, given = make(assets), conditions(1)
+    before = generate(method, given)
+    brighter = replace(given, frames=(given.frames + 0.3) * given.known[:, :, None, None, None])
+    assert (generate(method, brighter) - before).abs().max() > 1e-5
+    assert (generate(method, replace(given, captions=("x",))) - before).abs().max() > 1e-5
+    unseen = replace(given, frames=torch.where(given.known[:, :, None, None, None] > 0, given.frames, 0.5))
+    torch.testing.assert_close(generate(method, unseen), before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("known", [(0,) * 8, (1, 0, 1, 0, 1, 0, 1, 0), (1,) * 7 + (0,)])
+def test_any_mask_can_be_given(assets: dict[str, Path], known: tuple[int, ...]) -> None:
+    given = conditions(2, known=known)
+    assert generate(make(assets), given).shape == given.frames.shape
+
+
+@pytest.mark.parametrize(("image", "text", "forwards"), [(3.0, 2.0, 3), (2.0, 2.0, 2), (1.0, 1.0, 1)])
+def test_only_needed_branches_are_computed(assets: dict[str, Path], image: float, text: float, forwards: int) -> None:
+    method, batches = make(assets), []
+    method.network.register_forward_hook(lambda _, __, output: batches.append(len(output.sample)))
+    generate(method, conditions(2), replace(SAMPLER, guidance_image=image, guidance_text=text))
+    assert batches == [2 * forwards] * SAMPLER.num_steps
+
+
+def test_saved_weights_come_back_and_nothing_frozen_is_saved(assets: dict[str, Path], tmp_path: Path) -> None:
+    method = make(assets)
+    fit(method, tmp_path / "fit", num_steps=1)
+    (tmp_path / "weights").mkdir()
+    method.save(tmp_path / "weights")
+    again = make(assets)
+    again.load(tmp_path / "weights")
+    given = conditions(1)
+    torch.testing.assert_close(generate(again, given), generate(method, given), rtol=0, atol=0)
+    saved = sum(path.stat().st_size for path in (tmp_path / "weights").glob("*.safetensors"))
+    assert saved < 4 * method.parameter_counts()["total"] + 200_000
+
+
+def test_weights_of_another_network_are_refused_by_name(assets: dict[str, Path], tmp_path: Path) -> None:
+    make(assets).save(tmp_path)
+    with pytest.raises(StoreError, match=r"sti_pool 2 \(here 1\)"):
+        make(assets, sti_pool=1).load(tmp_path)
+
+
+def test_another_number_of_frames_is_refused_before_any_work(assets: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(ProtocolError, match="num_frames to 5"):
+        fit(make(assets), tmp_path / "fit", num_frames=5)
+
+
+def test_frozen_networks_stay_as_they_are(assets: dict[str, Path], tmp_path: Path) -> None:
+    method = make(assets)
+    frozen = [*method.autoencoder.parameters(), *method.text.clip.parameters(), *method.text.t5.parameters()]
+    fit(method, tmp_path / "fit", num_steps=1)
+    assert all(not parameter.requires_grad and parameter.grad is None for parameter in frozen)
+
+
+def test_the_denoiser_runs_on_its_inputs_and_is_counted(assets: dict[str, Path]) -> None:
+    method = make(assets)
+    given = method.denoiser_inputs(batch_size=2, num_frames=8, size_px=32)
+    assert given["sample"].shape == (2, 4, 8, 8, 8)
+    with torch.no_grad():
+        assert method.denoiser()(**given).sample.shape == (2, 4, 8, 8, 8)
+    counts = method.parameter_counts()
+    assert counts["base"] + counts["trainable"] == counts["total"]
+    assert counts["total"] == sum(p.numel() for p in method.network.parameters())
+
+
+def test_padding_carries_no_loss(assets: dict[str, Path]) -> None:
+    """The network sees what fills the frames behind the k-th, and its output there gets no gradient."""
+    method = make(assets)
+    gradients: list[Tensor] = []
+    method.network.register_forward_hook(lambda _, __, output: output.sample.register_hook(gradients.append) and None)
+    curriculum = make_curriculum(
+        "none", variant="paper", k_min=3, k_max=8, gains=(5.0, 3.0, 1.3), balance=0.5, num_steps=2, history_steps=10
+    )
+    loss, _ = method._loss_at(
+        0,
+        generator_for(0, "step", 0),
+        clips=Stickers(),
+        curriculum=curriculum,
+        training=replace(TRAINING, batch_size=8),
+    )
+    loss.backward()  # type: ignore[no-untyped-call]
+    has_gradient = gradients[0].abs().amax(dim=(1, 3, 4)) > 0
+    lengths = has_gradient.sum(dim=1)
+    assert lengths.min() < 8
+    for row, length in zip(has_gradient, lengths.tolist(), strict=True):
+        assert row.tolist() == [True] * length + [False] * (8 - length)

@@ -1,0 +1,55 @@
+"""Word replacement and the caption states."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from rdtf_bench.models.rdtf.text import TextEncoders, mask_words
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def encoders(assets: dict[str, Path]) -> TextEncoders:
+    cpu = torch.device("cpu")
+    return TextEncoders(assets["text_encoder"], assets["t5_encoder"], clip_length=9, t5_length=14, device=cpu)
+
+
+def test_no_word_is_replaced_at_zero_and_each_at_one() -> None:
+    assert mask_words("a red star", 0.0, generator()) == "a red star"
+    assert mask_words("a red star", 1.0, generator()) == "# # #"
+
+
+def test_words_are_replaced_at_the_rate_asked_for() -> None:
+    masked = mask_words(" ".join(["word"] * 5000), 0.2, generator()).split()
+    assert masked.count("#") / 5000 == pytest.approx(0.2, abs=0.023)  # four standard deviations
+
+
+def test_text_without_spaces_is_replaced_by_characters() -> None:
+    masked = mask_words("红色的星星在跳", 0.5, generator(1))
+    assert len(masked) == 7
+    assert 0 < masked.count("#") < 7
+    assert mask_words("star", 0.0, generator()) == "star"
+
+
+def test_lengths_and_widths_are_those_asked_for(assets: dict[str, Path]) -> None:
+    text = encoders(assets)
+    states = text.encode(["a star", "a very long caption that is cut"])
+    assert states.clip.shape == (2, 9, text.dims[0])
+    assert states.t5.shape == (2, 14, text.dims[1])
+
+
+def test_mixed_captions_come_back_in_their_order(assets: dict[str, Path]) -> None:
+    text, captions = encoders(assets), ["a", "b #", "c", "# d"]
+    mixed = text.encode_mixed(captions, [False, True, False, True])
+    expected = text.encode(captions)
+    torch.testing.assert_close(mixed.clip, expected.clip)
+    torch.testing.assert_close(mixed.t5, expected.t5)
+
+
+def test_a_recalled_caption_does_not_depend_on_what_was_asked_before(assets: dict[str, Path]) -> None:
+    first, second = encoders(assets), encoders(assets)
+    second.recall(["x y z", "q"])
+    torch.testing.assert_close(first.recall(["a", "b"]).clip, second.recall(["b", "a"]).clip.flip(0), rtol=0, atol=0)
