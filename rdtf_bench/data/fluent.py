@@ -120,6 +120,8 @@ def _alone(root: Path) -> Iterator[None]:
 
 def _archives(folder: Path, report: Progress) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
+    for stale in folder.glob(".npm-*"):  # of a killed call
+        shutil.rmtree(stale)
     paths = []
     for done, part in enumerate(ARCHIVES_SHA512):
         report("download", done, len(ARCHIVES_SHA512))

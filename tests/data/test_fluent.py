@@ -123,7 +123,9 @@ def test_an_interrupted_extraction_is_done_again(
         fluent.fetch(tmp_path / "fluent", archives=archives, on_progress=interrupt)
     assert not (tmp_path / "fluent").exists()
     monkeypatch.setenv("PATH", "")
+    (archives / ".npm-killed").mkdir()
     assert sum(fluent.fetch(tmp_path / "fluent", archives=archives).counts.values()) == 6
+    assert not (archives / ".npm-killed").exists()
     assert len(list((tmp_path / "fluent").iterdir())) == 7
     assert not (tmp_path / ".fluent-making").exists()
 
