@@ -4,8 +4,6 @@ Targets are strings, so that listing or checking imports neither torch nor any m
 """
 
 import ast
-import difflib
-from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -14,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from rdtf_bench.core.errors import UnknownNameError
+from rdtf_bench.core.errors import UnknownNameError, unknown_name
 
 METHODS = {
     "rdtf": "rdtf_bench.models.rdtf.method",
@@ -48,14 +46,6 @@ KINDS = {
 }
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
-    """The error for a name that is not there, with the close match."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    return UnknownNameError(f"there is no {kind} {name!r}.{hint} Known: {', '.join(names)}.")
-
-
 def names(kind: str) -> list[str]:
     return sorted({*KINDS[kind], *_theirs(kind)})
 
@@ -63,7 +53,7 @@ def names(kind: str) -> list[str]:
 def target(kind: str, name: str) -> str:
     found = {**_theirs(kind), **KINDS[kind]}
     if name not in found:
-        raise unknown(kind, name, found)
+        raise unknown_name(kind, name, found)
     return found[name]
 
 

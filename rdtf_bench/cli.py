@@ -53,9 +53,10 @@ def run(
 
     from rdtf_bench.report import outputs
     from rdtf_bench.run import execute
-    from rdtf_bench.spec.load import load_protocol, load_scale
+    from rdtf_bench.run.protocols import load_table
+    from rdtf_bench.spec.load import load_scale
 
-    spec, sizes = load_protocol(table), load_scale(scale)
+    spec, sizes = load_table(table), load_scale(scale)
     console = Console(stderr=True)
     outcome = execute.run(
         spec,
@@ -89,9 +90,10 @@ def plan(table: Table, scale: ScaleName = "tiny", data: Data = None, store: Stor
     """List the cells of a table, what is left to do and how long it should take."""
     from rdtf_bench.report.plans import plan_text
     from rdtf_bench.run import bench
-    from rdtf_bench.spec.load import load_protocol, load_scale
+    from rdtf_bench.run.protocols import load_table
+    from rdtf_bench.spec.load import load_scale
 
-    spec, sizes = load_protocol(table), load_scale(scale)
+    spec, sizes = load_table(table), load_scale(scale)
     identity, cells = bench.cells_of(spec, sizes, _source(data, spec.dataset), store)
     typer.echo(plan_text(spec, sizes, identity, cells, store))
 
@@ -100,9 +102,10 @@ def plan(table: Table, scale: ScaleName = "tiny", data: Data = None, store: Stor
 def list_names() -> None:
     """Protocols, scales, methods, datasets and metrics."""
     from rdtf_bench import catalog
-    from rdtf_bench.spec.load import load_protocol, load_scale, protocol_names, scale_names
+    from rdtf_bench.run.protocols import load_table
+    from rdtf_bench.spec.load import load_scale, protocol_names, scale_names
 
-    _section("protocols", {name: load_protocol(name).title for name in protocol_names()})
+    _section("protocols", {name: load_table(name).title for name in protocol_names()})
     _section("scales", {name: load_scale(name).title for name in scale_names()})
     for kind in ("method", "control", "dataset", "metric"):
         _section(f"{kind}s", {name: catalog.summary(kind, name) for name in catalog.names(kind)})
@@ -112,11 +115,12 @@ def list_names() -> None:
 def validate() -> None:
     """Read every protocol and scale, look up every name in them and plan every pair of them."""
     from rdtf_bench.run import bench
-    from rdtf_bench.spec.load import load_protocol, load_scale, protocol_names, scale_names
+    from rdtf_bench.run.protocols import load_table
+    from rdtf_bench.spec.load import load_scale, protocol_names, scale_names
 
     for table in protocol_names():
         for scale in scale_names():
-            spec, sizes = load_protocol(table), load_scale(scale)
+            spec, sizes = load_table(table), load_scale(scale)
             _, cells = bench.cells_of(spec, sizes, None, DEFAULT_STORE)
             typer.echo(f"{table} at {scale}: {len(cells)} cells")
 
@@ -126,9 +130,10 @@ def publish(table: Table, scale: ScaleName = "tiny", data: Data = None, store: S
     """Copy the records of a table into results/ and write its README anew."""
     from rdtf_bench.report import publish as publishing
     from rdtf_bench.run import bench
-    from rdtf_bench.spec.load import load_protocol, load_scale
+    from rdtf_bench.run.protocols import load_table
+    from rdtf_bench.spec.load import load_scale
 
-    spec, sizes = load_protocol(table), load_scale(scale)
+    spec, sizes = load_table(table), load_scale(scale)
     _, cells = bench.cells_of(spec, sizes, _source(data, spec.dataset), store)
     typer.echo(publishing.publish(spec, sizes, cells, store=store, results=_results_folder()))
 
@@ -190,17 +195,17 @@ def build(
 
 
 def _print_table(table: str, scale: str, data: list[str] | None, store: Path, format: str) -> None:
-    from rdtf_bench import catalog
+    from rdtf_bench.core.errors import unknown_name
     from rdtf_bench.report.table import render
     from rdtf_bench.run import bench, record
-    from rdtf_bench.run.execute import records_folder
-    from rdtf_bench.spec.load import load_protocol, load_scale
+    from rdtf_bench.run.protocols import load_table
+    from rdtf_bench.spec.load import load_scale
 
     if format not in FORMATS:
-        raise catalog.unknown("format", format, FORMATS)
-    spec, sizes = load_protocol(table), load_scale(scale)
+        raise unknown_name("format", format, FORMATS)
+    spec, sizes = load_table(table), load_scale(scale)
     _, cells = bench.cells_of(spec, sizes, _source(data, spec.dataset), store)
-    folders = [records_folder(store), _results_folder() / table]
+    folders = [record.folder_in(store), _results_folder() / table]
     records = record.find([cell.id for cell in cells], folders)
     width = None if sys.stdout.isatty() else 120
     typer.echo(render(spec, sizes, cells, records, format=format, width=width))
@@ -235,9 +240,7 @@ def main() -> None:
         sys.exit(e.exit_status)
     except SystemExit as e:
         if e.code == INTERRUPTED:  # Ctrl-C, as typer reports it
-            typer.echo(
-                "\nrdtf-bench: stopped. What is finished is kept; the same command goes on from there.", err=True
-            )
+            typer.echo("\nrdtf-bench: stopped. What is finished is kept; the same command goes on there.", err=True)
         raise
 
 

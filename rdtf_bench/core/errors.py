@@ -3,6 +3,9 @@
 A message says where, what is wrong, what is known and what to do.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class BenchError(Exception):
     exit_status = 1
@@ -16,6 +19,14 @@ class ProtocolError(BenchError):
 
 class UnknownNameError(ProtocolError):
     """A name that is in no catalog."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    """The error for a name that is not there, with the close match."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return UnknownNameError(f"there is no {kind} {name!r}.{hint} Known: {', '.join(names)}.")
 
 
 class DataError(BenchError):

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from rdtf_bench.core.store import Store, key_of
-from rdtf_bench.run import execute, results, track
+from rdtf_bench.run import record, results, track
 from rdtf_bench.run.execute import Outcome
 from rdtf_bench.spec.schema import Scale, TableSpec
 
@@ -42,7 +42,7 @@ def closing_line(outcome: Outcome) -> str:
 
 def _rows(outcome: Outcome) -> list[track.Row]:
     store = outcome.bench.store
-    folder = execute.records_folder(store.root)
+    folder = record.folder_in(store.root)
     return [
         track.Row(
             label=cell.label,

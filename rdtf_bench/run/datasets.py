@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rdtf_bench import catalog
-from rdtf_bench.core.errors import DataError
+from rdtf_bench.core.errors import DataError, unknown_name
 from rdtf_bench.spec.plan import DataIdentity
 from rdtf_bench.spec.schema import DataSizes
 
@@ -44,7 +44,7 @@ def parse_data_options(given: Sequence[str]) -> dict[str, str]:
         if not separator or not source:
             raise DataError(f"--data {text!r} is not of the form NAME=FOLDER, such as --data asg=my_stickers")
         if name not in catalog.names("dataset"):
-            raise catalog.unknown("dataset", name, catalog.names("dataset"))
+            raise unknown_name("dataset", name, catalog.names("dataset"))
         sources[name] = source
     return sources
 

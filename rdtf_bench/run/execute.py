@@ -82,10 +82,6 @@ def run(
     )
 
 
-def records_folder(root: Path) -> Path:
-    return root / "records"
-
-
 def jobs_for(bench: Bench, cells: Sequence[Cell]) -> list[Job]:
     """What is left to do, each job after those whose results it reads. Nothing for what the store holds."""
     store = bench.store
@@ -252,7 +248,7 @@ def _only_run_in(root: Path) -> Iterator[None]:
 
 def _records(spec: TableSpec, scale: Scale, data: Dataset, bench: Bench, cells: Sequence[Cell]) -> dict[str, Record]:
     """The record of every cell; one that has all its scores already is left as it is."""
-    folder = records_folder(bench.store.root)
+    folder = record.folder_in(bench.store.root)
     known = record.find([cell.id for cell in cells], [folder])
     described = None
     for cell in cells:

@@ -48,6 +48,11 @@ class Record:
     created: str  # UTC, ISO 8601
 
 
+def folder_in(root: Path) -> Path:
+    """Where a store keeps its records."""
+    return root / "records"
+
+
 def save(record: Record, folder: Path) -> Path:
     path = folder / f"{record.cell_id}.json"
     write_text(path, json.dumps(asdict(record), indent=1, allow_nan=False, sort_keys=True) + "\n")

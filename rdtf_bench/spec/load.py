@@ -9,8 +9,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from rdtf_bench import catalog
-from rdtf_bench.core.errors import ProtocolError
+from rdtf_bench.core.errors import ProtocolError, unknown_name
 from rdtf_bench.spec.schema import Part, Scale, TableSpec
 
 Spec = TypeVar("Spec", bound=Part)
@@ -24,7 +23,9 @@ class _Loader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if key in seen:
-                raise ProtocolError(f"{key_node.start_mark.name}:{key_node.start_mark.line + 1}: {key!r} is written twice")
+                raise ProtocolError(
+                    f"{key_node.start_mark.name}:{key_node.start_mark.line + 1}: {key!r} is written twice"
+                )
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -39,15 +40,13 @@ def scale_names() -> list[str]:
 
 def load_protocol(name: str) -> TableSpec:
     if name not in protocol_names():
-        raise catalog.unknown("protocol", name, protocol_names())
-    spec = parse(files("rdtf_bench.protocols") / f"{name}.yaml", TableSpec)
-    _check_names(spec)
-    return spec
+        raise unknown_name("protocol", name, protocol_names())
+    return parse(files("rdtf_bench.protocols") / f"{name}.yaml", TableSpec)
 
 
 def load_scale(name: str) -> Scale:
     if name not in scale_names():
-        raise catalog.unknown("scale", name, scale_names())
+        raise unknown_name("scale", name, scale_names())
     return parse(files("rdtf_bench.protocols") / "scales" / f"{name}.yaml", Scale)
 
 
@@ -86,17 +85,6 @@ def _models(spec: type[BaseModel]) -> list[type[BaseModel]]:
             if isinstance(kind, type) and issubclass(kind, BaseModel):
                 parts += _models(kind)
     return parts
-
-
-def _check_names(spec: TableSpec) -> None:
-    """Every name of the file is in the catalog; the first that is not is named with its place."""
-    places = [("dataset", "dataset", spec.dataset)]
-    places += [("metric", f"metrics.{i}", name) for i, name in enumerate(spec.metrics)]
-    places += [("control", f"controls.{i}", name) for i, name in enumerate(spec.controls)]
-    places += [("method", f"rows.{i}.method", row.method) for i, row in enumerate(spec.rows)]
-    for kind, place, name in places:
-        if name not in catalog.names(kind):
-            raise ProtocolError(f"{spec.name}.yaml: {place}: {catalog.unknown(kind, name, catalog.names(kind))}")
 
 
 def _yaml_names(folder: Traversable) -> list[str]:

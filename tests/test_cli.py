@@ -1,0 +1,114 @@
+"""What a user sees: exit statuses, one clear error, no traceback. Nothing here trains."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from rdtf_bench import cli
+
+
+def rdtf_bench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """Exit status and what was printed, both streams together."""
+    monkeypatch.setattr(sys, "argv", ["rdtf-bench", *arguments])
+    status = 0
+    try:
+        cli.main()
+    except SystemExit as e:
+        status = int(e.code or 0)
+    out, err = capsys.readouterr()
+    return status, out + err
+
+
+def sticker(path: Path, frames: int = 8) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    images = [Image.new("RGB", (8, 8), (20 * i, 0, 0)) for i in range(frames)]
+    images[0].save(path, save_all=True, append_images=images[1:], duration=100, loop=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["run", "tabel1"], 2, "there is no protocol 'tabel1'. Did you mean 'table1'?"),
+        (["show", "table1", "--format", "jsn"], 2, "there is no format 'jsn'. Did you mean 'json'?"),
+        (["show", "table1", "--scale", "tinny"], 2, "there is no scale 'tinny'. Did you mean 'tiny'?"),
+        (["show", "table1", "--fromat", "md"], 2, "No such option"),
+        (["run", "table1", "--data", "asg"], 4, "is not of the form NAME=FOLDER"),
+        (["run", "table1", "--data", "agg=x"], 2, "there is no dataset 'agg'. Did you mean 'asg'?"),
+        (["run", "table1", "--data", "asg=nowhere"], 4, "nowhere"),
+        (["run", "table1", "--data", "asg=fluent"], 4, "rdtf-bench data fetch fluent"),
+        (["data", "fetch", "fluentt"], 2, "Did you mean 'fluent'?"),
+        (["assets", "build", "toys"], 2, "Did you mean 'toy'?"),
+        (["ui"], 6, "nothing has been logged there yet"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_users_fault_is_one_clear_error(
+    arguments: list[str],
+    status: int,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RDTF_BENCH_STORE", str(tmp_path / "runs"))
+    monkeypatch.setenv("COLUMNS", "200")
+    got, printed = rdtf_bench(monkeypatch, capsys, *arguments)
+    assert got == status
+    assert said in printed
+    assert "Traceback" not in printed
+
+
+def test_a_folder_without_animations_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").mkdir()
+    status, printed = rdtf_bench(
+        monkeypatch, capsys, "run", "table1", "--data", f"asg={tmp_path / 'data'}", "--store", str(tmp_path / "runs")
+    )
+    assert status == 4
+    assert str(tmp_path / "data") in printed
+
+
+def test_too_few_test_clips_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(3):
+        sticker(tmp_path / "data" / f"red ball {number}.gif")
+    status, printed = rdtf_bench(
+        monkeypatch, capsys, "run", "table1", "--data", f"asg={tmp_path / 'data'}", "--store", str(tmp_path / "runs")
+    )
+    assert status == 4
+    assert "at least 50 are needed" in printed
+
+
+def test_a_broken_file_stops_the_run_and_names_the_way_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sticker(tmp_path / "data" / "good.gif")
+    sticker(tmp_path / "data" / "cut.gif")
+    whole = (tmp_path / "data" / "cut.gif").read_bytes()
+    (tmp_path / "data" / "cut.gif").write_bytes(whole[: len(whole) // 2])
+    status, printed = rdtf_bench(
+        monkeypatch, capsys, "run", "table1", "--data", f"asg={tmp_path / 'data'}", "--store", str(tmp_path / "runs")
+    )
+    assert status == 4
+    assert "cut.gif" in printed
+    assert "--skip-broken" in printed
+
+
+def test_a_table_that_was_never_run_has_no_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sticker(tmp_path / "data" / "a.gif")
+    data = f"asg={tmp_path / 'data'}"
+    for number in range(60):
+        sticker(tmp_path / "data" / f"ball {number}.gif")
+    rows = "\n".join(f"ball {n}.gif,ball {n},{'test' if n < 50 else 'train'}" for n in range(60))
+    (tmp_path / "data" / "metadata.csv").write_text(f"file_name,text,split\na.gif,a,validation\n{rows}\n")
+    arguments = ("show", "table1", "--data", data, "--store", str(tmp_path / "runs"), "--format", "json")
+    status, printed = rdtf_bench(monkeypatch, capsys, *arguments)
+    assert (status, json.loads(printed)) == (0, [])
