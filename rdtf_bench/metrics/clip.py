@@ -1,0 +1,178 @@
+"""CLIP similarity of clips and captions: how surely a clip's own caption is found among all test captions.
+
+Everything comes from one tensor of cosines, clips x frames x captions. The headline is the mean probability of the own
+caption under a softmax over all captions, as zero-shot classification does it (Radford et al. 2021, sec. 3.1). CLIPSIM
+is the mean cosine with the own caption (Wu et al. 2021, GODIVA, arXiv:2104.14806, sec. 4.2.1). Equal captions are one
+candidate.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
+
+from rdtf_bench.core.errors import DataError
+from rdtf_bench.core.metric import Score
+from rdtf_bench.core.video import VideoU8
+from rdtf_bench.metrics.features import open_clip_model
+from rdtf_bench.metrics.statistics import mean_without_each_group
+
+LABEL = "CLIP"
+UNIT = ""
+HIGHER_IS_BETTER = True
+VERSION = 1
+MIN_CLIPS = 2
+ASSETS = ("clip",)
+USES = ("fake", "captions")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The model is the asset, and the softmax's scale is the model's own."""
+
+
+@runtime_checkable
+class ImageTextModel(Protocol):
+    """A frozen model with unit embeddings of frames and captions in one space."""
+
+    name: str
+
+    @property
+    def scale(self) -> float: ...
+
+    def __call__(self, video: VideoU8) -> Float[Tensor, "B F D"]: ...
+
+    def tokenize(self, captions: Sequence[str]) -> Int64[Tensor, "N L"]: ...
+
+    def embed_texts(self, tokens: Int64[Tensor, "N L"]) -> Float[Tensor, "N D"]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Similarities:
+    """Cosines of every frame with every candidate caption, and which candidate is each clip's own."""
+
+    cosines: Float[Tensor, "N F K"]  # K candidates, all different
+    own: Int64[Tensor, " N"]
+    scale: float
+
+
+def clip_candidates(found: Similarities) -> Float[Tensor, " N"]:
+    """Probability of the own caption among all candidates, mean over frames; chance is 1 / K."""
+    probabilities = (found.scale * found.cosines).softmax(-1)
+    return _of_own(probabilities, found).mean(1)
+
+
+def clipsim(found: Similarities) -> Float[Tensor, " N"]:
+    """Cosine with the own caption, mean over frames."""
+    return _of_own(found.cosines, found).mean(1)
+
+
+def ranks(found: Similarities) -> Int64[Tensor, " N"]:
+    """Place of the own caption by mean cosine over frames, from 1; captions that tie with it come first."""
+    cosines = found.cosines.mean(1)
+    own = cosines.gather(1, found.own[:, None])
+    return (cosines >= own).sum(1)
+
+
+def recall(found: Similarities, k: int) -> Float[Tensor, " N"]:
+    """R@k: 1 where the own caption is among the first k."""
+    return (ranks(found) <= k).double()
+
+
+def reciprocal_rank(found: Similarities) -> Float[Tensor, " N"]:
+    """Its mean is the MRR."""
+    return 1 / ranks(found).double()
+
+
+class ClipSimilarity(Metric):
+    """CLIP similarity as a torchmetrics metric; embeddings and tokens are kept, so that states merge and sync.
+
+    `model` is a folder in open_clip's layout, or a model. `options` are torchmetrics' own.
+    """
+
+    higher_is_better = HIGHER_IS_BETTER
+    is_differentiable = False
+    full_state_update = False
+
+    frames: list[Tensor]
+    tokens: list[Tensor]
+
+    def __init__(self, model: ImageTextModel | Path | str, **options: Any) -> None:
+        super().__init__(**options)
+        self.model = open_clip_model.load(Path(model)) if isinstance(model, (str, Path)) else model
+        for state in ("frames", "tokens"):
+            self.add_state(state, default=[], dist_reduce_fx="cat")
+
+    @property
+    def yardstick(self) -> str:
+        return self.model.name
+
+    def observe(self, video: VideoU8, clip_ids: Sequence[str]) -> Float[Tensor, "B F D"]:
+        """Unit embeddings of each clip's frames. The ids are for metrics with randomness; this has none."""
+        del clip_ids
+        return self.model(video)
+
+    def update(self, video: VideoU8, captions: Sequence[str]) -> None:
+        """Add clips with their captions, one each."""
+        tokens = self._tokens(captions, len(video))
+        self.frames.append(self.model(video))
+        self.tokens.append(tokens.to(self.device))
+
+    def similarities(self) -> Similarities:
+        """Of all clips so far, from which every figure of this module follows."""
+        if not self.frames:
+            raise DataError(f"no clips were given; CLIP similarity needs at least {MIN_CLIPS}")
+        return self._similarities(dim_zero_cat(self.frames), dim_zero_cat(self.tokens))
+
+    def compute(self) -> Float[Tensor, ""]:
+        """Mean probability of the own caption; DataError for fewer than 2 clips."""
+        return clip_candidates(self.similarities()).mean()
+
+    def score(
+        self,
+        *,
+        fake: Float[Tensor, "N F D"],
+        real: Float[Tensor, "..."],
+        captions: Sequence[str],
+        groups: Sequence[int],
+    ) -> Score:
+        """From observations. The candidates stay all captions while groups of clips are left out."""
+        del real
+        per_clip = clip_candidates(self._similarities(fake, self._tokens(captions, len(fake))))
+        without = mean_without_each_group(per_clip, groups)
+        return Score(value=float(per_clip.mean()), n=len(per_clip), without_group=without)
+
+    def _tokens(self, captions: Sequence[str], num_clips: int) -> Int64[Tensor, "N L"]:
+        if len(captions) != num_clips:
+            raise DataError(f"{num_clips} clips came with {len(captions)} captions: each clip needs its own")
+        if empty := [str(i) for i, caption in enumerate(captions) if not caption.strip()]:
+            raise DataError(f"clips {', '.join(empty)} have no caption: CLIP similarity needs one of every clip")
+        return self.model.tokenize(captions)
+
+    def _similarities(self, frames: Float[Tensor, "N F D"], tokens: Int64[Tensor, "N L"]) -> Similarities:
+        if len(frames) < MIN_CLIPS:
+            raise DataError(f"CLIP similarity needs at least {MIN_CLIPS} clips, there is {len(frames)}")
+        finite = frames.isfinite().flatten(1).all(1)
+        if not bool(finite.all()):
+            raise DataError(f"the embeddings of clip {int(finite.int().argmin())} are NaN or infinite")
+        candidates, own = torch.unique(tokens, dim=0, return_inverse=True)
+        if len(candidates) < 2:
+            raise DataError("all clips have the same caption: there is no other candidate to tell it from")
+        texts = self.model.embed_texts(candidates).to(frames.device)
+        return Similarities(cosines=frames.double() @ texts.double().T, own=own, scale=self.model.scale)
+
+
+def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -> ClipSimilarity:
+    del config
+    return ClipSimilarity(open_clip_model.load(assets["clip"], device)).to(device)
+
+
+def _of_own(values: Float[Tensor, "N F K"], found: Similarities) -> Float[Tensor, "N F"]:
+    index = found.own[:, None, None].expand(-1, values.shape[1], 1)
+    return values.gather(2, index)[..., 0]

