@@ -1,0 +1,122 @@
+"""The training loop: order of the clips, EMA, resume to the same bits, what it leaves alone."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from rdtf_bench.core.method import Training
+from rdtf_bench.diffusion.training import batch_indices, train
+
+
+def training(**changed: Any) -> Training:
+    options: dict[str, Any] = {
+        "task": "it2v",
+        "num_frames": 8,
+        "num_steps": 6,
+        "batch_size": 3,
+        "learning_rate": 0.05,
+        "weight_decay": 0.0,
+        "warmup_steps": 2,
+        "max_grad_norm": 1.0,
+        "ema_decay": 0.9,
+        "checkpoint_every": 2,
+        "seed": 0,
+    }
+    return Training(**{**options, **changed})
+
+
+class Problem:
+    """A parameter drawn to a noisy target, and a counter that the checkpoint must hold."""
+
+    def __init__(self) -> None:
+        self.weight = nn.Parameter(torch.zeros(4))
+        self.seen: list[float] = []
+        self.log: list[tuple[int, dict[str, float]]] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seen": list(self.seen)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.seen = list(state_dict["seen"])
+
+    def loss_at(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        target = 3 + torch.randn(4, generator=generator)
+        # the sum over what was seen stands for a curriculum: it decides what comes
+        loss = (self.weight - target - 0.01 * len(self.seen)).square().mean()
+        self.seen.append(loss.item())
+        return loss, {"step_again": float(step)}
+
+    def run(self, folder: Path, *, stop_before: int | None = None, **changed: Any) -> None:
+        def on_step(step: int, measured: dict[str, float]) -> None:
+            self.log.append((step, measured))
+            if step + 1 == stop_before:
+                raise KeyboardInterrupt
+
+        folder.mkdir(exist_ok=True)
+        parameters = {"weight": self.weight}
+        train(parameters, self.loss_at, training(**changed), folder=folder, on_step=on_step, stateful={"seen": self})
+
+
+@pytest.mark.parametrize("stop_before", [2, 3, 5])
+def test_resumed_equals_uninterrupted_to_the_bit(tmp_path: Path, stop_before: int) -> None:
+    whole = Problem()
+    whole.run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        Problem().run(tmp_path / "killed", stop_before=stop_before)
+    again = Problem()
+    again.run(tmp_path / "killed")
+    assert torch.equal(again.weight, whole.weight)
+    assert again.seen == whole.seen
+    resumed_at = (stop_before - 1) // 2 * 2  # killed before the checkpoint of that step is written
+    assert [step for step, _ in again.log] == list(range(resumed_at, 6))
+
+
+def test_reports_every_step_once(tmp_path: Path) -> None:
+    problem = Problem()
+    problem.run(tmp_path)
+    assert [step for step, _ in problem.log] == list(range(6))
+    assert set(problem.log[0][1]) == {"loss", "grad_norm", "step_again"}
+    assert problem.log[2][1]["loss"] == problem.seen[2]
+
+
+def test_warm_up_starts_from_a_learning_rate_of_zero(tmp_path: Path) -> None:
+    problem = Problem()
+    problem.run(tmp_path, num_steps=1, ema_decay=0.0)
+    assert problem.weight.abs().max() == 0
+
+
+def test_ends_as_the_moving_average_unless_it_is_off(tmp_path: Path) -> None:
+    averaged, last = Problem(), Problem()
+    averaged.run(tmp_path / "averaged", num_steps=60)
+    last.run(tmp_path / "last", num_steps=60, ema_decay=0.0)
+    # the same steps, but an average lags behind a weight that still moves towards its target of 3
+    assert last.seen == averaged.seen
+    assert (averaged.weight < last.weight).all()
+
+
+def test_no_half_written_checkpoint_stays(tmp_path: Path) -> None:
+    Problem().run(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_a_pass_sees_every_clip_once_in_an_order_of_its_own() -> None:
+    settings = training(batch_size=5)
+    passes = [[i for step in range(4) for i in batch_indices(10, settings, first + step)] for first in (0, 4)]
+    for seen in passes:
+        assert sorted(seen[:10]) == list(range(10))
+        assert sorted(seen[10:]) == list(range(10))
+    assert passes[0][:10] != passes[0][10:] != passes[1][:10]
+
+
+def test_a_batch_may_span_two_passes() -> None:
+    settings = training(batch_size=4)
+    seen = [i for step in range(3) for i in batch_indices(6, settings, step)]
+    assert sorted(seen[:6]) == sorted(seen[6:]) == list(range(6))
+
+
+def test_the_order_depends_on_the_seed() -> None:
+    orders = {tuple(batch_indices(20, training(batch_size=20, seed=seed), 0)) for seed in range(4)}
+    assert len(orders) == 4
