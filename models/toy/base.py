@@ -1,0 +1,260 @@
+"""The toy I2VGen-XL (arXiv 2311.04145): diffusers' I2VGenXLUNet at reduced width, pretrained on toy scenes alone.
+
+It sees no sticker: the baselines adapt it to a domain that is new to it, as the real one was trained on natural video.
+Its conditions are those of the release: text states one layer below the last, the CLIP embedding of the first frame,
+the first frame's latents followed by constant planes k / (F - 1), frames a second; v-prediction, zero terminal SNR.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, I2VGenXLUNet
+from diffusers.models.resnet import ResnetBlock2D
+from diffusers.models.transformers.transformer_2d import Transformer2DModel
+from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
+
+from rdtf_bench.core.method import Sampler, Training
+from rdtf_bench.core.seeds import generator_for, generators_for
+from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
+from rdtf_bench.diffusion.latents import decode, encode
+from rdtf_bench.diffusion.sampling import sample_latents
+from rdtf_bench.diffusion.training import batch_indices, train
+from rdtf_bench.models.toy.corpus import Corpus
+from rdtf_bench.models.toy.seeded import seeded
+from rdtf_bench.models.toy.text import embed_frames
+
+OnProgress = Callable[[int, int, float], None]
+
+Latents = Float[Tensor, "B C F H W"]
+
+# of ali-vilab/i2vgen-xl, scheduler/scheduler_config.json
+SCHEDULER = {
+    "num_train_timesteps": 1000,
+    "beta_schedule": "squaredcos_cap_v2",
+    "prediction_type": "v_prediction",
+    "rescale_betas_zero_snr": True,
+    "timestep_spacing": "leading",
+    "steps_offset": 1,
+    "set_alpha_to_one": True,
+    "clip_sample": False,
+}
+AT_ONCE = 64  # clips or captions through an encoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseRecipe:
+    seed: int = 0
+    latent_size: int = 8
+    block_out_channels: tuple[int, ...] = (16, 32, 64)
+    layers_per_block: int = 1
+    norm_num_groups: int = 4
+    attention_head_dim: int = 8
+    cross_attention_dim: int = 64
+    num_scenes: int = 2000
+    num_steps: int = 1500
+    batch_size: int = 16
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.01
+    warmup_steps: int = 50
+    ema_decay: float = 0.995
+    max_grad_norm: float = 1.0
+    condition_dropout: float = 0.1  # of caption and image embedding together
+    text_tokens: int = 16
+    clip_skip: int = 1
+    fps: int = 16
+    checkpoint_every: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """Clips as the base sees them."""
+
+    latents: Float[Tensor, "N C F H W"]
+    states: Float[Tensor, "N L E"]
+    no_caption: Float[Tensor, "1 L E"]
+    embeddings: Float[Tensor, "N E"]  # of the first frames
+
+    def pick(self, places: Sequence[int]) -> "Encoded":
+        at = list(places)
+        return Encoded(
+            latents=self.latents[at],
+            states=self.states[at],
+            no_caption=self.no_caption,
+            embeddings=self.embeddings[at],
+        )
+
+
+def new_unet(recipe: BaseRecipe) -> Any:
+    """Random from the recipe's seed; residual branches and the output begin at zero (Dhariwal & Nichol 2021)."""
+    above = len(recipe.block_out_channels) - 1
+    with seeded(recipe.seed, "base"):
+        unet = I2VGenXLUNet(
+            sample_size=recipe.latent_size,
+            down_block_types=("CrossAttnDownBlock3D",) * above + ("DownBlock3D",),
+            up_block_types=("UpBlock3D",) + ("CrossAttnUpBlock3D",) * above,
+            block_out_channels=recipe.block_out_channels,
+            layers_per_block=recipe.layers_per_block,
+            norm_num_groups=recipe.norm_num_groups,
+            attention_head_dim=recipe.attention_head_dim,
+            cross_attention_dim=recipe.cross_attention_dim,
+        )
+    for module in unet.modules():
+        if isinstance(module, ResnetBlock2D):
+            nn.init.zeros_(module.conv2.weight)
+        elif isinstance(module, Transformer2DModel | TransformerTemporalModel):
+            nn.init.zeros_(module.proj_out.weight)
+    nn.init.zeros_(unet.conv_out.weight)
+    # eval mode while training too: the dropout of the temporal convolutions draws from the global random stream
+    return unet.eval()
+
+
+def new_scheduler() -> DDIMScheduler:
+    return DDIMScheduler(**SCHEDULER)
+
+
+@torch.no_grad()
+def encode_clips(corpus: Corpus, *, autoencoder: Path, text: Path, image: Path, recipe: BaseRecipe) -> Encoded:
+    """Through the frozen networks of these folders."""
+    network = AutoencoderKL.from_pretrained(autoencoder, torch_dtype=torch.float32, local_files_only=True).eval()
+    tower = CLIPVisionModelWithProjection.from_pretrained(image, dtype=torch.float32, local_files_only=True).eval()
+    parts = torch.split(corpus.clips, AT_ONCE)
+    different = sorted({*corpus.captions, ""})
+    states = encode_captions(different, text=text, recipe=recipe)
+    return Encoded(
+        latents=torch.cat([encode(network, to_unit(part)) for part in parts]).movedim(2, 1),
+        states=states[[different.index(caption) for caption in corpus.captions]],
+        no_caption=states[different.index("")][None],
+        embeddings=torch.cat([embed_frames(tower, part[:, :1])[:, 0] for part in parts]),
+    )
+
+
+@torch.no_grad()
+def encode_captions(captions: Sequence[str], *, text: Path, recipe: BaseRecipe) -> Float[Tensor, "B L E"]:
+    """States `clip_skip` layers below the last, through the last norm, as I2VGen-XL's pipeline takes them."""
+    network: Any = CLIPTextModel.from_pretrained(text, dtype=torch.float32, local_files_only=True).eval()
+    tokenizer = CLIPTokenizer.from_pretrained(text, local_files_only=True)
+    tokens = tokenizer(
+        list(captions), padding="max_length", max_length=recipe.text_tokens, truncation=True, return_tensors="pt"
+    )
+    states = network(tokens.input_ids, output_hidden_states=True).hidden_states[-(recipe.clip_skip + 1)]
+    return network.final_layer_norm(states)
+
+
+def image_latents(clean: Latents) -> Latents:
+    """The first frame's latents, then what frame k is told of its place: the constant k / (F - 1)."""
+    planes = torch.linspace(0, 1, clean.shape[2]).to(clean)[:, None, None].expand_as(clean).clone()
+    planes[:, :, 0] = clean[:, :, 0]
+    return planes
+
+
+def velocity(
+    unet: Any,
+    noisy: Latents,
+    timesteps: Tensor,
+    given: Encoded,
+    recipe: BaseRecipe,
+    *,
+    dropped: Float[Tensor, " B"],
+) -> Latents:
+    """What the base predicts; where `dropped` is 1, caption and image embedding are withheld."""
+    without = dropped.bool()
+    output: Tensor = unet(
+        noisy,
+        timesteps,
+        fps=torch.full((len(noisy),), recipe.fps),
+        image_latents=image_latents(given.latents),
+        image_embeddings=torch.where(without[:, None], torch.zeros_like(given.embeddings), given.embeddings),
+        encoder_hidden_states=torch.where(without[:, None, None], given.no_caption, given.states),
+    ).sample
+    return output
+
+
+def train_base(clips: Encoded, recipe: BaseRecipe, *, folder: Path, on_progress: OnProgress) -> Any:
+    """Pretrain on encoded scenes; `folder` keeps the checkpoint."""
+    unet, scheduler, training = new_unet(recipe), new_scheduler(), _training(recipe)
+
+    def loss_at(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        given = clips.pick(batch_indices(len(clips.latents), training, step))
+        timesteps = torch.randint(scheduler.config.num_train_timesteps, (len(given.latents),), generator=generator)
+        dropped = (torch.rand(len(given.latents), generator=generator) < recipe.condition_dropout).float()
+        return velocity_errors(unet, scheduler, given, timesteps, recipe, generator, dropped=dropped).mean(), {}
+
+    train(
+        dict(unet.named_parameters()),
+        loss_at,
+        training,
+        folder=folder,
+        on_step=lambda step, logged: on_progress(step + 1, recipe.num_steps, logged["loss"]),
+    )
+    return unet
+
+
+def _training(recipe: BaseRecipe) -> Training:
+    given = {name: value for name, value in asdict(recipe).items() if name in Training.__dataclass_fields__}
+    return Training(task="it2v", num_frames=8, **given)
+
+
+def velocity_errors(
+    unet: Any,
+    scheduler: DDIMScheduler,
+    given: Encoded,
+    timesteps: Tensor,
+    recipe: BaseRecipe,
+    generator: torch.Generator,
+    *,
+    dropped: Float[Tensor, " B"],
+) -> Float[Tensor, " B"]:
+    """Mean squared error of the velocity (Salimans & Ho 2022, app. D) of each clip, all frames counted."""
+    noise = torch.randn(given.latents.shape, generator=generator)
+    noisy = scheduler.add_noise(given.latents, noise, timesteps)
+    target = scheduler.get_velocity(given.latents, noise, timesteps)
+    output = velocity(unet, noisy, timesteps, given, recipe, dropped=dropped)
+    return (output - target).square().flatten(1).mean(1)
+
+
+@torch.no_grad()
+def losses_by_band(unet: Any, given: Encoded, recipe: BaseRecipe, *, bands: int = 4) -> dict[str, float]:
+    """Validation loss in equal bands of timesteps, one drawn in each for every clip, and their mean."""
+    scheduler, count = new_scheduler(), len(given.latents)
+    width = int(scheduler.config.num_train_timesteps) // bands
+    found = {}
+    for band in range(bands):
+        generator = generator_for(recipe.seed, "validation", band)
+        timesteps = band * width + torch.randint(width, (count,), generator=generator)
+        errors = velocity_errors(unet, scheduler, given, timesteps, recipe, generator, dropped=torch.zeros(count))
+        found[f"loss_t{band * width}_{(band + 1) * width - 1}"] = float(errors.mean())
+    return {"loss": sum(found.values()) / bands, **found}
+
+
+@torch.no_grad()
+def generate(unet: Any, given: Encoded, recipe: BaseRecipe, *, sampler: Sampler, seed: int = 0) -> Latents:
+    """Clips from their first frames and captions, guided by the text scale alone."""
+    count = len(given.latents)
+    both = given.pick([*range(count), *range(count)])
+    dropped = torch.cat([torch.zeros(count), torch.ones(count)])
+
+    def denoise(latents: Latents, timestep: int) -> Latents:
+        timesteps = torch.full((2 * count,), timestep)
+        output = velocity(unet, latents.repeat(2, 1, 1, 1, 1), timesteps, both, recipe, dropped=dropped)
+        with_text, without = output.chunk(2)
+        return without + sampler.guidance_text * (with_text - without)
+
+    names = [str(place) for place in range(count)]
+    return sample_latents(
+        denoise,
+        given.latents,
+        scheduler=new_scheduler(),
+        generators=generators_for(seed, names, "base validation"),
+        sampler=sampler,
+    )
+
+
+@torch.no_grad()
+def to_pixels(autoencoder: AutoencoderKL, latents: Latents) -> VideoU8:
+    return to_uint8(decode(autoencoder, latents.movedim(2, 1)))

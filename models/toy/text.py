@@ -1,0 +1,270 @@
+"""The generators' encoders at the embedded scale, and the recipe that trains all three against each other.
+
+CLIPTextModel, CLIPVisionModelWithProjection and T5EncoderModel (bytes for tokens, as in ByT5) learn with CLIP's
+contrastive loss (Radford et al. 2021) from toy stickers, fluent's training split and toy scenes, as the encoders of
+I2VGen-XL and RDTF are general ones. A text is matched with single frames, and through a linear head with four frames of
+the clip in order, so that words of motion mean something too. The CLIP of the metrics is another network (clip.py).
+"""
+
+import gzip
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, UInt8
+from open_clip.tokenizer import bytes_to_unicode
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import (
+    AutoTokenizer,
+    ByT5Tokenizer,
+    CLIPImageProcessor,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTokenizer,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+    T5Config,
+    T5EncoderModel,
+)
+
+from rdtf_bench.core.method import Training
+from rdtf_bench.diffusion.training import train
+from rdtf_bench.models.toy.corpus import Corpus
+from rdtf_bench.models.toy.seeded import seeded
+
+OnProgress = Callable[[int, int, float], None]
+
+FRAMES = (0, 2, 4, 6)  # of the eight, for the clip head
+HEAD = "clip_head.safetensors"
+PIXEL_MEAN, PIXEL_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # CLIP's own
+END_TOKEN, START_TOKEN, VOCABULARY, POSITIONS = 49407, 49406, 49408, 77
+BYTES = 384  # ByT5's vocabulary
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodersRecipe:
+    seed: int = 0
+    size_px: int = 64
+    patch_px: int = 8
+    width: int = 64
+    num_layers: int = 2
+    num_heads: int = 4
+    num_steps: int = 400
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    warmup_steps: int = 30
+    ema_decay: float = 0.99
+    max_grad_norm: float = 1.0
+    temperature: float = 0.07
+    bytes_most: int = 64  # of a caption, for T5
+    shares: tuple[float, float, float] = (0.5, 0.2, 0.3)  # of the batches: toy stickers, toy scenes, fluent
+    checkpoint_every: int = 100
+
+
+class Encoders(nn.Module):
+    """What is trained together; all embeddings are of the same width."""
+
+    def __init__(self, recipe: EncodersRecipe) -> None:
+        super().__init__()
+        width, common = recipe.width, {"num_hidden_layers": recipe.num_layers, "num_attention_heads": recipe.num_heads}
+        self.text: Any = CLIPTextModel(
+            CLIPTextConfig(
+                vocab_size=VOCABULARY,
+                hidden_size=width,
+                intermediate_size=4 * width,
+                projection_dim=width,
+                max_position_embeddings=POSITIONS,
+                bos_token_id=START_TOKEN,
+                eos_token_id=END_TOKEN,
+                pad_token_id=END_TOKEN,
+                **common,
+            )
+        )
+        self.image: Any = CLIPVisionModelWithProjection(
+            CLIPVisionConfig(
+                image_size=recipe.size_px,
+                patch_size=recipe.patch_px,
+                hidden_size=width,
+                intermediate_size=4 * width,
+                projection_dim=width,
+                **common,
+            )
+        )
+        self.t5: Any = T5EncoderModel(
+            T5Config(
+                vocab_size=BYTES,
+                d_model=width,
+                d_kv=width // recipe.num_heads,
+                d_ff=4 * width,
+                num_layers=recipe.num_layers,
+                num_heads=recipe.num_heads,
+                feed_forward_proj="gated-gelu",
+                dropout_rate=0.0,
+                decoder_start_token_id=0,
+            )
+        )
+        self.clip_head = nn.Linear(len(FRAMES) * width, width)
+        self.t5_head = nn.Linear(width, width)  # thrown away
+
+
+class Tokenizers:
+    """Of both text encoders, from their folders."""
+
+    def __init__(self, text: Path, t5: Path) -> None:
+        self.clip: Any = CLIPTokenizer.from_pretrained(text, local_files_only=True)
+        self.t5: Any = AutoTokenizer.from_pretrained(t5, local_files_only=True)
+
+    def __call__(self, captions: Sequence[str], *, bytes_most: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        clip = self.clip(list(captions), padding=True, truncation=True, max_length=POSITIONS, return_tensors="pt")
+        t5 = self.t5(list(captions), padding=True, truncation=True, max_length=bytes_most, return_tensors="pt")
+        return dict(clip), dict(t5)
+
+
+def write_tokenizers(text: Path, t5: Path) -> None:
+    """OpenAI's byte pair encoding from open_clip's file, and bytes."""
+    packed = Path(open_clip.__file__).parent / "bpe_simple_vocab_16e6.txt.gz"
+    symbols = list(bytes_to_unicode().values())
+    ends = [f"{symbol}</w>" for symbol in symbols]
+    num_merges = VOCABULARY - 2 * len(symbols) - 2
+    merges = gzip.decompress(packed.read_bytes()).decode("utf-8").split("\n")[1 : num_merges + 1]
+    words = [*symbols, *ends, *("".join(pair.split()) for pair in merges), "<|startoftext|>", "<|endoftext|>"]
+    text.mkdir(parents=True, exist_ok=True)
+    (text / "vocab.json").write_text(json.dumps({word: i for i, word in enumerate(words)}), encoding="utf-8")
+    (text / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n", encoding="utf-8")
+    config = {
+        "tokenizer_class": "CLIPTokenizer",
+        "model_max_length": POSITIONS,
+        "bos_token": "<|startoftext|>",
+        "eos_token": "<|endoftext|>",
+        "pad_token": "<|endoftext|>",
+        "unk_token": "<|endoftext|>",
+    }
+    (text / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    ByT5Tokenizer().save_pretrained(t5)
+
+
+def train_encoders(
+    sets: Mapping[str, Corpus],
+    tokenizers: Tokenizers,
+    recipe: EncodersRecipe,
+    *,
+    folder: Path,
+    on_progress: OnProgress,
+) -> Encoders:
+    """Train on the sets "toy", "scenes" and "fluent", one of them a batch; `folder` keeps the checkpoint."""
+    with seeded(recipe.seed, "encoders"):
+        encoders = Encoders(recipe).train()
+    shares = torch.tensor(recipe.shares)
+
+    def loss_at(_step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        chosen = sets[("toy", "scenes", "fluent")[int(torch.multinomial(shares, 1, generator=generator))]]
+        places = torch.randperm(len(chosen), generator=generator)[: recipe.batch_size]
+        captions = [chosen.captions[place] for place in places.tolist()]
+        return contrastive_loss(encoders, chosen.clips[places], captions, tokenizers, recipe, generator), {}
+
+    train(
+        dict(encoders.named_parameters()),
+        loss_at,
+        _training(recipe),
+        folder=folder,
+        on_step=lambda step, logged: on_progress(step + 1, recipe.num_steps, logged["loss"]),
+    )
+    return encoders.eval()
+
+
+def _training(recipe: EncodersRecipe) -> Training:
+    given = {name: value for name, value in asdict(recipe).items() if name in Training.__dataclass_fields__}
+    return Training(task="retrieval", num_frames=len(FRAMES), **given)
+
+
+def contrastive_loss(
+    encoders: Encoders,
+    clips: UInt8[Tensor, "B F C H W"],
+    captions: Sequence[str],
+    tokenizers: Tokenizers,
+    recipe: EncodersRecipe,
+    generator: torch.Generator,
+) -> Float[Tensor, ""]:
+    """Both texts against one frame and against the clip; equal captions are no negatives of each other."""
+    tokens, byte_tokens = tokenizers(captions, bytes_most=recipe.bytes_most)
+    embedded = embed_frames(encoders.image, clips[:, list(FRAMES)])
+    whole = encoders.clip_head(embedded.flatten(1))
+    one = embedded[torch.arange(len(clips)), torch.randint(len(FRAMES), (len(clips),), generator=generator)]
+    text = encoders.text(**tokens).pooler_output
+    t5 = encoders.t5_head(mean_state(encoders.t5, byte_tokens))
+    same = torch.tensor([[a == b for b in captions] for a in captions])
+    pairs = [(text, one), (text, whole), (t5, one), (t5, whole)]
+    return torch.stack([match_loss(a, b, same, recipe.temperature) for a, b in pairs]).mean()
+
+
+def match_loss(
+    texts: Float[Tensor, "B D"], images: Float[Tensor, "B D"], same: Bool[Tensor, "B B"], temperature: float
+) -> Float[Tensor, ""]:
+    """CLIP's symmetric cross-entropy, shared out among all that carry the same caption."""
+    logits = F.normalize(texts, dim=1) @ F.normalize(images, dim=1).T / temperature
+    target = same.float() / same.sum(1, keepdim=True)
+    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+
+
+def embed_frames(image_encoder: Any, frames: UInt8[Tensor, "B F C H W"]) -> Float[Tensor, "B F D"]:
+    """CLIP's projected embedding of each frame."""
+    mean, std = (torch.tensor(values)[:, None, None] for values in (PIXEL_MEAN, PIXEL_STD))
+    embeddings: Tensor = image_encoder((frames.flatten(0, 1).float() / 255 - mean) / std).image_embeds
+    return embeddings.view(*frames.shape[:2], -1)
+
+
+def mean_state(t5: Any, tokens: Mapping[str, Tensor]) -> Float[Tensor, "B D"]:
+    states: Tensor = t5(**tokens).last_hidden_state
+    real = tokens["attention_mask"][..., None].float()
+    return (states * real).sum(1) / real.sum(1)
+
+
+@torch.no_grad()
+def retrieval(
+    texts: Float[Tensor, "B D"], images: Float[Tensor, "B D"], captions: Sequence[str]
+) -> tuple[float, float]:
+    """Share of captions whose nearest image carries that caption, and the share that guessing finds (R@1, chance)."""
+    nearest = (F.normalize(texts, dim=1) @ F.normalize(images, dim=1).T).argmax(1).tolist()
+    hits = [captions[place] == caption for place, caption in zip(nearest, captions, strict=True)]
+    chance = sum(captions.count(caption) for caption in captions) / len(captions) ** 2
+    return sum(hits) / len(hits), chance
+
+
+def save_encoders(encoders: Encoders, *, text: Path, image: Path, t5: Path) -> None:
+    """In half precision; the configurations say float32, so that loading them upcasts."""
+    for network, folder in ((encoders.text, text), (encoders.image, image), (encoders.t5, t5)):
+        network.half().save_pretrained(folder)
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        (folder / "config.json").write_text(json.dumps({**config, "dtype": "float32"}, indent=2) + "\n")
+        network.float()
+    save_file({name: t.detach() for name, t in encoders.clip_head.state_dict().items()}, image / HEAD)
+    size_px = encoders.image.config.image_size
+    CLIPImageProcessor(
+        size={"shortest_edge": size_px},
+        crop_size={"height": size_px, "width": size_px},
+        image_mean=PIXEL_MEAN,
+        image_std=PIXEL_STD,
+    ).save_pretrained(image)
+
+
+@torch.no_grad()
+def measure(*, text: Path, image: Path, corpus: Corpus) -> dict[str, float]:
+    """R@1 of captions among clips with the shipped text and image encoder, by a frame alone and by four in order."""
+    network = CLIPTextModel.from_pretrained(text, dtype=torch.float32, local_files_only=True).eval()
+    tokenizer = CLIPTokenizer.from_pretrained(text, local_files_only=True)
+    encoder = CLIPVisionModelWithProjection.from_pretrained(image, dtype=torch.float32, local_files_only=True).eval()
+    tokens = tokenizer(list(corpus.captions), padding=True, truncation=True, max_length=POSITIONS, return_tensors="pt")
+    texts = network(**tokens).pooler_output
+    embedded = embed_frames(encoder, corpus.clips[:, list(FRAMES)])
+    head = load_file(image / HEAD)
+    whole = F.linear(embedded.flatten(1), head["weight"], head["bias"])
+    by_frame, chance = retrieval(texts, embedded[:, 0], corpus.captions)
+    by_clip, _ = retrieval(texts, whole, corpus.captions)
+    return {"r1_by_first_frame": by_frame, "r1_by_four_frames": by_clip, "r1_chance": chance}
