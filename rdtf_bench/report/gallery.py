@@ -1,0 +1,205 @@
+"""Samples of several rows side by side: an animated GIF, and a PNG sheet whose columns are the frames.
+
+Clips come as NumPy arrays (`video.numpy()`), because nothing in report/ may import torch.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import UInt8
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageFont
+
+Rows = Mapping[str, UInt8[np.ndarray, "B F C H W"]]
+"""What to show, by the row's label; every row has the same clips in the same order."""
+
+GAP_PX = 2
+FONT_PX = 11
+LINE_PX = 13
+CAPTION_LINES = 3
+PALETTE_PIXELS, KMEANS_STEPS = 100_000, 4
+"""The palette is refined on about so many pixels, evenly spread; more take seconds and change little."""
+INK = (40, 40, 40)
+PAPER = (255, 255, 255)
+
+
+def gif_grid(rows: Rows, *, path: Path, captions: Sequence[str], zoom: int = 2, duration_ms: int = 120) -> Path:
+    """An animated GIF: a line for each row, a column for each clip, its caption above it. Its times are in 10 ms."""
+    num_clips, num_frames, _, _, width = _shape(rows, captions)
+    names = list(rows)
+    pages = []
+    for frame in range(num_frames):
+        page = _sheet(
+            [[_picture(rows[name][clip, frame], zoom) for clip in range(num_clips)] for name in names],
+            names=names,
+            heads=[_wrapped(caption, width * zoom) for caption in captions],
+        )
+        _progress(page, (frame + 1) / num_frames)
+        pages.append(page)
+    first, *others = _paletted(pages)
+    # not optimised, so that the palette stays shared; equal pages cannot be merged, their progress bars differ
+    _write(
+        path,
+        lambda half_written: first.save(
+            half_written,
+            format="GIF",
+            save_all=True,
+            append_images=others,
+            duration=duration_ms,
+            loop=0,
+            optimize=False,
+            disposal=1,
+        ),
+    )
+    return path
+
+
+def contact_sheet(rows: Rows, *, path: Path, captions: Sequence[str], zoom: int = 1) -> Path:
+    """A PNG: for each clip a block of lines, one a row of the table, whose columns are the frames."""
+    from PIL import Image
+
+    num_clips, num_frames, *_ = _shape(rows, captions)
+    names = list(rows)
+    blocks = []
+    for clip in range(num_clips):
+        pictures = [[_picture(rows[name][clip, frame], zoom) for frame in range(num_frames)] for name in names]
+        blocks.append(_sheet(pictures, names=names, heads=[[captions[clip]], *[[""]] * (num_frames - 1)]))
+    sheet = Image.new("RGB", (blocks[0].width, sum(block.height for block in blocks)), PAPER)
+    top = 0
+    for block in blocks:
+        sheet.paste(block, (0, top))
+        top += block.height
+    _write(path, lambda half_written: sheet.save(half_written, format="PNG", optimize=True))
+    return path
+
+
+def _shape(rows: Rows, captions: Sequence[str]) -> tuple[int, ...]:
+    shapes = {name: tuple(video.shape) for name, video in rows.items()}
+    if len(set(shapes.values())) != 1:
+        raise ValueError(f"a grid needs rows of one shape, these are {shapes}")
+    shape = next(iter(shapes.values()))
+    if len(captions) != shape[0]:
+        raise ValueError(f"there are {shape[0]} clips and {len(captions)} captions")
+    return shape
+
+
+def _picture(frame: UInt8[np.ndarray, "C H W"], zoom: int) -> "Image.Image":
+    from PIL import Image
+
+    # nearest: a reader shall see the pixels that were made
+    pixels = np.asarray(frame).transpose(1, 2, 0).repeat(zoom, axis=0).repeat(zoom, axis=1)
+    return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+def _sheet(
+    pictures: "Sequence[Sequence[Image.Image]]", *, names: Sequence[str], heads: Sequence[Sequence[str]]
+) -> "Image.Image":
+    """Pictures in a grid, a name left of each line, some lines of text above each column."""
+    from PIL import Image, ImageDraw
+
+    font = _font()
+    left = round(max(font.getlength(name) for name in names)) + 2 * GAP_PX + 2
+    top = max(len(head) for head in heads) * LINE_PX + GAP_PX
+    wide, high = pictures[0][0].width + GAP_PX, pictures[0][0].height + GAP_PX
+    sheet = Image.new("RGB", (left + wide * len(heads), top + high * len(names) + 2 * GAP_PX), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for column, head in enumerate(heads):
+        for line, words in enumerate(head):
+            draw.text((left + column * wide, line * LINE_PX), words, fill=INK, font=font)
+    for row, (name, line_of_pictures) in enumerate(zip(names, pictures, strict=True)):
+        y = top + row * high
+        draw.text((GAP_PX, y + (high - LINE_PX) // 2), name, fill=INK, font=font)
+        for column, picture in enumerate(line_of_pictures):
+            sheet.paste(picture, (left + column * wide, y))
+    return sheet
+
+
+def _wrapped(caption: str, width_px: int) -> list[str]:
+    """Lines that fit the column; what does not fit into CAPTION_LINES ends in an ellipsis."""
+    font = _font()
+    lines = [""]
+    for word in caption.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and font.getlength(longer) > width_px:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    if len(lines) > CAPTION_LINES:
+        lines = [*lines[: CAPTION_LINES - 1], lines[CAPTION_LINES - 1] + " …"]
+    return [_clipped(line, width_px) for line in lines]
+
+
+def _clipped(line: str, width_px: int) -> str:
+    font = _font()
+    while font.getlength(line) > width_px and len(line) > 1:
+        line = line.removesuffix("…").rstrip()[:-1] + "…"
+        if line == "…":
+            break
+    return line
+
+
+def _font() -> "ImageFont.FreeTypeFont | ImageFont.ImageFont":
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size=FONT_PX)
+
+
+def _progress(page: "Image.Image", part: float) -> None:
+    """A bar along the bottom: how far the loop is, and what keeps two equal frames two frames of the file."""
+    from PIL import ImageDraw
+
+    ImageDraw.Draw(page).rectangle((0, page.height - 2, round(part * page.width) - 1, page.height - 1), fill=INK)
+
+
+def _paletted(pages: "Sequence[Image.Image]") -> "list[Image.Image]":
+    """All pages in one palette, chosen over all of them: no colour flickers, nothing is dithered."""
+    from PIL import Image
+
+    pixels = np.stack([np.asarray(page) for page in pages])
+    palette = _palette(pages, pixels.reshape(-1, 3))
+    packed = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
+    colours, places = np.unique(packed, return_inverse=True)
+    indices = _nearest(np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1), palette)
+    paletted = [Image.fromarray(page) for page in indices.astype(np.uint8)[places].reshape(pixels.shape[:3])]
+    for page in paletted:
+        page.putpalette(palette.tobytes())
+    return paletted
+
+
+def _palette(pages: "Sequence[Image.Image]", pixels: UInt8[np.ndarray, "N 3"]) -> UInt8[np.ndarray, "D 3"]:
+    """Paper, ink and 253 colours: a median cut, which gives a tongue the colour of its face, and then k-means, which
+    does not. One of 256 is left over for the transparency with which the file format skips what did not change."""
+    from PIL import Image
+
+    strip = Image.fromarray(np.concatenate([np.asarray(page) for page in pages]))
+    cut = strip.quantize(colors=253, method=Image.Quantize.MEDIANCUT).getpalette()
+    means = np.array([*PAPER, *INK, *(cut or [])], dtype=np.float32).reshape(-1, 3)[:255]
+    seen = pixels[:: max(1, len(pixels) // PALETTE_PIXELS)].astype(np.float32)
+    for _ in range(KMEANS_STEPS):
+        nearest = _nearest(seen, means)
+        counts = np.bincount(nearest, minlength=len(means))[:, None]
+        sums = np.stack([np.bincount(nearest, weights=channel, minlength=len(means)) for channel in seen.T], axis=1)
+        means = np.where(counts > 0, sums / np.maximum(counts, 1), means).astype(np.float32)
+        means[:2] = PAPER, INK
+    return means.round().astype(np.uint8)
+
+
+def _nearest(colours: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Index of the palette's nearest colour, exactly: Pillow's own mapping sorts colours into boxes and is off by some
+    levels, which turns white paper grey."""
+    wanted, offered = colours.astype(np.float32), palette.astype(np.float32)
+    lengths = (offered**2).sum(1)
+    parts = [
+        (lengths - 2 * wanted[start : start + 65536] @ offered.T).argmin(1) for start in range(0, len(wanted), 65536)
+    ]
+    return np.concatenate(parts)
+
+
+def _write(path: Path, save: Callable[[Path], None]) -> None:
+    half_written = path.with_name(f".{path.name}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save(half_written)
+    half_written.replace(path)

@@ -1,0 +1,107 @@
+"""Plan + records -> the numbers of a table, one for each that exists. Pure; no torch."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from rdtf_bench.core import intervals
+from rdtf_bench.run.record import Record, ScoreRecord
+from rdtf_bench.spec.plan import Cell
+from rdtf_bench.spec.schema import PaperValue, TableSpec
+
+TIDY = ("method", "dataset", "task", "metric", "yardstick", "value", "ci_low", "ci_high", "n", "paper")
+"""The columns of the CSV and the keys of the JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number:
+    """One measured number with the paper's beside it, and what the layouts and the verdicts need of it."""
+
+    method: str
+    dataset: str
+    task: str
+    metric: str
+    yardstick: str
+    value: float
+    ci_low: float
+    ci_high: float
+    n: int
+    paper: float | None
+    row: str  # the label of its line
+    kind: str  # method | control
+    label: str  # the metric's, such as "FVD"
+    unit: str
+    higher_is_better: bool
+    seeds: tuple[int, ...]  # the value is the mean over them
+    without_group: tuple[float, ...]
+
+    def tidy(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in TIDY}
+
+
+def lines(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
+    """The table's lines by their labels, in order: the cells of one line differ in their seed alone."""
+    found: dict[str, list[Cell]] = {}
+    for cell in cells:
+        found.setdefault(cell.label, []).append(cell)
+    return found
+
+
+def rows(spec: TableSpec, cells: Sequence[Cell], records: Mapping[str, Record]) -> list[Number]:
+    """`records` by cell id. A score counts only under the key that the plan gives it: an outdated one is not there."""
+    papers = {row.label: row.paper for row in spec.rows}
+    numbers = []
+    for label, line in lines(cells).items():
+        for metric in spec.metrics:
+            found = [(cell, records[cell.id]) for cell in line if cell.id in records and _counts(cell, metric, records)]
+            if found:
+                numbers.append(_number(metric, found, papers.get(label, {}).get(metric)))
+    return numbers
+
+
+def _counts(cell: Cell, metric: str, records: Mapping[str, Record]) -> bool:
+    score = records[cell.id].scores.get(metric)
+    return score is not None and metric in cell.scores and score.key == cell.score_key(metric)
+
+
+def _number(metric: str, found: Sequence[tuple[Cell, Record]], quoted: PaperValue | None) -> Number:
+    cell, record = found[0]
+    scores = [record.scores[metric] for _, record in found]
+    value, ci_low, ci_high, without_group = _mean_over_seeds(scores)
+    return Number(
+        method=cell.method,
+        dataset=record.dataset,
+        task=record.task,
+        metric=metric,
+        yardstick=scores[0].yardstick,
+        value=value,
+        ci_low=ci_low,
+        ci_high=ci_high,
+        n=min(score.n for score in scores),
+        paper=quoted.number if quoted else None,
+        row=cell.label,
+        kind=cell.kind,
+        label=scores[0].label,
+        unit=scores[0].unit,
+        higher_is_better=scores[0].higher_is_better,
+        seeds=tuple(cell.seed for cell, _ in found),
+        without_group=without_group,
+    )
+
+
+def _mean_over_seeds(scores: Sequence[ScoreRecord]) -> tuple[float, float, float, tuple[float, ...]]:
+    """Value, interval ends and values without each group. The variance of a mean over seeds is that of the clips
+    (the same for every seed, so groups are averaged first) plus that of the seeds over their number."""
+    if len(scores) == 1:
+        only = scores[0]
+        return only.value, only.ci_low, only.ci_high, only.without_group
+    values = [score.value for score in scores]
+    value = fmean(values)
+    without_group = tuple(fmean(group) for group in zip(*(score.without_group for score in scores), strict=True))
+    if not without_group:
+        return value, fmean(score.ci_low for score in scores), fmean(score.ci_high for score in scores), ()
+    between = stdev(values) / math.sqrt(len(values))
+    margin = intervals.Z_95 * math.hypot(intervals.deviation(without_group), between)
+    return value, value - margin, value + margin, without_group

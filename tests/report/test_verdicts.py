@@ -1,0 +1,120 @@
+"""Best, second and resolved, each worked out by hand.
+
+Four groups that move a score by +-s have the jackknife deviation s * sqrt(3).
+"""
+
+from collections.abc import Sequence
+
+import pytest
+
+from rdtf_bench.report.rows import Number
+from rdtf_bench.report.verdicts import Against, Verdict, against, verdicts
+
+COMMON = (20.0, -20.0, 20.0, -20.0)
+NOTHING = (0.0, 0.0, 0.0, 0.0)
+
+
+def number(
+    row: str,
+    value: float,
+    moves: Sequence[float] = NOTHING,
+    *,
+    kind: str = "method",
+    higher_is_better: bool = False,
+    yardstick: str = "toy",
+) -> Number:
+    return Number(
+        method=row,
+        dataset="asg",
+        task="it2v",
+        metric="fvd",
+        yardstick=yardstick,
+        value=value,
+        ci_low=value - 40,
+        ci_high=value + 40,
+        n=128,
+        paper=None,
+        row=row,
+        kind=kind,
+        label="FVD",
+        unit="",
+        higher_is_better=higher_is_better,
+        seeds=(0,),
+        without_group=tuple(value + move for move in moves),
+    )
+
+
+def ungrouped(row: str, value: float, half: float) -> Number:
+    plain = number(row, value)
+    return Number(**{**vars(plain), "ci_low": value - half, "ci_high": value + half, "without_group": ()})
+
+
+def test_lower_is_best_where_lower_is_better() -> None:
+    found = verdicts([number("a", 3.0), number("b", 1.0), number("c", 2.0)])
+    assert {row: verdict.place for row, verdict in found.items()} == {"a": "", "b": "best", "c": "second"}
+
+
+def test_higher_is_best_where_higher_is_better() -> None:
+    found = verdicts([number(row, value, higher_is_better=True) for row, value in (("a", 3.0), ("b", 1.0), ("c", 2.0))])
+    assert {row: verdict.place for row, verdict in found.items()} == {"a": "best", "b": "", "c": "second"}
+
+
+def test_controls_do_not_compete() -> None:
+    found = verdicts([number("a", 3.0), number("b", 2.0), number("autoencoder", 1.0, kind="control")])
+    assert {row: verdict.place for row, verdict in found.items()} == {"a": "second", "b": "best"}
+
+
+def test_a_method_without_a_rival_is_not_called_best() -> None:
+    assert verdicts([number("a", 3.0), number("static", 5.0, kind="control")]) == {}
+
+
+def test_a_difference_is_resolved_though_the_intervals_overlap_when_both_rows_move_together() -> None:
+    """100 and 110, each with deviation 20 sqrt(3) = 35; their difference has deviation sqrt(3), so z = 5.8."""
+    own = tuple(common + sign for common, sign in zip(COMMON, (1, 1, -1, -1), strict=True))
+    assert verdicts([number("a", 100.0, COMMON), number("b", 110.0, own)])["b"] == Verdict(
+        place="second", resolved=True
+    )
+
+
+def test_a_difference_is_not_resolved_when_the_rows_move_against_each_other() -> None:
+    """The difference moves by 40: its deviation is 40 sqrt(3) = 69, so z = 0.14."""
+    against_it = tuple(-common for common in COMMON)
+    assert verdicts([number("a", 100.0, COMMON), number("b", 110.0, against_it)])["b"] == Verdict(
+        place="second", resolved=False
+    )
+
+
+def test_more_comparisons_ask_for_more() -> None:
+    """b is z = 2.1 / 1 from the best, p = 0.036: resolved alone, not as one of two (Holm: 0.07)."""
+    unit = 1 / 3**0.5
+    moves = (unit, -unit, unit, -unit)
+    best, b, c = number("a", 0.0), number("b", 2.1, moves), number("c", 2.2, moves)
+    best = Number(**{**vars(best), "without_group": NOTHING})
+    assert verdicts([best, b])["b"].resolved
+    assert not verdicts([best, b, c])["b"].resolved
+
+
+@pytest.mark.parametrize(("half", "resolved"), [(0.4, True), (0.6, False)])
+def test_what_has_no_groups_is_resolved_where_intervals_do_not_overlap(half: float, resolved: bool) -> None:
+    found = verdicts([ungrouped("a", 1.0, half), ungrouped("b", 2.0, half)])
+    assert found["b"] == Verdict(place="second", resolved=resolved)
+
+
+def test_equal_values_share_a_place() -> None:
+    found = verdicts([ungrouped(row, value, 0.0) for row, value in (("a", 1.0), ("b", 1.0), ("c", 2.0), ("d", 2.0))])
+    assert [verdict.place for verdict in found.values()] == ["best", "best", "second", "second"]
+
+
+def test_different_yardsticks_are_not_ranked() -> None:
+    assert verdicts([number("a", 1.0), number("b", 2.0, yardstick="i3d")]) == {}
+
+
+def test_against_a_control_tells_better_worse_and_neither() -> None:
+    """Deviations of the differences: 0, 0 and 20 sqrt(3) = 35 (z = 0.3)."""
+    column = [number("a", 80.0), number("b", 130.0), number("c", 110.0, COMMON)]
+    column.append(number("static", 100.0, kind="control"))
+    assert against("static", column) == Against(better=("a",), worse=("b",), unresolved=("c",))
+
+
+def test_against_a_control_that_was_not_measured_is_not_said() -> None:
+    assert against("static", [number("a", 80.0), number("b", 130.0)]) is None
