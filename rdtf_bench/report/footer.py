@@ -55,7 +55,7 @@ def _warnings(numbers: Sequence[Number]) -> Iterator[str]:
     over_clips = [number.n for number in numbers if number.without_group]
     if over_clips and min(over_clips) < FEW_CLIPS:
         yield (
-            f"WARNING: only {min(over_clips)} clips. Below {FEW_CLIPS}, distances between sets of clips are mostly "
+            f"WARNING: only {min(over_clips)} clips. Below {FEW_CLIPS}, distances between sets of clips carry much "
             "bias and noise: trust differences between rows only where they are resolved."
         )
 
