@@ -207,8 +207,9 @@ def _print_table(table: str, scale: str, data: list[str] | None, store: Path, fo
     _, cells = bench.cells_of(spec, sizes, _source(data, spec.dataset), store)
     folders = [record.folder_in(store), _results_folder() / table]
     records = record.find([cell.id for cell in cells], folders)
-    width = None if sys.stdout.isatty() else 120
-    typer.echo(render(spec, sizes, cells, records, format=format, width=width))
+    terminal = sys.stdout.isatty()
+    width = None if terminal else 120
+    typer.echo(render(spec, sizes, cells, records, format=format, width=width, styled=terminal))
 
 
 def _source(data: list[str] | None, dataset: str) -> str | None:

@@ -90,13 +90,13 @@ def read(
     )
     _require_enough(root, clips)
     facts = {
-        "source": source or BUILTIN,
+        "source": Path(source).name if source else BUILTIN,  # records are published: no path of a machine
         "files": len(folder.clips),
         "split_from": folder.split_from,
         "captions_from": folder.captions_from,
         "in_use": {split: len(files) for split, files in clips.items()},
         "left_out_short": {split: choice.left_out_short for split, choice in chosen.items()},
-        "skipped_broken": [str(broken.path) for broken in folder.broken],
+        "skipped_broken": [str(broken.path.relative_to(root)) for broken in folder.broken],
     }
     return Dataset(identity=identity, clips=clips, facts=facts)
 
