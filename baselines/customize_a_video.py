@@ -83,8 +83,9 @@ class CustomizeAVideo(TunedI2VGenXL):
     def __init__(self, parts: Parts, config: Config) -> None:
         super().__init__(parts, config, version=VERSION)
         self.config: Config = config
-        self.network: PeftModel = PeftModel(parts.unet, _lora(TEMPORAL, config.motion_rank), adapter_name=MOTION)
-        self.network.add_adapter(ABSORBER, _lora(SPATIAL, config.absorber_rank))
+        self.network: PeftModel = PeftModel(parts.unet, lora(TEMPORAL, config.motion_rank), adapter_name=MOTION)
+        self.network.add_adapter(ABSORBER, lora(SPATIAL, config.absorber_rank))
+        self.network.eval()
         self.reset(0)
         self._activate(*self._kept())
 
@@ -177,7 +178,7 @@ class CustomizeAVideo(TunedI2VGenXL):
         return {**counts, "total": counts["total"] + kept, ABSORBER: absorber}
 
 
-def _lora(places: str, rank: int) -> LoraConfig:
+def lora(places: str, rank: int) -> LoraConfig:
     return LoraConfig(r=rank, lora_alpha=rank, target_modules=places)
 
 

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
 from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL
-from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet, Context
+from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet, Context, split_heads
 
 VERSION = 1
 ASSETS = ("autoencoder", "text_encoder", "image_encoder", "base")
@@ -62,7 +62,7 @@ class CrossFrameAttention(nn.Module):
         known = self.context.known
         given = clips[torch.arange(len(clips), device=clips.device)[:, None], known.places].flatten(1, 2)
         query, key, value = (
-            states.reshape(len(clips), -1, attn.heads, states.shape[-1] // attn.heads).transpose(1, 2)
+            split_heads(states, attn.heads)
             for states in (self.to_q(clips.flatten(1, 2)), attn.to_k(given), attn.to_v(given))
         )
         seen = None if known.padding is None else _seen(known.padding, num_tokens=hidden_states.shape[1])

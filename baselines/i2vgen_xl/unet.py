@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 from diffusers import I2VGenXLUNet
-from diffusers.models.attention_processor import Attention, AttnProcessor2_0
+from diffusers.models.attention_processor import Attention
 from diffusers.models.unets.unet_3d_condition import UNet3DConditionOutput
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +49,13 @@ def find_known(known: Float[Tensor, "B F"]) -> KnownFrames:
     return KnownFrames(places=places, padding=padding if bool(padding.any()) else None)
 
 
-class PerClipAttention(AttnProcessor2_0):  # type: ignore[misc]
-    """Cross-attention to a context that is the same for all frames of a clip: its keys and values are made once a clip.
+class PerClipAttention:
+    """Cross-attention to a context that all frames of a clip share: its keys and values are made once a clip.
 
-    diffusers makes them for every frame. Here a clip's frames are one row of queries: the same sums, fewer times.
+    diffusers makes them for every frame, out of the same numbers, so the output is the same to the bit.
     """
 
     def __init__(self, context: Context) -> None:
-        super().__init__()
         self.context = context
 
     def __call__(
@@ -63,12 +63,21 @@ class PerClipAttention(AttnProcessor2_0):  # type: ignore[misc]
         attn: Attention,
         hidden_states: Float[Tensor, "BF L D"],
         encoder_hidden_states: Float[Tensor, "BF T E"],
-        attention_mask: Tensor | None = None,
+        attention_mask: None = None,
     ) -> Float[Tensor, "BF L D"]:
         num_frames = self.context.num_frames
-        queries = hidden_states.reshape(len(hidden_states) // num_frames, -1, hidden_states.shape[-1])
-        attended = super().__call__(attn, queries, encoder_hidden_states[::num_frames], attention_mask)
-        return attended.reshape(hidden_states.shape)
+        shared = encoder_hidden_states[::num_frames]
+        query = split_heads(attn.to_q(hidden_states), attn.heads)
+        key, value = (
+            split_heads(states, attn.heads).repeat_interleave(num_frames, dim=0)
+            for states in (attn.to_k(shared), attn.to_v(shared))
+        )
+        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask)
+        return attn.to_out[1](attn.to_out[0](attended.transpose(1, 2).flatten(2)))
+
+
+def split_heads(states: Float[Tensor, "B L D"], heads: int) -> Float[Tensor, "B {heads} L d"]:
+    return states.reshape(*states.shape[:2], heads, -1).transpose(1, 2)
 
 
 class AdapterI2VGenXLUNet(I2VGenXLUNet):  # type: ignore[misc]
