@@ -104,6 +104,7 @@ class _Step:
 
 class RDTF:
     def __init__(self, config: Config, *, assets: Mapping[str, Path], device: torch.device) -> None:
+        _check(config)
         self.config, self.device = config, device
         autoencoder = AutoencoderKL.from_pretrained(assets["autoencoder"])
         self.autoencoder: AutoencoderKL = autoencoder.to(device).eval().requires_grad_(False)
@@ -325,6 +326,29 @@ class RDTF:
 
 def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -> RDTF:
     return RDTF(config, assets=assets, device=device)
+
+
+def _check(config: Config) -> None:
+    """What no network or training can be made of is said before any work."""
+    widths, groups = config.block_out_channels, config.norm_num_groups
+    faults = {
+        f"block_out_channels {list(widths)} must be multiples of norm_num_groups {groups}": any(
+            width % groups for width in widths
+        ),
+        f"attention_head_dim {config.attention_head_dim} is wider than the narrowest of block_out_channels "
+        f"{list(widths)}": config.attention_head_dim > min(widths),
+        f"k_min {config.k_min}, k_max {config.k_max} and num_frames {config.num_frames} must be in rising order, k_min "
+        "2 or more": not 2 <= config.k_min <= config.k_max <= config.num_frames,
+        f"condition_dropout {config.condition_dropout} must be 0 to 1/3: it is the share of each of three cases": not (
+            0 <= config.condition_dropout <= 1 / 3
+        ),
+        f"word_mask_probability {config.word_mask_probability} must be 0 to 1": not (
+            0 <= config.word_mask_probability <= 1
+        ),
+        f"curriculum_balance {config.curriculum_balance} must be 0 to 1": not 0 <= config.curriculum_balance <= 1,
+    }
+    if found := [fault for fault, is_so in faults.items() if is_so]:
+        raise ProtocolError(f"options of rdtf: {'; '.join(found)}")
 
 
 def _dropped_conditions(count: int, probability: float, generator: torch.Generator) -> tuple[list[bool], list[bool]]:

@@ -249,6 +249,21 @@ def test_another_number_of_frames_is_refused_before_any_work(assets: dict[str, P
         fit(make(assets), tmp_path / "fit", num_frames=5)
 
 
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"k_max": 9}, "k_max 9 and num_frames 8"),
+        ({"k_min": 6, "k_max": 5}, "k_min 6, k_max 5"),
+        ({"norm_num_groups": 3}, "multiples of norm_num_groups 3"),
+        ({"attention_head_dim": 9}, "attention_head_dim 9 is wider"),
+        ({"condition_dropout": 0.5}, "condition_dropout 0.5"),
+    ],
+)
+def test_options_that_cannot_be_are_refused_by_name(assets: dict[str, Path], changed: Any, message: str) -> None:
+    with pytest.raises(ProtocolError, match=message):
+        make(assets, **changed)
+
+
 def test_frozen_networks_stay_as_they_are(assets: dict[str, Path], tmp_path: Path) -> None:
     method = make(assets)
     frozen = [*method.autoencoder.parameters(), *method.text.clip.parameters(), *method.text.t5.parameters()]
