@@ -6,7 +6,7 @@ What a step sees depends on (seed, step) alone, so a checkpoint holds weights, o
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from diffusers.optimization import get_constant_schedule_with_warmup
