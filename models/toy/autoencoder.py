@@ -5,7 +5,7 @@ of four channels under a slight KL penalty. No perceptual or adversarial term: t
 be pretrained, and the one at hand is the yardstick of the Frechet distance.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from rdtf_bench.core.method import Training
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.diffusion.training import train
+from rdtf_bench.models.toy.corpus import Corpus
 from rdtf_bench.models.toy.seeded import seeded
 
 OnProgress = Callable[[int, int, float], None]
@@ -45,6 +46,8 @@ class AutoencoderRecipe:
     coarse_weight: float = 0.5  # of the squared error at a half, a quarter and an eighth of the size, each
     kl_weight: float = 1e-4  # on the mean over latent elements
     recolour: float = 0.25  # share of the frames whose colour channels are permuted
+    num_extra: int = 1024  # more toy stickers of the training pairs
+    num_scenes: int = 600
     shares: tuple[float, float, float] = (0.4, 0.2, 0.4)  # of the frames: toy stickers, toy scenes, fluent
     checkpoint_every: int = 100
 
@@ -167,6 +170,21 @@ def set_scaling_factor(autoencoder: AutoencoderKL, frames: Float[Tensor, "B C H 
     """So that latents have unit standard deviation (Rombach et al. 2022, appendix G)."""
     latents = torch.cat([autoencoder.encode(batch).latent_dist.mode() for batch in torch.split(frames, 64)])
     autoencoder.register_to_config(scaling_factor=1 / float(latents.std()))
+
+
+def save_autoencoder(autoencoder: AutoencoderKL, folder: Path) -> None:
+    """In half precision; loading it gives float32."""
+    autoencoder.half().save_pretrained(folder)
+    autoencoder.float()
+
+
+def measure(folder: Path, sets: Sequence[Corpus]) -> dict[str, float]:
+    """Mean PSNR over the clips of each set, in dB, from the shipped weights."""
+    autoencoder = AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True).eval()
+    return {
+        f"{found.name}_psnr_db": float(psnr_db(fake=reconstruct(autoencoder, found.clips), real=found.clips).mean())
+        for found in sets
+    }
 
 
 @torch.no_grad()

@@ -25,6 +25,7 @@ from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
 from rdtf_bench.diffusion.latents import decode, encode
 from rdtf_bench.diffusion.sampling import sample_latents
 from rdtf_bench.diffusion.training import batch_indices, train
+from rdtf_bench.models.toy.autoencoder import psnr_db
 from rdtf_bench.models.toy.corpus import Corpus
 from rdtf_bench.models.toy.seeded import seeded
 from rdtf_bench.models.toy.text import embed_frames
@@ -258,3 +259,41 @@ def generate(unet: Any, given: Encoded, recipe: BaseRecipe, *, sampler: Sampler,
 @torch.no_grad()
 def to_pixels(autoencoder: AutoencoderKL, latents: Latents) -> VideoU8:
     return to_uint8(decode(autoencoder, latents.movedim(2, 1)))
+
+
+def save_base(unet: Any, folder: Path) -> None:
+    """In the layout of ali-vilab/i2vgen-xl, half precision; loading it gives float32."""
+    unet.half().save_pretrained(folder / "unet")
+    unet.float()
+    new_scheduler().save_pretrained(folder / "scheduler")
+
+
+def load_base(folder: Path) -> Any:
+    return I2VGenXLUNet.from_pretrained(folder / "unet", torch_dtype=torch.float32, local_files_only=True).eval()
+
+
+@torch.no_grad()
+def measure(
+    folder: Path,
+    corpus: Corpus,
+    *,
+    autoencoder: Path,
+    text: Path,
+    image: Path,
+    recipe: BaseRecipe,
+    sampler: Sampler,
+) -> dict[str, float]:
+    """Denoising loss by timestep, and how near generated scenes come to the true ones, in dB."""
+    unet = load_base(folder)
+    given = encode_clips(corpus, autoencoder=autoencoder, text=text, image=image, recipe=recipe)
+    network = AutoencoderKL.from_pretrained(autoencoder, torch_dtype=torch.float32, local_files_only=True).eval()
+    made = {
+        "generated": generate(unet, given, recipe, sampler=sampler),
+        "static": given.latents[:, :, :1].expand_as(given.latents),
+        "autoencoder": given.latents,
+    }
+    psnr = {
+        f"{name}_psnr_db": float(psnr_db(fake=to_pixels(network, latents), real=corpus.clips).mean())
+        for name, latents in made.items()
+    }
+    return {**losses_by_band(unet, given, recipe), **psnr}

@@ -41,10 +41,11 @@ from rdtf_bench.models.toy.seeded import seeded
 OnProgress = Callable[[int, int, float], None]
 
 FRAMES = (0, 2, 4, 6)  # of the eight, for the clip head
-HEAD = "clip_head.safetensors"
+HEAD = "training_head.safetensors"
 PIXEL_MEAN, PIXEL_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # CLIP's own
 END_TOKEN, START_TOKEN, VOCABULARY, POSITIONS = 49407, 49406, 49408, 77
 BYTES = 384  # ByT5's vocabulary
+BYTES_MOST = 64  # of a caption, in training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,55 +64,79 @@ class EncodersRecipe:
     ema_decay: float = 0.99
     max_grad_norm: float = 1.0
     temperature: float = 0.07
-    bytes_most: int = 64  # of a caption, for T5
+    num_extra: int = 1024  # more toy stickers of the training pairs
+    num_scenes: int = 600
     shares: tuple[float, float, float] = (0.5, 0.2, 0.3)  # of the batches: toy stickers, toy scenes, fluent
     checkpoint_every: int = 100
 
 
 class Encoders(nn.Module):
-    """What is trained together; all embeddings are of the same width."""
+    """What is trained together. The heads serve this training and its figures alone; no generator uses them."""
 
-    def __init__(self, recipe: EncodersRecipe) -> None:
+    def __init__(self, *, text: Any, image: Any, t5: Any, clip_head: nn.Linear, t5_head: nn.Linear) -> None:
         super().__init__()
-        width, common = recipe.width, {"num_hidden_layers": recipe.num_layers, "num_attention_heads": recipe.num_heads}
-        self.text: Any = CLIPTextModel(
-            CLIPTextConfig(
-                vocab_size=VOCABULARY,
-                hidden_size=width,
-                intermediate_size=4 * width,
-                projection_dim=width,
-                max_position_embeddings=POSITIONS,
-                bos_token_id=START_TOKEN,
-                eos_token_id=END_TOKEN,
-                pad_token_id=END_TOKEN,
-                **common,
-            )
+        self.text, self.image, self.t5 = text, image, t5
+        self.clip_head = clip_head  # the embeddings of four frames, in order, -> what their clip is matched by
+        self.t5_head = t5_head  # T5's mean state -> what it is matched by
+
+
+def new_encoders(recipe: EncodersRecipe) -> Encoders:
+    """Random from the recipe's seed; the global generator is left as it was."""
+    with seeded(recipe.seed, "encoders"):
+        return Encoders(
+            text=_new_text(recipe),
+            image=_new_image(recipe),
+            t5=_new_t5(recipe),
+            clip_head=nn.Linear(len(FRAMES) * recipe.width, recipe.width),
+            t5_head=nn.Linear(recipe.width, recipe.width),
         )
-        self.image: Any = CLIPVisionModelWithProjection(
-            CLIPVisionConfig(
-                image_size=recipe.size_px,
-                patch_size=recipe.patch_px,
-                hidden_size=width,
-                intermediate_size=4 * width,
-                projection_dim=width,
-                **common,
-            )
+
+
+def _new_text(recipe: EncodersRecipe) -> Any:
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=VOCABULARY,
+            hidden_size=recipe.width,
+            intermediate_size=4 * recipe.width,
+            projection_dim=recipe.width,
+            num_hidden_layers=recipe.num_layers,
+            num_attention_heads=recipe.num_heads,
+            max_position_embeddings=POSITIONS,
+            bos_token_id=START_TOKEN,
+            eos_token_id=END_TOKEN,
+            pad_token_id=END_TOKEN,
         )
-        self.t5: Any = T5EncoderModel(
-            T5Config(
-                vocab_size=BYTES,
-                d_model=width,
-                d_kv=width // recipe.num_heads,
-                d_ff=4 * width,
-                num_layers=recipe.num_layers,
-                num_heads=recipe.num_heads,
-                feed_forward_proj="gated-gelu",
-                dropout_rate=0.0,
-                decoder_start_token_id=0,
-            )
+    )
+
+
+def _new_image(recipe: EncodersRecipe) -> Any:
+    return CLIPVisionModelWithProjection(
+        CLIPVisionConfig(
+            image_size=recipe.size_px,
+            patch_size=recipe.patch_px,
+            hidden_size=recipe.width,
+            intermediate_size=4 * recipe.width,
+            projection_dim=recipe.width,
+            num_hidden_layers=recipe.num_layers,
+            num_attention_heads=recipe.num_heads,
         )
-        self.clip_head = nn.Linear(len(FRAMES) * width, width)
-        self.t5_head = nn.Linear(width, width)  # thrown away
+    )
+
+
+def _new_t5(recipe: EncodersRecipe) -> Any:
+    return T5EncoderModel(
+        T5Config(
+            vocab_size=BYTES,
+            d_model=recipe.width,
+            d_kv=recipe.width // recipe.num_heads,
+            d_ff=4 * recipe.width,
+            num_layers=recipe.num_layers,
+            num_heads=recipe.num_heads,
+            feed_forward_proj="gated-gelu",
+            dropout_rate=0.0,
+            decoder_start_token_id=0,
+        )
+    )
 
 
 class Tokenizers:
@@ -159,8 +184,7 @@ def train_encoders(
     on_progress: OnProgress,
 ) -> Encoders:
     """Train on the sets "toy", "scenes" and "fluent", one of them a batch; `folder` keeps the checkpoint."""
-    with seeded(recipe.seed, "encoders"):
-        encoders = Encoders(recipe).train()
+    encoders = new_encoders(recipe).train()
     shares = torch.tensor(recipe.shares)
 
     def loss_at(_step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
@@ -193,7 +217,7 @@ def contrastive_loss(
     generator: torch.Generator,
 ) -> Float[Tensor, ""]:
     """Both texts against one frame and against the clip; equal captions are no negatives of each other."""
-    tokens, byte_tokens = tokenizers(captions, bytes_most=recipe.bytes_most)
+    tokens, byte_tokens = tokenizers(captions, bytes_most=BYTES_MOST)
     embedded = embed_frames(encoders.image, clips[:, list(FRAMES)])
     whole = encoders.clip_head(embedded.flatten(1))
     one = embedded[torch.arange(len(clips)), torch.randint(len(FRAMES), (len(clips),), generator=generator)]
@@ -244,7 +268,8 @@ def save_encoders(encoders: Encoders, *, text: Path, image: Path, t5: Path) -> N
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         (folder / "config.json").write_text(json.dumps({**config, "dtype": "float32"}, indent=2) + "\n")
         network.float()
-    save_file({name: t.detach() for name, t in encoders.clip_head.state_dict().items()}, image / HEAD)
+    for head, folder in ((encoders.clip_head, image), (encoders.t5_head, t5)):
+        save_file({name: tensor.detach() for name, tensor in head.state_dict().items()}, folder / HEAD)
     size_px = encoders.image.config.image_size
     CLIPImageProcessor(
         size={"shortest_edge": size_px},
@@ -255,16 +280,41 @@ def save_encoders(encoders: Encoders, *, text: Path, image: Path, t5: Path) -> N
 
 
 @torch.no_grad()
-def measure(*, text: Path, image: Path, corpus: Corpus) -> dict[str, float]:
-    """R@1 of captions among clips with the shipped text and image encoder, by a frame alone and by four in order."""
-    network = CLIPTextModel.from_pretrained(text, dtype=torch.float32, local_files_only=True).eval()
-    tokenizer = CLIPTokenizer.from_pretrained(text, local_files_only=True)
-    encoder = CLIPVisionModelWithProjection.from_pretrained(image, dtype=torch.float32, local_files_only=True).eval()
-    tokens = tokenizer(list(corpus.captions), padding=True, truncation=True, max_length=POSITIONS, return_tensors="pt")
-    texts = network(**tokens).pooler_output
-    embedded = embed_frames(encoder, corpus.clips[:, list(FRAMES)])
-    head = load_file(image / HEAD)
-    whole = F.linear(embedded.flatten(1), head["weight"], head["bias"])
-    by_frame, chance = retrieval(texts, embedded[:, 0], corpus.captions)
-    by_clip, _ = retrieval(texts, whole, corpus.captions)
-    return {"r1_by_first_frame": by_frame, "r1_by_four_frames": by_clip, "r1_chance": chance}
+def measure(*, text: Path, image: Path, t5: Path, sets: Sequence[Corpus]) -> dict[str, float]:
+    """R@1 of captions among the clips of each set from the shipped weights, by the first frame and by four in order."""
+    encoders = load_encoders(text=text, image=image, t5=t5)
+    tokenizers = Tokenizers(text, t5)
+    figures: dict[str, float] = {}
+    for found in sets:
+        tokens, byte_tokens = tokenizers(found.captions, bytes_most=BYTES_MOST)
+        texts = {
+            "clip": encoders.text(**tokens).pooler_output,
+            "t5": encoders.t5_head(mean_state(encoders.t5, byte_tokens)),
+        }
+        embedded = embed_frames(encoders.image, found.clips[:, list(FRAMES)])
+        images = {"first_frame": embedded[:, 0], "four_frames": encoders.clip_head(embedded.flatten(1))}
+        for tower, states in texts.items():
+            for seen, embeddings in images.items():
+                hits, chance = retrieval(states, embeddings, found.captions)
+                figures |= {f"{found.name}_{tower}_r_at_1_{seen}": hits, f"{found.name}_chance": chance}
+    return figures
+
+
+def load_encoders(*, text: Path, image: Path, t5: Path) -> Encoders:
+    """What is shipped, and the linear heads they were trained with."""
+    local: dict[str, Any] = {"dtype": torch.float32, "local_files_only": True}
+    return Encoders(
+        text=CLIPTextModel.from_pretrained(text, **local),
+        image=CLIPVisionModelWithProjection.from_pretrained(image, **local),
+        t5=T5EncoderModel.from_pretrained(t5, **local),
+        clip_head=_linear(image / HEAD),
+        t5_head=_linear(t5 / HEAD),
+    ).eval()
+
+
+def _linear(path: Path) -> nn.Linear:
+    weights = load_file(path)
+    outputs, inputs = weights["weight"].shape
+    layer = nn.Linear(inputs, outputs)
+    layer.load_state_dict(weights)
+    return layer
