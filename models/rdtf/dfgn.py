@@ -7,6 +7,7 @@ parameters, the 0.96 B of Table 8. `PAPER_TEXT` is the literal reading of the pa
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -70,6 +71,8 @@ class DFGN(ModelMixin, ConfigMixin):  # type: ignore[misc]
     text_map: "t5_mlp" maps the T5 states alone (released), "two_linear" both encoders' by a linear layer each (paper).
     """
 
+    _supports_gradient_checkpointing = True
+
     @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
         self,
@@ -95,6 +98,7 @@ class DFGN(ModelMixin, ConfigMixin):  # type: ignore[misc]
         text_map: Literal["t5_mlp", "two_linear"] = "t5_mlp",
     ) -> None:
         super().__init__()
+        self.gradient_checkpointing = False  # switched by diffusers' enable_gradient_checkpointing
         width = block_out_channels[0]
         self.conv_in = nn.Conv2d(2 * LATENT_CHANNELS, width, kernel_size=3, padding=1)
         self.transformer_in: nn.Module = NoTemporalAttention()
@@ -276,14 +280,15 @@ class DFGN(ModelMixin, ConfigMixin):  # type: ignore[misc]
         skips = [hidden]
         for block in self.down_blocks:
             text = {"encoder_hidden_states": text_keys} if hasattr(block, "attentions") else {}
-            hidden, outputs = block(hidden, temb=emb, num_frames=num_frames, **text)
+            hidden, outputs = self._run(block, hidden, temb=emb, num_frames=num_frames, **text)
             skips.extend(outputs)
-        hidden = self.mid_block(hidden, emb, encoder_hidden_states=text_keys, num_frames=num_frames)
+        hidden = self._run(self.mid_block, hidden, emb, encoder_hidden_states=text_keys, num_frames=num_frames)
         count = self.config.layers_per_block + 1
         for block in self.up_blocks:
             skips, outputs = skips[:-count], skips[-count:]
             text = {"encoder_hidden_states": text_keys} if hasattr(block, "attentions") else {}
-            hidden = block(
+            hidden = self._run(
+                block,
                 hidden,
                 res_hidden_states_tuple=tuple(outputs),
                 temb=emb,
@@ -292,3 +297,9 @@ class DFGN(ModelMixin, ConfigMixin):  # type: ignore[misc]
                 **text,
             )
         return hidden
+
+    def _run(self, block: nn.Module, *args: Any, **options: Any) -> Any:
+        """A block, and with gradient checkpointing its activations again in the backward pass instead of kept."""
+        if torch.is_grad_enabled() and self.gradient_checkpointing:
+            return self._gradient_checkpointing_func(partial(block, **options), *args)
+        return block(*args, **options)

@@ -142,6 +142,34 @@ def test_no_text_at_all_is_a_fault(small_options: dict[str, Any]) -> None:
         DFGN(**small_options)(**given)
 
 
+def test_gradient_checkpointing_keeps_fewer_activations_and_gives_equal_gradients(
+    small_options: dict[str, Any],
+) -> None:
+    network, given = DFGN(**small_options), inputs(small_options)
+
+    def gradients() -> tuple[dict[str, torch.Tensor], int]:
+        kept = 0
+
+        def count(tensor: torch.Tensor) -> torch.Tensor:
+            nonlocal kept
+            kept += tensor.numel()
+            return tensor
+
+        network.zero_grad()
+        with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+            loss = network(**given).sample.square().mean()
+        loss.backward()
+        return {n: p.grad.clone() for n, p in network.named_parameters() if p.grad is not None}, kept
+
+    plain, kept_plain = gradients()
+    network.enable_gradient_checkpointing()
+    checkpointed, kept_checkpointed = gradients()
+    assert plain.keys() == checkpointed.keys()
+    for name, gradient in plain.items():
+        torch.testing.assert_close(checkpointed[name], gradient, rtol=1e-5, atol=1e-7)
+    assert kept_checkpointed < 0.4 * kept_plain
+
+
 def test_saves_and_loads_the_diffusers_way(small_options: dict[str, Any], tmp_path: Path) -> None:
     network, given = DFGN(**small_options, sti_pool=1).eval(), inputs(small_options)
     network.save_pretrained(tmp_path)
