@@ -1,0 +1,348 @@
+"""The FAST-VQA of the embedded scale: the real network at reduced width, and the recipe that trains it.
+
+Nobody has rated toy stickers, so it learns from faults of known strength (distortions.py, and the toy autoencoder with
+noise in its latents, as a generator's faults look). Loss as in the released training: linear correlation and
+monotonicity within a batch (VQAssessment/FAST-VQA-and-FasterVQA, arXiv:2207.02595 sec. 4.1).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn import functional
+
+from rdtf_bench.core.method import Training
+from rdtf_bench.core.seeds import generator_for
+from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
+from rdtf_bench.diffusion.latents import decode, encode
+from rdtf_bench.diffusion.training import train
+from rdtf_bench.metrics.features.fast_vqa import FastVQANetwork, normalise
+from rdtf_bench.metrics.vqa import Config, FastVQA, Judge, Scale, save
+from rdtf_bench.models.toy import corpus
+from rdtf_bench.models.toy.card import WEIGHTS, Card, write_card
+from rdtf_bench.models.toy.corpus import Corpus, OnProgress
+from rdtf_bench.models.toy.distortions import DISTORTIONS, distorted, quality
+from rdtf_bench.models.toy.seeded import seeded
+
+NAME = "toy-fast-vqa"
+GENERATED = "autoencoder"  # a fault that needs a network: through it, with noise in the latents
+GENERATED_HARM = (0.2, 0.8)  # of the autoencoder alone, and what full noise adds
+LATENT_NOISE = 1.2  # standard deviation at full strength; latents have about 1
+LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)  # strengths at which faults are measured
+NOTES = (
+    "It orders faults of clips like those it learnt from: see the rank correlation of each fault. It was never shown "
+    "a person's opinion; how much one fault counts against another is ours. It sees frozen and ghosted clips least, "
+    "since a sticker may rest, and nothing of whether a clip fits its caption."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FastVQARecipe:
+    seed: int = 0
+    embed_dim: int = 24
+    depths: tuple[int, ...] = (2, 2, 2, 1)
+    num_heads: tuple[int, ...] = (1, 2, 4, 8)
+    window: tuple[int, int, int] = (4, 4, 4)
+    num_frames: int = 8
+    grid: int = 2
+    num_generated: int = 1200  # clips through the autoencoder, half of each set
+    contents: int = 8  # clips of a batch
+    versions: int = 3  # of each: as it is, or with faults
+    pristine_share: float = 0.15
+    second_fault_share: float = 0.25
+    generated_share: float = 0.15
+    recolour: float = 0.25  # share of the clips whose colour channels are permuted
+    monotonicity_weight: float = 0.3  # beside the linear correlation, as released
+    num_steps: int = 1500
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    warmup_steps: int = 50
+    ema_decay: float = 0.995
+    max_grad_norm: float = 1.0
+    checkpoint_every: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generated:
+    """Clips through the autoencoder beside what is left of their quality."""
+
+    clips: UInt8[Tensor, "N F C H W"]
+    qualities: tuple[float, ...]
+
+
+def network_options(recipe: FastVQARecipe) -> dict[str, Any]:
+    side = 32 * recipe.grid
+    return {
+        "embed_dim": recipe.embed_dim,
+        "depths": recipe.depths,
+        "num_heads": recipe.num_heads,
+        "window": recipe.window,
+        "base_size": (recipe.num_frames, side, side),
+        "grid": (recipe.grid, recipe.grid),
+        "head_dropout": 0.0,
+    }
+
+
+def new_network(recipe: FastVQARecipe) -> FastVQANetwork:
+    with seeded(recipe.seed, NAME):
+        return FastVQANetwork(**network_options(recipe))
+
+
+def train_fast_vqa(
+    clips: Sequence[UInt8[Tensor, "_ F C H W"]],
+    generated: Generated,
+    recipe: FastVQARecipe,
+    *,
+    folder: Path,
+    on_step: Callable[[int, float], None],
+) -> FastVQANetwork:
+    """Train on sets of faultless clips, each as often as the others; `folder` keeps the checkpoint."""
+    network = new_network(recipe).train()
+
+    def loss_at(_: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        batch, target = draw(clips, generated, recipe, generator)
+        raw = network(to_fragments(batch)).mean((1, 2, 3, 4))
+        return ranking_loss(raw, target, recipe.monotonicity_weight), {}
+
+    train(
+        dict(network.named_parameters()),
+        loss_at,
+        _training(recipe),
+        folder=folder,
+        on_step=lambda step, logged: on_step(step, logged["loss"]),
+    )
+    return network.eval()
+
+
+def _training(recipe: FastVQARecipe) -> Training:
+    given = {name: value for name, value in asdict(recipe).items() if name in Training.__dataclass_fields__}
+    return Training(task="quality", batch_size=recipe.contents * recipe.versions, **given)
+
+
+def to_fragments(video: VideoU8) -> Float[Tensor, "B C F H W"]:
+    """Clips of exactly the grid's size are their own fragments."""
+    return normalise(video.movedim(2, 1).float())
+
+
+def ranking_loss(
+    raw: Float[Tensor, " B"], target: Float[Tensor, " B"], monotonicity_weight: float
+) -> Float[Tensor, ""]:
+    """(1 - linear correlation) / 2, plus how far pairs of clips are in the wrong order; the scale of raw is free."""
+    raw, target = (functional.layer_norm(values, values.shape) for values in (raw, target))
+    linear = (1 - (raw * target).mean()) / 2
+    wrong_way = (raw[None] - raw[:, None]) * (target[:, None] - target[None]).sign()
+    return linear + monotonicity_weight * wrong_way.relu().mean()
+
+
+def draw(
+    clips: Sequence[UInt8[Tensor, "_ F C H W"]],
+    generated: Generated,
+    recipe: FastVQARecipe,
+    generator: torch.Generator,
+) -> tuple[UInt8[Tensor, "B F C H W"], Float[Tensor, " B"]]:
+    """A batch of a few clips, each in a few versions, and what is left of the quality of each."""
+    versions, qualities = [], []
+    for _ in range(recipe.contents):
+        chosen = clips[int(torch.randint(len(clips), (), generator=generator))]
+        clip = chosen[int(torch.randint(len(chosen), (), generator=generator))]
+        for _ in range(recipe.versions):
+            version, left = _spoilt(clip, generated, recipe, generator)
+            versions.append(_augmented(version, recipe, generator))
+            qualities.append(left)
+    return torch.stack(versions), torch.tensor(qualities)
+
+
+def _spoilt(
+    clip: UInt8[Tensor, "F C H W"], generated: Generated, recipe: FastVQARecipe, generator: torch.Generator
+) -> tuple[UInt8[Tensor, "F C H W"], float]:
+    kind, second, *strengths = torch.rand(4, generator=generator).tolist()
+    if kind < recipe.pristine_share:
+        return clip, 1.0
+    left = 1.0
+    if kind < recipe.pristine_share + recipe.generated_share:
+        place = int(torch.randint(len(generated.clips), (), generator=generator))
+        clip, left = generated.clips[place], generated.qualities[place]
+        strengths = strengths[:1]
+        faults = 1 if second < recipe.second_fault_share else 0
+    else:
+        faults = 2 if second < recipe.second_fault_share else 1
+    names = list(DISTORTIONS)
+    for strength in strengths[:faults]:
+        name = names[int(torch.randint(len(names), (), generator=generator))]
+        clip, left = distorted(clip, name, strength, generator), left * quality(name, strength)
+    return clip, left
+
+
+def _augmented(
+    clip: UInt8[Tensor, "F C H W"], recipe: FastVQARecipe, generator: torch.Generator
+) -> UInt8[Tensor, "F C H W"]:
+    mirror, recolour = torch.rand(2, generator=generator).tolist()
+    if mirror < 0.5:
+        clip = clip.flip(-1)
+    if recolour < recipe.recolour:
+        clip = clip[:, torch.randperm(3, generator=generator)]
+    return clip
+
+
+def through_autoencoder(
+    autoencoder: AutoencoderKL, video: VideoU8, strength: float, generator: torch.Generator
+) -> VideoU8:
+    """Encoded, disturbed and decoded; strength 0 is the autoencoder's own fault."""
+    latents = encode(autoencoder, to_unit(video))
+    noise = torch.randn(latents.shape, generator=generator)
+    return to_uint8(decode(autoencoder, latents + LATENT_NOISE * strength * noise))
+
+
+def generated_quality(strength: float) -> float:
+    alone, noise = GENERATED_HARM
+    return 1 - alone - noise * strength
+
+
+def generate(
+    autoencoder: AutoencoderKL,
+    clips: Sequence[UInt8[Tensor, "_ F C H W"]],
+    recipe: FastVQARecipe,
+    on_progress: OnProgress,
+) -> Generated:
+    """Clips through the autoencoder at random strengths, made once: decoding costs more than a training step."""
+    generator = generator_for(recipe.seed, NAME, GENERATED)
+    made, qualities = [], []
+    for done in range(recipe.num_generated):
+        chosen = clips[done % len(clips)]
+        clip = chosen[int(torch.randint(len(chosen), (), generator=generator))]
+        strength = float(torch.rand((), generator=generator)) ** 2  # mostly light: what a trained method's clips have
+        made.append(through_autoencoder(autoencoder, clip[None], strength, generator)[0])
+        qualities.append(generated_quality(strength))
+        on_progress("vqa: clips through the autoencoder", done + 1, recipe.num_generated)
+    return Generated(clips=torch.stack(made), qualities=tuple(qualities))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ladder:
+    """Raw scores of clips with one fault at every level, pristine first, and what is left of their quality."""
+
+    raw: Float[Tensor, "L N"]
+    qualities: tuple[float, ...]
+
+
+def ladders(
+    metric: FastVQA, found: Corpus, autoencoder: AutoencoderKL, names: Sequence[str] = (*DISTORTIONS, GENERATED)
+) -> dict[str, Ladder]:
+    """What the metric says of a corpus under every fault; the faults of a clip are drawn from its place."""
+    ids = [f"{found.name}/{i}" for i in range(len(found))]
+    pristine = metric.observe(found.clips, ids).mean(1)
+    measured = {}
+    for name in names:
+        rungs, qualities = [pristine], [1.0]
+        for level in LEVELS:
+            spoilt = [_rung(clip[None], name, level, i, autoencoder) for i, clip in enumerate(found.clips)]
+            rungs.append(metric.observe(torch.cat(spoilt), ids).mean(1))
+            qualities.append(generated_quality(level) if name == GENERATED else quality(name, level))
+        measured[name] = Ladder(raw=torch.stack(rungs), qualities=tuple(qualities))
+    return measured
+
+
+def _rung(video: VideoU8, name: str, level: float, place: int, autoencoder: AutoencoderKL) -> VideoU8:
+    generator = generator_for(place, name, "ladder")
+    if name == GENERATED:
+        return through_autoencoder(autoencoder, video, level, generator)
+    return distorted(video[0], name, level, generator)[None]
+
+
+def srocc(found: Sequence[Ladder]) -> float:
+    """Spearman's rank correlation of score and quality over all clips and levels; a pristine clip counts once."""
+    raw = [found[0].raw[0], *(ladder.raw[1:].flatten() for ladder in found)]
+    levels = [torch.tensor(ladder.qualities)[1:, None].expand(-1, ladder.raw.shape[1]).flatten() for ladder in found]
+    target = torch.cat([torch.ones(found[0].raw.shape[1]), *levels])
+    ranks = torch.stack([_ranks(torch.cat(raw)), _ranks(target)])
+    return float(torch.corrcoef(ranks)[0, 1])
+
+
+def _ranks(values: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
+    """Places from 0, equal values sharing their mean."""
+    _, which, counts = torch.unique(values, return_inverse=True, return_counts=True)
+    return (counts.cumsum(0) - (counts + 1) / 2).double()[which]
+
+
+def figures(found: Corpus, measured: Mapping[str, Ladder]) -> dict[str, float]:
+    each = {f"{found.name}_{name}_srocc": srocc([ladder]) for name, ladder in measured.items()}
+    return {f"{found.name}_srocc": srocc(list(measured.values())), **each}
+
+
+def scale_of(measured: Mapping[str, Ladder]) -> Scale:
+    """Mean and deviation of raw scores over pristine and spoilt clips, as the released constants are said to be."""
+    raw = torch.cat([ladder.raw.flatten() for ladder in measured.values()]).double()
+    return Scale(mean=float(raw.mean()), std=float(raw.std()), aligned=32)
+
+
+def metric_of(judge: Judge, recipe: FastVQARecipe) -> FastVQA:
+    return FastVQA(judge, Config(network=NAME, num_frames=recipe.num_frames, grid=recipe.grid))
+
+
+def build(
+    folder: Path,
+    *,
+    data: Path,
+    fluent: Path | None,
+    stickers: Path | None = None,
+    autoencoder: Path = WEIGHTS / "autoencoder",
+    recipe: FastVQARecipe | None = None,
+    most_measured: int = 128,
+    on_progress: OnProgress,
+) -> Card:
+    """Corpora and autoencoder -> trained folder with its card; `stickers` is a folder that is only measured on."""
+    recipe = recipe or FastVQARecipe()
+    through: AutoencoderKL = AutoencoderKL.from_pretrained(autoencoder).eval()
+    clips = [
+        corpus.toy(data, split="train", on_progress=on_progress).clips,
+        corpus.fluent(fluent, split="train", data=data, on_progress=on_progress).clips,
+    ]
+    work = data / "training" / "vqa"
+    work.mkdir(parents=True, exist_ok=True)
+    network = train_fast_vqa(
+        clips,
+        generate(through, clips, recipe, on_progress),
+        recipe,
+        folder=work,
+        on_step=lambda step, _: on_progress("vqa: training", step + 1, recipe.num_steps),
+    )
+    measured = [
+        corpus.toy(data, split="validation", on_progress=on_progress),
+        corpus.fluent(fluent, split="validation", data=data, on_progress=on_progress),
+    ]
+    if stickers is not None:
+        measured.append(corpus.stickers(stickers, name="stickers", split=None, data=data, on_progress=on_progress))
+    return finish(folder, network, recipe, through, [_spread(found, most_measured) for found in measured])
+
+
+def finish(
+    folder: Path, network: FastVQANetwork, recipe: FastVQARecipe, autoencoder: AutoencoderKL, sets: Sequence[Corpus]
+) -> Card:
+    """Measure, write the weights with the scale of the first set, and the card."""
+    metric = metric_of(Judge(network, name=NAME, scale=Scale(mean=0.0, std=1.0, aligned=32)), recipe)
+    measured = [ladders(metric, found, autoencoder) for found in sets]
+    validation: dict[str, float] = {}
+    for found, of_set in zip(sets, measured, strict=True):
+        validation |= figures(found, of_set)
+    folder.mkdir(parents=True, exist_ok=True)
+    save(Judge(network, name=NAME, scale=scale_of(measured[0])), folder, network_options(recipe))
+    return write_card(
+        folder,
+        name=NAME,
+        module=__name__,
+        recipe=recipe,
+        data=["toy stickers (training split)", "fluent (training split)", "both through the toy autoencoder"],
+        validation=validation,
+        notes=NOTES,
+    )
+
+
+def _spread(found: Corpus, most: int) -> Corpus:
+    """At most so many clips, at equal intervals over the set."""
+    places = [i * len(found) // most for i in range(most)] if len(found) > most else list(range(len(found)))
+    return Corpus(name=found.name, clips=found.clips[places], captions=tuple(found.captions[place] for place in places))

@@ -1,0 +1,246 @@
+"""Quality of clips without a reference, by FAST-VQA (Wu et al. 2022, arXiv:2207.02595).
+
+The network looks at fragments: patches at native resolution from every cell of a grid. Which pixel each starts at is
+drawn from the clip's id, so that a clip has one score and all methods are looked at in the same places.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, UInt8
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
+
+from rdtf_bench.core.errors import AssetError, DataError, ProtocolError
+from rdtf_bench.core.metric import Score
+from rdtf_bench.core.seeds import generator_for
+from rdtf_bench.core.video import VideoU8
+from rdtf_bench.metrics.features.fast_vqa import (
+    FastVQANetwork,
+    draw_offsets,
+    fragments,
+    normalise,
+    read_checkpoint,
+)
+from rdtf_bench.metrics.features.precision import full_precision
+from rdtf_bench.metrics.statistics import mean_without_each_group
+
+LABEL = "VQA"
+UNIT = ""
+HIGHER_IS_BETTER = True
+VERSION = 1
+MIN_CLIPS = 2
+ASSETS = ("vqa",)
+USES = ("fake",)
+
+FRAGMENT_PX = 32
+CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    network: str = "toy-fast-vqa"
+    """What the asset must be: the name in its config.json, or of a released .pth `fast-vqa-b` or `faster-vqa`."""
+    num_frames: int = 8
+    """Looked at: at equal intervals of a longer clip; a shorter one loops. The released networks were trained on 32."""
+    grid: int = 2
+    """Cells of 32 px along each side; 7 for the released networks."""
+    draws: int = 1
+    """Of fragments, whose raw scores are averaged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """Raw scores have no unit: 0.5 is the average clip of the set that mean and standard deviation were taken on."""
+
+    mean: float
+    std: float
+    aligned: int  # frames in a row that share their offsets
+
+    def rescale(self, raw: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
+        return torch.sigmoid((raw.double() - self.mean) / self.std)
+
+
+# VQAssessment/FAST-VQA-and-FasterVQA@9f264e4 vqa.py; the set behind the constants is not stated there
+RELEASED = {
+    "fast-vqa-b": Scale(mean=-0.110198185, std=0.04178565, aligned=32),
+    "faster-vqa": Scale(mean=0.14759505, std=0.03613452, aligned=8),
+}
+
+
+class Judge(nn.Module):
+    """A frozen network with its name and the scale of its scores."""
+
+    def __init__(self, network: FastVQANetwork, *, name: str, scale: Scale) -> None:
+        super().__init__()
+        self.network, self.name, self.scale = network, name, scale
+        self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> "Judge":  # noqa: ARG002
+        """A frozen network drops nothing out: it stays in eval whatever holds it."""
+        return super().train(False)
+
+    def forward(self, spliced: Float[Tensor, "C T H W"]) -> Float[Tensor, ""]:
+        """Raw score of one clip's fragments in 0..255, the mean of its map."""
+        device = next(self.network.parameters()).device
+        with full_precision(device):
+            return self.network(normalise(spliced[None].to(device))).mean()
+
+
+def load(path: Path, name: str) -> Judge:
+    """From a folder (config.json, model.safetensors) or a released .pth; AssetError where it is not `name`."""
+    if path.is_dir():
+        judge = _load_folder(path)
+    elif name in RELEASED:
+        network = FastVQANetwork()
+        network.load_upstream(read_checkpoint(path))
+        judge = Judge(network, name=name, scale=RELEASED[name])
+    else:
+        raise AssetError(
+            f"vqa: {path} is no folder with {CONFIG_FILE} and {WEIGHTS_FILE}, as {name!r} needs. "
+            f"Files of released weights go with: {', '.join(RELEASED)}."
+        )
+    if judge.name != name:
+        raise AssetError(f"vqa: {path} holds {judge.name!r}, not {name!r}. Name it in the options, or another asset.")
+    return judge
+
+
+def save(judge: Judge, folder: Path, network_options: Mapping[str, Any]) -> None:
+    """Write what `load` reads; the options are those that FastVQANetwork was made with."""
+    weights = {key: value.contiguous() for key, value in judge.network.state_dict().items()}
+    save_file(weights, folder / WEIGHTS_FILE)
+    config = {"name": judge.name, "network": dict(network_options), "scale": asdict(judge.scale)}
+    (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def _load_folder(folder: Path) -> Judge:
+    try:
+        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        options: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in config["network"].items()}
+        network = FastVQANetwork(**options)
+        network.load_upstream(load_file(folder / WEIGHTS_FILE))
+        return Judge(network, name=config["name"], scale=Scale(**config["scale"]))
+    except (OSError, KeyError, TypeError, json.JSONDecodeError, SafetensorError) as error:
+        raise AssetError(f"vqa: {folder} cannot be read as a FAST-VQA network: {error}") from error
+
+
+class FastVQA(Metric):
+    """FAST-VQA as a torchmetrics metric; raw scores of every clip are kept, so that states merge and sync.
+
+    `judge` is a network with its scale, or where to load the one that `config` names. `options` are torchmetrics' own.
+    """
+
+    higher_is_better = HIGHER_IS_BETTER
+    is_differentiable = False
+    full_state_update = False
+
+    raw: list[Tensor]
+
+    def __init__(self, judge: Judge | Path | str, config: Config | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.config = config or Config()
+        self.judge = load(Path(judge), self.config.network) if isinstance(judge, (str, Path)) else judge
+        _check(self.config, self.judge)
+        self.add_state("raw", default=[], dist_reduce_fx="cat")
+
+    @property
+    def yardstick(self) -> str:
+        config = self.config
+        draws = "" if config.draws == 1 else f" {config.draws} draws"
+        return f"{self.judge.name} {config.num_frames}f {config.grid}x{config.grid}{draws}"
+
+    def observe(self, video: VideoU8, clip_ids: Sequence[str]) -> Float[Tensor, "B K"]:
+        """Raw scores of each clip, one for each of the K draws of fragments."""
+        if len(clip_ids) != len(video):
+            raise DataError(f"{len(video)} clips came with {len(clip_ids)} ids")
+        # a clip a pass: the same bits whatever else is in the batch
+        return torch.stack([self._observe(clip, name) for clip, name in zip(video, clip_ids, strict=True)])
+
+    def update(self, video: VideoU8, clip_ids: Sequence[str] | None = None) -> None:
+        """Add clips. Without ids the places to look at are drawn from the clips' own bytes."""
+        names = [_content_id(clip) for clip in video] if clip_ids is None else clip_ids
+        self.raw.append(self.observe(video, names))
+
+    def compute(self) -> Float[Tensor, ""]:
+        """Mean of the rescaled scores, in 0..1."""
+        if not self.raw:
+            raise DataError("no clips were given; VQA needs at least one")
+        return self.per_clip(dim_zero_cat(self.raw)).mean()
+
+    def per_clip(self, raw: Float[Tensor, "N K"]) -> Float[Tensor, " N"]:
+        """Observations -> score of each clip in 0..1: raw scores averaged over draws, then rescaled."""
+        return self.judge.scale.rescale(raw.double().mean(1))
+
+    def score(
+        self,
+        *,
+        fake: Float[Tensor, "N K"],
+        real: Float[Tensor, "..."],
+        captions: Sequence[str],
+        groups: Sequence[int],
+    ) -> Score:
+        """From observations: the mean over clips, and without each group."""
+        del real, captions
+        per_clip = self.per_clip(fake)
+        if not bool(per_clip.isfinite().all()):
+            raise DataError(f"the score of clip {int(per_clip.isfinite().int().argmin())} is NaN or infinite")
+        without = mean_without_each_group(per_clip, groups)
+        return Score(value=float(per_clip.mean()), n=len(per_clip), without_group=without)
+
+    def _observe(self, clip: UInt8[Tensor, "F C H W"], clip_id: str) -> Float[Tensor, " K"]:
+        config, aligned = self.config, min(self.judge.scale.aligned, self.config.num_frames)
+        video = clip[frame_indices(len(clip), config.num_frames)].movedim(1, 0)
+        scores = []
+        for draw in range(config.draws):
+            down, right = draw_offsets(
+                *video.shape[2:],
+                grid=config.grid,
+                size=FRAGMENT_PX,
+                groups=config.num_frames // aligned,
+                generator=generator_for(clip_id, "fragments", draw),
+            )
+            spliced = fragments(
+                video, offsets_h=down, offsets_w=right, grid=config.grid, size=FRAGMENT_PX, aligned=aligned
+            )
+            scores.append(self.judge(spliced))
+        return torch.stack(scores)
+
+
+def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -> FastVQA:
+    return FastVQA(assets["vqa"], config).to(device)
+
+
+def frame_indices(given: int, wanted: int) -> list[int]:
+    """Frames at equal intervals, from the first; a clip that is too short starts again."""
+    if given < wanted:
+        return [i % given for i in range(wanted)]
+    return [i * given // wanted for i in range(wanted)]
+
+
+def _check(config: Config, judge: Judge) -> None:
+    """ProtocolError where the network cannot look at that many frames or fragments."""
+    frames, side = config.num_frames, config.grid * FRAGMENT_PX
+    if min(frames, config.grid, config.draws) < 1:
+        raise ProtocolError(
+            f"vqa: num_frames, grid and draws start at 1, these are {frames}, {config.grid}, {config.draws}"
+        )
+    if frames % min(judge.scale.aligned, frames):
+        raise ProtocolError(f"vqa: num_frames: {frames} is no multiple of {judge.scale.aligned}, as {judge.name} needs")
+    try:
+        judge.network.fragments_backbone.adapted_window((frames, side, side))
+    except ValueError as error:
+        raise ProtocolError(
+            f"vqa: num_frames {frames} and grid {config.grid} do not fit {judge.name}: {error}"
+        ) from error
+
+
+def _content_id(clip: UInt8[Tensor, "F C H W"]) -> str:
+    return sha256(clip.cpu().contiguous().numpy().tobytes()).hexdigest()
