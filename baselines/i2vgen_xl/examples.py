@@ -19,6 +19,8 @@ AT_ONCE = 64  # captions or pictures through an encoder
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
+    """On the CPU; a step sends its batch to the device."""
+
     latents: Float[Tensor, "N C F H W"]
     masks: tuple[Mask, ...]  # those a step draws from
     caption_states: Float[Tensor, "U L E"]  # of each different caption
@@ -61,7 +63,7 @@ def collect(parts: Parts, conditioning: Conditioning, clips: TrainingClips, trai
     numbers = {caption: number for number, caption in enumerate(different)}
     states = torch.cat(
         [
-            parts.encode_captions([different[number] for number in part], conditioning)
+            parts.encode_captions([different[number] for number in part], conditioning).cpu()
             for part in _in_parts(len(different))
         ]
     )
@@ -83,11 +85,11 @@ def _latents(clips: TrainingClips, num_frames: int) -> Float[Tensor, "N F C H W"
 def _embeddings(parts: Parts, clips: TrainingClips, masks: Sequence[Mask]) -> Float[Tensor, "N F E"]:
     num_frames = len(masks[0])
     width = parts.image_encoder.config.projection_dim
-    embeddings = torch.zeros(len(clips.ids), num_frames, width, device=parts.device)
+    embeddings = torch.zeros(len(clips.ids), num_frames, width)
     for place in sorted({mask.index(1) for mask in masks}):
         for part in _in_parts(len(clips.ids)):
             pictures = [_frame(clips, index, place, num_frames) for index in part]
-            embeddings[list(part), place] = parts.embed_images(torch.stack(pictures))
+            embeddings[list(part), place] = parts.embed_images(torch.stack(pictures)).cpu()
     return embeddings
 
 
