@@ -126,7 +126,7 @@ class ClipSimilarity(Metric):
 
     def similarities(self) -> Similarities:
         """Of all clips so far, from which every figure of this module follows."""
-        if not self.frames:
+        if len(self.frames) == 0:  # a list, or after a sync one tensor
             raise DataError(f"no clips were given; CLIP similarity needs at least {MIN_CLIPS}")
         return self._similarities(dim_zero_cat(self.frames), dim_zero_cat(self.tokens))
 

@@ -143,7 +143,7 @@ class FrechetVideoDistance(Metric):
 
     def _side(self, name: str) -> Float[Tensor, "N D"]:
         parts: list[Tensor] = getattr(self, name)
-        if not parts:
+        if len(parts) == 0:  # a list, or after a sync one tensor
             raise DataError(f"{name}: no clips were given; FVD needs at least {MIN_CLIPS}")
         return dim_zero_cat(parts)[_first_of_each(dim_zero_cat(getattr(self, f"{name}_ids")))]
 

@@ -94,6 +94,26 @@ def test_merged_states_are_the_whole() -> None:
     assert float(parts[0].compute()) == pytest.approx(value_of(fake=[fake], real=[real]), rel=1e-10)
 
 
+def test_two_processes_equal_one() -> None:
+    fake, real = clips(20, "fake"), clips(30, "real")
+    ids = [f"clip/{i}" for i in range(20)]
+    other = FrechetVideoDistance(MeanColour())
+    other.update(fake[11:], real=False, clip_ids=ids[11:])
+    other.update(fake[:2], real=False, clip_ids=ids[:2])  # what a distributed sampler pads with
+    other.update(real[15:], real=True)
+    # what torch.distributed would gather, state by state in the order they were added
+    theirs = iter([torch.cat(getattr(other, name)) for name in ("fake", "real", "fake_ids", "real_ids")])
+
+    def gather(ours: Tensor, group: object) -> list[Tensor]:
+        del group
+        return [ours, next(theirs)]
+
+    one = FrechetVideoDistance(MeanColour(), dist_sync_fn=gather, distributed_available_fn=lambda: True)
+    one.update(fake[:11], real=False, clip_ids=ids[:11])
+    one.update(real[:15], real=True)
+    assert float(one.compute()) == pytest.approx(value_of(fake=[fake], real=[real]), rel=1e-10)
+
+
 def test_a_samplers_padding_counts_once() -> None:
     fake, real = clips(20, "fake"), clips(30, "real")
     ids = [f"clip/{i}" for i in range(20)]
