@@ -170,7 +170,7 @@ def conditions(*masks: tuple[int, ...]) -> Conditions:
 
 
 FIRST = (1, 0, 0, 0, 0, 0, 0, 0)
-SAMPLER = Sampler(num_steps=2, eta=0.0, guidance_text=2.0, guidance_image=2.0)
+SAMPLER = Sampler(num_steps=2, timestep_spacing="leading", eta=0.0, guidance_text=2.0, guidance_image=2.0)
 
 
 def disturb(method: TunedI2VGenXL) -> None:

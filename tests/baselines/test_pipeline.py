@@ -17,7 +17,7 @@ from rdtf_bench.core.method import Conditions, Sampler
 from rdtf_bench.diffusion.latents import encode
 from tests.baselines.small_base import FIRST, Build, conditions
 
-SAMPLER = Sampler(num_steps=4, eta=0.0, guidance_text=3.0, guidance_image=3.0)
+SAMPLER = Sampler(num_steps=4, timestep_spacing="leading", eta=0.0, guidance_text=3.0, guidance_image=3.0)
 
 
 def of_pipeline(
