@@ -71,7 +71,6 @@ class Config:
     prediction_type: Literal["epsilon", "v_prediction"] = "epsilon"  # Table 6
     beta_schedule: Literal["scaled_linear", "linear"] = "scaled_linear"  # released; Table 6 says linear
     zero_terminal_snr: bool = False  # True where the schedule is I2VGen-XL's own, as the released training loads it
-    timestep_spacing: Literal["leading", "trailing"] = "leading"  # of the sampler; released
 
     data_utilization: bool = True  # False: 8 frames at equal intervals, all of them counted (Table 3's ablation)
     k_min: int = 3  # Table 6, "range of k"
@@ -121,8 +120,7 @@ class RDTF:
             beta_schedule=config.beta_schedule,
             prediction_type=config.prediction_type,
             rescale_betas_zero_snr=config.zero_terminal_snr,
-            timestep_spacing=config.timestep_spacing,
-            steps_offset=1 if config.timestep_spacing == "leading" else 0,
+            steps_offset=1,
             set_alpha_to_one=False,
             clip_sample=False,
         )

@@ -23,12 +23,13 @@ def scheduler(prediction_type: Literal["epsilon", "v_prediction"]) -> DDIMSchedu
         prediction_type=prediction_type,
         clip_sample=False,
         set_alpha_to_one=True,
-        timestep_spacing="trailing",
     )
 
 
-def sampler(*, eta: float = 0.0, num_steps: int = 10) -> Sampler:
-    return Sampler(num_steps=num_steps, eta=eta, guidance_text=1.0, guidance_image=1.0)
+def sampler(*, eta: float = 0.0, num_steps: int = 10, timestep_spacing: str = "trailing") -> Sampler:
+    return Sampler(
+        num_steps=num_steps, timestep_spacing=timestep_spacing, eta=eta, guidance_text=1.0, guidance_image=1.0
+    )
 
 
 def truth() -> torch.Tensor:
@@ -93,6 +94,24 @@ def test_eta_changes_how_much_noise_is_added_and_not_which() -> None:
         )
         draws[eta] = torch.randn(3, generator=generators[0])
     assert torch.equal(draws[0.5], draws[1.0])  # the generators stand at the same place
+
+
+@pytest.mark.parametrize(("timestep_spacing", "first"), [("leading", 900), ("trailing", 999)])
+def test_the_sampler_says_where_the_steps_are(timestep_spacing: str, first: int) -> None:
+    seen = []
+
+    def denoise(latents: torch.Tensor, timestep: int) -> torch.Tensor:
+        seen.append(timestep)
+        return latents
+
+    sample_latents(
+        denoise,
+        torch.zeros(SHAPE),
+        scheduler=scheduler("epsilon"),
+        generators=generators_for(0, IDS, "sample"),
+        sampler=sampler(timestep_spacing=timestep_spacing),
+    )
+    assert (len(seen), seen[0]) == (10, first)
 
 
 def test_what_is_known_is_imposed_before_every_call_and_at_the_end() -> None:
