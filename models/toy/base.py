@@ -12,9 +12,11 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, I2VGenXLUNet
+from diffusers.models.downsampling import Downsample2D
 from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
+from diffusers.models.upsampling import Upsample2D
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
@@ -22,6 +24,7 @@ from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjec
 from rdtf_bench.core.method import Sampler, Training
 from rdtf_bench.core.seeds import generator_for, generators_for
 from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
+from rdtf_bench.diffusion import guidance
 from rdtf_bench.diffusion.latents import decode, encode
 from rdtf_bench.diffusion.sampling import sample_latents
 from rdtf_bench.diffusion.training import batch_indices, train
@@ -45,6 +48,9 @@ SCHEDULER = {
     "set_alpha_to_one": True,
     "clip_sample": False,
 }
+SAMPLER = Sampler(
+    num_steps=10, eta=0.0, guidance_text=1.0, guidance_image=1.0, timestep_spacing="leading"
+)  # of the card's figures
 AT_ONCE = 64  # clips or captions through an encoder
 
 
@@ -92,7 +98,7 @@ class Encoded:
 
 
 def new_unet(recipe: BaseRecipe) -> Any:
-    """Random from the recipe's seed; residual branches and the output begin at zero (Dhariwal & Nichol 2021)."""
+    """Random from the recipe's seed; the global generator is left as it was."""
     above = len(recipe.block_out_channels) - 1
     with seeded(recipe.seed, "base"):
         unet = I2VGenXLUNet(
@@ -105,14 +111,32 @@ def new_unet(recipe: BaseRecipe) -> Any:
             attention_head_dim=recipe.attention_head_dim,
             cross_attention_dim=recipe.cross_attention_dim,
         )
+        _start_linear(unet)
+    # eval mode while training too: the dropout of the temporal convolutions draws from the global random stream
+    return unet.eval()
+
+
+def _start_linear(unet: Any) -> None:
+    """Residual branches and the output begin at zero (Dhariwal & Nichol 2021), what is beside them keeps the variance.
+
+    The three ways the image comes in as well: torch's defaults shrink it sixfold a layer, and the network would learn
+    for a thousand steps to paint the caption's texture before it sees the first frame.
+    """
     for module in unet.modules():
         if isinstance(module, ResnetBlock2D):
             nn.init.zeros_(module.conv2.weight)
+            if module.conv_shortcut is not None:
+                nn.init.kaiming_normal_(module.conv_shortcut.weight, nonlinearity="linear")
+        elif isinstance(module, Downsample2D | Upsample2D):
+            nn.init.kaiming_normal_(module.conv.weight, nonlinearity="linear")
         elif isinstance(module, Transformer2DModel | TransformerTemporalModel):
             nn.init.zeros_(module.proj_out.weight)
+    for way_in in (unet.image_latents_proj_in, unet.image_latents_context_embedding, unet.context_embedding):
+        for layer in way_in:
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    nn.init.kaiming_normal_(unet.conv_in.weight, nonlinearity="linear")
     nn.init.zeros_(unet.conv_out.weight)
-    # eval mode while training too: the dropout of the temporal convolutions draws from the global random stream
-    return unet.eval()
 
 
 def new_scheduler() -> DDIMScheduler:
@@ -237,14 +261,14 @@ def losses_by_band(unet: Any, given: Encoded, recipe: BaseRecipe, *, bands: int 
 def generate(unet: Any, given: Encoded, recipe: BaseRecipe, *, sampler: Sampler, seed: int = 0) -> Latents:
     """Clips from their first frames and captions, guided by the text scale alone."""
     count = len(given.latents)
-    both = given.pick([*range(count), *range(count)])
-    dropped = torch.cat([torch.zeros(count), torch.ones(count)])
+    branches = guidance.one_scale(text=sampler.guidance_text)
+    copies = given.pick([*range(count)] * len(branches))
+    dropped = torch.tensor([0.0 if branch.text else 1.0 for branch in branches]).repeat_interleave(count)
 
     def denoise(latents: Latents, timestep: int) -> Latents:
-        timesteps = torch.full((2 * count,), timestep)
-        output = velocity(unet, latents.repeat(2, 1, 1, 1, 1), timesteps, both, recipe, dropped=dropped)
-        with_text, without = output.chunk(2)
-        return without + sampler.guidance_text * (with_text - without)
+        timesteps = torch.full((len(dropped),), timestep)
+        noisy = latents.repeat(len(branches), 1, 1, 1, 1)
+        return guidance.combine(velocity(unet, noisy, timesteps, copies, recipe, dropped=dropped), branches)
 
     names = [str(place) for place in range(count)]
     return sample_latents(
@@ -273,22 +297,16 @@ def load_base(folder: Path) -> Any:
 
 
 @torch.no_grad()
-def measure(
-    folder: Path,
-    corpus: Corpus,
-    *,
-    autoencoder: Path,
-    text: Path,
-    image: Path,
-    recipe: BaseRecipe,
-    sampler: Sampler,
-) -> dict[str, float]:
-    """Denoising loss by timestep, and how near generated scenes come to the true ones, in dB."""
+def measure(folder: Path, corpus: Corpus, given: Encoded, autoencoder: Path, recipe: BaseRecipe) -> dict[str, float]:
+    """How near generated scenes come to the true ones, in dB, and the denoising loss by timestep.
+
+    `given` is the corpus as `encode_clips` makes it. "static" repeats the first frame and "autoencoder" is the true
+    clip, both through the autoencoder.
+    """
     unet = load_base(folder)
-    given = encode_clips(corpus, autoencoder=autoencoder, text=text, image=image, recipe=recipe)
     network = AutoencoderKL.from_pretrained(autoencoder, torch_dtype=torch.float32, local_files_only=True).eval()
     made = {
-        "generated": generate(unet, given, recipe, sampler=sampler),
+        "generated": generate(unet, given, recipe, sampler=SAMPLER),
         "static": given.latents[:, :, :1].expand_as(given.latents),
         "autoencoder": given.latents,
     }

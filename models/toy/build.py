@@ -1,0 +1,188 @@
+"""What `rdtf-bench assets build toy` does: corpora -> trained networks in folders, each with its card.
+
+Every training keeps a checkpoint below `data`: interrupted, the next call goes on.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rdtf_bench.core.errors import unknown_name
+from rdtf_bench.models.toy import autoencoder, base, clip, corpus, fast_vqa, text
+from rdtf_bench.models.toy.card import WEIGHTS, write_card
+from rdtf_bench.models.toy.corpus import Corpus
+
+Say = Callable[[str], None]
+
+ENCODERS = ("text_encoder", "image_encoder", "t5_encoder")
+NAMES = ("autoencoder", *ENCODERS, "base", "clip", "vqa")
+LEARNT = ["toy stickers (training pairs, new draws among them)", "fluent (training split)", "toy scenes"]
+VALIDATION_SCENES = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """Where things are, and whom to tell."""
+
+    out: Path
+    data: Path
+    fluent: Path | None
+    stickers: Path | None  # real ones that are measured on and never learnt from
+    say: Say
+
+    def training(self, name: str) -> Path:
+        folder = self.data / "training" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def weights(self, name: str) -> Path:
+        """Those built here, else the shipped ones."""
+        return self.out / name if (self.out / name / "config.json").is_file() else WEIGHTS / name
+
+    def progress(self, what: str) -> Callable[[int, int, float], None]:
+        report = self.report
+        return lambda done, total, loss: report(f"train {what} (loss {loss:.4f})", done, total)
+
+    def report(self, what: str, done: int, total: int) -> None:
+        """A line at every tenth."""
+        if done * 10 // total != (done - 1) * 10 // total:
+            self.say(f"{what}: {done} of {total}")
+
+    def learnt(self, num_extra: int, num_scenes: int) -> dict[str, Corpus]:
+        return {
+            # first: without it nothing needs to be begun
+            "fluent": corpus.fluent(self.fluent, split="train", data=self.data, on_progress=self.report),
+            "toy": corpus.join(
+                "toy",
+                [
+                    corpus.toy(self.data, split="train", on_progress=self.report),
+                    corpus.toy_extra(self.data, count=num_extra, on_progress=self.report),
+                ],
+            ),
+            "scenes": corpus.scenes(num_scenes, on_progress=self.report),
+        }
+
+    def measured(self) -> list[Corpus]:
+        found = [
+            corpus.toy(self.data, split="validation", on_progress=self.report),
+            corpus.fluent(self.fluent, split="validation", data=self.data, on_progress=self.report),
+            corpus.scenes(VALIDATION_SCENES, seed=corpus.SCENES_VALIDATION_SEED),
+        ]
+        if self.stickers is not None:
+            found.append(
+                corpus.stickers(self.stickers, name="stickers", split=None, data=self.data, on_progress=self.report)
+            )
+        return found
+
+
+def build(
+    name: str | None,
+    *,
+    out: Path,
+    data: Path,
+    fluent: Path | None,
+    on_progress: Say,
+    stickers: Path | None = None,
+) -> None:
+    """Train one toy network, or all, into `out`. The three encoders learn from each other and are made together.
+
+    `data` is a work folder; `fluent` the prepared fluent folder, without which DataError is raised; `stickers` a folder
+    of real stickers to measure on. Raises UnknownNameError for a name that is no toy network.
+    """
+    if name is not None and name not in NAMES:
+        raise unknown_name("toy network", name, NAMES)
+    work = Work(out=out, data=data, fluent=fluent, stickers=stickers, say=on_progress)
+    if name in (None, "autoencoder"):
+        build_autoencoder(work, autoencoder.AutoencoderRecipe())
+    if name is None or name in ENCODERS:
+        build_encoders(work, text.EncodersRecipe())
+    if name in (None, "base"):
+        build_base(work, base.BaseRecipe())
+    if name in (None, "clip"):
+        clip.build(out / "clip", data=data, fluent=fluent, stickers=stickers, on_progress=work.report)
+    if name in (None, "vqa"):
+        fast_vqa.build(
+            out / "vqa",
+            data=data,
+            fluent=fluent,
+            stickers=stickers,
+            autoencoder=work.weights("autoencoder"),
+            on_progress=work.report,
+        )
+
+
+def build_autoencoder(work: Work, recipe: autoencoder.AutoencoderRecipe) -> None:
+    sets = work.learnt(recipe.num_extra, recipe.num_scenes)
+    network = autoencoder.train_autoencoder(
+        {name: found.clips for name, found in sets.items()},
+        recipe,
+        folder=work.training("autoencoder"),
+        on_progress=work.progress("autoencoder"),
+    )
+    folder = work.out / "autoencoder"
+    autoencoder.save_autoencoder(network, folder)
+    write_card(
+        folder,
+        name="autoencoder",
+        module=autoencoder.__name__,
+        recipe=recipe,
+        data=LEARNT,
+        validation=autoencoder.measure(folder, work.measured()),
+        notes="PSNR is pooled over a clip's eight frames and averaged over clips; no set here was trained on.",
+    )
+
+
+def build_encoders(work: Work, recipe: text.EncodersRecipe) -> None:
+    folders = {name: work.out / name for name in ENCODERS}
+    text.write_tokenizers(folders["text_encoder"], folders["t5_encoder"])
+    encoders = text.train_encoders(
+        work.learnt(recipe.num_extra, recipe.num_scenes),
+        text.Tokenizers(folders["text_encoder"], folders["t5_encoder"]),
+        recipe,
+        folder=work.training("encoders"),
+        on_progress=work.progress("encoders"),
+    )
+    places = {"text": folders["text_encoder"], "image": folders["image_encoder"], "t5": folders["t5_encoder"]}
+    text.save_encoders(encoders, **places)
+    figures = text.measure(**places, sets=work.measured())
+    for name, folder in folders.items():
+        other = "_clip_" if name == "t5_encoder" else "_t5_"
+        write_card(
+            folder,
+            name=name,
+            module=text.__name__,
+            recipe=recipe,
+            data=LEARNT,
+            validation={key: value for key, value in figures.items() if other not in key},
+            notes="R@1 of a clip for its caption among the set's clips, any clip with that caption counting as found.",
+        )
+
+
+def build_base(work: Work, recipe: base.BaseRecipe) -> None:
+    """It sees toy scenes alone."""
+    parts = {
+        "autoencoder": work.weights("autoencoder"),
+        "text": work.weights("text_encoder"),
+        "image": work.weights("image_encoder"),
+    }
+    scenes = corpus.scenes(recipe.num_scenes, on_progress=work.report)
+    unet = base.train_base(
+        base.encode_clips(scenes, **parts, recipe=recipe),
+        recipe,
+        folder=work.training("base"),
+        on_progress=work.progress("base"),
+    )
+    folder = work.out / "base"
+    base.save_base(unet, folder)
+    unseen = corpus.scenes(VALIDATION_SCENES, seed=corpus.SCENES_VALIDATION_SEED)
+    given = base.encode_clips(unseen, **parts, recipe=recipe)
+    write_card(
+        folder,
+        name="base",
+        module=base.__name__,
+        recipe=recipe,
+        data=["toy scenes, and no sticker"],
+        validation=base.measure(folder, unseen, given, parts["autoencoder"], recipe),
+        notes="Validation scenes are new draws. Generated from the first frame and the caption, 10 DDIM steps; "
+        "`static` repeats the first frame and `autoencoder` is the true clip, both through the autoencoder.",
+    )
