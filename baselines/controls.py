@@ -7,6 +7,8 @@ from torch import Tensor
 from rdtf_bench.core.video import Video
 from rdtf_bench.diffusion.latents import decode, encode
 
+VERSION = 1
+
 
 def static(first_frames: Float[Tensor, "B C H W"], num_frames: int, autoencoder: AutoencoderKL) -> Video:
     """The first frame through the autoencoder, repeated: a method that does not move gets this."""

@@ -1,4 +1,4 @@
-"""Table 1 from the protocol to the printed numbers, in miniature: every part is the real one, only counts are smaller."""
+"""Table 1 from the protocol to the printed numbers, in miniature: every part is the real one, counts are smaller."""
 
 import json
 import math
@@ -33,9 +33,7 @@ def miniature() -> Scale:
 
 
 def run(spec: TableSpec, scale: Scale, root: Path) -> Outcome:
-    return execute.run(
-        spec, scale, source=None, root=root, skip_broken=False, console=Console(quiet=True), quiet=True
-    )
+    return execute.run(spec, scale, source=None, root=root, skip_broken=False, console=Console(quiet=True), quiet=True)
 
 
 @pytest.fixture(scope="session")
@@ -108,9 +106,7 @@ def test_every_step_has_a_loss(table1: tuple[TableSpec, Scale, Outcome]) -> None
             assert all(math.isfinite(row["loss"]) for row in log)
 
 
-def test_a_killed_run_ends_in_the_same_numbers(
-    table1: tuple[TableSpec, Scale, Outcome], tmp_path: Path
-) -> None:
+def test_a_killed_run_ends_in_the_same_numbers(table1: tuple[TableSpec, Scale, Outcome], tmp_path: Path) -> None:
     """Killed without warning while it trains, then run again in the same store."""
     spec, scale, outcome = table1
     one_row = spec.model_copy(update={"rows": spec.rows[-1:], "controls": ()})

@@ -47,7 +47,7 @@ def test_every_metric_protocol_is_checkable() -> None:
 
 
 def test_an_unknown_name_gets_the_close_match() -> None:
-    with pytest.raises(UnknownNameError, match="there is no method 'simdaa'. Did you mean 'simda'?"):
+    with pytest.raises(UnknownNameError, match=r"there is no method 'simdaa'\. Did you mean 'simda'\?"):
         catalog.load("method", "simdaa")
 
 

@@ -35,9 +35,12 @@ GENERATED_HARM = (0.2, 0.8)  # of the autoencoder alone, and what full noise add
 LATENT_NOISE = 1.2  # standard deviation at full strength; latents have about 1
 LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)  # strengths at which faults are measured
 NOTES = (
-    "It orders faults of clips like those it learnt from: see the rank correlation of each fault. It was never shown "
-    "a person's opinion; how much one fault counts against another is ours. It sees frozen and ghosted clips least, "
-    "since a sticker may rest, and nothing of whether a clip fits its caption."
+    "It orders faults like those it learnt from: <set>_<fault>_srocc is Spearman's rank correlation of score and "
+    "quality over clips at six levels, <set>_srocc that over all faults; stickers are real ones it never learnt from. "
+    "It does not see freezing (a sticker may rest) or banding (a sticker has few colours); ghosting, blocks, jitter "
+    "and warps move the mean of many clips, but tell single clips apart weakly. The autoencoder alone costs little. "
+    "Whether a clip fits its caption it cannot know. No person's opinion went into it: how much one fault counts "
+    "against another is ours."
 )
 
 

@@ -51,6 +51,7 @@ class Sampler:
     """DDIM (Song et al. 2020) with classifier-free guidance."""
 
     num_steps: int
+    timestep_spacing: str  # "leading" or "trailing" (arXiv:2305.08891, table 2), for every method alike
     eta: float
     guidance_text: float
     guidance_image: float  # only for methods with two scales; the others take the text scale alone

@@ -32,6 +32,7 @@ def sample_latents(
     project: Callable[[Latents], Latents] | None = None,
 ) -> Latents:
     """Latents of `like`'s shape, dtype and device. `project` re-imposes what is known before each network call."""
+    scheduler = DDIMScheduler.from_config(scheduler.config, timestep_spacing=sampler.timestep_spacing)
     scheduler.set_timesteps(sampler.num_steps)
     latents = noise_like(like, generators) * scheduler.init_noise_sigma
     for timestep in scheduler.timesteps.tolist():

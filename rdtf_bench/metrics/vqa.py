@@ -171,7 +171,7 @@ class FastVQA(Metric):
 
     def compute(self) -> Float[Tensor, ""]:
         """Mean of the rescaled scores, in 0..1."""
-        if not self.raw:
+        if len(self.raw) == 0:  # a list, or after a sync one tensor
             raise DataError("no clips were given; VQA needs at least one")
         return self.per_clip(dim_zero_cat(self.raw)).mean()
 

@@ -69,14 +69,14 @@ def write_latents(
         latent_space.encode(network, to_unit(part[None].to(device)))[0].cpu()
         for part in _in_parts(frames_folder, report)
     ]
-    save_file({"latents": torch.cat(parts)}, folder / "latents.safetensors")
+    save_file({"latents": torch.cat(parts).contiguous()}, folder / "latents.safetensors")
 
 
 def write_features(folder: Path, frames_folder: Path, weights: Path, *, size_px: int, report: Report) -> None:
     """What frame extraction by clustering looks at; EfficientNet-Lite0's features at the clip's own size."""
     extractor = catalog.load("feature", "efficientnet").load(weights)
     parts = [extractor.features(part, size_px=size_px).float() for part in _in_parts(frames_folder, report)]
-    save_file({"features": torch.cat(parts)}, folder / "features.safetensors")
+    save_file({"features": torch.cat(parts).contiguous()}, folder / "features.safetensors")
 
 
 class StoredTrainingClips:

@@ -136,6 +136,7 @@ class _Planner:
             "real": clips_in_use(self.scale, self.data, "test"),
             "sampler": {
                 "num_steps": self.scale.sampling.num_steps,
+                "timestep_spacing": self.scale.sampling.timestep_spacing,
                 "eta": at_scale.eta,
                 "guidance_text": at_scale.guidance_text,
                 "guidance_image": at_scale.guidance_image,

@@ -93,7 +93,10 @@ class Budget(Part):
 
 
 class Sampling(Part):
+    """Of every method alike."""
+
     num_steps: PositiveInt
+    timestep_spacing: Literal["leading", "trailing"]
     batch_size: PositiveInt
 
 

@@ -29,5 +29,5 @@ def test_the_digest_changes_with_any_file() -> None:
 
 
 def test_an_unknown_asset_is_refused() -> None:
-    with pytest.raises(AssetError, match="there is no asset 'toy/nothing'. Known: toy/autoencoder"):
+    with pytest.raises(AssetError, match=r"there is no asset 'toy/nothing'\. Known: toy/autoencoder"):
         assets.find("toy/nothing")

@@ -13,7 +13,7 @@ def test_parts_do_not_run_together() -> None:
 
 def test_a_seed_never_changes() -> None:
     # first 8 bytes of sha256("0\x1fclip"), shifted right by one; from Python's hashlib
-    assert seed_for(0, "clip") == 0x1d3ebbe492646cbf
+    assert seed_for(0, "clip") == 0x1D3EBBE492646CBF
 
 
 def test_a_clips_noise_does_not_depend_on_its_batch() -> None:

@@ -176,6 +176,22 @@ def test_frames_that_make_no_whole_groups_are_refused() -> None:
         FastVQA(judge(aligned=3), Config(network=NAME))
 
 
+def test_two_processes_equal_one() -> None:
+    videos, names = clips(5), ids(5)
+    whole, other = metric(), metric()
+    whole.update(videos, names)
+    other.update(videos[3:], names[3:])
+
+    def gather(ours: Tensor, group: object) -> list[Tensor]:
+        del group
+        return [ours, torch.cat(other.raw)]
+
+    config = Config(network=NAME)
+    one = FastVQA(judge(), config, dist_sync_fn=gather, distributed_available_fn=lambda: True)
+    one.update(videos[:3], names[:3])
+    assert float(one.compute()) == pytest.approx(float(whole.compute()), abs=1e-12)
+
+
 @pytest.mark.filterwarnings("ignore:The ``compute`` method:UserWarning")  # torchmetrics' own, before our error
 def test_missing_ids_and_missing_clips_are_refused() -> None:
     with pytest.raises(DataError, match="2 clips came with 1 ids"):

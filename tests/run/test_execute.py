@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,17 +17,17 @@ DATA = DataIdentity(
 
 
 @pytest.fixture
-def planned(tmp_path: Path) -> Iterator[tuple[Bench, list[Cell]]]:
+def planned(tmp_path: Path) -> tuple[Bench, list[Cell]]:
     from rdtf_bench.run.bench import find_assets
 
     spec, scale = load_protocol("table1"), load_scale("tiny")
     assets = find_assets(scale)
     cells = plan(spec, scale, DATA, {role: asset.digest for role, asset in assets.items()}, catalog.constants)
-    yield make_bench(spec, scale, DATA, {}, assets, Store(tmp_path)), cells
+    return make_bench(spec, scale, DATA, {}, assets, Store(tmp_path)), cells
 
 
 def finish(store: Store, kind: str, key: str) -> None:
-    store.make(kind, key, lambda folder: None)
+    store.make(kind, key, lambda _: None)
 
 
 def names(jobs: list[Job]) -> set[str]:

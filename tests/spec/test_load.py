@@ -56,10 +56,10 @@ def test_every_fault_is_named_at_once(tmp_path: Path) -> None:
 
 
 def test_a_typo_gets_the_close_match_and_exit_status_2() -> None:
-    with pytest.raises(UnknownNameError, match="there is no protocol 'tabel1'. Did you mean 'table1'?") as e:
+    with pytest.raises(UnknownNameError, match=r"there is no protocol 'tabel1'\. Did you mean 'table1'\?") as e:
         load_protocol("tabel1")
     assert e.value.exit_status == 2
-    with pytest.raises(UnknownNameError, match="Did you mean 'tiny'?"):
+    with pytest.raises(UnknownNameError, match=r"Did you mean 'tiny'\?"):
         load_scale("tinny")
 
 

@@ -61,7 +61,7 @@ def test_without_a_card_the_error_says_how_to_build(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_no_toy_network_gets_the_close_match(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="'autoencodr'. Did you mean 'autoencoder'"):
+    with pytest.raises(UnknownNameError, match=r"'autoencodr'\. Did you mean 'autoencoder'"):
         build.build("autoencodr", out=tmp_path, data=tmp_path, fluent=None, on_progress=print)
 
 
