@@ -49,7 +49,7 @@ SCHEDULER = {
     "clip_sample": False,
 }
 SAMPLER = Sampler(
-    num_steps=10, eta=0.0, guidance_text=1.0, guidance_image=1.0, timestep_spacing="leading"
+    num_steps=10, eta=0.0, guidance_text=1.0, guidance_image=1.0, timestep_spacing="trailing"
 )  # of the card's figures
 AT_ONCE = 64  # clips or captions through an encoder
 

@@ -60,6 +60,7 @@ def untracked(records: Mapping[str, Record], uri: str, root: Path) -> bool:
 def log(rows: Sequence[Row], *, table: str, scale: str, uri: str, root: Path, artifacts: Sequence[Path]) -> str:
     """Log rows under a new parent run and return its id."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # else it tells how it makes its tables
     import mlflow
 
     mlflow.set_tracking_uri(uri)
