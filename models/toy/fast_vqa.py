@@ -34,6 +34,7 @@ GENERATED = "autoencoder"  # a fault that needs a network: through it, with nois
 GENERATED_HARM = (0.2, 0.8)  # of the autoencoder alone, and what full noise adds
 LATENT_NOISE = 1.2  # standard deviation at full strength; latents have about 1
 LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)  # strengths at which faults are measured
+MEASURED_CLIPS = 64  # of each set, at equal intervals
 NOTES = (
     "It orders faults like those it learnt from: <set>_<fault>_srocc is Spearman's rank correlation of score and "
     "quality over clips at six levels, <set>_srocc that over all faults; stickers are real ones it never learnt from. "
@@ -297,7 +298,6 @@ def build(
     stickers: Path | None = None,
     autoencoder: Path = WEIGHTS / "autoencoder",
     recipe: FastVQARecipe | None = None,
-    most_measured: int = 128,
     on_progress: OnProgress,
 ) -> Card:
     """Corpora and autoencoder -> trained folder with its card; `stickers` is a folder that is only measured on."""
@@ -322,7 +322,7 @@ def build(
     ]
     if stickers is not None:
         measured.append(corpus.stickers(stickers, name="stickers", split=None, data=data, on_progress=on_progress))
-    return finish(folder, network, recipe, through, [spread(found, most_measured) for found in measured])
+    return finish(folder, network, recipe, through, [spread(found, MEASURED_CLIPS) for found in measured])
 
 
 def finish(

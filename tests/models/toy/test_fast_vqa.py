@@ -37,9 +37,9 @@ def autoencoder() -> AutoencoderKL:
 
 @pytest.fixture(scope="module")
 def validation(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    """Sixteen of the toy stickers that nothing was trained on."""
+    """Toy stickers that nothing was trained on."""
     folder = tmp_path_factory.mktemp("toy")
-    toy_stickers.write(folder / "toy", counts={"validation": 16})
+    toy_stickers.write(folder / "toy", counts={"validation": 128})
     return corpus.stickers(folder / "toy", name=toy_stickers.NAME, split="validation", data=folder)
 
 
@@ -64,12 +64,10 @@ def test_the_mean_score_falls_with_each_level_of_what_it_sees(
 def test_the_card_is_what_the_shipped_weights_do(
     shipped: FastVQA, autoencoder: AutoencoderKL, validation: Corpus
 ) -> None:
-    figures = fast_vqa.figures(validation, ladders(shipped, validation.first(12), autoencoder, ("noise", "warp")))
-    card = read_card(FOLDER).validation
-    for name in ("noise", "warp"):
-        figure = f"{toy_stickers.NAME}_{name}_srocc"
-        # twelve clips of the card's: the rank correlation of another draw of clips is this near
-        assert figures[figure] == pytest.approx(card[figure], abs=0.12)
+    found = fast_vqa.spread(validation, fast_vqa.MEASURED_CLIPS)
+    ladder = ladders(shipped, found, autoencoder, ("warp",))["warp"]
+    # of 384 scores a few change places between machines
+    assert srocc([ladder]) == pytest.approx(read_card(FOLDER).validation[f"{found.name}_warp_srocc"], abs=0.005)
 
 
 def test_files_are_those_of_the_card() -> None:
@@ -162,7 +160,7 @@ def test_an_interrupted_training_ends_in_the_same_weights(tmp_path: Path) -> Non
 def test_a_finished_folder_is_scaled_to_its_first_set(
     tmp_path: Path, autoencoder: AutoencoderKL, validation: Corpus
 ) -> None:
-    found, network = validation.first(2), fast_vqa.new_network(SMALL).eval()
+    found, network = validation.first(1), fast_vqa.new_network(SMALL).eval()
     fast_vqa.finish(tmp_path, network, SMALL, autoencoder, [found])
     measured = ladders(FastVQA(tmp_path), found, autoencoder)
     rescaled = [FastVQA(tmp_path).per_clip(ladder.raw.flatten()[:, None]) for ladder in measured.values()]
@@ -176,8 +174,6 @@ def test_the_card_is_what_the_shipped_weights_do_on_real_stickers(
     shipped: FastVQA, autoencoder: AutoencoderKL, tmp_path: Path
 ) -> None:
     found = corpus.stickers(STICKERS, name="stickers", split=None, data=tmp_path)
-    spread = fast_vqa.spread(found, 24)
-    figures = fast_vqa.figures(spread, ladders(shipped, spread, autoencoder, ("blotches",)))
-    assert figures["stickers_blotches_srocc"] == pytest.approx(
-        read_card(FOLDER).validation["stickers_blotches_srocc"], abs=0.1
-    )
+    spread = fast_vqa.spread(found, fast_vqa.MEASURED_CLIPS)
+    ladder = ladders(shipped, spread, autoencoder, ("blotches",))["blotches"]
+    assert srocc([ladder]) == pytest.approx(read_card(FOLDER).validation["stickers_blotches_srocc"], abs=0.005)
