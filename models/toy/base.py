@@ -12,11 +12,9 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, I2VGenXLUNet
-from diffusers.models.downsampling import Downsample2D
 from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
-from diffusers.models.upsampling import Upsample2D
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
@@ -98,7 +96,7 @@ class Encoded:
 
 
 def new_unet(recipe: BaseRecipe) -> Any:
-    """Random from the recipe's seed; the global generator is left as it was."""
+    """Random from the recipe's seed; residual branches and the output begin at zero (Dhariwal & Nichol 2021)."""
     above = len(recipe.block_out_channels) - 1
     with seeded(recipe.seed, "base"):
         unet = I2VGenXLUNet(
@@ -111,32 +109,14 @@ def new_unet(recipe: BaseRecipe) -> Any:
             attention_head_dim=recipe.attention_head_dim,
             cross_attention_dim=recipe.cross_attention_dim,
         )
-        _start_linear(unet)
-    # eval mode while training too: the dropout of the temporal convolutions draws from the global random stream
-    return unet.eval()
-
-
-def _start_linear(unet: Any) -> None:
-    """Residual branches and the output begin at zero (Dhariwal & Nichol 2021), what is beside them keeps the variance.
-
-    The three ways the image comes in as well: torch's defaults shrink it sixfold a layer, and the network would learn
-    for a thousand steps to paint the caption's texture before it sees the first frame.
-    """
     for module in unet.modules():
         if isinstance(module, ResnetBlock2D):
             nn.init.zeros_(module.conv2.weight)
-            if module.conv_shortcut is not None:
-                nn.init.kaiming_normal_(module.conv_shortcut.weight, nonlinearity="linear")
-        elif isinstance(module, Downsample2D | Upsample2D):
-            nn.init.kaiming_normal_(module.conv.weight, nonlinearity="linear")
         elif isinstance(module, Transformer2DModel | TransformerTemporalModel):
             nn.init.zeros_(module.proj_out.weight)
-    for way_in in (unet.image_latents_proj_in, unet.image_latents_context_embedding, unet.context_embedding):
-        for layer in way_in:
-            if isinstance(layer, nn.Conv2d | nn.Linear):
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-    nn.init.kaiming_normal_(unet.conv_in.weight, nonlinearity="linear")
     nn.init.zeros_(unet.conv_out.weight)
+    # eval mode while training too: the dropout of the temporal convolutions draws from the global random stream
+    return unet.eval()
 
 
 def new_scheduler() -> DDIMScheduler:

@@ -18,6 +18,10 @@ ENCODERS = ("text_encoder", "image_encoder", "t5_encoder")
 NAMES = ("autoencoder", *ENCODERS, "base", "clip", "vqa")
 LEARNT = ["toy stickers (training pairs, new draws among them)", "fluent (training split)", "toy scenes"]
 VALIDATION_SCENES = 64
+BASE_NOTES = (
+    "Validation scenes are new draws. Generated from the first frame and the caption with 10 DDIM steps at trailing "
+    "timesteps; `static` repeats the first frame and `autoencoder` is the true clip, both through the autoencoder."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +187,5 @@ def build_base(work: Work, recipe: base.BaseRecipe) -> None:
         recipe=recipe,
         data=["toy scenes, and no sticker"],
         validation=base.measure(folder, unseen, given, parts["autoencoder"], recipe),
-        notes="Validation scenes are new draws. Generated from the first frame and the caption, 10 DDIM steps; "
-        "`static` repeats the first frame and `autoencoder` is the true clip, both through the autoencoder.",
+        notes=BASE_NOTES,
     )
