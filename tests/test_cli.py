@@ -56,6 +56,7 @@ def test_a_users_fault_is_one_clear_error(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RDTF_BENCH_STORE", str(tmp_path / "runs"))
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     got, printed = rdtf_bench(monkeypatch, capsys, *arguments)
     assert got == status
     assert said in printed

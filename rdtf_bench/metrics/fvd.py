@@ -38,7 +38,7 @@ NO_ID = -1  # ids are 63-bit hashes, so never negative
 class Config:
     network: str = "enet_lite0"
     size_px: int = 96
-    """Frames are resized to it. Blur, noise, freezing, shuffling and collapse order clips of 64 px at 64, 96 and 112."""
+    """Frames are resized to it. Blur, noise, freezing and shuffling order clips of 64 px at 64, 96 and 112 alike."""
 
 
 @runtime_checkable

@@ -61,10 +61,9 @@ def log(rows: Sequence[Row], *, table: str, scale: str, uri: str, root: Path, ar
     """Log rows under a new parent run and return its id."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # else it tells how it makes its tables
-    import mlflow
+    from mlflow import MlflowClient
 
-    mlflow.set_tracking_uri(uri)
-    client = mlflow.MlflowClient(tracking_uri=uri)
+    client = MlflowClient(tracking_uri=uri)  # not mlflow.set_tracking_uri: it changes the environment
     experiment = _experiment(client, uri, root)
     parent = client.create_run(experiment, run_name=f"{table} ({scale})", tags={"protocol": table, "scale": scale})
     for path in artifacts:

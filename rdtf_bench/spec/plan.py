@@ -10,7 +10,7 @@ from typing import Any
 
 from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.core.store import key_of
-from rdtf_bench.spec.schema import Row, Scale, TableSpec
+from rdtf_bench.spec.schema import Options, Row, Scale, TableSpec
 
 Constants = Callable[[str, str], dict[str, Any]]
 """(kind, name) -> the module's constants; catalog.constants, or a fake in tests."""
@@ -95,6 +95,11 @@ def noise_floor_split(data: DataIdentity) -> str:
     return "validation" if data.num_validation >= data.num_test else "train"
 
 
+def _plain(options: Options) -> dict[str, Any]:
+    """As JSON has them, so that a record reads back as it was."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
+
+
 @dataclass(frozen=True)
 class _Planner:
     spec: TableSpec
@@ -114,7 +119,7 @@ class _Planner:
         network = {
             "method": row.method,
             "version": facts["VERSION"],
-            "options": {**at_scale.options, **row.options},
+            "options": _plain({**at_scale.options, **row.options}),
             "assets": {role: self._digest(role, row.method) for role in facts["ASSETS"]},
         }
         fit = {
@@ -192,7 +197,7 @@ class _Planner:
         return {
             "metric": metric,
             "version": facts["VERSION"],
-            "options": dict(self.scale.metrics.get(metric, {})),
+            "options": _plain(self.scale.metrics.get(metric, {})),
             "assets": {role: self._digest(role, metric) for role in facts["ASSETS"]},
             "fake": key_of(sample),
             "real": sample["real"],

@@ -16,6 +16,7 @@ from rdtf_bench.core.errors import UnknownNameError
 from rdtf_bench.report.rows import TIDY
 from rdtf_bench.report.table import render
 from rdtf_bench.run.record import Record
+from rdtf_bench.spec.load import load_scale
 from rdtf_bench.spec.plan import Cell, Constants
 from rdtf_bench.spec.schema import Scale, TableSpec
 
@@ -194,11 +195,14 @@ def test_a_value_that_rounds_to_zero_has_no_sign(show: Show, cells: list[Cell], 
 
 def test_the_footer_names_sizes_budgets_data_and_the_intervals_meaning(show: Show) -> None:
     text = show("md")
+    scale = load_scale("tiny")
+    budget, rdtf, simda = scale.training, scale.methods["rdtf"], scale.methods["simda"]
+    guided = f"guidance {rdtf.guidance_text:g} (text) {rdtf.guidance_image:g} (image)"
     for fact in (
         "clips of 8 frames at 64 px",
-        "trains 240 steps of 16 clips; 10 DDIM steps",
-        "RDTF: learning rate 0.001, eta 1, guidance 2 (text) 2 (image), 61,234 trainable parameters, trained in 95 s.",
-        "SimDA: learning rate 0.001, eta 0, guidance 2 (text), 61,234",
+        f"trains {budget.num_steps} steps of {budget.batch_size} clips; {scale.sampling.num_steps} DDIM steps",
+        f"RDTF: learning rate {rdtf.learning_rate:g}, eta {rdtf.eta:g}, {guided}, 61,234 trainable parameters",
+        f"SimDA: learning rate {simda.learning_rate:g}, eta {simda.eta:g}, guidance {simda.guidance_text:g} (text),",
         "± 1.96 delete-a-group jackknife deviations, for the expected value at this n; n = 128 test clips; 1 seed",
         "compare rows, not columns with the paper",
         "source toy; in use: train 640, validation 128, test 128",

@@ -86,9 +86,9 @@ def test_one_row_that_was_not_timed_has_all_timed_together(planned: tuple[Bench,
 
 
 def test_the_expected_time_is_the_longer_of_the_work_and_the_chain() -> None:
-    first = Job(name="a", function="f", expected_s=10)
-    chain = Job(name="b", function="f", expected_s=5, after=frozenset({"a"}))
-    side = Job(name="c", function="f", expected_s=1)
+    first = Job(name="a", function="f", expected_s=10.0)
+    chain = Job(name="b", function="f", expected_s=5.0, after=frozenset({"a"}))
+    side = Job(name="c", function="f", expected_s=1.0)
     assert expected_seconds([first, chain, side], workers=2) == 15
     assert expected_seconds([first, chain, side], workers=1) == 16
 
