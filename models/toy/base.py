@@ -261,7 +261,7 @@ def generate(unet: Any, given: Encoded, recipe: BaseRecipe, *, sampler: Sampler,
 
 
 @torch.no_grad()
-def to_pixels(autoencoder: AutoencoderKL, latents: Latents) -> VideoU8:
+def to_pixels(autoencoder: AutoencoderKL, latents: Float[Tensor, "B c F h w"]) -> VideoU8:
     return to_uint8(decode(autoencoder, latents.movedim(2, 1)))
 
 
