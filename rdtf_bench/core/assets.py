@@ -1,14 +1,19 @@
 """The asset registry: every set of weights a scale may name, where it is, and the SHA-256 it must have. No torch.
 
-Toy networks are package data with a card each; EfficientNet-Lite0 comes in a package of its own.
+Toy networks are package data with a card each; EfficientNet-Lite0 comes in a package of its own; official weights are
+put below RDTF_BENCH_ASSETS by their users.
 """
 
 import json
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from rdtf_bench.core.errors import AssetError
+from rdtf_bench.core.official import OFFICIAL
 from rdtf_bench.core.store import key_of, sha256_of
 
 TOY_WEIGHTS = Path(__file__).parents[1] / "models" / "toy" / "weights"
@@ -19,14 +24,28 @@ TOY_NAMES = ("autoencoder", "base", "clip", "image_encoder", "t5_encoder", "text
 class Asset:
     name: str
     path: Path
-    files: dict[str, str]  # file below path -> SHA-256; "" where path is the file itself
+    files: dict[str, str | None]  # file below path -> SHA-256, None if unknown; "" where path is the file itself
     source: str
     licence: str
+    released_config: dict[str, Any] = field(default_factory=dict)  # of an official network, as far as it is known here
 
     @property
     def digest(self) -> str:
-        """What an identity holds of it: changes with any byte of any file."""
-        return key_of(self.files)
+        """What an identity holds of it: changes with any byte of any file that has a hash here."""
+        unpinned = None in self.files.values()
+        return key_of([self.name, self.source, self.files] if unpinned else self.files)
+
+    def config(self) -> dict[str, Any]:
+        """The network's configuration: the folder's own, or the released one while the weights are absent."""
+        for name in ("config.json", "unet/config.json"):
+            if (self.path / name).is_file():
+                found: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+                return found
+        return self.released_config
+
+    def absent(self) -> list[Path]:
+        paths = [self.path / name if name else self.path for name in self.files]
+        return [path for path in paths if not path.is_file()]
 
     def faults(self) -> list[str]:
         """What is absent or has other bytes than the registry says."""
@@ -35,13 +54,13 @@ class Asset:
             path = self.path / name if name else self.path
             if not path.is_file():
                 found.append(f"{path} is absent")
-            elif sha256_of(path) != wanted:
+            elif wanted is not None and sha256_of(path) != wanted:
                 found.append(f"{path} has another SHA-256 than the registry's {wanted[:12]}...")
         return found
 
 
 def names() -> list[str]:
-    return [*(f"toy/{name}" for name in TOY_NAMES), "efficientnet_lite0"]
+    return [*(f"toy/{name}" for name in TOY_NAMES), "efficientnet_lite0", *OFFICIAL]
 
 
 def find(name: str) -> Asset:
@@ -50,7 +69,20 @@ def find(name: str) -> Asset:
         return _efficientnet()
     if name.startswith("toy/") and name.removeprefix("toy/") in TOY_NAMES:
         return _toy(name)
+    if name in OFFICIAL:
+        return _official(name)
     raise AssetError(f"there is no asset {name!r}. Known: {', '.join(names())}.")
+
+
+def require_present(assets: Iterable[Asset]) -> None:
+    """Said before any work: everything that is not there, and where to get it."""
+    missing = [asset for asset in assets if asset.absent()]
+    if missing:
+        lines = [f"{asset.name}: {asset.absent()[0]} is absent; from {asset.source}" for asset in missing]
+        raise AssetError(
+            "these weights are needed and not there:\n  " + "\n  ".join(dict.fromkeys(lines)) + "\nDownload them there "
+            "(RDTF_BENCH_ASSETS names the folder), or take a scale that needs none: --scale tiny"
+        )
 
 
 def verify(assets: list[Asset]) -> None:
@@ -68,6 +100,19 @@ def _toy(name: str) -> Asset:
         raise AssetError(f"{name}: there is no {card}. Rebuild it with: rdtf-bench assets build toy")
     files = json.loads(card.read_text(encoding="utf-8"))["sha256"]
     return Asset(name=name, path=folder, files=files, source="recipe in models/toy", licence="Apache-2.0")
+
+
+def _official(name: str) -> Asset:
+    official = OFFICIAL[name]
+    root = os.environ.get("RDTF_BENCH_ASSETS") or Path.home() / ".cache" / "rdtf-bench" / "assets"
+    return Asset(
+        name=name,
+        path=Path(root) / name,
+        files=official.files,
+        source=official.source,
+        licence=official.licence,
+        released_config=official.config,
+    )
 
 
 def _efficientnet() -> Asset:

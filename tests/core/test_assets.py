@@ -5,10 +5,11 @@ import pytest
 
 from rdtf_bench.core import assets
 from rdtf_bench.core.errors import AssetError
+from rdtf_bench.core.official import OFFICIAL
 
 
-@pytest.mark.parametrize("name", assets.names())
-def test_every_asset_is_there_with_the_registrys_bytes(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in assets.names() if name not in OFFICIAL])
+def test_every_shipped_asset_is_there_with_the_registrys_bytes(name: str) -> None:
     assert assets.find(name).faults() == []
 
 
@@ -31,3 +32,27 @@ def test_the_digest_changes_with_any_file() -> None:
 def test_an_unknown_asset_is_refused() -> None:
     with pytest.raises(AssetError, match=r"there is no asset 'toy/nothing'\. Known: toy/autoencoder"):
         assets.find("toy/nothing")
+
+
+def test_absent_official_weights_are_named_with_their_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RDTF_BENCH_ASSETS", str(tmp_path))
+    asset = assets.find("t5-base")
+    with pytest.raises(AssetError, match=r"huggingface\.co/google-t5/t5-base") as e:
+        assets.require_present([asset, assets.find("toy/autoencoder")])
+    assert e.value.exit_status == 5
+    assert str(tmp_path / "t5-base" / "config.json") in str(e.value)
+    assert "toy/autoencoder" not in str(e.value)
+    for name in asset.files:
+        (tmp_path / "t5-base").mkdir(exist_ok=True)
+        (tmp_path / "t5-base" / name).write_text('{"d_model": 3}')
+    assets.require_present([asset])
+    assert asset.config() == {"d_model": 3}
+
+
+def test_an_absent_networks_configuration_is_the_released_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RDTF_BENCH_ASSETS", str(tmp_path))
+    assert assets.find("t5-base").config()["d_model"] == 768
+
+
+def test_unpinned_assets_have_different_identities() -> None:
+    assert assets.find("i2vgen-xl/vae").digest != assets.find("fast-vqa-b").digest

@@ -1,0 +1,85 @@
+"""Pretrained weights as others publish them, downloaded by whoever uses them. No torch.
+
+A configuration here is the released one as far as it decides shapes, so that sizes can be counted without a download.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Official:
+    source: str
+    licence: str
+    files: dict[str, str | None]  # file -> SHA-256, None where nobody has pinned it; "" where the asset is one file
+    config: dict[str, Any] = field(default_factory=dict)  # of the network, for assets that hold one
+
+
+_I2VGEN_XL = {"source": "https://huggingface.co/ali-vilab/i2vgen-xl", "licence": "MIT"}
+
+OFFICIAL = {
+    "i2vgen-xl": Official(
+        **_I2VGEN_XL,
+        files={
+            "unet/config.json": None,
+            "unet/diffusion_pytorch_model.safetensors": None,
+            "scheduler/scheduler_config.json": None,
+        },
+        config={"sample_size": 32},  # the rest is the class's own default
+    ),
+    "i2vgen-xl/vae": Official(
+        **_I2VGEN_XL,
+        files={"config.json": None, "diffusion_pytorch_model.safetensors": None},
+        config={
+            "block_out_channels": [128, 256, 512, 512],
+            "down_block_types": ["DownEncoderBlock2D"] * 4,
+            "up_block_types": ["UpDecoderBlock2D"] * 4,
+            "layers_per_block": 2,
+        },
+    ),
+    "i2vgen-xl/text_encoder": Official(
+        **_I2VGEN_XL,
+        files={"config.json": None, "model.safetensors": None, "../tokenizer/tokenizer_config.json": None},
+        config={
+            "hidden_size": 1024,
+            "intermediate_size": 4096,
+            "num_hidden_layers": 24,
+            "num_attention_heads": 16,
+            "projection_dim": 1024,
+        },
+    ),
+    "i2vgen-xl/image_encoder": Official(
+        **_I2VGEN_XL,
+        files={"config.json": None, "model.safetensors": None, "../feature_extractor/preprocessor_config.json": None},
+        config={
+            "hidden_size": 1280,
+            "intermediate_size": 5120,
+            "num_hidden_layers": 32,
+            "num_attention_heads": 16,
+            "patch_size": 14,
+            "image_size": 224,
+            "projection_dim": 1024,
+        },
+    ),
+    "t5-base": Official(
+        source="https://huggingface.co/google-t5/t5-base",
+        licence="Apache-2.0",
+        files={"config.json": None, "model.safetensors": None, "tokenizer.json": None},
+        config={"d_model": 768, "d_ff": 3072, "num_layers": 12, "num_heads": 12},
+    ),
+    "vgg16": Official(
+        source="https://download.pytorch.org/models/vgg16-397923af.pth",
+        licence="BSD-3-Clause",
+        files={"": "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"},
+    ),
+    "clip-vit-b-32": Official(
+        source="https://huggingface.co/timm/vit_base_patch32_clip_224.openai",
+        licence="MIT",
+        files={"open_clip_config.json": None, "open_clip_model.safetensors": None},
+    ),
+    "fast-vqa-b": Official(
+        source="https://github.com/VQAssessment/FAST-VQA-and-FasterVQA (release v2.0.0, FAST_VQA_B_1_4.pth)",
+        licence="MIT",
+        files={"": None},
+    ),
+}
