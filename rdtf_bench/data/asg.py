@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.data import fluent, toy_stickers
-from rdtf_bench.data.folder import Chosen, Clip, Folder, Progress, choose, fingerprint
+from rdtf_bench.data.folder import Chosen, Clip, Folder, Progress, choose, clustering, fingerprint
 from rdtf_bench.data.folder import read as read_folder
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ __all__ = [
     "builtin",
     "choose",
     "clip_frames",
+    "clustering",
     "fingerprint",
     "prepare",
     "read",
@@ -53,11 +54,12 @@ def prepare(source: str | None, *, store: Path) -> Path:
         return root
     if source == fluent.NAME:
         root = fluent.root_in(store)
-        if not (root / "metadata.jsonl").is_file():
+        if not (root / fluent.METADATA).is_file():
             raise DataError(
                 f"{root}: the fluent data is not there. Get it with `rdtf-bench data fetch fluent`; "
                 "for a folder of yours of that name say ./fluent."
             )
+        fluent.require_clusters(root)
         return root
     return Path(source)
 

@@ -31,6 +31,7 @@ class Row:
     caption: str
     split: str | None
     id: str | None
+    cluster: str | None
     where: str
 
 
@@ -105,6 +106,7 @@ def _row(where: str, record: Mapping[str, object]) -> Row:
         caption=" ".join(caption.split()),
         split=None if split is None else _split_name(where, split),
         id=_field(where, record, "id"),
+        cluster=_field(where, record, "cluster"),
         where=where,
     )
 
@@ -118,7 +120,7 @@ def _field(where: str, record: Mapping[str, object], column: str) -> str | None:
     value = record.get(column)
     if value is None or value == "":
         return None
-    if column == "id" and isinstance(value, int):
+    if column in ("id", "cluster") and isinstance(value, int):
         return str(value)
     if not isinstance(value, str):
         raise DataError(f"{where}: {column} must be a text, not {value!r}")

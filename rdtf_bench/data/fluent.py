@@ -18,16 +18,18 @@ import subprocess
 import tarfile
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
 from rdtf_bench.core.errors import DataError
+from rdtf_bench.core.store import write_text
 from rdtf_bench.data.folder import SPLITS
 
 NAME = "fluent"
+METADATA = "metadata.jsonl"
 PACKAGE = "@lobehub/fluent-emoji-anim-{part}"
 PACKAGE_VERSION = "1.0.0"
 # sha512 of the archives as npm states them (`npm view PACKAGE@1.0.0 dist.integrity`)
@@ -78,14 +80,15 @@ def fetch_into(store: Path, *, archives: Path | None, on_progress: Callable[[str
 
 
 def fetch(root: Path, *, archives: Path | None = None, on_progress: Progress | None = None) -> Summary:
-    """Make the data folder `root`: animations and `metadata.jsonl` (file_name, text, split).
+    """Make the data folder `root`: animations and `metadata.jsonl` (file_name, text, split, cluster).
 
     Archives are taken from `archives` where they are intact, else got with npm from the registry npm is set up for.
     The folder `archives` is kept; without it they are put beside `root` and removed in the end. Interrupted, the next
     call goes on. Raises DataError that says what to do by hand where npm is absent or fails.
     """
     report = on_progress or _silent
-    if (root / "metadata.jsonl").is_file():
+    if (root / METADATA).is_file():
+        _bring_up_to_date(root / METADATA)
         return _summary(root, was_there=True)
     if root.exists() and any(root.iterdir()):
         raise DataError(f"{root}: is there and is not a finished {NAME} folder. Remove it or name another one.")
@@ -192,11 +195,30 @@ def _extract(paths: list[Path], root: Path, report: Progress) -> None:
             f"{NUM_FILES:,} and {NUM_ANIMATED:,}: have the packages changed?"
         )
     rows.sort(key=lambda row: row["file_name"])
-    with open(making / "metadata.jsonl", "w") as file:
-        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        file.flush()
-        os.fsync(file.fileno())
+    write_text(making / METADATA, _lines(rows))
     os.rename(making, root)
+
+
+def require_clusters(root: Path) -> None:
+    """DataError for a folder made before the metadata named the drawings, without which intervals are too narrow."""
+    with open(root / METADATA, encoding="utf-8") as file:
+        if "cluster" not in json.loads(file.readline()):
+            raise DataError(
+                f"{root / METADATA}: does not say which files show one drawing. Run `rdtf-bench data fetch {NAME}` "
+                "again: it adds that, and downloads nothing."
+            )
+
+
+def _bring_up_to_date(metadata: Path) -> None:
+    """Rows are made from file names, so a folder of an earlier version needs no archive."""
+    found = metadata.read_text(encoding="utf-8")
+    wanted = _lines([_row(json.loads(line)["file_name"].removesuffix(".webp")) for line in found.splitlines()])
+    if found != wanted:
+        write_text(metadata, wanted)
+
+
+def _lines(rows: Sequence[Mapping[str, str]]) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def _assets(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -218,6 +240,7 @@ def _row(code_points: str) -> dict[str, str]:
         "file_name": f"{code_points}.webp",
         "text": caption(code_points),
         "split": split_of(drawing(code_points)),
+        "cluster": drawing(code_points),
     }
 
 
@@ -290,14 +313,14 @@ SAME_SEQUENCES: Mapping[tuple[str, ...], str] = {
 
 
 def _summary(root: Path, *, was_there: bool) -> Summary:
-    rows = [json.loads(line) for line in (root / "metadata.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (root / METADATA).read_text(encoding="utf-8").splitlines()]
     absent = [row["file_name"] for row in rows if not (root / row["file_name"]).is_file()]
     if absent or len(rows) != NUM_ANIMATED:
         raise DataError(
             f"{root}: {len(absent):,} files of {len(rows):,} are missing, and {NUM_ANIMATED:,} are expected. Remove "
             "the folder and fetch it again."
         )
-    drawings = {(row["split"], drawing(row["file_name"].removesuffix(".webp"))) for row in rows}
+    drawings = {(row["split"], row["cluster"]) for row in rows}
     return Summary(
         root=root,
         counts=Counter(row["split"] for row in rows),

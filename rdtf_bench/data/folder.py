@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 from rdtf_bench.core.errors import DataError
+from rdtf_bench.core.store import key_of
 from rdtf_bench.data.captions import Row, caption_from_name, find_metadata, read_metadata, split_by_caption
 from rdtf_bench.data.inspection import SUFFIXES, Facts, inspect
 
@@ -29,6 +30,7 @@ class Clip:
     id: str
     path: Path
     caption: str
+    cluster: str  # clips of one cluster are not independent: versions of one drawing, or equal captions
     split: str
     num_frames: int
     sha256: str
@@ -84,27 +86,28 @@ def read(root: Path, *, name: str, cache: Path | None = None, on_progress: Progr
         _require_present(metadata, rows, files)
     facts = _inspect_all(root, files, cache, on_progress)
     ids = _ids(name, files, rows)
-    clips = []
-    for relative, found in facts.items():
-        row = rows.get(relative)
-        if found.num_frames < 2 or (metadata and row is None):
-            continue
-        caption = row.caption if row else caption_from_name(PurePosixPath(root.name) / relative)
-        clips.append(
-            Clip(
-                id=ids[relative],
-                path=root / relative,
-                caption=caption,
-                split=(row.split if row else None) or split_by_caption(caption),
-                num_frames=found.num_frames,
-                sha256=found.sha256,
-            )
+    usable = [at for at, found in facts.items() if found.num_frames > 1 and (at in rows or not metadata)]
+    captions = {
+        at: rows[at].caption if at in rows else caption_from_name(PurePosixPath(root.name) / at) for at in usable
+    }
+    splits = {at: row.split for at, row in rows.items() if row.split}
+    clusters = _clusters(captions, rows)
+    clips = [
+        Clip(
+            id=ids[at],
+            path=root / at,
+            caption=captions[at],
+            cluster=clusters[at],
+            split=splits.get(at) or split_by_caption(clusters[at]),
+            num_frames=facts[at].num_frames,
+            sha256=facts[at].sha256,
         )
+        for at in usable
+    ]
     broken = [Broken(path=root / at, why=found.why_broken) for at, found in facts.items() if found.why_broken]
     stills = tuple(root / at for at, found in facts.items() if found.num_frames == 1)
     if not clips and not broken:
         raise DataError(f"{root}: holds no animation: {_count(len(stills), 'still image')} {_wanted()}")
-    has_split = any(row.split for row in rows.values())
     return Folder(
         root=root,
         clips=tuple(sorted(clips, key=lambda clip: clip.id)),
@@ -112,25 +115,42 @@ def read(root: Path, *, name: str, cache: Path | None = None, on_progress: Progr
         stills=stills,
         uncaptioned=tuple(root / at for at in files if metadata and at not in rows),
         captions_from=metadata.name if metadata else "file names",
-        split_from="split column" if has_split else "sha256 of the caption, 80/10/10",
+        split_from="split column" if splits else "sha256 of the caption, 80/10/10",
     )
 
 
 def choose(clips: Sequence[Clip], *, split: str, most: int | None = None, min_frames: int = 1) -> Chosen:
-    """At most `most` clips of a split: the same ones whatever else the folder holds, sorted by id."""
+    """At most `most` clips of a split, of as many clusters as there are, sorted by id.
+
+    A clip more or less in the folder moves at most one place.
+    """
     in_split = [clip for clip in clips if clip.split == split]
     long_enough = [clip for clip in in_split if clip.num_frames >= min_frames]
-    by_hash = sorted(long_enough, key=lambda clip: hashlib.sha256(clip.id.encode()).hexdigest())
     return Chosen(
-        clips=tuple(sorted(by_hash[:most], key=lambda clip: clip.id)),
+        clips=tuple(sorted(_in_turn(long_enough)[:most], key=lambda clip: clip.id)),
         left_out_short=len(in_split) - len(long_enough),
     )
 
 
+def _in_turn(clips: Sequence[Clip]) -> list[Clip]:
+    """One of every cluster, then a second of every one that has it, and so on; a hash of the ids orders each turn."""
+    taken: Counter[str] = Counter()
+    turns: list[tuple[int, Clip]] = []
+    for clip in sorted(clips, key=lambda clip: hashlib.sha256(clip.id.encode()).hexdigest()):
+        turns.append((taken[clip.cluster], clip))
+        taken[clip.cluster] += 1
+    return [clip for _, clip in sorted(turns, key=lambda turn: turn[0])]
+
+
 def fingerprint(clips: Sequence[Clip]) -> str:
-    """Of what decides a number: ids, bytes and captions, in the order of the ids."""
+    """Of what decides a value: ids, bytes and captions, in the order of the ids."""
     rows = sorted((clip.id, clip.sha256, clip.caption) for clip in clips)
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+
+
+def clustering(clips: Sequence[Clip]) -> str:
+    """Of what decides an interval besides: which clips are not independent."""
+    return key_of(sorted((clip.id, clip.cluster) for clip in clips))
 
 
 def _animation_files(root: Path) -> tuple[str, ...]:
@@ -181,6 +201,27 @@ def _ids(name: str, files: Sequence[str], rows: Mapping[str, Row]) -> dict[str, 
     if twice:
         raise DataError(f"the id {twice[0]!r} belongs to two files: give every row of the metadata an id, or none")
     return ids
+
+
+def _clusters(captions: Mapping[str, str], rows: Mapping[str, Row]) -> dict[str, str]:
+    """The cluster of each file: those that share a caption or the metadata's cluster, be it through a third, are one.
+
+    It is named by the first of its captions, so that it is the caption where the metadata has no clusters.
+    """
+    joined: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def first_of(label: tuple[str, str]) -> tuple[str, str]:
+        while label in joined:
+            label = joined[label]
+        return label
+
+    own = {at: ("caption", caption.casefold()) for at, caption in captions.items()}
+    for at, label in own.items():
+        cluster = rows[at].cluster if at in rows else None
+        if cluster is not None:
+            first, *others = sorted({first_of(label), first_of(("cluster", cluster))})
+            joined.update(dict.fromkeys(others, first))
+    return {at: first_of(label)[1] for at, label in own.items()}
 
 
 def _inspect_all(root: Path, files: Sequence[str], cache: Path | None, report: Progress | None) -> dict[str, Facts]:

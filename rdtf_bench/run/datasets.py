@@ -1,8 +1,8 @@
 """Which clips a run uses: from a protocol's data set name, the user's --data and the scale. No torch.
 
 A data set module offers, torch-free at import: MIN_TEST_CLIPS, `builtin(counts) -> {split: fingerprint}` and counts of
-what it makes itself, `prepare(source, store=) -> Path`, `read(root, cache=)`, `choose(...)`, and for pixels
-`clip_frames(path, num_frames=, size_px=)` and `all_frames(path, most=, size_px=)`.
+what it makes itself, `prepare(source, store=) -> Path`, `read(root, cache=)`, `choose(...)`, `fingerprint(clips)`,
+`clustering(clips)`, and for pixels `clip_frames(path, num_frames=, size_px=)` and `all_frames(path, most=, size_px=)`.
 """
 
 from collections.abc import Sequence
@@ -27,6 +27,7 @@ class ClipFile:
     id: str
     path: Path
     caption: str
+    cluster: str  # clips of one cluster are left out together where an interval is made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,9 @@ def read(
         split: module.choose(folder.clips, split=split, most=most[split], min_frames=fewest[split]) for split in most
     }
     clips = {
-        split: tuple(ClipFile(id=clip.id, path=clip.path, caption=clip.caption) for clip in choice.clips)
+        split: tuple(
+            ClipFile(id=clip.id, path=clip.path, caption=clip.caption, cluster=clip.cluster) for clip in choice.clips
+        )
         for split, choice in chosen.items()
     }
     identity = (
@@ -83,6 +86,7 @@ def read(
             train=module.fingerprint(chosen["train"].clips),
             validation=module.fingerprint(chosen["validation"].clips),
             test=module.fingerprint(chosen["test"].clips),
+            test_clusters=module.clustering(chosen["test"].clips),
             num_train=len(clips["train"]),
             num_validation=len(clips["validation"]),
             num_test=len(clips["test"]),
@@ -95,6 +99,9 @@ def read(
         "split_from": folder.split_from,
         "captions_from": folder.captions_from,
         "in_use": {split: len(files) for split, files in clips.items()},
+        "clusters": {split: len({clip.cluster for clip in files}) for split, files in clips.items()},
+        "left_out_stills": len(folder.stills),
+        "left_out_uncaptioned": len(folder.uncaptioned),
         "left_out_short": {split: choice.left_out_short for split, choice in chosen.items()},
         "skipped_broken": [str(broken.path.relative_to(root)) for broken in folder.broken],
     }
@@ -113,6 +120,7 @@ def _builtin_identity(name: str, sizes: DataSizes) -> DataIdentity:
         train=f"{made.fingerprint}:train:{num_train}",
         validation=f"{made.fingerprint}:validation:{num_validation}",
         test=f"{made.fingerprint}:test:{num_test}",
+        test_clusters=f"{made.fingerprint}:test:{num_test}",
         num_train=num_train,
         num_validation=num_validation,
         num_test=num_test,

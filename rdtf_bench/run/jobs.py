@@ -174,6 +174,7 @@ def score_cell(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
             real_key=scoring.observation_key(identity, identity["real"]) if "real" in _uses(metric) else None,
             clip_ids=real.ids,
             captions=real.captions,
+            clusters=[clip.cluster for clip in bench.clips["test"]],
             store=bench.store,
             assets=bench.assets,
             device=_device(bench),

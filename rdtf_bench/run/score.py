@@ -73,6 +73,7 @@ def score(
     real_key: str | None,
     clip_ids: Sequence[str],
     captions: Sequence[str],
+    clusters: Sequence[str],
     store: Store,
     assets: Mapping[str, Path],
     device: torch.device,
@@ -84,7 +85,7 @@ def score(
     fake = read_observations(store, fake_key)
     real = fake if real_key is None else read_observations(store, real_key)
     count = min(len(fake), len(real))
-    groups = catalog.load("statistic", "groups").groups(clip_ids[:count], captions[:count])
+    groups = catalog.load("statistic", "groups").groups(clip_ids[:count], clusters[:count])
     result = metric.score(fake=fake[:count], real=real[:count], captions=captions[:count], groups=groups)
     low, high = intervals.interval(result.value, result.without_group)
     write_score(to_record(identity["metric"], result, low, high, metric.yardstick, key), key, store)

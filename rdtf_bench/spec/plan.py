@@ -25,6 +25,7 @@ class DataIdentity:
     train: str
     validation: str
     test: str
+    test_clusters: str  # which of the test clips are not independent: it decides intervals, not values
     num_train: int
     num_validation: int
     num_test: int
@@ -201,6 +202,7 @@ class _Planner:
             "assets": {role: self._digest(role, metric) for role in facts["ASSETS"]},
             "fake": key_of(sample),
             "real": sample["real"],
+            "clusters": self.data.test_clusters,
         }
 
     def _cost(self, metric: str, facts: dict[str, Any], network: dict[str, Any]) -> dict[str, Any]:

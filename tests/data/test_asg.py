@@ -36,7 +36,7 @@ def test_fluent_is_asked_for_where_it_is_absent(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="rdtf-bench data fetch fluent"):
         asg.prepare("fluent", store=tmp_path)
     (tmp_path / "data" / "fluent").mkdir(parents=True)
-    (tmp_path / "data" / "fluent" / "metadata.jsonl").touch()
+    (tmp_path / "data" / "fluent" / "metadata.jsonl").write_text('{"file_name": "1f600.webp", "cluster": "1f600"}\n')
     assert asg.prepare("fluent", store=tmp_path) == tmp_path / "data" / "fluent"
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.data import fluent
+from rdtf_bench.data import asg, fluent
 from rdtf_bench.data.folder import read
 
 # by part: code points -> number of frames
@@ -174,6 +174,24 @@ def test_a_folder_that_lost_files_is_noticed(tmp_path: Path, published: dict[str
     (tmp_path / "fluent" / "1f600.webp").unlink()
     with pytest.raises(DataError, match="1 files of 6 are missing"):
         fluent.fetch(tmp_path / "fluent", archives=archives)
+
+
+def test_a_folder_of_an_earlier_version_learns_its_drawings_without_archives(
+    tmp_path: Path, published: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "data" / "fluent"
+    fluent.fetch(root, archives=put(tmp_path / "archives", published))
+    wanted = (root / "metadata.jsonl").read_text()
+    rows = [json.loads(line) for line in wanted.splitlines()]
+    assert [row.pop("cluster") for row in rows if row["file_name"].startswith("1f93e")] == ["1f93e", "1f93e"]
+    older = "".join(json.dumps({key: value for key, value in row.items() if key != "cluster"}) + "\n" for row in rows)
+    (root / "metadata.jsonl").write_text(older)
+    with pytest.raises(DataError, match=r"does not say which files show one drawing.*data fetch fluent"):
+        asg.prepare("fluent", store=tmp_path)
+    monkeypatch.setenv("PATH", "")
+    assert fluent.fetch(root).was_there
+    assert (root / "metadata.jsonl").read_text() == wanted
+    assert asg.prepare("fluent", store=tmp_path) == root
 
 
 def test_the_command_says_counts_and_progress(tmp_path: Path, published: dict[str, bytes]) -> None:

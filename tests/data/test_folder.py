@@ -7,7 +7,7 @@ import pytest
 
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.data import folder as data_folder
-from rdtf_bench.data.folder import Clip, choose, fingerprint, read
+from rdtf_bench.data.folder import Clip, choose, clustering, fingerprint, read
 from rdtf_bench.data.inspection import Facts, inspect
 
 Animation = Callable[..., Path]
@@ -19,7 +19,15 @@ def write_rows(root: Path, *rows: dict[str, str]) -> None:
 
 def clips(count: int, *, num_frames: int = 8, split: str = "test") -> list[Clip]:
     return [
-        Clip(id=f"a/{i}", path=Path(f"{i}.gif"), caption=f"{i}", split=split, num_frames=num_frames, sha256=f"{i}")
+        Clip(
+            id=f"a/{i}",
+            path=Path(f"{i}.gif"),
+            caption=f"{i}",
+            cluster=f"{i}",
+            split=split,
+            num_frames=num_frames,
+            sha256=f"{i}",
+        )
         for i in range(count)
     ]
 
@@ -185,6 +193,46 @@ def test_choosing_is_stable_sorted_and_nested() -> None:
     assert len(set(choose(many[1:], split="test", most=10).clips) & set(ten)) >= 9
     assert choose(many, split="train", most=10).clips == ()
     assert len(choose(many, split="test").clips) == 200
+
+
+def test_every_cluster_has_a_clip_before_any_has_a_second() -> None:
+    crowd = [Clip(**{**vars(clip), "cluster": "crowd"}) for clip in clips(200)[:190]]
+    loners = clips(200)[190:]
+    for most, of_the_crowd in ((11, 1), (15, 5)):
+        chosen = choose([*crowd, *loners], split="test", most=most).clips
+        assert set(loners) < set(chosen)
+        assert len(set(crowd) & set(chosen)) == of_the_crowd
+    before = set(choose([*crowd, *loners], split="test", most=15).clips)
+    assert all(
+        len(before & set(choose([*crowd[:at], *crowd[at + 1 :], *loners], split="test", most=15).clips)) >= 14
+        for at in range(len(crowd))
+    )
+
+
+def test_clips_that_share_a_caption_or_a_cluster_are_one_cluster(tmp_path: Path, animation: Animation) -> None:
+    told = {"a": ("wave", "hand"), "b": ("Wave", "7"), "c": ("jump", "7"), "d": ("fall", ""), "e": ("fly", "bird")}
+    for name in told:
+        animation(tmp_path / f"{name}.gif", 3)
+    write_rows(tmp_path, *({"file_name": f"{n}.gif", "text": t, "cluster": c} for n, (t, c) in told.items()))
+    found = {clip.id: clip.cluster for clip in read(tmp_path, name="m").clips}
+    assert found == {"m/a": "jump", "m/b": "jump", "m/c": "jump", "m/d": "fall", "m/e": "fly"}
+
+
+def test_what_belongs_together_shares_a_split(tmp_path: Path, animation: Animation) -> None:
+    rows = [{"file_name": f"{i}.gif", "text": f"version {i}", "cluster": "one drawing"} for i in range(12)]
+    for row in rows:
+        animation(tmp_path / row["file_name"], 3)
+    write_rows(tmp_path, *rows)
+    assert len({clip.split for clip in read(tmp_path, name="m").clips}) == 1
+
+
+def test_the_clustering_is_of_ids_and_clusters_alone() -> None:
+    some = clips(3)
+    assert clustering(some) == clustering(some[::-1])
+    assert clustering([Clip(**{**vars(some[0]), "caption": "other"}), *some[1:]]) == clustering(some)
+    moved = [Clip(**{**vars(some[0]), "cluster": "1"}), *some[1:]]
+    assert clustering(moved) != clustering(some)
+    assert fingerprint(moved) == fingerprint(some)
 
 
 def test_short_clips_are_left_out_and_counted() -> None:

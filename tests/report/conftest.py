@@ -89,7 +89,7 @@ def spec() -> TableSpec:
 
 @pytest.fixture
 def data() -> DataIdentity:
-    fingerprints = {"train": "a" * 16, "validation": "b" * 16, "test": "c" * 16}
+    fingerprints = {"train": "a" * 16, "validation": "b" * 16, "test": "c" * 16, "test_clusters": "e" * 16}
     return DataIdentity(dataset="asg", source="toy", num_train=640, num_validation=128, num_test=128, **fingerprints)
 
 

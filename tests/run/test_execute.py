@@ -12,7 +12,15 @@ from rdtf_bench.spec.load import load_protocol, load_scale
 from rdtf_bench.spec.plan import Cell, DataIdentity, plan
 
 DATA = DataIdentity(
-    dataset="asg", source="toy", train="t", validation="v", test="x", num_train=9, num_validation=9, num_test=9
+    dataset="asg",
+    source="toy",
+    train="t",
+    validation="v",
+    test="x",
+    test_clusters="c",
+    num_train=9,
+    num_validation=9,
+    num_test=9,
 )
 
 

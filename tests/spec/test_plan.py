@@ -8,7 +8,15 @@ from rdtf_bench.spec.plan import Cell, DataIdentity, plan
 from rdtf_bench.spec.schema import Scale, TableSpec
 
 DATA = DataIdentity(
-    dataset="asg", source="toy", train="t", validation="v", test="x", num_train=9, num_validation=9, num_test=9
+    dataset="asg",
+    source="toy",
+    train="t",
+    validation="v",
+    test="x",
+    test_clusters="c",
+    num_train=9,
+    num_validation=9,
+    num_test=9,
 )
 FACTS: dict[str, dict[str, Any]] = {
     "method": {"VERSION": 1, "ASSETS": ("autoencoder",)},
@@ -101,6 +109,16 @@ def test_other_data_changes_every_trained_row(part: str) -> None:
     before, after = by_label(cells()), by_label(cells(data=other))
     for label in ("RDTF", "SimDA"):
         assert before[label].id != after[label].id
+
+
+def test_other_clusters_change_scores_over_clips_alone() -> None:
+    before, after = (
+        by_label(cells())["RDTF"],
+        by_label(cells(data=DataIdentity(**{**vars(DATA), "test_clusters": "d"})))["RDTF"],
+    )
+    assert before.id == after.id
+    changed_scores = {metric for metric in before.scores if before.score_key(metric) != after.score_key(metric)}
+    assert changed_scores == {"fvd", "vqa", "clip"}
 
 
 def test_other_weights_change_what_looks_through_them() -> None:
