@@ -1,4 +1,4 @@
-"""The toy I2VGen-XL (arXiv 2311.04145): diffusers' I2VGenXLUNet at reduced width, pretrained on toy scenes alone.
+"""The toy I2VGen-XL (arXiv 2311.04145): diffusers' I2VGenXLUNet at reduced width, pretrained on toy scenes and movers alone.
 
 It sees no sticker: the baselines adapt it to a domain that is new to it, as the real one was trained on natural video.
 Its conditions are those of the release: text states one layer below the last, the CLIP embedding of the first frame,
@@ -62,18 +62,19 @@ class BaseRecipe:
     attention_head_dim: int = 8
     cross_attention_dim: int = 64
     num_scenes: int = 2000
-    num_steps: int = 1500
+    num_movers: int = 3000
+    num_steps: int = 8000
     batch_size: int = 16
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.01
     warmup_steps: int = 50
-    ema_decay: float = 0.995
+    ema_decay: float = 0.999
     max_grad_norm: float = 1.0
     condition_dropout: float = 0.1  # of caption and image embedding together
     text_tokens: int = 16
     clip_skip: int = 1
     fps: int = 16
-    checkpoint_every: int = 100
+    checkpoint_every: int = 250
 
 
 @dataclass(frozen=True, kw_only=True)

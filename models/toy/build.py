@@ -18,6 +18,7 @@ ENCODERS = ("text_encoder", "image_encoder", "t5_encoder")
 NAMES = ("autoencoder", *ENCODERS, "base", "clip", "vqa")
 LEARNT = ["toy stickers (training pairs, new draws among them)", "fluent (training split)", "toy scenes"]
 VALIDATION_SCENES = 64
+BASE_DATA = ["toy scenes", "toy movers", "and no sticker"]
 BASE_NOTES = (
     "Validation scenes are new draws. Generated from the first frame and the caption with 10 DDIM steps at trailing "
     "timesteps; `static` repeats the first frame and `autoencoder` is the true clip, both through the autoencoder."
@@ -162,30 +163,43 @@ def build_encoders(work: Work, recipe: text.EncodersRecipe) -> None:
         )
 
 
+def base_validation() -> Corpus:
+    """New draws of both halves of the source domain."""
+    seed = corpus.SCENES_VALIDATION_SEED
+    halves = [corpus.scenes(VALIDATION_SCENES // 2, seed=seed), corpus.movers(VALIDATION_SCENES // 2, seed=seed)]
+    return corpus.join("source", halves)
+
+
 def build_base(work: Work, recipe: base.BaseRecipe) -> None:
-    """It sees toy scenes alone."""
+    """It sees toy scenes and movers alone."""
     parts = {
         "autoencoder": work.weights("autoencoder"),
         "text": work.weights("text_encoder"),
         "image": work.weights("image_encoder"),
     }
-    scenes = corpus.scenes(recipe.num_scenes, on_progress=work.report)
+    seen = corpus.join(
+        "source",
+        [
+            corpus.scenes(recipe.num_scenes, on_progress=work.report),
+            corpus.movers(recipe.num_movers, on_progress=work.report),
+        ],
+    )
     unet = base.train_base(
-        base.encode_clips(scenes, **parts, recipe=recipe),
+        base.encode_clips(seen, **parts, recipe=recipe),
         recipe,
         folder=work.training("base"),
         on_progress=work.progress("base"),
     )
     folder = work.out / "base"
     base.save_base(unet, folder)
-    unseen = corpus.scenes(VALIDATION_SCENES, seed=corpus.SCENES_VALIDATION_SEED)
+    unseen = base_validation()
     given = base.encode_clips(unseen, **parts, recipe=recipe)
     write_card(
         folder,
         name="base",
         module=base.__name__,
         recipe=recipe,
-        data=["toy scenes, and no sticker"],
+        data=BASE_DATA,
         validation=base.measure(folder, unseen, given, parts["autoencoder"], recipe),
         notes=BASE_NOTES,
     )

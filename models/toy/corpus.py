@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from jaxtyping import UInt8
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.data import folder as data_folder
-from rdtf_bench.data import toy_scenes, toy_stickers
+from rdtf_bench.data import toy_movers, toy_scenes, toy_stickers
 from rdtf_bench.data.decode import decode
 from rdtf_bench.data.frames import equal_intervals
 
@@ -107,14 +108,22 @@ def stickers(
 
 
 def scenes(count: int, *, seed: int = SCENES_SEED, on_progress: OnProgress | None = None) -> Corpus:
-    """The source domain of the toy base."""
-    report = on_progress or _silent
+    """Landscapes under camera motion: half of the source domain of the toy base."""
+    return _drawn(toy_scenes, count, seed, on_progress or _silent)
+
+
+def movers(count: int, *, seed: int = SCENES_SEED, on_progress: OnProgress | None = None) -> Corpus:
+    """Things that move over a scene at rest: the other half."""
+    return _drawn(toy_movers, count, seed, on_progress or _silent)
+
+
+def _drawn(source: ModuleType, count: int, seed: int, report: OnProgress) -> Corpus:
     drawn = []
     for index in range(count):
-        drawn.append(toy_scenes.clip(index, seed=seed, num_frames=NUM_FRAMES, size_px=SIZE_PX))
-        report("draw toy scenes", index + 1, count)
+        drawn.append(source.clip(index, seed=seed, num_frames=NUM_FRAMES, size_px=SIZE_PX))
+        report(f"draw {source.NAME}", index + 1, count)
     return Corpus(
-        name=toy_scenes.NAME,
+        name=source.NAME,
         clips=torch.stack([pixels for pixels, _ in drawn]),
         captions=tuple(caption for _, caption in drawn),
     )

@@ -99,9 +99,9 @@ MOVES: Mapping[str, Move] = {
 def clip(index: int, *, seed: int, num_frames: int = 8, size_px: int = 64) -> tuple[UInt8[Tensor, "F C H W"], str]:
     """Clip number `index` of a seed's endless set, and its caption."""
     generator = generator_for(NAME, VERSION, seed, index)
-    name = list(SCENES)[_below(len(SCENES), generator)]
-    text = list(MOVES)[_below(len(MOVES), generator)]
-    canvas = _paint(SCENES[name], round(CANVAS * size_px), generator)
+    name = list(SCENES)[draw_below(len(SCENES), generator)]
+    text = list(MOVES)[draw_below(len(MOVES), generator)]
+    canvas = paint(SCENES[name], round(CANVAS * size_px), generator)
     windows = _windows(MOVES[text], num_frames, size_px, generator)
     # reflection: a zoomed out and turned frame may look past the canvas
     frames = F.grid_sample(
@@ -110,11 +110,11 @@ def clip(index: int, *, seed: int, num_frames: int = 8, size_px: int = 64) -> tu
     return (frames * 255).round().clamp(0, 255).byte(), text.format(scene=name)
 
 
-def _below(count: int, generator: torch.Generator) -> int:
+def draw_below(count: int, generator: torch.Generator) -> int:
     return int(torch.randint(count, (1,), generator=generator))
 
 
-def _between(low: float, high: float, generator: torch.Generator) -> float:
+def between(low: float, high: float, generator: torch.Generator) -> float:
     return low + (high - low) * float(torch.rand(1, generator=generator))
 
 
@@ -134,26 +134,26 @@ def _noise(scene: Scene, side_px: int, generator: torch.Generator) -> Float[Tens
     return (0.5 + 0.25 * height).clamp(0, 1)
 
 
-def _paint(scene: Scene, side_px: int, generator: torch.Generator) -> Float[Tensor, "1 C side side"]:
+def paint(scene: Scene, side_px: int, generator: torch.Generator) -> Float[Tensor, "1 C side side"]:
     height = _noise(scene, side_px, generator)
     low, middle, high = (torch.tensor(colour)[:, None, None] for colour in (scene.low, scene.middle, scene.high))
     rising, peak = (height * 2).clamp(max=1), (height * 2 - 1).clamp(min=0)
     colours = low + (middle - low) * rising + (high - middle) * peak
-    light = _between(0.8, 1.1, generator)
-    slope = torch.linspace(_between(-0.15, 0.15, generator), _between(-0.15, 0.15, generator), side_px)
+    light = between(0.8, 1.1, generator)
+    slope = torch.linspace(between(-0.15, 0.15, generator), between(-0.15, 0.15, generator), side_px)
     return (colours * (light + slope[:, None])).clamp(0, 1)[None]
 
 
 def _windows(move: Move, num_frames: int, size_px: int, generator: torch.Generator) -> Float[Tensor, "F H W 2"]:
     """Where each frame looks on the canvas, in grid_sample's coordinates."""
-    speed = _between(0.7, 1.3, generator)
+    speed = between(0.7, 1.3, generator)
     when = torch.arange(num_frames) / max(num_frames - 1, 1)
     centred = when - 0.5
-    x = _between(-0.4, 0.4, generator) + speed * move.x * centred
-    y = _between(-0.4, 0.4, generator) + speed * move.y * centred
-    angle = _between(-0.1, 0.1, generator) + speed * move.turn * centred
+    x = between(-0.4, 0.4, generator) + speed * move.x * centred
+    y = between(-0.4, 0.4, generator) + speed * move.y * centred
+    angle = between(-0.1, 0.1, generator) + speed * move.turn * centred
     # log zoom around 1: in and out show the same range of scales
-    zoom = torch.exp(speed * math.log(move.zoom) * centred) * _between(0.85, 1.15, generator)
+    zoom = torch.exp(speed * math.log(move.zoom) * centred) * between(0.85, 1.15, generator)
     pixel = (torch.arange(size_px) + 0.5) / size_px - 0.5
     rows, columns = torch.meshgrid(pixel, pixel, indexing="ij")
     cos, sin, zoom = (value[:, None, None] for value in (angle.cos(), angle.sin(), zoom))

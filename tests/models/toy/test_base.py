@@ -11,7 +11,7 @@ from rdtf_bench.baselines.i2vgen_xl.tuning import mark_known
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.models.toy import base, corpus
 from rdtf_bench.models.toy.base import BaseRecipe, Encoded
-from rdtf_bench.models.toy.build import VALIDATION_SCENES
+from rdtf_bench.models.toy.build import BASE_DATA, base_validation
 from rdtf_bench.models.toy.card import WEIGHTS, read_card
 
 FOLDER = WEIGHTS / "base"
@@ -42,8 +42,8 @@ def encoded(count: int = 3, width: int = 8) -> Encoded:
 
 @pytest.fixture(scope="module")
 def unseen() -> tuple[corpus.Corpus, Encoded]:
-    scenes = corpus.scenes(VALIDATION_SCENES, seed=corpus.SCENES_VALIDATION_SEED)
-    return scenes, base.encode_clips(scenes, **PARTS, recipe=BaseRecipe())
+    clips = base_validation()
+    return clips, base.encode_clips(clips, **PARTS, recipe=BaseRecipe())
 
 
 def test_the_card_s_losses_are_those_of_the_shipped_weights(unseen: tuple[corpus.Corpus, Encoded]) -> None:
@@ -62,7 +62,7 @@ def test_the_card_s_scenes_are_those_the_shipped_weights_make(unseen: tuple[corp
 
 def test_the_base_learnt_from_scenes_alone() -> None:
     card = read_card(FOLDER)
-    assert card.data == ["toy scenes, and no sticker"]
+    assert card.data == BASE_DATA
     # an untrained network predicts zero, whose loss is the variance of the velocity, about 1
     assert card.validation["loss"] < 0.3
 
