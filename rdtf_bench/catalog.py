@@ -30,8 +30,12 @@ METRICS = {
     "seconds": "rdtf_bench.metrics.seconds",
 }
 RECIPES = {"toy": "rdtf_bench.models.toy.build"}
-FEATURES = {"efficientnet": "rdtf_bench.metrics.features.efficientnet"}
+FEATURES = {  # of frames, by the name of the asset they look through
+    "efficientnet_lite0": "rdtf_bench.metrics.features.efficientnet",
+    "vgg16": "rdtf_bench.metrics.features.vgg16",
+}
 FETCHED = {"fluent": "rdtf_bench.data.fluent"}
+READERS = {"animations": "rdtf_bench.data.animations"}
 STATISTICS = {"groups": "rdtf_bench.metrics.statistics"}
 
 KINDS = {
@@ -42,6 +46,7 @@ KINDS = {
     "recipe": RECIPES,
     "feature": FEATURES,
     "fetch": FETCHED,
+    "reader": READERS,
     "statistic": STATISTICS,
 }
 

@@ -1,5 +1,6 @@
 """The command line. Each command is a few calls into the library, so that a notebook can do the same."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from rdtf_bench.commands.score import score
 from rdtf_bench.core.errors import BenchError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -14,6 +16,7 @@ data_app = typer.Typer(no_args_is_help=True, help="Data sets that can be fetched
 assets_app = typer.Typer(no_args_is_help=True, help="Weights: what is there, and how to make the toy ones.")
 app.add_typer(data_app, name="data")
 app.add_typer(assets_app, name="assets")
+app.command()(score)
 
 Table = Annotated[str, typer.Argument(help="A protocol: the name of a file in protocols/, without .yaml.")]
 ScaleName = Annotated[str, typer.Option("--scale", help="How large everything is: a file in protocols/scales/.")]
@@ -123,6 +126,24 @@ def validate() -> None:
             spec, sizes = load_table(table), load_scale(scale)
             _, cells = bench.cells_of(spec, sizes, None, DEFAULT_STORE)
             typer.echo(f"{table} at {scale}: {len(cells)} cells")
+
+
+@app.command()
+def params(
+    method: Annotated[str, typer.Argument(help="A method, such as rdtf or simda.")],
+    scale: ScaleName = "paper",
+    format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+) -> None:
+    """Count a method's parameters at a scale, by component; needs no weights."""
+    from rdtf_bench.core.errors import unknown_name
+    from rdtf_bench.report.sizes import sizes_text
+    from rdtf_bench.run.sizes import sizes
+    from rdtf_bench.spec.load import load_scale
+
+    if format not in ("text", "json"):
+        raise unknown_name("format", format, ("text", "json"))
+    counts = sizes(method, load_scale(scale))
+    typer.echo(json.dumps(counts, indent=1) if format == "json" else sizes_text(method, scale, counts))
 
 
 @app.command()

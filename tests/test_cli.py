@@ -42,6 +42,9 @@ def sticker(path: Path, frames: int = 8) -> None:
         (["data", "fetch", "fluentt"], 2, "Did you mean 'fluent'?"),
         (["assets", "build", "toys"], 2, "Did you mean 'toy'?"),
         (["ui"], 6, "nothing has been logged there yet"),
+        (["run", "table1", "--scale", "paper"], 5, "t5-base: "),
+        (["params", "rdft"], 2, "there is no method 'rdft'. Did you mean 'rdtf'?"),
+        (["params", "rdtf", "--format", "jsn"], 2, "there is no format 'jsn'. Did you mean 'json'?"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -55,6 +58,7 @@ def test_a_users_fault_is_one_clear_error(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RDTF_BENCH_STORE", str(tmp_path / "runs"))
+    monkeypatch.setenv("RDTF_BENCH_ASSETS", str(tmp_path / "assets"))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     got, printed = rdtf_bench(monkeypatch, capsys, *arguments)

@@ -1,7 +1,8 @@
 """RDTF as a method: training from scratch with the dual mask and the curriculum, sampling with two guidance scales."""
 
+import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +21,8 @@ from rdtf_bench.diffusion.latents import decode, encode
 from rdtf_bench.diffusion.losses import masked_mse
 from rdtf_bench.diffusion.sampling import sample_latents
 from rdtf_bench.diffusion.training import batch_indices, train
+from rdtf_bench.models import frozen
+from rdtf_bench.models.frozen import Configs
 from rdtf_bench.models.rdtf.attention import TextKeys
 from rdtf_bench.models.rdtf.curriculum import (
     Case,
@@ -130,15 +133,9 @@ class RDTF:
 
     def _new_network(self, seed: int) -> DFGN:
         clip_dim, t5_dim = self.text.dims
-        fields = (
-            "block_out_channels layers_per_block attention_head_dim norm_num_groups transformer_in_heads num_frames "
-            "temporal_layer temporal_attention sti_place sti_heads sti_head_dim sti_pool sti_detail sti_fusion "
-            "sti_residual image_path text_map"
-        )
-        options = {name: getattr(self.config, name) for name in fields.split()}
         with torch.random.fork_rng(devices=[]):  # layers draw their first weights from the global generator
             torch.default_generator.manual_seed(seed_for(seed, "rdtf", "weights"))
-            network = DFGN(cross_attention_dim=clip_dim, t5_dim=t5_dim, **options)
+            network = DFGN(cross_attention_dim=clip_dim, t5_dim=t5_dim, **network_options(self.config))
         return network.to(self.device).eval()
 
     def fit(self, clips: TrainingClips, training: Training, *, folder: Path, on_step: OnStep) -> None:
@@ -311,19 +308,35 @@ class RDTF:
 
     def parameter_counts(self) -> dict[str, int]:
         """Nothing of the denoiser is frozen: RDTF has no pretrained base."""
-        trained = _count(self.network)
-        return {
-            "base": 0,
-            "trainable": trained,
-            "total": trained,
-            "autoencoder": _count(self.autoencoder),
-            "text_encoder": _count(self.text.clip),
-            "t5_encoder": _count(self.text.t5),
-        }
+        others = {"autoencoder": self.autoencoder, "text_encoder": self.text.clip, "t5_encoder": self.text.t5}
+        return _sizes(self.network) | {role: frozen.count(network) for role, network in others.items()}
 
 
 def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -> RDTF:
     return RDTF(config, assets=assets, device=device)
+
+
+def sizes(config: Config, configs: Configs) -> dict[str, int]:
+    """What `parameter_counts` would say, counted on the meta device from the configurations of the frozen networks."""
+    _check(config)
+    dims = {
+        "cross_attention_dim": configs["text_encoder"]["hidden_size"],
+        "t5_dim": configs["t5_encoder"]["d_model"],
+    }
+    with torch.device("meta"):
+        network = DFGN(**dims, **network_options(config))
+    return _sizes(network) | frozen.sizes(configs, ASSETS)
+
+
+def network_options(config: Config) -> dict[str, Any]:
+    """The fields of the configuration that are DFGN's; the widths of the texts' states are the encoders'."""
+    known = inspect.signature(DFGN.__init__).parameters
+    return {field.name: getattr(config, field.name) for field in fields(config) if field.name in known}
+
+
+def _sizes(network: DFGN) -> dict[str, int]:
+    trained = frozen.count(network)
+    return {"base": 0, "trainable": trained, "total": trained}
 
 
 def _check(config: Config) -> None:
@@ -364,7 +377,3 @@ def _shown_frames(masked: MaskedClips, drops_image: Sequence[bool]) -> Float[Ten
 
 def _as_json(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
-
-
-def _count(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())

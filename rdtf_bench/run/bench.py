@@ -1,6 +1,6 @@
 """What a run works on: the plan with its clips, weights and store. No torch, so that it costs nothing to make."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,13 @@ def cells_of(spec: TableSpec, scale: Scale, source: str | None, store: Path) -> 
     """The plan of a table, without writing data or checking weights: for `plan` and `show`."""
     data = datasets.identify(spec.dataset, source, scale.data, scale.clip.num_frames, store=store)
     return data, plan_cells(spec, scale, data, find_assets(scale))
+
+
+def roles_of(cells: Sequence[Cell]) -> list[str]:
+    """Which of the scale's weights these cells need."""
+    parts = [part for cell in cells for part in (cell.fit, *cell.scores.values()) if part is not None]
+    roles = {role for part in parts for role in part.get("assets", {})} | {"autoencoder"}
+    return sorted(roles | ({"frame_features"} if any(cell.fit is not None for cell in cells) else set()))
 
 
 def make_bench(

@@ -72,10 +72,19 @@ def write_latents(
     save_file({"latents": torch.cat(parts).contiguous()}, folder / "latents.safetensors")
 
 
-def write_features(folder: Path, frames_folder: Path, weights: Path, *, size_px: int, report: Report) -> None:
-    """What frame extraction by clustering looks at; EfficientNet-Lite0's features at the clip's own size."""
-    extractor = catalog.load("feature", "efficientnet").load(weights)
-    parts = [extractor.features(part, size_px=size_px).float() for part in _in_parts(frames_folder, report)]
+def write_features(
+    folder: Path,
+    frames_folder: Path,
+    network: str,
+    weights: Path,
+    *,
+    size_px: int,
+    device: torch.device,
+    report: Report,
+) -> None:
+    """What frame extraction by clustering looks at; `network` is a feature of the catalog."""
+    extractor = catalog.load("feature", network).load(weights, device)
+    parts = [extractor.features(part, size_px=size_px).float().cpu() for part in _in_parts(frames_folder, report)]
     save_file({"features": torch.cat(parts).contiguous()}, folder / "features.safetensors")
 
 

@@ -21,7 +21,7 @@ from rdtf_bench.core import assets as registry
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.store import Store
 from rdtf_bench.run import datasets, environment, record, worker
-from rdtf_bench.run.bench import Bench, find_assets, make_bench, plan_cells
+from rdtf_bench.run.bench import Bench, cells_of, find_assets, make_bench, plan_cells, roles_of
 from rdtf_bench.run.datasets import Dataset
 from rdtf_bench.run.progress import Display
 from rdtf_bench.run.record import Record
@@ -60,6 +60,9 @@ def run(
     store = Store(root.resolve())
     with _only_run_in(store.root):
         assets = find_assets(scale)
+        if any(asset.absent() for asset in assets.values()):  # before data are written or read
+            _, planned = cells_of(spec, scale, source, store.root)
+            registry.require_present(assets[role] for role in roles_of(planned))
         data = datasets.read(
             spec.dataset, source, scale.data, scale.clip.num_frames, store=store.root, skip_broken=skip_broken
         )
@@ -67,7 +70,7 @@ def run(
         bench = make_bench(spec, scale, data.identity, data.clips, assets, store)
         jobs = jobs_for(bench, cells)
         if jobs:
-            registry.verify(list(assets.values()))
+            registry.verify([assets[role] for role in roles_of(cells)])
         memory_gib = _run_jobs(jobs, bench, console, quiet=quiet)
         records = _records(spec, scale, data, bench, cells)
         wall_s = time.monotonic() - began_s

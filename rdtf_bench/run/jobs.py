@@ -12,6 +12,7 @@ import torch
 from diffusers import AutoencoderKL
 
 from rdtf_bench import catalog
+from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.core.metric import Score
 from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
 from rdtf_bench.run import clips as stored_clips
@@ -90,8 +91,10 @@ def prepare_features(bench: Bench, sink: Sink, job: str) -> None:
         lambda folder: stored_clips.write_features(
             folder,
             frames,
+            bench.scale.assets["frame_features"],
             bench.assets["frame_features"],
             size_px=bench.scale.clip.size_px,
+            device=_device(bench),
             report=Report(sink, job, "frame features"),
         ),
     )
@@ -206,6 +209,11 @@ def peak_memory_gib() -> float:
 
 
 def _device(bench: Bench) -> torch.device:
+    if bench.scale.device == "cuda" and not torch.cuda.is_available():
+        raise ProtocolError(
+            f"scale {bench.scale.name} runs on a CUDA device and this machine has none. Take one that does not: "
+            "--scale tiny"
+        )
     return torch.device(bench.scale.device)
 
 

@@ -1,0 +1,32 @@
+"""Parameter counts at full size, without any weights: the figures of spec and papers."""
+
+import pytest
+
+from rdtf_bench.core.errors import ProtocolError, UnknownNameError
+from rdtf_bench.run.sizes import sizes
+from rdtf_bench.spec.load import load_scale
+
+
+def test_rdtf_at_paper_scale_counts_what_is_published() -> None:
+    counts = sizes("rdtf", load_scale("paper"))
+    assert counts == {
+        "base": 0,
+        "trainable": 960_118_452,
+        "total": 960_118_452,
+        "autoencoder": 83_653_863,
+        "text_encoder": 352_984_064,
+        "t5_encoder": 109_628_544,
+    }
+
+
+def test_a_scale_decides_the_size() -> None:
+    assert sizes("rdtf", load_scale("tiny"))["total"] < 5e6
+    assert 1e8 < sizes("rdtf", load_scale("gpu"))["total"] < 9e8
+
+
+def test_an_unknown_method_and_one_that_the_scale_leaves_out_are_named() -> None:
+    scale = load_scale("tiny")
+    with pytest.raises(UnknownNameError, match="Did you mean 'rdtf'"):
+        sizes("rdft", scale)
+    with pytest.raises(ProtocolError, match="methods has no 'simda'"):
+        sizes("simda", scale.model_copy(update={"methods": {"rdtf": scale.methods["rdtf"]}}))
