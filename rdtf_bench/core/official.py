@@ -82,4 +82,21 @@ OFFICIAL = {
         licence="MIT",
         files={"": None},
     ),
+    "i3d-k400": Official(
+        source="https://github.com/songweige/TATS (tats/fvd/i3d_pretrained_400.pt, VideoGPT's conversion of the tf-hub "
+        "module deepmind/i3d-kinetics-400/1)",
+        licence="Apache-2.0",
+        files={"": None},
+    ),
+    "i3d-k400-torchscript": Official(
+        source="https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt (StyleGAN-V, from the same module; "
+        "also https://huggingface.co/flateon/FVD-I3D-torchscript)",
+        licence="Apache-2.0",
+        files={"": None},
+    ),
+    "faster-vqa": Official(
+        source="https://github.com/VQAssessment/FAST-VQA-and-FasterVQA (release v2.0.0, FAST_VQA_3D_1_1.pth)",
+        licence="MIT",
+        files={"": None},
+    ),
 }
