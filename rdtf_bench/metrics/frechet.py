@@ -1,23 +1,28 @@
 """Frechet distance between two sets of features (Heusel et al. 2017, arXiv:1706.08500, eq. 6); lower is better.
 
-Covariances divide by n - 1, everything is float64, and the trace of the root never forms a root: with A and B the
-centred features, tr((C_a C_b)^(1/2)) is the nuclear norm of A B^T / sqrt((n - 1)(m - 1)), exact at any rank.
+Covariances divide by n - ddof (1 unless a profile says 0), everything is float64, and the trace of the root never forms
+a root: with A and B the centred features, tr((C_a C_b)^(1/2)) is the nuclear norm of A B^T / sqrt((n - 1)(m - 1)),
+exact at any rank.
 """
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from rdtf_bench.core.errors import DataError
+from rdtf_bench.core.seeds import generator_for
 
 WELL_CONDITIONED = 1e-7
 """Smallest ratio of Cholesky pivots at which eigenvalues of the product still have 9 digits of the trace."""
+NUM_SIZES = 8
+"""Sample sizes between n / 2 and n to which FVD-infinity fits its line."""
 
 
-def frechet_distance(*, fake: Float[Tensor, "N D"], real: Float[Tensor, "M _"]) -> float:
+def frechet_distance(*, fake: Float[Tensor, "N D"], real: Float[Tensor, "M _"], ddof: int = 1) -> float:
     """|mu_a - mu_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)) of feature matrices, one row a clip; at least 0.
 
     Raises DataError for fewer than 2 rows, for NaN or infinite features, and where the sets differ in D.
@@ -25,16 +30,17 @@ def frechet_distance(*, fake: Float[Tensor, "N D"], real: Float[Tensor, "M _"]) 
     fake, real = _checked(fake=fake, real=real)
     shift = (fake.mean(0) - real.mean(0)).square().sum()
     fake, real = fake - fake.mean(0), real - real.mean(0)
-    spread = fake.square().sum() / (len(fake) - 1) + real.square().sum() / (len(real) - 1)
+    num_fake, num_real = len(fake) - ddof, len(real) - ddof
+    spread = fake.square().sum() / num_fake + real.square().sum() / num_real
     if min(len(fake), len(real)) <= fake.shape[1]:
-        root = _nuclear_norm(fake @ real.T, len(fake), len(real))
+        root = _nuclear_norm(fake @ real.T) / math.sqrt(num_fake * num_real)
     else:
-        root = _trace_of_root(fake.T @ fake / (len(fake) - 1), real.T @ real / (len(real) - 1))
+        root = _trace_of_root(fake.T @ fake / num_fake, real.T @ real / num_real)
     return _distance(shift, spread, root)
 
 
 def without_each_group(
-    *, fake: Float[Tensor, "N D"], real: Float[Tensor, "M _"], groups: Sequence[int]
+    *, fake: Float[Tensor, "N D"], real: Float[Tensor, "M _"], groups: Sequence[int], ddof: int = 1
 ) -> tuple[float, ...]:
     """The distance with the clips of each group left out of both sets, in the order of the groups' numbers.
 
@@ -44,14 +50,86 @@ def without_each_group(
     if not len(fake) == len(real) == len(groups):
         raise DataError(f"{len(fake)} fake and {len(real)} real clips cannot share {len(groups)} group numbers")
     number = torch.tensor(groups)
-    sides = _Products(fake, real)
+    sides = _Products(fake, real, ddof)
     return tuple(sides.distance(number != group) for group in sorted(set(groups)))
+
+
+def frechet_infinity(*, fake: Float[Tensor, "N D"], real: Float[Tensor, "M _"], ddof: int = 1) -> float:
+    """The distance at infinitely many clips: a line in 1 / n through random subsets of n / 2 to n of both sets.
+
+    Chong and Forsyth 2020, arXiv:1911.07023. The bias is that line only where n is well above the number of features:
+    DataError below 2 D, where the answer would mean nothing. It may be below 0.
+    """
+    fake, real = _checked(fake=fake, real=real)
+    count, width = min(len(fake), len(real)), fake.shape[1]
+    if count < 2 * width:
+        raise DataError(
+            f"FVD-infinity of {width} features needs at least {2 * width} clips on each side, there are {count}: give "
+            "more clips, or report the distance at this n"
+        )
+    order = {name: torch.randperm(len(x), generator=generator_for("FVD-infinity", name, len(x))) for name, x in
+             (("fake", fake), ("real", real))}  # fmt: skip
+    sizes = torch.linspace(count / 2, count, NUM_SIZES).round().long().tolist()
+    values = [
+        frechet_distance(fake=fake[order["fake"][:size]], real=real[order["real"][:size]], ddof=ddof) for size in sizes
+    ]
+    line = torch.tensor([[1.0, 1 / size] for size in sizes], dtype=torch.float64)
+    return float(torch.linalg.lstsq(line, torch.tensor(values, dtype=torch.float64)[:, None]).solution[0])
+
+
+def noise_floor(real: Float[Tensor, "N D"], *, count: int | None = None, ddof: int = 1) -> float:
+    """The distance of two disjoint random sets of `count` real clips: what no difference below it can be told from.
+
+    `count` should be the n of the distance beside it; None takes halves, the most there is.
+    """
+    count = len(real) // 2 if count is None else count
+    if 2 * count > len(real):
+        raise DataError(f"a noise floor at n {count} needs {2 * count} real clips, there are {len(real)}")
+    order = torch.randperm(len(real), generator=generator_for("noise floor", len(real)))
+    return frechet_distance(fake=real[order[:count]], real=real[order[count : 2 * count]], ddof=ddof)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moments:
+    """What is left of features when there are too many to keep."""
+
+    count: int
+    mean: Float[Tensor, " D"]
+    scatter: Float[Tensor, "D D"]  # sum of outer products about the mean
+
+    @classmethod
+    def of(cls, features: Float[Tensor, "N D"]) -> "Moments":
+        features = features.double()
+        mean = features.mean(0) if len(features) else features.new_zeros(features.shape[1])
+        return cls(count=len(features), mean=mean, scatter=(features - mean).T @ (features - mean))
+
+    def merged(self, other: "Moments") -> "Moments":
+        """Of both sets together, without the cancellation of raw second moments (Chan, Golub and LeVeque 1979)."""
+        count = self.count + other.count
+        gap = other.mean - self.mean
+        share = other.count / max(count, 1)
+        return Moments(
+            count=count,
+            mean=self.mean + gap * share,
+            scatter=self.scatter + other.scatter + gap.outer(gap) * (self.count * share),
+        )
+
+
+def frechet_of_moments(*, fake: Moments, real: Moments, ddof: int = 1) -> float:
+    for name, moments in (("fake", fake), ("real", real)):
+        if moments.count < 2:
+            raise DataError(f"{name}: a Frechet distance needs at least 2 clips, there is {moments.count}")
+        if not bool(moments.scatter.isfinite().all()):
+            raise DataError(f"{name}: there are features that are NaN or infinite")
+    a, b = fake.scatter / (fake.count - ddof), real.scatter / (real.count - ddof)
+    return _distance((fake.mean - real.mean).square().sum(), a.trace() + b.trace(), _trace_of_root(a, b))
 
 
 class _Products:
     """Products of the features centred once, from which any subset of the clips is evaluated."""
 
-    def __init__(self, fake: Float[Tensor, "N D"], real: Float[Tensor, "N D"]) -> None:
+    def __init__(self, fake: Float[Tensor, "N D"], real: Float[Tensor, "N D"], ddof: int) -> None:
+        self.ddof = ddof
         self.shift = fake.mean(0) - real.mean(0)
         self.fake, self.real = fake - fake.mean(0), real - real.mean(0)
         self.squares = self.fake.square().sum(1) + self.real.square().sum(1)
@@ -64,7 +142,7 @@ class _Products:
             raise DataError(f"a group of {len(keep) - count} of {len(keep)} clips leaves too few; use more groups")
         fake_mean, real_mean = self.fake[keep].mean(0), self.real[keep].mean(0)
         centre = fake_mean.square().sum() + real_mean.square().sum()
-        spread = (self.squares[keep].sum() - count * centre) / (count - 1)
+        spread = (self.squares[keep].sum() - count * centre) / (count - self.ddof)
         shift = (self.shift + fake_mean - real_mean).square().sum()
         return _distance(shift, spread, self._root(keep, count))
 
@@ -72,13 +150,14 @@ class _Products:
         if self.cross is not None:
             cross = self.cross[keep][:, keep]
             cross = cross - cross.mean(0) - cross.mean(1, keepdim=True) + cross.mean()
-            return _nuclear_norm(cross, count, count)
-        return _trace_of_root(torch.cov(self.fake[keep].T), torch.cov(self.real[keep].T))
+            return _nuclear_norm(cross) / (count - self.ddof)
+        fake, real = (torch.cov(side[keep].T, correction=self.ddof) for side in (self.fake, self.real))
+        return _trace_of_root(fake, real)
 
 
-def _nuclear_norm(cross: Float[Tensor, "N M"], num_fake: int, num_real: int) -> Float[Tensor, ""]:
+def _nuclear_norm(cross: Float[Tensor, "N M"]) -> Float[Tensor, ""]:
     norm: Tensor = torch.linalg.svdvals(cross).sum()
-    return norm / math.sqrt((num_fake - 1) * (num_real - 1))
+    return norm
 
 
 def _trace_of_root(a: Float[Tensor, "D D"], b: Float[Tensor, "D D"]) -> Float[Tensor, ""]:

@@ -12,7 +12,14 @@ from torch import Tensor
 from torchmetrics.image.fid import _compute_fid
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.metrics.frechet import frechet_distance, without_each_group
+from rdtf_bench.metrics.frechet import (
+    Moments,
+    frechet_distance,
+    frechet_infinity,
+    frechet_of_moments,
+    noise_floor,
+    without_each_group,
+)
 
 PARITY = Path(__file__).parents[2].parent / "shared" / "parity"
 
@@ -166,3 +173,74 @@ def test_reference_vectors() -> None:
         # 1e-9: every correct float64 method agrees to that at full rank, and only the exact ones below it
         expected = case["nuclear_norm_reference"]
         assert frechet_distance(fake=fake, real=real) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+def test_dividing_by_n_is_what_other_programs_do(parity: Any) -> None:
+    features = parity.recipe.features
+    for case in parity.vectors("frechet.pt")["cases"].values():
+        fake, real = (features(*arguments) for arguments in case["args"])
+        # theirs goes through a root of a singular product, which is good to 7e-7 of the covariance term only
+        expected = case["cdfvd_biased_cov"]
+        assert frechet_distance(fake=fake, real=real, ddof=0) == pytest.approx(expected, rel=2e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize(("n", "d"), [(24, 60), (60, 8)])
+def test_groups_are_left_out_under_either_covariance(n: int, d: int) -> None:
+    a, b = draw(n, d, 13, mean=0.3), draw(n, d, 14)
+    groups = [i % 6 for i in range(n)]
+    kept = torch.tensor(groups) != 2
+    alone = frechet_distance(fake=a[kept], real=b[kept], ddof=0)
+    assert without_each_group(fake=a, real=b, groups=groups, ddof=0)[2] == pytest.approx(alone, rel=1e-10)
+
+
+# ---- moments
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e5])
+def test_merged_moments_are_those_of_the_whole(offset: float) -> None:
+    a, b = draw(300, 12, 30, mean=0.4) + offset, draw(200, 12, 31) + offset
+    merged = Moments.of(a[:1]).merged(Moments.of(a[1:40])).merged(Moments.of(a[40:40])).merged(Moments.of(a[40:]))
+    assert merged.count == 300
+    found = frechet_of_moments(fake=merged, real=Moments.of(b))
+    # 1e5 in float64 leaves 11 digits of features of size 1
+    assert found == pytest.approx(frechet_distance(fake=a, real=b), rel=1e-9 if offset == 0 else 1e-7)
+
+
+def test_moments_of_too_few_or_broken_features_are_refused() -> None:
+    good, bad = Moments.of(draw(9, 3, 32)), draw(9, 3, 33)
+    bad[2, 1] = float("inf")
+    with pytest.raises(DataError, match=r"real: .* at least 2 clips, there is 1"):
+        frechet_of_moments(fake=good, real=Moments.of(draw(1, 3, 34)))
+    with pytest.raises(DataError, match="fake: there are features that are NaN"):
+        frechet_of_moments(fake=Moments.of(bad), real=good)
+
+
+# ---- infinitely many clips, and the floor
+
+
+def test_infinity_takes_the_bias_off() -> None:
+    d, n = 16, 160
+    pairs = [(draw(n, d, 40 + i), draw(n, d, 140 + i)) for i in range(30)]
+    plain = [frechet_distance(fake=a, real=b) for a, b in pairs]
+    extrapolated = [frechet_infinity(fake=a, real=b) for a, b in pairs]
+    # equal distributions: the truth is 0, and the plain distance is its bias alone
+    mean_plain, mean_extrapolated = sum(plain) / 30, sum(extrapolated) / 30
+    assert min(plain) > 0
+    assert abs(mean_extrapolated) < 0.2 * mean_plain
+
+
+def test_infinity_is_refused_below_twice_the_features() -> None:
+    with pytest.raises(DataError, match="at least 32 clips on each side, there are 31"):
+        frechet_infinity(fake=draw(31, 16, 41), real=draw(500, 16, 42))
+    assert frechet_infinity(fake=draw(32, 16, 41), real=draw(500, 16, 42)) < frechet_distance(
+        fake=draw(32, 16, 41), real=draw(500, 16, 42)
+    )
+
+
+def test_the_noise_floor_is_two_halves_of_the_real_set() -> None:
+    real = draw(80, 6, 43)
+    floor = noise_floor(real)
+    assert floor == noise_floor(real, count=40)
+    assert 0 < floor < noise_floor(real, count=10)  # fewer clips, more bias
+    with pytest.raises(DataError, match="n 50 needs 100 real clips, there are 80"):
+        noise_floor(real, count=50)

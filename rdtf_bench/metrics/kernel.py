@@ -1,0 +1,58 @@
+"""Kernel video distance: the unbiased maximum mean discrepancy of two sets of features (Binkowski et al. 2018).
+
+Polynomial kernel (x . y / D + 1)^3, arXiv:1801.01401, sec. 4. Its expected value does not depend on the number of
+clips and is 0 for equal distributions, so that a value may be below 0; it is the companion of a Frechet distance where
+clips are few. The kernel does not forget a common shift of all features: never compare it across networks.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from rdtf_bench.core.errors import DataError
+
+DEGREE = 3
+
+
+def kernel_distance(*, fake: Float[Tensor, "N D"], real: Float[Tensor, "M D"]) -> float:
+    """Over all pairs of clips; DataError for fewer than 2 clips and for features that are NaN or infinite."""
+    kernels = _Kernels(fake, real)
+    return kernels.distance(torch.ones(len(fake), dtype=torch.bool), torch.ones(len(real), dtype=torch.bool))
+
+
+def kernel_without_each_group(
+    *, fake: Float[Tensor, "N D"], real: Float[Tensor, "N D"], groups: Sequence[int]
+) -> tuple[float, ...]:
+    """The distance with the clips of each group left out of both sets, for its interval."""
+    if not len(fake) == len(real) == len(groups):
+        raise DataError(f"{len(fake)} fake and {len(real)} real clips cannot share {len(groups)} group numbers")
+    kernels, number = _Kernels(fake, real), torch.tensor(groups)
+    return tuple(kernels.distance(number != group, number != group) for group in sorted(set(groups)))
+
+
+class _Kernels:
+    def __init__(self, fake: Float[Tensor, "N D"], real: Float[Tensor, "M D"]) -> None:
+        for name, features in (("fake", fake), ("real", real)):
+            if len(features) < 2:
+                raise DataError(f"{name}: a kernel distance needs at least 2 clips, there is {len(features)}")
+            finite = features.isfinite().all(1)
+            if not bool(finite.all()):
+                raise DataError(f"{name}: the features of clip {int(finite.int().argmin())} are NaN or infinite")
+        fake, real = fake.double(), real.double()
+        self.fake, self.real, self.cross = _kernel(fake, fake), _kernel(real, real), _kernel(fake, real)
+
+    def distance(self, fake: Bool[Tensor, " N"], real: Bool[Tensor, " M"]) -> float:
+        cross = self.cross[fake][:, real].mean()
+        return float(_mean_of_pairs(self.fake[fake][:, fake]) + _mean_of_pairs(self.real[real][:, real]) - 2 * cross)
+
+
+def _kernel(a: Float[Tensor, "N D"], b: Float[Tensor, "M D"]) -> Float[Tensor, "N M"]:
+    return (a @ b.T / a.shape[1] + 1) ** DEGREE
+
+
+def _mean_of_pairs(kernel: Float[Tensor, "N N"]) -> Float[Tensor, ""]:
+    """Of different clips: a clip with itself is what makes the plain mean biased."""
+    count = len(kernel)
+    return (kernel.sum() - kernel.diagonal().sum()) / (count * (count - 1))
