@@ -1,6 +1,7 @@
-"""Pixels of an animation: Pillow, on white, at the suite's size."""
+"""Pixels of an animation, on white: images by Pillow, videos by PyAV."""
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +11,33 @@ from PIL import Image
 from torch import Tensor
 
 from rdtf_bench.core.errors import DataError
+from rdtf_bench.data.animations import VIDEO_SUFFIXES, Animation, open_video
 from rdtf_bench.data.frames import equal_intervals
 from rdtf_bench.data.inspection import UNREADABLE, first_frame
 
 WHITE = (255, 255, 255, 255)
+Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]  # H W C
+
+
+def decode_animation(clip: Animation, indices: Sequence[int], *, size_px: int | None) -> UInt8[Tensor, "F C H W"]:
+    """Frames of a clip of any kind, resized as by `decode`; without a size as they are."""
+    if clip.frames:
+        pixels = [_still(clip.frames[number], size_px) for number in indices]
+    elif clip.path.suffix.lower() in VIDEO_SUFFIXES:
+        pixels = _video_frames(clip, indices, size_px)
+    else:
+        return decode(clip.path, size_px=size_px, indices=indices)
+    return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
 
 
 def decode(
-    path: Path, *, size_px: int, indices: Sequence[int] | None = None, most: int | None = None
+    path: Path, *, size_px: int | None, indices: Sequence[int] | None = None, most: int | None = None
 ) -> UInt8[Tensor, "F C H W"]:
     """Frames `indices` in the order given (repeats allowed), or all frames, or `most` of them at equal intervals.
 
     Transparent pixels become white; a frame is stretched to a square of `size_px` with Pillow's antialiased bicubic
     filter, its aspect ratio ignored, as the paper's released loader does (mails9523/mails9523.github.io@de717c7).
+    Without a size it stays as it is.
     Raises DataError for a file that cannot be decoded or has not so many frames.
     """
     try:
@@ -43,12 +58,44 @@ def decode(
     return torch.from_numpy(np.stack([pixels[number] for number in indices])).permute(0, 3, 1, 2).contiguous()
 
 
-def _frame(image: Image.Image, number: int, size_px: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def _frame(image: Image.Image, number: int, size_px: int | None) -> Pixels:
     image.seek(number)  # called in ascending order: going back would decode the file again
+    return _on_white(image, size_px)
+
+
+def _still(path: Path, size_px: int | None) -> Pixels:
+    try:
+        with Image.open(path) as image:
+            return _on_white(image, size_px)
+    except UNREADABLE as fault:
+        raise DataError(f"{path}: cannot be decoded: {fault}") from fault
+
+
+def _video_frames(clip: Animation, indices: Sequence[int], size_px: int | None) -> list[Pixels]:
+    """Decoded from the start: seeking in a video finds key frames only, and these are short."""
+    import av
+
+    pixels = {}
+    try:
+        with open_video(clip.path) as container:
+            for number, frame in enumerate(islice(container.decode(video=0), max(indices) + 1)):
+                if number in indices:
+                    pixels[number] = _resized(Image.fromarray(frame.to_ndarray(format="rgb24")), size_px)
+    except av.FFmpegError as fault:
+        raise DataError(f"{clip.path}: cannot be decoded: {fault}") from fault
+    if missing := set(indices) - set(pixels):
+        raise DataError(f"{clip.path}: frame {min(missing)} could not be decoded: has the file changed?")
+    return [pixels[number] for number in indices]
+
+
+def _on_white(image: Image.Image, size_px: int | None) -> Pixels:
     drawn = image.convert("RGBA")  # per frame: a GIF's first frame is a palette image, the others need not be
     page = Image.new("RGBA", drawn.size, WHITE)
     page.alpha_composite(drawn)
-    flat = page.convert("RGB")
-    if flat.size != (size_px, size_px):
+    return _resized(page.convert("RGB"), size_px)
+
+
+def _resized(flat: Image.Image, size_px: int | None) -> Pixels:
+    if size_px is not None and flat.size != (size_px, size_px):
         flat = flat.resize((size_px, size_px), Image.Resampling.BICUBIC)
     return np.asarray(flat)

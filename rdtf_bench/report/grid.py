@@ -91,16 +91,18 @@ def digits_for(numbers: Sequence[Number]) -> Digits:
         return Digits(factor=1e-9 if billions else 1e-6, decimals=2, suffix=" B" if billions else " M")
     if numbers[0].unit == "s":
         factor, suffix = (1e3, " ms") if largest < 1 else (1.0, " s")
-        return Digits(factor=factor, decimals=_decimals(largest * factor), suffix=suffix)
-    return Digits(factor=1.0, decimals=_decimals(largest), suffix="")
+        return Digits(factor=factor, decimals=decimals_for(largest * factor), suffix=suffix)
+    return Digits(factor=1.0, decimals=decimals_for(largest), suffix="")
 
 
-def _decimals(largest: float) -> int:
+def decimals_for(largest: float) -> int:
     """
-    >>> [_decimals(value) for value in (0.0, 0.0412, 0.512, 4.13, 41.3, 451.8)]
+    >>> [decimals_for(value) for value in (0.0, 0.0412, 0.512, 4.13, 41.3, 451.8)]
     [3, 4, 3, 2, 1, 1]
+    >>> decimals_for(1.4e-12)  # the last bits of a distance of 0
+    6
     """
-    return max(1, 2 - math.floor(math.log10(largest))) if largest > 0 else 3
+    return min(6, max(1, 2 - math.floor(math.log10(largest)))) if largest > 0 else 3
 
 
 def _column(

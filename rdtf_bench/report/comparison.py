@@ -1,0 +1,76 @@
+"""Scores of one folder of clips against another, as text and as rows."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rdtf_bench.core.errors import StoreError
+from rdtf_bench.core.store import write_text
+from rdtf_bench.report.footer import FEW_CLIPS
+from rdtf_bench.report.grid import decimals_for
+from rdtf_bench.run.compare import Comparison
+from rdtf_bench.run.record import ScoreRecord
+
+
+def rows(found: Comparison) -> list[dict[str, Any]]:
+    """One row a metric, with what decided it."""
+    clips = {
+        "fake": str(found.fake),
+        "real": str(found.real),
+        "num_frames": found.num_frames,
+        "width_px": found.width_px,
+        "height_px": found.height_px,
+    }
+    return [
+        {
+            "metric": name,
+            "yardstick": score.yardstick,
+            "value": score.value,
+            "ci_low": score.ci_low,
+            "ci_high": score.ci_high,
+            "n": score.n,
+            "unit": score.unit,
+            "higher_is_better": score.higher_is_better,
+            **clips,
+        }
+        for name, score in found.scores.items()
+    ]
+
+
+def write(found: Comparison, path: Path) -> None:
+    try:
+        write_text(path, json.dumps(rows(found), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    except OSError as fault:
+        raise StoreError(f"{path}: cannot be written: {fault.strerror}") from fault
+
+
+def text(found: Comparison) -> str:
+    head = ("", "value", "95 % interval", "n", "yardstick")
+    table = [head, *(_line(score) for score in found.scores.values())]
+    widths = [max(len(line[column]) for line in table) for column in range(len(head))]
+    lines = ["  ".join(_aligned(line, widths)).rstrip() for line in table]
+    sides = [f"{side} ({count} clips)" for side, count in ((found.fake, found.num_fake), (found.real, found.num_real))]
+    shape = f"{found.num_frames} frames of {found.width_px}x{found.height_px} px"
+    said = [f"{' against '.join(sides)}: {shape}", "", *lines, ""]
+    fewest = min(score.n for score in found.scores.values())
+    if fewest < FEW_CLIPS:
+        said.append(f"WARNING: n = {fewest}. Below {FEW_CLIPS}, distances between sets carry much bias and noise.")
+    said.append("95 % interval = value ± 1.96 delete-a-group jackknife deviations, for the expected value at this n.")
+    return "\n".join([*said, *found.notes])
+
+
+def _line(score: ScoreRecord) -> tuple[str, ...]:
+    places = decimals_for(abs(score.value))
+    low, high = (f"{end:.{places}f}" for end in (score.ci_low, score.ci_high))
+    arrow = "↑" if score.higher_is_better else "↓"
+    return f"{score.label} {arrow}", f"{score.value:.{places}f}", f"[{low}, {high}]", str(score.n), score.yardstick
+
+
+def _aligned(line: tuple[str, ...], widths: list[int]) -> list[str]:
+    """Words to the left, numbers to the right."""
+    first, *numbers, last = line
+    return [
+        first.ljust(widths[0]),
+        *(word.rjust(width) for word, width in zip(numbers, widths[1:-1], strict=True)),
+        last,
+    ]

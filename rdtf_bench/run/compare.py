@@ -1,0 +1,239 @@
+"""Two folders of clips -> scores with their intervals, without a protocol, a plan or a store.
+
+What can be wrong with the folders is found before any network is loaded.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from rdtf_bench import catalog
+from rdtf_bench.core import assets as registry
+from rdtf_bench.core import intervals
+from rdtf_bench.core.errors import DataError, unknown_name
+from rdtf_bench.core.metric import Metric
+from rdtf_bench.core.seeds import seed_for
+from rdtf_bench.core.store import key_of
+from rdtf_bench.core.video import VideoU8
+from rdtf_bench.run.progress import Report, Sink
+from rdtf_bench.run.record import ScoreRecord
+from rdtf_bench.run.score import CLIPS_AT_ONCE, build_metric, to_record
+from rdtf_bench.spec.schema import Scale
+
+FEWEST = 2
+"""Clips without which there is no interval, whatever the metric."""
+
+
+@runtime_checkable
+class Clip(Protocol):
+    """What data/animations finds."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def width_px(self) -> int: ...
+
+    @property
+    def height_px(self) -> int: ...
+
+
+Decode = Callable[[Clip], UInt8[Tensor, "F C H W"]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What was looked at, and what came of it."""
+
+    fake: Path
+    real: Path
+    num_fake: int
+    num_real: int
+    num_frames: int
+    width_px: int
+    height_px: int
+    scores: dict[str, ScoreRecord]
+    notes: tuple[str, ...]  # clips and metrics left out, and how clips were paired
+
+
+def metric_names() -> list[str]:
+    """Metrics of clips; parameters and seconds are of networks."""
+    names = dict.fromkeys((*catalog.METRICS, *catalog.names("metric")))  # in the order of the paper's table
+    return [name for name in names if "fake" in _facts(name)["USES"]]
+
+
+def compare(
+    scale: Scale,
+    *,
+    fake: Path,
+    real: Path,
+    captions: Path | None,
+    metrics: Sequence[str] | None,
+    num_frames: int | None,
+    size_px: int | None,
+    sink: Sink,
+) -> Comparison:
+    """Score the clips of `fake` against those of `real` by the metrics and networks of a scale.
+
+    Without `metrics`: all of them, those that need captions only where there are captions.
+    """
+    chosen = _chosen(metrics, with_captions=captions is not None)
+    animations = catalog.load("reader", "animations")
+    fakes: Sequence[Clip] = animations.find(fake)
+    reals: Sequence[Clip] = animations.find(real)
+    _require_enough(chosen, {fake: fakes, real: reals})
+    shape = animations.common_shape((*fakes, *reals), num_frames=num_frames, size_px=size_px)
+    texts = animations.read_captions(captions, fakes) if captions else {}
+    pairs = _pairs(fakes, reals)
+    looking = _Looking(chosen, scale, lambda clip: animations.decode(clip, shape))
+    seen_fake = looking.at(fakes, chosen, Report(sink, "score", "generated clips"))
+    of_both = [name for name in chosen if "real" in _uses(name)]
+    seen_real = looking.at(reals, of_both, Report(sink, "score", "real clips"))
+    scores = {}
+    for name in chosen:
+        ours, theirs, ids = seen_fake[name], seen_fake[name], [clip.id for clip in fakes]
+        if name in seen_real:
+            ours, theirs = ours[[i for i, _ in pairs]], seen_real[name][[j for _, j in pairs]]
+            ids = [fakes[i].id for i, _ in pairs]
+        scores[name] = looking.score(name, fake=ours, real=theirs, ids=ids, captions=[texts.get(i, i) for i in ids])
+    return Comparison(
+        fake=fake,
+        real=real,
+        num_fake=len(fakes),
+        num_real=len(reals),
+        num_frames=shape.num_frames,
+        width_px=size_px or fakes[0].width_px,
+        height_px=size_px or fakes[0].height_px,
+        scores=scores,
+        notes=tuple(_notes(chosen, metrics, fakes, reals)),
+    )
+
+
+class _Looking:
+    """The metrics of a comparison; networks are loaded and verified once."""
+
+    def __init__(self, metrics: Sequence[str], scale: Scale, decode: Decode) -> None:
+        assets = {role: registry.find(name) for role, name in scale.assets.items()}
+        used = {role: assets[role] for name in metrics for role in _facts(name)["ASSETS"]}
+        registry.require_present(used.values())
+        registry.verify(list(used.values()))
+        device = torch.device(scale.device)
+        self._decode = decode
+        self._identities = {name: _identity(name, scale, used) for name in metrics}
+        places = {role: asset.path for role, asset in used.items()}
+        self.metrics: Mapping[str, Metric] = {
+            name: build_metric(identity, places, device) for name, identity in self._identities.items()
+        }
+
+    def at(self, clips: Sequence[Clip], metrics: Sequence[str], report: Report) -> dict[str, Float[Tensor, "N ..."]]:
+        """Each metric's observations of the clips; the next clips are decoded while the networks look at these."""
+        seen: dict[str, list[Tensor]] = {name: [] for name in metrics}
+        for start, video in self._batches(clips) if metrics else ():
+            ids = [clip.id for clip in clips[start : start + len(video)]]
+            for name in metrics:
+                seen[name].append(self.metrics[name].observe(video, ids).cpu())
+            report.advance(start + len(video), len(clips))
+        return {name: torch.cat(parts) for name, parts in seen.items()}
+
+    def score(
+        self,
+        name: str,
+        *,
+        fake: Float[Tensor, "N ..."],
+        real: Float[Tensor, "N ..."],
+        ids: Sequence[str],
+        captions: Sequence[str],
+    ) -> ScoreRecord:
+        groups = catalog.load("statistic", "groups").groups(ids, captions)
+        metric = self.metrics[name]
+        result = metric.score(fake=fake, real=real, captions=captions, groups=groups)
+        low, high = intervals.interval(result.value, result.without_group)
+        return to_record(name, result, low, high, metric.yardstick, key_of(self._identities[name]))
+
+    def _batches(self, clips: Sequence[Clip]) -> Iterator[tuple[int, VideoU8]]:
+        def read(start: int) -> VideoU8:
+            return torch.stack([self._decode(clip) for clip in clips[start : start + CLIPS_AT_ONCE]])
+
+        starts = range(0, len(clips), CLIPS_AT_ONCE)
+        with ThreadPoolExecutor(max_workers=1) as reader:
+            coming = reader.submit(read, 0)
+            for start in starts:
+                video = coming.result()
+                if start + CLIPS_AT_ONCE < len(clips):
+                    coming = reader.submit(read, start + CLIPS_AT_ONCE)
+                yield start, video
+
+
+def _chosen(asked: Sequence[str] | None, *, with_captions: bool) -> list[str]:
+    known = metric_names()
+    if asked is None:
+        return [name for name in known if with_captions or "captions" not in _uses(name)]
+    for name in asked:
+        if name not in known:
+            raise unknown_name("metric of clips", name, known)
+    needing = [name for name in asked if "captions" in _uses(name)]
+    if needing and not with_captions:
+        raise DataError(f"{', '.join(needing)}: needs a caption of every generated clip. Name their file: --captions")
+    return list(dict.fromkeys(asked))
+
+
+def _require_enough(metrics: Sequence[str], folders: Mapping[Path, Sequence[Clip]]) -> None:
+    fewest = max(FEWEST, *(_facts(name)["MIN_CLIPS"] for name in metrics))
+    for folder, clips in folders.items():
+        if len(clips) < fewest:
+            raise DataError(f"{folder}: too few clips: {len(clips)}. {', '.join(metrics)} need at least {fewest}.")
+
+
+def _pairs(fakes: Sequence[Clip], reals: Sequence[Clip]) -> list[tuple[int, int]]:
+    """Places of equally many clips of both, for distances between sets: a distance is biased by n.
+
+    Clips of one id are a pair where all clips of the smaller folder have one. Else both are taken by a hash of the id.
+    """
+    at = {clip.id: place for place, clip in enumerate(reals)}
+    shared = [(place, at[clip.id]) for place, clip in enumerate(fakes) if clip.id in at]
+    count = min(len(fakes), len(reals))
+    if len(shared) == count:
+        return shared
+    return list(zip(_drawn(fakes, count), _drawn(reals, count), strict=True))
+
+
+def _drawn(clips: Sequence[Clip], count: int) -> list[int]:
+    by_hash = sorted(range(len(clips)), key=lambda place: seed_for(clips[place].id, "chosen"))
+    return sorted(by_hash[:count])
+
+
+def _identity(name: str, scale: Scale, assets: Mapping[str, registry.Asset]) -> dict[str, Any]:
+    facts = _facts(name)
+    return {
+        "metric": name,
+        "version": facts["VERSION"],
+        "options": dict(scale.metrics.get(name, {})),
+        "assets": {role: assets[role].digest for role in facts["ASSETS"]},
+    }
+
+
+def _notes(
+    chosen: Sequence[str], asked: Sequence[str] | None, fakes: Sequence[Clip], reals: Sequence[Clip]
+) -> Iterator[str]:
+    distances = ", ".join(_facts(name)["LABEL"] for name in chosen if "real" in _uses(name))
+    if distances and len(fakes) != len(reals):
+        fewer, more = sorted((len(fakes), len(reals)))
+        which = "generated" if len(fakes) > len(reals) else "real"
+        yield f"{distances}: {fewer} of the {more} {which} clips, so that both sides have equally many."
+    if asked is None and (left := [name for name in metric_names() if name not in chosen]):
+        yield f"Not scored without captions (--captions FILE): {', '.join(left)}."
+
+
+def _facts(name: str) -> dict[str, Any]:
+    return catalog.constants("metric", name)
+
+
+def _uses(name: str) -> tuple[str, ...]:
+    uses: tuple[str, ...] = _facts(name)["USES"]
+    return uses

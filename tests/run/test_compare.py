@@ -1,0 +1,143 @@
+"""Two folders of clips, through the real networks of the tiny scale."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from rdtf_bench import cli
+from rdtf_bench.core.seeds import generator_for
+from rdtf_bench.data.animations import common_shape, decode, find
+from rdtf_bench.metrics.features import efficientnet
+from rdtf_bench.metrics.frechet import frechet_distance
+from rdtf_bench.metrics.fvd import EfficientNetClips
+
+Score = Callable[..., tuple[int, str]]
+
+
+def write_clips(
+    root: Path, count: int, *, seed: str, num_frames: int = 4, size: int = 24, suffix: str = ".png"
+) -> None:
+    """Noise that moves; APNG keeps every pixel."""
+    root.mkdir(parents=True)
+    for number in range(count):
+        noise = torch.randint(0, 256, (num_frames, size, size, 3), generator=generator_for(seed, number))
+        images = [Image.fromarray(frame.byte().numpy()) for frame in noise]
+        images[0].save(root / f"clip{number}{suffix}", save_all=True, append_images=images[1:], duration=100)
+
+
+@pytest.fixture
+def score(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Score:
+    """`rdtf-bench score --real real --fake fake ...` in a folder that holds both; its status and what it printed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*options: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["rdtf-bench", "score", "--real", "real", "--fake", "fake", *options])
+        status = 0
+        try:
+            cli.main()
+        except SystemExit as e:
+            status = int(e.code or 0)
+        out, err = capsys.readouterr()
+        return status, out + err
+
+    return run
+
+
+@pytest.fixture
+def two_folders(tmp_path: Path) -> Path:
+    write_clips(tmp_path / "real", 6, seed="real")
+    write_clips(tmp_path / "fake", 6, seed="fake")
+    rows = [{"file_name": f"clip{number}.png", "text": f"caption {number}"} for number in range(6)]
+    (tmp_path / "captions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path
+
+
+def test_every_metric_has_its_interval_n_and_yardstick(two_folders: Path, score: Score) -> None:
+    status, printed = score("--captions", "captions.jsonl", "--json", "scores.json")
+    rows = json.loads((two_folders / "scores.json").read_text())
+    assert status == 0
+    assert [(row["metric"], row["yardstick"], row["n"]) for row in rows] == [
+        ("fvd", "enet-lite0 64px", 6),
+        ("vqa", "toy-fast-vqa 8f 2x2", 6),
+        ("clip", "toy-clip", 6),
+    ]
+    assert all(row["ci_low"] < row["value"] < row["ci_high"] for row in rows)
+    assert all(f"{row['value']:.1f}"[:3] in printed for row in rows)
+    assert "6 clips" in printed
+    assert "4 frames of 24x24 px" in printed
+    network = EfficientNetClips(efficientnet.load(), size_px=64)
+    sides = []
+    for name in ("fake", "real"):
+        clips = find(two_folders / name)
+        shape = common_shape(clips, num_frames=None, size_px=None)
+        sides.append(network(torch.stack([decode(clip, shape) for clip in clips])))
+    # the same features by another batch composition
+    assert rows[0]["value"] == pytest.approx(frechet_distance(fake=sides[0], real=sides[1]), rel=1e-5)
+
+
+def test_a_folder_against_itself_is_at_distance_0(two_folders: Path, score: Score) -> None:
+    status, _ = score("--fake", str(two_folders / "real"), "--metrics", "fvd", "--json", "scores.json")
+    (row,) = json.loads((two_folders / "scores.json").read_text())
+    assert status == 0
+    assert row["value"] == pytest.approx(0, abs=1e-6)
+
+
+def test_of_more_real_clips_those_with_the_same_ids_are_taken(tmp_path: Path, score: Score) -> None:
+    write_clips(tmp_path / "real", 8, seed="real")
+    write_clips(tmp_path / "fake", 3, seed="real")  # the same pixels under the same names
+    status, printed = score("--metrics", "fvd", "--json", "scores.json")
+    (row,) = json.loads((tmp_path / "scores.json").read_text())
+    assert (status, row["n"]) == (0, 3)
+    assert row["value"] == pytest.approx(0, abs=1e-6)
+    assert "FVD: 3 of the 8 real clips" in printed
+
+
+def test_without_captions_what_needs_them_is_said_to_be_left_out(two_folders: Path, score: Score) -> None:
+    status, printed = score("--num-frames", "3", "--size", "16")
+    assert status == 0
+    assert "Not scored without captions (--captions FILE): clip." in printed
+    assert f"{two_folders.name}" not in printed
+    assert "3 frames of 16x16 px" in printed
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "said"),
+    [
+        (["--metrics", "fvd,vka"], 2, "there is no metric of clips 'vka'. Did you mean 'vqa'?"),
+        (["--metrics", "seconds"], 2, "Known: clip, fvd, vqa"),
+        (["--metrics", "clip"], 4, "clip: needs a caption of every generated clip. Name their file: --captions"),
+        (["--captions", "nowhere.jsonl"], 4, "nowhere.jsonl: cannot be read"),
+        (["--fake", "nowhere"], 4, "nowhere: there is no such folder"),
+        (["--num-frames", "5"], 4, "have fewer than 5 frames"),
+        (["--num-frames", "1"], 2, "--num-frames"),
+        (["--num-frame", "1"], 2, "No such option"),
+        (["--scale", "tinny"], 2, "Did you mean 'tiny'?"),
+        (["--fake", "longer"], 4, "clips differ in frames"),
+        (["--fake", "larger"], 4, "clips differ in pixels"),
+        (["--fake", "few"], 4, "few: too few clips: 1. fvd, vqa need at least 2."),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_users_fault_is_told_before_any_network_is_loaded(
+    options: list[str],
+    status: int,
+    said: str,
+    tmp_path: Path,
+    score: Score,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, count, num_frames, size in (("real", 2, 4, 8), ("fake", 2, 4, 8), ("few", 1, 4, 8)):
+        write_clips(tmp_path / name, count, seed=name, num_frames=num_frames, size=size)
+    write_clips(tmp_path / "longer", 2, seed="l", num_frames=5, size=8)
+    write_clips(tmp_path / "larger", 2, seed="l", num_frames=4, size=9)
+    monkeypatch.setattr("rdtf_bench.run.compare.build_metric", lambda *_: pytest.fail("a network was loaded"))
+    got, printed = score(*options)
+    assert got == status
+    assert said in printed
+    assert "Traceback" not in printed
