@@ -1,5 +1,6 @@
 """Control rows, the yardstick of every method: what the autoencoder alone makes of a still and of the true clip."""
 
+import torch
 from diffusers import AutoencoderKL
 from jaxtyping import Float
 from torch import Tensor
@@ -10,9 +11,14 @@ from rdtf_bench.diffusion.latents import decode, encode
 VERSION = 1
 
 
-def static(first_frames: Float[Tensor, "B C H W"], num_frames: int, autoencoder: AutoencoderKL) -> Video:
-    """The first frame through the autoencoder, repeated: a method that does not move gets this."""
-    return reconstruct(first_frames[:, None], autoencoder).repeat(1, num_frames, 1, 1, 1)
+def static(frames: Video, known: Float[Tensor, "B F"], autoencoder: AutoencoderKL) -> Video:
+    """Each frame's nearest known frame, the earlier of two, through the autoencoder: a method that does not move gets
+    this. From an image that is the first frame, repeated."""
+    places = torch.arange(known.shape[1], device=known.device)
+    distance = (places[:, None] - places).abs().expand(len(known), -1, -1)
+    unknown = ~known.bool()[:, None]
+    nearest = distance.masked_fill(unknown, len(places)).argmin(dim=2)
+    return reconstruct(frames, autoencoder)[torch.arange(len(known), device=known.device)[:, None], nearest]
 
 
 def reconstruct(video: Video, autoencoder: AutoencoderKL) -> Video:

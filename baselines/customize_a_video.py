@@ -5,6 +5,7 @@ Stage 2 trains the motion LoRA on clips while the absorber, now frozen, accounts
 discarded before sampling. There is no public code of the method; PEFT does the LoRA. README.md has what was chosen.
 """
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,16 +21,20 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from rdtf_bench.baselines.i2vgen_xl import adapter_files
-from rdtf_bench.baselines.i2vgen_xl.examples import Examples, collect
+from rdtf_bench.baselines.i2vgen_xl.counting import base_on_meta, count, denoiser_sizes, encoder_sizes
+from rdtf_bench.baselines.i2vgen_xl.examples import Examples
 from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
 from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL
 from rdtf_bench.core.method import OnStep, Training, TrainingClips
 from rdtf_bench.core.seeds import generator_for, seed_for
 from rdtf_bench.diffusion.masks import draw_known
 from rdtf_bench.diffusion.sampling import Latents
+from rdtf_bench.models.frozen import Configs
+from rdtf_bench.models.rdtf.sti import STI
 
 VERSION = 1
 ASSETS = ("autoencoder", "text_encoder", "image_encoder", "base")
+MORE_ASSETS = {("variant", "released"): ("t5_encoder",)}
 
 MOTION, ABSORBER = "motion", "absorber"
 _ATTENTION = r"\.transformer_blocks\.\d+\.attn[12]\.(to_q|to_k|to_v|to_out\.0)"
@@ -50,9 +55,9 @@ class Config(Conditioning):
 @contextmanager
 def without_temporal_layers(network: nn.Module) -> Iterator[None]:
     """Every temporal layer lets its input through, so that frames do not see each other."""
-    layers = [m for m in network.modules() if isinstance(m, TemporalConvLayer | TransformerTemporalModel)]
+    layers = [m for m in network.modules() if isinstance(m, TemporalConvLayer | STI | TransformerTemporalModel)]
     for layer in layers:
-        layer.forward = _unchanged if isinstance(layer, TemporalConvLayer) else _unchanged_output
+        layer.forward = _unchanged_output if isinstance(layer, TransformerTemporalModel) else _unchanged
     try:
         yield
     finally:
@@ -108,7 +113,8 @@ class CustomizeAVideo(TunedI2VGenXL):
 
     def fit(self, clips: TrainingClips, training: Training, *, folder: Path, on_step: OnStep) -> None:
         self.reset(training.seed)
-        examples = collect(self.parts, self.config, clips, training)
+        examples = self.collect(clips, training)
+        self.task = training.task
         num_steps = round(training.num_steps * self.config.absorber_share)
         self._fit_absorber(examples, _stage(training, ABSORBER, num_steps), folder / ABSORBER, on_step)
         self._activate(ABSORBER, MOTION)
@@ -129,19 +135,23 @@ class CustomizeAVideo(TunedI2VGenXL):
         task: str,  # noqa: ARG002
         generator: torch.Generator,
     ) -> Float[Tensor, ""]:
-        """Each unknown frame by itself, told the known ones, in a place that says nothing about its time."""
+        """Each unknown frame by itself, told the known ones, in a place that says nothing about its time. To be called
+        `without_temporal_layers`."""
         known = draw_known(examples.masks, batch_size=len(chosen), generator=generator)
         clean = shuffle_unknown(examples.latents[list(chosen)], known, generator)
         inputs = self.draw_inputs(examples, chosen, known, generator)
-        with without_temporal_layers(self.network):
-            return self.velocity_loss(clean, known, inputs, counted=1 - known, generator=generator)
+        return self.velocity_loss(clean, known, inputs, counted=1 - known, generator=generator)
 
     def _fit_absorber(self, examples: Examples, training: Training, folder: Path, on_step: OnStep) -> None:
         """The finished absorber stays beside the checkpoints, so that a resumed fit does not train it twice."""
         finished = folder / "finished.safetensors"
         if not finished.is_file():
             self._activate(ABSORBER)
-            self.train(self.adapter(ABSORBER), self.absorber_loss, examples, training, folder=folder, on_step=on_step)
+            # around the whole stage: a backward pass that makes activations again must also go without them
+            with without_temporal_layers(self.network):
+                self.train(
+                    self.adapter(ABSORBER), self.absorber_loss, examples, training, folder=folder, on_step=on_step
+                )
             half_written = finished.with_suffix(".tmp")
             save_file({path: parameter.detach() for path, parameter in self.adapter(ABSORBER).items()}, half_written)
             half_written.replace(finished)
@@ -162,20 +172,24 @@ class CustomizeAVideo(TunedI2VGenXL):
     def save(self, folder: Path) -> None:
         """A folder in PEFT's format for each adapter that sampling uses."""
         self.network.save_pretrained(folder, selected_adapters=list(self._kept()), save_embedding_layers=False)
-        adapter_files.write_note(folder, self.identity)
+        adapter_files.write_note(folder, self.identity, self.task)
 
     def load(self, folder: Path) -> None:
-        adapter_files.check_note(folder, self.identity)
+        self.task = adapter_files.check_note(folder, self.identity)
         for name in self._kept():
             weights = load_file(folder / name / "adapter_model.safetensors")
             set_peft_model_state_dict(self.network, weights, adapter_name=name)
 
+    def merged(self) -> nn.Module:
+        """A copy of the base with what sampling uses added into its weights: the same output, no layer more."""
+        return copy.deepcopy(self.network).merge_and_unload(adapter_names=list(self._kept()))
+
     def parameter_counts(self) -> dict[str, int]:
         """`trainable` is the motion LoRA; the absorber counts towards the total only where it is kept."""
         counts = super().parameter_counts()
-        absorber = sum(parameter.numel() for parameter in self.adapter(ABSORBER).values())
-        kept = absorber if self.config.keep_absorber else 0
-        return {**counts, "total": counts["total"] + kept, ABSORBER: absorber}
+        absorber = count(self.adapter(ABSORBER).values())
+        discarded = 0 if self.config.keep_absorber else absorber
+        return {**counts, "total": counts["total"] - discarded, ABSORBER: absorber}
 
 
 def lora(places: str, rank: int) -> LoraConfig:
@@ -193,5 +207,18 @@ def _stage(training: Training, name: str, num_steps: int) -> Training:
     )
 
 
+def sizes(config: Config, configs: Configs) -> dict[str, int]:
+    """What `parameter_counts` would say, from the configurations of the frozen networks."""
+    unet = base_on_meta(config, configs)
+    base_size = unet.num_parameters()
+    with torch.device("meta"):
+        network = PeftModel(unet, lora(TEMPORAL, config.motion_rank), adapter_name=MOTION)
+        counts = denoiser_sizes(network, base_size) | encoder_sizes(config, configs)
+        network.add_adapter(ABSORBER, lora(SPATIAL, config.absorber_rank))
+    absorber = count(network.parameters()) - counts["total"]
+    kept = absorber if config.keep_absorber else 0
+    return {**counts, "total": counts["total"] + kept, ABSORBER: absorber}
+
+
 def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -> CustomizeAVideo:
-    return CustomizeAVideo(load_parts(assets, device=device), config)
+    return CustomizeAVideo(load_parts(assets, config, device=device), config)

@@ -3,24 +3,34 @@
 Beside each spatial self-attention: out_i = Attn(Q_i, K_i, V_i) W_O + Attn(X_i W_Q', K_1, V_1) W_O' (eq. 4). W_Q' starts
 as W_Q, W_O' as zero; these two are trained and nothing else. The paper's Content-Adapter and Frame Similarity Prior
 are left out: see README.md.
+
+`variant: released` is another network of the same name: copies of the spatial transformers, whose queries are trained.
 """
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers.models.attention_processor import Attention, AttnProcessor2_0
+from diffusers.models.unets.unet_3d_blocks import CrossAttnUpBlock3D
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rdtf_bench.baselines.i2vgen_xl.counting import base_on_meta, denoiser_sizes, encoder_sizes
 from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
+from rdtf_bench.baselines.i2vgen_xl.released import release
 from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL
-from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet, Context, split_heads
+from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet, Context, become, split_heads
+from rdtf_bench.diffusion.masks import task_named
+from rdtf_bench.models.frozen import Configs
 
 VERSION = 1
 ASSETS = ("autoencoder", "text_encoder", "image_encoder", "base")
+MORE_ASSETS = {("variant", "released"): ("t5_encoder",)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,5 +113,98 @@ class I2VAdapter(TunedI2VGenXL):
         return 1 - known
 
 
-def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -> I2VAdapter:
-    return I2VAdapter(load_parts(assets, device=device), config)
+class UpBlockWithCopies(CrossAttnUpBlock3D):  # type: ignore[misc]
+    """An up block of the released I2V-Adapter: a copy of each spatial transformer runs on the original's output, in the
+    same frame, and all that it returns, its residual included, is added."""
+
+    attentions_cp: nn.ModuleList
+
+    def forward(
+        self,
+        hidden_states: Float[Tensor, "BF C H W"],
+        res_hidden_states_tuple: tuple[Tensor, ...],
+        temb: Float[Tensor, "BF M"],
+        encoder_hidden_states: Float[Tensor, "BF T E"],
+        upsample_size: Any = None,
+        attention_mask: None = None,  # noqa: ARG002 diffusers ignores it as well
+        num_frames: int = 1,
+        cross_attention_kwargs: None = None,  # noqa: ARG002
+    ) -> Float[Tensor, "BF C_out H_out W_out"]:
+        layers = zip(
+            self.resnets, self.temp_convs, self.attentions, self.attentions_cp, self.temp_attentions, strict=True
+        )
+        skips = res_hidden_states_tuple[::-1]
+        for skip, (resnet, temp_conv, attention, copied, temp_attention) in zip(skips, layers, strict=True):
+            hidden_states = resnet(torch.cat([hidden_states, skip], dim=1), temb)
+            hidden_states = temp_conv(hidden_states, num_frames=num_frames)
+            hidden_states = attention(hidden_states, encoder_hidden_states, return_dict=False)[0]
+            hidden_states = hidden_states + copied(hidden_states, encoder_hidden_states, return_dict=False)[0]
+            hidden_states = temp_attention(hidden_states, num_frames=num_frames, return_dict=False)[0]
+        for upsampler in self.upsamplers or ():
+            hidden_states = upsampler(hidden_states, upsample_size)
+        return hidden_states
+
+
+def add_copies(unet: AdapterI2VGenXLUNet) -> None:
+    """The released adapter: in all up blocks with spatial transformers (9 copies at full size). It doubles the signal
+    there, so it is not the identity before training. The queries of both attentions of each copy are trained."""
+    for block in unet.up_blocks:
+        if hasattr(block, "attentions"):
+            become(block, UpBlockWithCopies)
+            # a copied processor looks into the network's own context
+            block.attentions_cp = copy.deepcopy(block.attentions, memo={id(unet.context): unet.context})
+    for query, _ in _queries(unet):
+        query.requires_grad_(True)
+
+
+def _queries(unet: AdapterI2VGenXLUNet) -> Iterator[tuple[nn.Linear, nn.Linear]]:
+    """Each trained query with the one that it is a copy of."""
+    modules = dict(unet.named_modules())
+    for name, module in modules.items():
+        if ".attentions_cp." in name and name.endswith(".to_q"):
+            yield module, modules[name.replace(".attentions_cp.", ".attentions.")]
+
+
+def released_unet(**config: Any) -> AdapterI2VGenXLUNet:
+    """The authors' I2V-Adapter with random weights, from the config of an `I2VGenXLUNet`: its keyword forward, the
+    parameter names of their checkpoints. `timestep` and `fps` are tensors of one element or of one a clip."""
+    unet = AdapterI2VGenXLUNet(**config).eval().requires_grad_(False)
+    release(unet)
+    add_copies(unet)
+    return unet
+
+
+class ReleasedI2VAdapter(TunedI2VGenXL):
+    """The authors' I2V-Adapter. How it was trained is not in their repository.
+
+    DEVIATION: nothing of it looks at the known frames, so they are noisy like the others, and the loss counts what
+    SimDA's counts.
+    """
+
+    NAME = "i2v_adapter"
+
+    def __init__(self, parts: Parts, config: Config) -> None:
+        super().__init__(parts, config, version=VERSION)
+        add_copies(parts.unet)
+
+    @torch.no_grad()
+    def reset(self, seed: int) -> None:  # noqa: ARG002 nothing in it is drawn
+        for query, original in _queries(self.parts.unet):
+            query.weight.copy_(original.weight)
+
+    def counted(self, known: Known, task: str) -> Known:
+        return torch.ones_like(known) if task_named(task).family == "generation" else 1 - known
+
+
+def sizes(config: Config, configs: Configs) -> dict[str, int]:
+    """What `parameter_counts` would say, from the configurations of the frozen networks."""
+    unet = base_on_meta(config, configs)
+    base_size = unet.num_parameters()
+    add = add_copies if config.variant == "released" else add_adapter
+    add(unet)
+    return denoiser_sizes(unet, base_size) | encoder_sizes(config, configs)
+
+
+def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -> TunedI2VGenXL:
+    parts = load_parts(assets, config, device=device)
+    return ReleasedI2VAdapter(parts, config) if config.variant == "released" else I2VAdapter(parts, config)

@@ -17,14 +17,18 @@ from diffusers.models.resnet import TemporalConvLayer
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from rdtf_bench.baselines.i2vgen_xl.counting import base_on_meta, denoiser_sizes, encoder_sizes
 from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
 from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL
-from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet
+from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet, become
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.diffusion.masks import task_named
+from rdtf_bench.models.frozen import Configs
+from rdtf_bench.models.rdtf.sti import STI
 
 VERSION = 1
 ASSETS = ("autoencoder", "text_encoder", "image_encoder", "base")
+MORE_ASSETS = {("variant", "released"): ("t5_encoder",)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +76,15 @@ class AdaptedTemporalConv(TemporalConvLayer):  # type: ignore[misc]
         return self.adapter(super().forward(hidden_states, num_frames=num_frames), num_frames)
 
 
+class AdaptedSTI(STI):
+    """What the released base has in a temporal convolution's place, then the temporal adapter."""
+
+    adapter: TemporalAdapter
+
+    def forward(self, hidden_states: Float[Tensor, "BF C H W"], num_frames: int) -> Float[Tensor, "BF C H W"]:
+        return self.adapter(super().forward(hidden_states, num_frames), num_frames)
+
+
 class AdaptedTransformerBlock(BasicTransformerBlock):  # type: ignore[misc]
     """A spatial block of the base with one adapter behind its self-attention and one beside its feed-forward."""
 
@@ -96,28 +109,21 @@ class AdaptedTransformerBlock(BasicTransformerBlock):  # type: ignore[misc]
 def add_adapter(unet: AdapterI2VGenXLUNet, config: Config) -> None:
     for name, block in list(unet.named_modules()):
         if ".attentions." in name and isinstance(block, BasicTransformerBlock):
-            _become(block, AdaptedTransformerBlock)
+            become(block, AdaptedTransformerBlock)
             device = block.norm1.weight.device
             block.attention_adapter = SpatialAdapter(block.dim, config.spatial_ratio).to(device)
             block.feed_forward_adapter = SpatialAdapter(block.dim, config.spatial_ratio).to(device)
-    for layer in _temporal_places(unet, config):
-        _become(layer, AdaptedTemporalConv)
-        layer.adapter = TemporalAdapter(layer.out_dim, config.temporal_ratio).to(layer.conv1[0].weight.device)
+    for layer, width in _temporal_places(unet, config):
+        become(layer, AdaptedSTI if isinstance(layer, STI) else AdaptedTemporalConv)
+        layer.adapter = TemporalAdapter(width, config.temporal_ratio).to(unet.device)
 
 
-def _temporal_places(unet: AdapterI2VGenXLUNet, config: Config) -> Iterator[TemporalConvLayer]:
+def _temporal_places(unet: AdapterI2VGenXLUNet, config: Config) -> Iterator[tuple[nn.Module, int]]:
     """Behind each resnet that a spatial transformer follows (16 at full size), or behind each resnet (22)."""
     for block in (*unet.down_blocks, unet.mid_block, *unet.up_blocks):
-        if config.places == "all":
-            yield from block.temp_convs
-        elif hasattr(block, "attentions"):
-            # the mid block has one resnet more than it has transformers
-            yield from block.temp_convs[: len(block.attentions)]
-
-
-def _become(module: nn.Module, adapted: type[nn.Module]) -> None:
-    """The same layer, its parameters and their names, with the adapted forward: as torch's parametrizations do it."""
-    module.__class__ = adapted
+        # the mid block has one resnet more than it has transformers
+        count = len(block.resnets) if config.places == "all" else len(getattr(block, "attentions", ()))
+        yield from ((block.temp_convs[place], block.resnets[place].out_channels) for place in range(count))
 
 
 def _is_adapter(module: nn.Module) -> bool:
@@ -149,5 +155,13 @@ class SimDA(TunedI2VGenXL):
         return torch.ones_like(known) if task_named(task).family == "generation" else 1 - known
 
 
+def sizes(config: Config, configs: Configs) -> dict[str, int]:
+    """What `parameter_counts` would say, from the configurations of the frozen networks."""
+    unet = base_on_meta(config, configs)
+    base_size = unet.num_parameters()
+    add_adapter(unet, config)
+    return denoiser_sizes(unet, base_size) | encoder_sizes(config, configs)
+
+
 def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -> SimDA:
-    return SimDA(load_parts(assets, device=device), config)
+    return SimDA(load_parts(assets, config, device=device), config)

@@ -21,31 +21,38 @@ Identity = dict[str, Any]
 def identity(method: str, version: int, config: Conditioning, *, base: str) -> Identity:
     """Everything that must be the same where an adapter is loaded. `base` is the fingerprint of the base's weights."""
     as_read = json.loads(json.dumps(asdict(config)))  # tuples come back as lists
+    for how in ("precision", "gradient_checkpointing"):  # of the computation, not of the function
+        del as_read[how]
     return {"method": method, "version": version, "config": as_read, "base": base}
 
 
-def save(folder: Path, adapter: Mapping[str, Tensor], identity: Identity) -> None:
+def save(folder: Path, adapter: Mapping[str, Tensor], identity: Identity, task: str | None) -> None:
     save_file({name: tensor.detach().contiguous() for name, tensor in adapter.items()}, folder / WEIGHTS)
-    write_note(folder, identity)
+    write_note(folder, identity, task)
 
 
 @torch.no_grad()
-def load(folder: Path, adapter: Mapping[str, Tensor], identity: Identity) -> None:
-    """Into the adapter's own tensors. Raises AssetError where the files are of another adapter."""
-    check_note(folder, identity)
+def load(folder: Path, adapter: Mapping[str, Tensor], identity: Identity) -> str | None:
+    """Into the adapter's own tensors; returns the task it was trained for. Raises AssetError where the files are of
+    another adapter."""
+    task = check_note(folder, identity)
     saved = load_file(folder / WEIGHTS)
     if saved.keys() != adapter.keys():
         odd = sorted(saved.keys() ^ adapter.keys())[:3]
         raise AssetError(f"{folder / WEIGHTS}: the tensors are not this adapter's, {odd} for instance. Fit it again.")
     for name, tensor in adapter.items():
         tensor.copy_(saved[name])
+    return task
 
 
-def write_note(folder: Path, identity: Identity) -> None:
-    (folder / NOTE).write_text(json.dumps(identity, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+def write_note(folder: Path, identity: Identity, task: str | None) -> None:
+    """`task`: what it was trained for; None where it was not trained."""
+    note = {**identity, "task": task}
+    (folder / NOTE).write_text(json.dumps(note, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def check_note(folder: Path, identity: Identity) -> None:
+def check_note(folder: Path, identity: Identity) -> str | None:
+    """The task of an adapter that belongs here; AssetError where it does not."""
     path = folder / NOTE
     if not path.is_file():
         raise AssetError(
@@ -55,3 +62,5 @@ def check_note(folder: Path, identity: Identity) -> None:
     if odd := [key for key in identity if saved.get(key) != identity[key]]:
         told = "; ".join(f"{key} is {saved.get(key)!r}, here it is {identity[key]!r}" for key in odd)
         raise AssetError(f"{path}: the adapter is for something else: {told}. Load it where it fits, or fit it again.")
+    task: str | None = saved["task"]
+    return task

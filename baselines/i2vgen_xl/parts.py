@@ -5,18 +5,28 @@ feature_extractor.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler
+from diffusers import AutoencoderKL, DDIMScheduler, I2VGenXLUNet
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import CLIPImageProcessor, CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
+from transformers import (
+    AutoTokenizer,
+    CLIPImageProcessor,
+    CLIPTextModel,
+    CLIPTokenizer,
+    CLIPVisionModelWithProjection,
+    PreTrainedTokenizerBase,
+    T5EncoderModel,
+)
 
+from rdtf_bench.baselines.i2vgen_xl.released import release
 from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet
 from rdtf_bench.core.errors import AssetError
 from rdtf_bench.core.video import Video
@@ -25,38 +35,66 @@ from rdtf_bench.diffusion.latents import encode
 
 @dataclass(frozen=True, kw_only=True)
 class Conditioning:
-    """What the base is told besides the known frames; the defaults are those of the released pipeline."""
+    """Which base, and what it is told besides the known frames; the defaults are those of the released pipeline.
 
+    variant: "faithful" is I2VGen-XL as it was released; "released" what the authors of RDTF made of it (`released.py`),
+    and of I2V-Adapter.
+    """
+
+    variant: Literal["faithful", "released"] = "faithful"
     text_tokens: int = 77
     clip_skip: int = 1  # states of the text encoder's layer before the last
     fps: int = 16  # a test does not say a sticker's own rate, so all clips get the same
     condition_dropout: float = 0.1  # of caption and image embedding together: the branch that guidance subtracts
+    precision: Literal["fp32", "bf16"] = "fp32"  # bf16: the frozen base in bfloat16, the adapter in float32, autocast
+    gradient_checkpointing: bool = False  # activations are made again in the backward pass; changes no number
+
+
+@dataclass(frozen=True, kw_only=True)
+class T5:
+    """The second text encoder, which only the released base has."""
+
+    tokenizer: PreTrainedTokenizerBase
+    encoder: T5EncoderModel
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
     unet: AdapterI2VGenXLUNet
+    fingerprint: str  # of the weights as loaded
     scheduler: DDIMScheduler
     autoencoder: AutoencoderKL
     tokenizer: CLIPTokenizer
     text_encoder: CLIPTextModel
     image_encoder: CLIPVisionModelWithProjection
     image_processor: CLIPImageProcessor
+    t5: T5 | None
     device: torch.device
 
     @torch.no_grad()
     def encode_captions(self, captions: Sequence[str], conditioning: Conditioning) -> Float[Tensor, "B L E"]:
-        """The states `clip_skip` layers below the last one, through the last norm, as in the released pipeline."""
-        encoded = self.tokenizer(
+        """The states `clip_skip` layers below the last one, through the last norm, as in the released pipeline; on the
+        released base T5's states, mapped, are added token by token."""
+        output = self.text_encoder(
+            self._tokens(self.tokenizer, captions, conditioning)["input_ids"], output_hidden_states=True
+        )
+        states: Tensor = self.text_encoder.final_layer_norm(output.hidden_states[-(conditioning.clip_skip + 1)])
+        if self.t5 is None:
+            return states
+        t5_states = self.t5.encoder(**self._tokens(self.t5.tokenizer, captions, conditioning)).last_hidden_state
+        return states + self.unet.context_T5_clip_embedding(t5_states)
+
+    def _tokens(
+        self, tokenizer: PreTrainedTokenizerBase, captions: Sequence[str], conditioning: Conditioning
+    ) -> dict[str, Tensor]:
+        encoded = tokenizer(
             list(captions),
             padding="max_length",
             max_length=conditioning.text_tokens,
             truncation=True,
             return_tensors="pt",
         )
-        output = self.text_encoder(encoded.input_ids.to(self.device), output_hidden_states=True)
-        states: Tensor = output.hidden_states[-(conditioning.clip_skip + 1)]
-        return self.text_encoder.final_layer_norm(states)
+        return {name: encoded[name].to(self.device) for name in ("input_ids", "attention_mask")}
 
     @torch.no_grad()
     def embed_images(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B E"]:
@@ -81,27 +119,51 @@ class Parts:
         return latents.movedim(2, 1)
 
 
-def load_parts(assets: Mapping[str, Path], *, device: torch.device) -> Parts:
-    """All parts in float32, frozen, in eval mode; raises AssetError for a folder that lacks or misfits something."""
-    _check_present(assets)
-    base, text, image = assets["base"], assets["text_encoder"], assets["image_encoder"]
-    local: dict[str, Any] = {"local_files_only": True}
+def load_parts(assets: Mapping[str, Path], conditioning: Conditioning, *, device: torch.device) -> Parts:
+    """All parts frozen and in eval mode, the base in the precision asked for and the others in float32.
+
+    The tokenizer may stand in the text encoder's folder or, as in the release, beside it; the image processor likewise.
+    Raises AssetError for a folder that lacks or misfits something.
+    """
+    text, image = assets["text_encoder"], assets["image_encoder"]
+    tokenizer = _beside(text, "tokenizer", "tokenizer_config.json")
+    image_processor = _beside(image, "feature_extractor", "preprocessor_config.json")
+    _check_present(assets, tokenizer, image_processor)
+    unet = _load(AdapterI2VGenXLUNet, assets["base"] / "unet", torch_dtype=torch.float32)
     parts = Parts(
-        unet=_frozen(AdapterI2VGenXLUNet.from_pretrained(base / "unet", torch_dtype=torch.float32, **local), device),
-        scheduler=DDIMScheduler.from_pretrained(base / "scheduler", **local),
-        autoencoder=_frozen(
-            AutoencoderKL.from_pretrained(assets["autoencoder"], torch_dtype=torch.float32, **local), device
-        ),
-        tokenizer=CLIPTokenizer.from_pretrained(text, **local),
-        text_encoder=_frozen(CLIPTextModel.from_pretrained(text, dtype=torch.float32, **local), device),
-        image_encoder=_frozen(
-            CLIPVisionModelWithProjection.from_pretrained(image, dtype=torch.float32, **local), device
-        ),
-        image_processor=CLIPImageProcessor.from_pretrained(image, **local),
+        unet=unet,
+        fingerprint=fingerprint(unet),
+        scheduler=_load(DDIMScheduler, assets["base"] / "scheduler"),
+        autoencoder=_frozen(_load(AutoencoderKL, assets["autoencoder"], torch_dtype=torch.float32), device),
+        tokenizer=_load(CLIPTokenizer, tokenizer),
+        text_encoder=_frozen(_load(CLIPTextModel, text, dtype=torch.float32), device),
+        image_encoder=_frozen(_load(CLIPVisionModelWithProjection, image, dtype=torch.float32), device),
+        image_processor=_load(CLIPImageProcessor, image_processor),
+        t5=_load_t5(assets["t5_encoder"], device) if conditioning.variant == "released" else None,
         device=device,
     )
     _check_fit(parts, assets)
+    if parts.t5 is not None:
+        text_dim = unet.config.cross_attention_dim
+        release(unet, t5_dim=parts.t5.encoder.config.d_model, text_dim=text_dim)
+    _frozen(unet.to(torch.bfloat16 if conditioning.precision == "bf16" else torch.float32), device)
     return parts
+
+
+def _beside(folder: Path, name: str, file: str) -> Path:
+    return folder if (folder / file).is_file() else folder.parent / name
+
+
+def _load(kind: Any, folder: Path, **options: Any) -> Any:
+    try:
+        return kind.from_pretrained(folder, local_files_only=True, **options)
+    except (OSError, ValueError, RuntimeError) as fault:  # what the libraries raise for files that do not fit together
+        raise AssetError(f"{folder}: {kind.__name__} cannot be loaded from it: {str(fault).strip()[:300]}") from fault
+
+
+def _load_t5(folder: Path, device: torch.device) -> T5:
+    encoder = _load(T5EncoderModel, folder, dtype=torch.float32)
+    return T5(tokenizer=_load(AutoTokenizer, folder), encoder=_frozen(encoder, device))
 
 
 def fingerprint(unet: nn.Module) -> str:
@@ -119,19 +181,23 @@ def _frozen(network: nn.Module, device: torch.device) -> Any:
     return network.to(device).eval().requires_grad_(False)
 
 
-def _check_present(assets: Mapping[str, Path]) -> None:
+def _check_present(assets: Mapping[str, Path], tokenizer: Path, image_processor: Path) -> None:
     configs = [
         assets["base"] / "unet" / "config.json",
         assets["base"] / "scheduler" / "scheduler_config.json",
-        *(assets[role] / "config.json" for role in ("autoencoder", "text_encoder", "image_encoder")),
-        assets["text_encoder"] / "tokenizer_config.json",
-        assets["image_encoder"] / "preprocessor_config.json",
+        *(assets[role] / "config.json" for role in assets if role != "base"),
+        tokenizer / "tokenizer_config.json",
+        image_processor / "preprocessor_config.json",
     ]
     if missing := [str(path) for path in configs if not path.is_file()]:
         raise AssetError(
             f"base {assets['base']}: not found: {', '.join(missing)}. A base has the parts of the ali-vilab/i2vgen-xl "
             "release, each a folder that save_pretrained writes. Give complete ones."
         )
+    folder = assets["base"] / "unet"
+    found = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("_class_name")
+    if found != I2VGenXLUNet.__name__:
+        raise AssetError(f"{folder}: this is a {found}, not an I2VGenXLUNet. Give a base of the I2VGen-XL family.")
 
 
 def _check_fit(parts: Parts, assets: Mapping[str, Path]) -> None:
@@ -146,6 +212,12 @@ def _check_fit(parts: Parts, assets: Mapping[str, Path]) -> None:
                 f"{assets[role]}: its states are {found} wide, but {assets['base'] / 'unet'} was made for {width} "
                 f"(cross_attention_dim). Give the {role} that this base was trained with."
             )
+    channels, wanted = parts.autoencoder.config.latent_channels, parts.unet.config.in_channels
+    if channels != wanted:
+        raise AssetError(
+            f"{assets['autoencoder']}: its latents have {channels} channels, but {assets['base'] / 'unet'} was made "
+            f"for {wanted} (in_channels). Give the autoencoder that this base was trained with."
+        )
     if parts.scheduler.config.prediction_type != "v_prediction":
         raise AssetError(
             f"{assets['base'] / 'scheduler'}: prediction_type is {parts.scheduler.config.prediction_type!r}; I2VGen-XL "

@@ -12,8 +12,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rdtf_bench.baselines.i2vgen_xl import adapter_files
-from rdtf_bench.baselines.i2vgen_xl.examples import Examples, collect
-from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, fingerprint
+from rdtf_bench.baselines.i2vgen_xl.counting import count
+from rdtf_bench.baselines.i2vgen_xl.examples import Examples, collect, training_masks
+from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts
+from rdtf_bench.baselines.i2vgen_xl.released import NUM_FRAMES
+from rdtf_bench.baselines.i2vgen_xl.unet import recomputed
 from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.core.method import Conditions, OnStep, Sampler, Training, TrainingClips
 from rdtf_bench.core.video import Video
@@ -49,9 +52,10 @@ class TunedI2VGenXL:
     def __init__(self, parts: Parts, config: Conditioning, *, version: int) -> None:
         self.parts = parts
         self.config = config
-        self.base_size = sum(parameter.numel() for parameter in parts.unet.parameters())
-        self.identity = adapter_files.identity(self.NAME, version, config, base=fingerprint(parts.unet))
+        self.base_size = count(parts.unet.parameters())
+        self.identity = adapter_files.identity(self.NAME, version, config, base=parts.fingerprint)
         self.network: nn.Module = parts.unet
+        self.task: str | None = None  # what the weights were trained for
 
     def trainable(self) -> dict[str, nn.Parameter]:
         return {name: parameter for name, parameter in self.network.named_parameters() if parameter.requires_grad}
@@ -66,8 +70,17 @@ class TunedI2VGenXL:
 
     def fit(self, clips: TrainingClips, training: Training, *, folder: Path, on_step: OnStep) -> None:
         self.reset(training.seed)
-        examples = collect(self.parts, self.config, clips, training)
+        examples = self.collect(clips, training)
+        self.task = training.task
         self.train(self.trainable(), self.loss, examples, training, folder=folder, on_step=on_step)
+
+    def collect(self, clips: TrainingClips, training: Training) -> Examples:
+        if self.config.variant == "released" and training.num_frames != NUM_FRAMES:
+            raise ProtocolError(
+                f"{self.NAME}: clips of {training.num_frames} frames, but the released base is made for {NUM_FRAMES}. "
+                f"Take {NUM_FRAMES} frames, or variant: faithful."
+            )
+        return collect(self.parts, self.config, clips, training)
 
     def train(
         self,
@@ -84,7 +97,8 @@ class TunedI2VGenXL:
             return loss(examples, chosen, training.task, generator), {}
 
         folder.mkdir(exist_ok=True)
-        train(parameters, loss_at, training, folder=folder, on_step=on_step)
+        with recomputed(self.parts.unet, enabled=self.config.gradient_checkpointing):
+            train(parameters, loss_at, training, folder=folder, on_step=on_step)
 
     def loss(
         self, examples: Examples, chosen: Sequence[int], task: str, generator: torch.Generator
@@ -122,11 +136,15 @@ class TunedI2VGenXL:
         if self.KNOWN_STAY_CLEAN:
             noisy = keep_known(noisy, clean, known)
         given = {"image_latents": mark_known(clean, known), "known": known, **inputs}
-        output = self.network(
-            noisy.to(device), timesteps.to(device), **{name: tensor.to(device) for name, tensor in given.items()}
-        )
+        with self._autocast():
+            output = self.network(
+                noisy.to(device), timesteps.to(device), **{name: tensor.to(device) for name, tensor in given.items()}
+            )
         target = scheduler.get_velocity(clean, noise, timesteps)
-        return masked_mse(output.sample, target.to(device), counted.to(device))
+        return masked_mse(output.sample.float(), target.to(device), counted.to(device))
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.parts.device.type, torch.bfloat16, enabled=self.config.precision == "bf16")
 
     @torch.inference_mode()
     def generate(self, given: Conditions, generators: Sequence[torch.Generator], sampler: Sampler) -> Video:
@@ -136,13 +154,15 @@ class TunedI2VGenXL:
                 f"{self.NAME}: a clip has no known frame, and I2VGen-XL makes a video from an image. "
                 "Sample a task with known frames: it2v, i2v, interpolation or prediction."
             )
+        self._check_task(given.known)
         clean = self.parts.encode_known(given.frames, given.known)
         branches = guidance.one_scale(text=sampler.guidance_text)
         inputs = self._guided_inputs(given, clean, known, branches)
 
         def denoise(latents: Latents, timestep: int) -> Latents:
-            output = self.network(latents.repeat(len(branches), 1, 1, 1, 1), timestep, **inputs).sample
-            return guidance.combine(output, branches)
+            with self._autocast():
+                output = self.network(latents.repeat(len(branches), 1, 1, 1, 1), timestep, **inputs).sample
+            return guidance.combine(output.float(), branches)
 
         latents = sample_latents(
             denoise,
@@ -153,6 +173,18 @@ class TunedI2VGenXL:
             project=(lambda latents: keep_known(latents, clean, known)) if self.KNOWN_STAY_CLEAN else None,
         )
         return decode(self.parts.autoencoder, latents.movedim(2, 1))
+
+    def _check_task(self, known: Known) -> None:
+        """One adapter serves one task."""
+        if self.task is None:
+            return
+        served = training_masks(self.task, known.shape[1])
+        masks = [tuple(int(frame) for frame in mask) for mask in known.tolist()]
+        if strange := [mask for mask in masks if mask not in served]:
+            raise ProtocolError(
+                f"{self.NAME}: the adapter was trained for {self.task}, and known frames as {strange[0]} are not of "
+                "that task. Train it for the task that is sampled."
+            )
 
     def _guided_inputs(
         self, given: Conditions, clean: Latents, known: Known, branches: Sequence[guidance.Branch]
@@ -172,10 +204,10 @@ class TunedI2VGenXL:
         }
 
     def save(self, folder: Path) -> None:
-        adapter_files.save(folder, self.trainable(), self.identity)
+        adapter_files.save(folder, self.trainable(), self.identity, self.task)
 
     def load(self, folder: Path) -> None:
-        adapter_files.load(folder, self.trainable(), self.identity)
+        self.task = adapter_files.load(folder, self.trainable(), self.identity)
 
     def denoiser(self) -> nn.Module:
         return self.network
@@ -199,13 +231,17 @@ class TunedI2VGenXL:
         }
 
     def parameter_counts(self) -> dict[str, int]:
-        adapter = sum(parameter.numel() for parameter in self.trainable().values())
-        others = {
-            role: sum(parameter.numel() for parameter in network.parameters())
-            for role, network in (
-                ("text_encoder", self.parts.text_encoder),
-                ("image_encoder", self.parts.image_encoder),
-                ("autoencoder", self.parts.autoencoder),
-            )
+        """`total` also has what the adapter adds and does not train; then the networks around the denoiser."""
+        networks = {
+            "text_encoder": self.parts.text_encoder,
+            "image_encoder": self.parts.image_encoder,
+            "autoencoder": self.parts.autoencoder,
         }
-        return {"base": self.base_size, "trainable": adapter, "total": self.base_size + adapter, **others}
+        if self.parts.t5 is not None:
+            networks["t5_encoder"] = self.parts.t5.encoder
+        return {
+            "base": self.base_size,
+            "trainable": count(self.trainable().values()),
+            "total": count(self.network.parameters()),
+            **{role: count(network.parameters()) for role, network in networks.items()},
+        }

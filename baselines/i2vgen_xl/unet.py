@@ -4,6 +4,8 @@ Without adapters and with the first frame known it is `I2VGenXLUNet` to the bit,
 """
 
 import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +14,9 @@ from diffusers import I2VGenXLUNet
 from diffusers.models.attention_processor import Attention
 from diffusers.models.unets.unet_3d_condition import UNet3DConditionOutput
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +81,31 @@ class PerClipAttention:
 
 def split_heads(states: Float[Tensor, "B L D"], heads: int) -> Float[Tensor, "B {heads} L d"]:
     return states.reshape(*states.shape[:2], heads, -1).transpose(1, 2)
+
+
+@contextmanager
+def recomputed(unet: I2VGenXLUNet, *, enabled: bool) -> Iterator[None]:
+    """Gradient checkpointing, which diffusers does not have for this class: a block keeps its input alone, and its
+    activations are made again in the backward pass. The base is in eval mode, so they are the same to the bit."""
+    blocks = [*unet.down_blocks, unet.mid_block, *unet.up_blocks] if enabled else []
+    for block in blocks:
+        block.forward = functools.partial(_again_in_backward, block.forward)
+    try:
+        yield
+    finally:
+        for block in blocks:
+            del block.forward
+
+
+def _again_in_backward(forward: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    if not torch.is_grad_enabled():
+        return forward(*args, **options)
+    return checkpoint(forward, *args, use_reentrant=False, **options)
+
+
+def become(module: nn.Module, adapted: type[nn.Module]) -> None:
+    """The same layer, its parameters and their names, with the adapted forward: as torch's parametrizations do it."""
+    module.__class__ = adapted
 
 
 class AdapterI2VGenXLUNet(I2VGenXLUNet):  # type: ignore[misc]

@@ -40,6 +40,7 @@ from rdtf_bench.models.rdtf.text import TextEncoders, TextStates, mask_words
 VERSION = 1
 ASSETS = ("autoencoder", "text_encoder", "t5_encoder")
 WEIGHTS = "diffusion_pytorch_model.safetensors"  # what diffusers' save_pretrained writes
+SERVES_EVERY_TASK_UNLESS = ("condition_masks", "task")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,9 @@
 """What every model and every baseline must offer, and what it is given.
 
 A method module holds VERSION (bumped when its results can change), ASSETS (the roles of the frozen networks it needs),
-a frozen dataclass `Config`, and `build(config, assets=, device=) -> Method`.
+a frozen dataclass `Config`, `build(config, assets=, device=) -> Method`, and `sizes(config, configs)`, which counts
+without weights. MORE_ASSETS, {(option, value): roles}, names the roles that an option asks for;
+SERVES_EVERY_TASK_UNLESS, (option, value), says that one set of weights does, unless the option has that value.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,7 +35,7 @@ class Conditions:
 class Training:
     """The price of one fit: what the protocol and the scale decide about it."""
 
-    task: str  # a key of diffusion.masks.TASKS; a method that serves all tasks with one set of weights ignores it
+    task: str  # a key of diffusion.masks.TASKS; "every task" for a method that serves all with one set of weights
     num_frames: int
     num_steps: int
     batch_size: int

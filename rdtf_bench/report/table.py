@@ -54,6 +54,16 @@ def render(
     return as_text(f"{spec.name}: {spec.title}", shown, notes, width=width, styled=styled)
 
 
+def joined(shown: Sequence[str], *, format: str) -> str:
+    """Several rendered tables as one answer: one list, one CSV with one head, or one table below the other."""
+    if format == "json":
+        numbers = [number for table in shown for number in json.loads(table)]
+        return json.dumps(numbers, indent=1, allow_nan=False, ensure_ascii=False)
+    if format == "csv":
+        return "\n".join([shown[0], *(line for table in shown[1:] for line in table.splitlines()[1:])])
+    return "\n\n".join(shown)
+
+
 def as_text(title: str, shown: Grid, notes: Sequence[str], *, width: int, styled: bool) -> str:
     if shown.has_verdicts:
         marks = ("bold: best", "underlined: second best") if styled else ("*best*", "_second best_")

@@ -140,14 +140,17 @@ def _control_video(bench: Bench, cell: Cell) -> VideoU8:
     controls = catalog.load("control", cell.method)
     autoencoder = AutoencoderKL.from_pretrained(bench.assets["autoencoder"]).to(_device(bench)).eval()
     parts = []
-    video = to_unit(real_clips(bench, "test").video).to(_device(bench))
-    for start in range(0, len(video), bench.scale.sampling.batch_size):
-        part = video[start : start + bench.scale.sampling.batch_size]
+    real = real_clips(bench, "test")
+    for start in range(0, len(real.ids), bench.scale.sampling.batch_size):
+        chosen = slice(start, start + bench.scale.sampling.batch_size)
+        given = sampling.conditions(real, cell.sample["task"], chosen)
         if cell.method == "static":
-            parts.append(controls.static(part[:, 0], part.shape[1], autoencoder))
+            part = controls.static(given.frames.to(_device(bench)), given.known.to(_device(bench)), autoencoder)
         else:
-            parts.append(controls.reconstruct(part, autoencoder))
-    return to_uint8(torch.cat(parts).cpu())
+            part = controls.reconstruct(to_unit(real.video[chosen]).to(_device(bench)), autoencoder)
+        overwritten = cell.sample["known_frames"] == "overwrite"
+        parts.append(sampling.overwrite_known(part.cpu(), given) if overwritten else part.cpu())
+    return to_uint8(torch.cat(parts))
 
 
 def observe_real(bench: Bench, sink: Sink, job: str, identity: dict[str, Any]) -> None:

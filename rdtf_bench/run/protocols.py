@@ -2,8 +2,17 @@
 
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import ProtocolError, unknown_name
-from rdtf_bench.spec.load import load_protocol
+from rdtf_bench.spec.load import load_protocol, load_set, protocol_names, set_names
 from rdtf_bench.spec.schema import TableSpec
+
+
+def load_tables(name: str) -> list[TableSpec]:
+    """The protocols that a name stands for: one, or those of a set."""
+    if name in set_names():
+        return [load_table(part) for part in load_set(name).tables]
+    if name not in protocol_names():
+        raise unknown_name("protocol", name, [*protocol_names(), *set_names()])
+    return [load_table(name)]
 
 
 def load_table(name: str) -> TableSpec:

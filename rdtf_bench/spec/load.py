@@ -1,4 +1,5 @@
-"""protocols/<name>.yaml -> TableSpec, scales/<name>.yaml -> Scale, or an error that names the file and every fault."""
+"""protocols/<name>.yaml -> TableSpec, sets/<name>.yaml -> TableSet, scales/<name>.yaml -> Scale, or an error that names
+the file and every fault."""
 
 import difflib
 import json
@@ -10,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from rdtf_bench.core.errors import ProtocolError, unknown_name
-from rdtf_bench.spec.schema import Part, Scale, TableSpec
+from rdtf_bench.spec.schema import Part, Scale, TableSet, TableSpec
 
 Spec = TypeVar("Spec", bound=Part)
 
@@ -34,6 +35,10 @@ def protocol_names() -> list[str]:
     return _yaml_names(files("rdtf_bench.protocols"))
 
 
+def set_names() -> list[str]:
+    return _yaml_names(files("rdtf_bench.protocols") / "sets")
+
+
 def scale_names() -> list[str]:
     return _yaml_names(files("rdtf_bench.protocols") / "scales")
 
@@ -42,6 +47,10 @@ def load_protocol(name: str) -> TableSpec:
     if name not in protocol_names():
         raise unknown_name("protocol", name, protocol_names())
     return parse(files("rdtf_bench.protocols") / f"{name}.yaml", TableSpec)
+
+
+def load_set(name: str) -> TableSet:
+    return parse(files("rdtf_bench.protocols") / "sets" / f"{name}.yaml", TableSet)
 
 
 def load_scale(name: str) -> Scale:

@@ -17,6 +17,10 @@ Constants = Callable[[str, str], dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
+EVERY_TASK = "every task"
+"""What a method that serves all tasks with one set of weights is trained for: the same fit in every table."""
+
+
 class DataIdentity:
     """A data set as the plan knows it: fingerprints of the clips in use, and how many they are."""
 
@@ -106,6 +110,22 @@ class _Planner:
     spec: TableSpec
     scale: Scale
     data: DataIdentity
+def asset_roles(facts: Mapping[str, Any], options: Options) -> list[str]:
+    """The networks a method needs: ASSETS, and those of MORE_ASSETS whose option has the value that asks for them."""
+    more = facts.get("MORE_ASSETS", {}).items()
+    return [
+        *facts["ASSETS"],
+        *(role for (option, value), roles in more if options.get(option) == value for role in roles),
+    ]
+
+
+def _serves_every_task(facts: Mapping[str, Any], options: Options) -> bool:
+    if "SERVES_EVERY_TASK_UNLESS" not in facts:
+        return False
+    option, value = facts["SERVES_EVERY_TASK_UNLESS"]
+    return bool(options.get(option) != value)
+
+
     digests: Mapping[str, str]
     constants: Constants
 
@@ -120,13 +140,14 @@ class _Planner:
         network = {
             "method": row.method,
             "version": facts["VERSION"],
-            "options": _plain({**at_scale.options, **row.options}),
-            "assets": {role: self._digest(role, row.method) for role in facts["ASSETS"]},
+            "options": _plain(options),
+            "assets": {role: self._digest(role, row.method) for role in asset_roles(facts, options)},
         }
         fit = {
             **network,
             "training": {
-                "task": self.spec.task,
+                "task": EVERY_TASK if _serves_every_task(facts, options) else self.spec.task,
+        options = {**at_scale.options, **row.options}
                 "num_frames": self.scale.clip.num_frames,
                 "learning_rate": at_scale.learning_rate,
                 "seed": seed,
@@ -166,6 +187,15 @@ class _Planner:
         return self._cell(name, "control", name, self.spec.seeds[0], None, sample, None)
 
     def _cell(
+            "clips": clips,
+            "task": self.spec.task,
+            "known_frames": self.spec.known_frames,
+            "real": clips_in_use(self.scale, self.data, "test"),
+        }
+        return self._cell(label, "method", label, self.spec.seeds[0], None, sample, None)
+
+    def control_cell(self, name: str) -> Cell:
+        sample: dict[str, Any] = {
         self,
         label: str,
         kind: str,
@@ -175,6 +205,7 @@ class _Planner:
         sample: dict[str, Any],
         network: dict[str, Any] | None,
     ) -> Cell:
+            sample |= {"task": self.spec.task, "known_frames": self.spec.known_frames}
         scores = {}
         for metric in self.spec.metrics:
             facts = self.constants("metric", metric)

@@ -66,6 +66,14 @@ class TableSpec(Part):
         return self
 
 
+class TableSet(Part):
+    """Tables that the paper prints as one: each is a protocol of its own, and they are run and shown in turn."""
+
+    name: str
+    title: str
+    tables: tuple[str, ...]
+
+
 class ClipShape(Part):
     num_frames: PositiveInt
     size_px: PositiveInt

@@ -9,12 +9,15 @@ from diffusers import AutoencoderKL, DDIMScheduler, I2VGenXLUNet
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from transformers import (
+    ByT5Tokenizer,
     CLIPImageProcessor,
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTokenizer,
     CLIPVisionConfig,
     CLIPVisionModelWithProjection,
+    T5Config,
+    T5EncoderModel,
 )
 
 from rdtf_bench.baselines import customize_a_video, i2v_adapter, simda
@@ -92,6 +95,13 @@ def write_image_encoder(folder: Path) -> None:
     CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32).save_pretrained(folder)
 
 
+def write_t5_encoder(folder: Path) -> None:
+    ByT5Tokenizer().save_pretrained(folder)
+    network = T5EncoderModel(T5Config(d_model=8, d_kv=4, d_ff=16, num_layers=1, num_heads=2, vocab_size=384))
+    randomise(network, "t5")
+    network.save_pretrained(folder)
+
+
 def write_base(folder: Path, network: I2VGenXLUNet, **scheduler: Any) -> None:
     network.save_pretrained(folder / "unet")
     settings = {
@@ -109,6 +119,7 @@ def write_assets(root: Path) -> dict[str, Path]:
     write_base(root / "base", unet())
     write_text_encoder(root / "text_encoder")
     write_image_encoder(root / "image_encoder")
+    write_t5_encoder(root / "t5_encoder")
     autoencoder = AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
@@ -119,7 +130,7 @@ def write_assets(root: Path) -> dict[str, Path]:
     )
     randomise(autoencoder, "autoencoder")
     autoencoder.save_pretrained(root / "autoencoder")
-    return {role: root / role for role in ("autoencoder", "text_encoder", "image_encoder", "base")}
+    return {role: root / role for role in ("autoencoder", "text_encoder", "image_encoder", "base", "t5_encoder")}
 
 
 class Clips:
