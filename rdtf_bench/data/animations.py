@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from rdtf_bench.core.errors import DataError
+from rdtf_bench.core.store import key_of, sha256_of
 from rdtf_bench.data.captions import Row, read_metadata
 from rdtf_bench.data.inspection import SUFFIXES, UNREADABLE, inspect
 
@@ -110,6 +111,11 @@ def read_captions(path: Path, clips: Sequence[Animation]) -> dict[str, str]:
     if without := [f"{clip.path}" for clip in clips if clip.id not in rows]:
         raise DataError(f"{path}: names no caption of {len(without)} of {len(clips)} clips:\n{_listed(without)}")
     return {clip_id: row.caption for clip_id, row in rows.items()}
+
+
+def fingerprint(clips: Sequence[Animation]) -> str:
+    """Of ids and bytes, in the order of the ids."""
+    return key_of([[clip.id, *(sha256_of(path) for path in clip.frames or (clip.path,))] for clip in clips])
 
 
 def decode(clip: Animation, shape: Shape) -> "UInt8[Tensor, 'F C H W']":

@@ -33,7 +33,7 @@ def notes(
         *_warnings(numbers),
         *_against_reference(numbers),
         *_intervals(spec, numbers),
-        "Yardsticks: these are not the paper's networks, data or machine: compare rows, not columns with the paper.",
+        _yardsticks(found),
         *_control_clips(cells, numbers),
         _scale(scale),
         *(_method(label, line, records) for label, line in lines(cells).items() if line[0].kind == "method"),
@@ -90,6 +90,12 @@ def _intervals(spec: TableSpec, numbers: Sequence[Number]) -> Iterator[str]:
             yield f"{number.row}, {number.label}: {len(number.seeds)} of {len(spec.seeds)} seeds run."
 
 
+def _yardsticks(found: Sequence[Record]) -> str:
+    names = dict.fromkeys(score.name for record in found for score in record.scores.values() if score.name)
+    said = f"Yardsticks: {'; '.join(names)}. These" if names else "Yardsticks: these"
+    return f"{said} are not the paper's networks, data or machine: compare rows, not columns with the paper."
+
+
 def _control_clips(cells: Sequence[Cell], numbers: Sequence[Number]) -> Iterator[str]:
     """Which real clips a control that is made of real clips took, where they are not the validation split's or fewer
     than the methods have."""
@@ -111,6 +117,8 @@ def _scale(scale: Scale) -> str:
 
 def _method(label: str, line: Sequence[Cell], records: Mapping[str, Record]) -> str:
     cell = line[0]
+    if "clips" in cell.sample:
+        return f"{label}: clips made elsewhere for these conditions."
     said = []
     if cell.fit is not None:
         said.append(f"learning rate {cell.fit['training']['learning_rate']:g}")

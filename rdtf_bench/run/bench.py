@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from rdtf_bench import catalog
@@ -11,9 +12,12 @@ from rdtf_bench.core.assets import Asset
 from rdtf_bench.core.store import Store, key_of
 from rdtf_bench.run import datasets
 from rdtf_bench.run.datasets import ClipFile
+from rdtf_bench.run.outside import OutsideClips
 from rdtf_bench.spec import plan as planning
 from rdtf_bench.spec.plan import Cell, DataIdentity
 from rdtf_bench.spec.schema import Scale, TableSpec
+
+NONE: Mapping[str, OutsideClips] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +29,7 @@ class Bench:
     assets: Mapping[str, Path]  # role -> weights
     dataset: str
     clips: Mapping[str, tuple[ClipFile, ...]]  # split -> stickers in use
+    outside: Mapping[str, OutsideClips]  # row -> clips made elsewhere
     real: Mapping[str, str]  # split -> key of its decoded clips
     training_frames: str
     training_latents: str
@@ -35,15 +40,24 @@ def find_assets(scale: Scale) -> dict[str, Asset]:
     return {role: registry.find(name) for role, name in scale.assets.items()}
 
 
-def plan_cells(spec: TableSpec, scale: Scale, data: DataIdentity, assets: Mapping[str, Asset]) -> list[Cell]:
+def plan_cells(
+    spec: TableSpec,
+    scale: Scale,
+    data: DataIdentity,
+    assets: Mapping[str, Asset],
+    outside: Mapping[str, OutsideClips] = NONE,
+) -> list[Cell]:
     digests = {role: asset.digest for role, asset in assets.items()}
-    return planning.plan(spec, scale, data, digests, catalog.constants)
+    rows = {label: clips.fingerprint for label, clips in outside.items()}
+    return planning.plan(spec, scale, data, digests, catalog.constants, rows)
 
 
-def cells_of(spec: TableSpec, scale: Scale, source: str | None, store: Path) -> tuple[DataIdentity, list[Cell]]:
+def cells_of(
+    spec: TableSpec, scale: Scale, source: str | None, store: Path, outside: Mapping[str, OutsideClips] = NONE
+) -> tuple[DataIdentity, list[Cell]]:
     """The plan of a table, without writing data or checking weights: for `plan` and `show`."""
     data = datasets.identify(spec.dataset, source, scale.data, scale.clip.num_frames, store=store)
-    return data, plan_cells(spec, scale, data, find_assets(scale))
+    return data, plan_cells(spec, scale, data, find_assets(scale), outside)
 
 
 def roles_of(cells: Sequence[Cell]) -> list[str]:
@@ -60,6 +74,7 @@ def make_bench(
     clips: Mapping[str, tuple[ClipFile, ...]],
     assets: Mapping[str, Asset],
     store: Store,
+    outside: Mapping[str, OutsideClips] = NONE,
 ) -> Bench:
     """`clips` may be empty where the jobs are only counted."""
     digests = {role: asset.digest for role, asset in assets.items()}
@@ -71,6 +86,7 @@ def make_bench(
         assets={role: asset.path for role, asset in assets.items()},
         dataset=data.dataset,
         clips=clips,
+        outside=dict(outside),
         real={split: key_of(planning.clips_in_use(scale, data, split)) for split in splits},
         training_frames=_key(training, "train", "size_px", "max_frames"),
         training_latents=_key(training, "train", "size_px", "max_frames", "autoencoder"),

@@ -24,6 +24,7 @@ from rdtf_bench.core.video import VideoU8
 from rdtf_bench.run.progress import Report, Sink
 from rdtf_bench.run.record import ScoreRecord
 from rdtf_bench.run.score import CLIPS_AT_ONCE, build_metric, to_record
+from rdtf_bench.spec.plan import asset_roles
 from rdtf_bench.spec.schema import Scale
 
 FEWEST = 2
@@ -120,7 +121,7 @@ class _Looking:
 
     def __init__(self, metrics: Sequence[str], scale: Scale, decode: Decode) -> None:
         assets = {role: registry.find(name) for role, name in scale.assets.items()}
-        used = {role: assets[role] for name in metrics for role in _facts(name)["ASSETS"]}
+        used = {role: assets[role] for name in metrics for role in _roles(name, scale)}
         registry.require_present(used.values())
         registry.verify(list(used.values()))
         device = torch.device(scale.device)
@@ -214,7 +215,7 @@ def _identity(name: str, scale: Scale, assets: Mapping[str, registry.Asset]) -> 
         "metric": name,
         "version": facts["VERSION"],
         "options": dict(scale.metrics.get(name, {})),
-        "assets": {role: assets[role].digest for role in facts["ASSETS"]},
+        "assets": {role: assets[role].digest for role in _roles(name, scale)},
     }
 
 
@@ -228,6 +229,10 @@ def _notes(
         yield f"{distances}: {fewer} of the {more} {which} clips, so that both sides have equally many."
     if asked is None and (left := [name for name in metric_names() if name not in chosen]):
         yield f"Not scored without captions (--captions FILE): {', '.join(left)}."
+
+
+def _roles(name: str, scale: Scale) -> list[str]:
+    return asset_roles(_facts(name), scale.metrics.get(name, {}))
 
 
 def _facts(name: str) -> dict[str, Any]:

@@ -21,8 +21,9 @@ from rdtf_bench.core import assets as registry
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.store import Store
 from rdtf_bench.run import datasets, environment, record, worker
-from rdtf_bench.run.bench import Bench, cells_of, find_assets, make_bench, plan_cells, roles_of
+from rdtf_bench.run.bench import NONE, Bench, cells_of, find_assets, make_bench, plan_cells, roles_of
 from rdtf_bench.run.datasets import Dataset
+from rdtf_bench.run.outside import OutsideClips
 from rdtf_bench.run.progress import Display
 from rdtf_bench.run.record import Record
 from rdtf_bench.run.results import fit_facts, score_of, seconds_of_samples
@@ -53,9 +54,17 @@ class Outcome:
 
 
 def run(
-    spec: TableSpec, scale: Scale, *, source: str | None, root: Path, skip_broken: bool, console: Console, quiet: bool
+    spec: TableSpec,
+    scale: Scale,
+    *,
+    source: str | None,
+    root: Path,
+    skip_broken: bool,
+    console: Console,
+    quiet: bool,
+    outside: Mapping[str, OutsideClips] = NONE,
 ) -> Outcome:
-    """Measure every cell of a table that the store does not hold yet."""
+    """Measure every cell of a table that the store does not hold yet; `outside` are further rows of ready clips."""
     began_s = time.monotonic()
     store = Store(root.resolve())
     with _only_run_in(store.root):
@@ -66,8 +75,10 @@ def run(
         data = datasets.read(
             spec.dataset, source, scale.data, scale.clip.num_frames, store=store.root, skip_broken=skip_broken
         )
-        cells = plan_cells(spec, scale, data.identity, assets)
-        bench = make_bench(spec, scale, data.identity, data.clips, assets, store)
+        for clips in outside.values():
+            clips.require([clip.id for clip in data.clips["test"]], scale.clip)
+        cells = plan_cells(spec, scale, data.identity, assets, outside)
+        bench = make_bench(spec, scale, data.identity, data.clips, assets, store, outside)
         jobs = jobs_for(bench, cells)
         if jobs:
             registry.verify([assets[role] for role in roles_of(cells)])
@@ -144,7 +155,9 @@ def _preparations(bench: Bench, cells: Sequence[Cell]) -> list[Job]:
 
 def _sample_job(scale: Scale, cell: Cell, prepared: frozenset[str]) -> Job:
     expected = scale.expected_seconds
-    if cell.fit is None:
+    if "clips" in cell.sample:
+        after, function, seconds = prepared & {"real clips"}, "read_outside", expected["make_control"]
+    elif cell.fit is None:
         after, function, seconds = prepared & {"real clips"}, "make_control", expected["make_control"]
     else:
         step_s = scale.methods[cell.method].seconds_per_step

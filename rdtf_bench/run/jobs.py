@@ -133,6 +133,20 @@ def make_control(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
     Report(sink, job, "making").advance(1, 1)
 
 
+def read_outside(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
+    """The clips of a row that were made elsewhere; known frames are treated as every method's are."""
+    if bench.store.has("samples", cell.sample_key):
+        return
+    began_s = time.monotonic()
+    real = real_clips(bench, "test")
+    video = bench.outside[cell.label].video(real.ids)
+    if cell.sample["known_frames"] == "overwrite":
+        given = sampling.conditions(real, cell.sample["task"], slice(None))
+        video = to_uint8(sampling.overwrite_known(to_unit(video), given))
+    sampling.write_control(video, cell.sample_key, seconds=time.monotonic() - began_s, store=bench.store)
+    Report(sink, job, "reading").advance(1, 1)
+
+
 def _control_video(bench: Bench, cell: Cell) -> VideoU8:
     if cell.method == "noise_floor":
         other = real_clips(bench, cell.sample["other"]["split"])

@@ -6,6 +6,7 @@ plain dictionary; its key is its hash. A label, a quoted number or the worker co
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from rdtf_bench.core.errors import ProtocolError
@@ -16,11 +17,11 @@ Constants = Callable[[str, str], dict[str, Any]]
 """(kind, name) -> the module's constants; catalog.constants, or a fake in tests."""
 
 
-@dataclass(frozen=True, kw_only=True)
 EVERY_TASK = "every task"
 """What a method that serves all tasks with one set of weights is trained for: the same fit in every table."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class DataIdentity:
     """A data set as the plan knows it: fingerprints of the clips in use, and how many they are."""
 
@@ -66,11 +67,20 @@ class Cell:
 
 
 def plan(
-    spec: TableSpec, scale: Scale, data: DataIdentity, digests: Mapping[str, str], constants: Constants
+    spec: TableSpec,
+    scale: Scale,
+    data: DataIdentity,
+    digests: Mapping[str, str],
+    constants: Constants,
+    outside: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Cell]:
-    """`digests` maps the scale's asset roles to the hash of their weights."""
+    """`digests` maps the scale's asset roles to the hash of their weights, `outside` the names of rows whose clips were
+    made elsewhere to the fingerprints of these clips."""
+    if taken := sorted(set(outside) & {*spec.controls, *(row.label for row in spec.rows)}):
+        raise ProtocolError(f"{spec.name} has a row {taken[0]!r} already: give these clips another name")
     planner = _Planner(spec, scale, data, digests, constants)
     cells = [planner.method_cell(row, seed) for seed in spec.seeds for row in spec.rows]
+    cells += [planner.outside_cell(label, clips) for label, clips in outside.items()]
     cells += [planner.control_cell(name) for name in spec.controls]
     ids = [cell.id for cell in cells]
     if twice := sorted({cell.label for cell in cells if ids.count(cell.id) > 1}):
@@ -100,16 +110,6 @@ def noise_floor_split(data: DataIdentity) -> str:
     return "validation" if data.num_validation >= data.num_test else "train"
 
 
-def _plain(options: Options) -> dict[str, Any]:
-    """As JSON has them, so that a record reads back as it was."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
-
-
-@dataclass(frozen=True)
-class _Planner:
-    spec: TableSpec
-    scale: Scale
-    data: DataIdentity
 def asset_roles(facts: Mapping[str, Any], options: Options) -> list[str]:
     """The networks a method needs: ASSETS, and those of MORE_ASSETS whose option has the value that asks for them."""
     more = facts.get("MORE_ASSETS", {}).items()
@@ -126,6 +126,16 @@ def _serves_every_task(facts: Mapping[str, Any], options: Options) -> bool:
     return bool(options.get(option) != value)
 
 
+def _plain(options: Options) -> dict[str, Any]:
+    """As JSON has them, so that a record reads back as it was."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
+
+
+@dataclass(frozen=True)
+class _Planner:
+    spec: TableSpec
+    scale: Scale
+    data: DataIdentity
     digests: Mapping[str, str]
     constants: Constants
 
@@ -137,6 +147,7 @@ def _serves_every_task(facts: Mapping[str, Any], options: Options) -> bool:
                 f"{self.spec.name} needs; it has {sorted(self.scale.methods)}"
             )
         facts = self.constants("method", row.method)
+        options = {**at_scale.options, **row.options}
         network = {
             "method": row.method,
             "version": facts["VERSION"],
@@ -147,7 +158,6 @@ def _serves_every_task(facts: Mapping[str, Any], options: Options) -> bool:
             **network,
             "training": {
                 "task": EVERY_TASK if _serves_every_task(facts, options) else self.spec.task,
-        options = {**at_scale.options, **row.options}
                 "num_frames": self.scale.clip.num_frames,
                 "learning_rate": at_scale.learning_rate,
                 "seed": seed,
@@ -173,20 +183,9 @@ def _serves_every_task(facts: Mapping[str, Any], options: Options) -> bool:
         }
         return self._cell(row.label, "method", row.method, seed, fit, sample, network)
 
-    def control_cell(self, name: str) -> Cell:
+    def outside_cell(self, label: str, clips: str) -> Cell:
+        """A row of clips that somebody made for the conditions of this table."""
         sample = {
-            "control": name,
-            "version": self.constants("control", name)["VERSION"],
-            "real": clips_in_use(self.scale, self.data, "test"),
-        }
-        if name == "noise_floor":
-            split = noise_floor_split(self.data)
-            sample["other"] = {"split": split, **clips_in_use(self.scale, self.data, split)}
-        else:
-            sample["autoencoder"] = self._digest("autoencoder", name)
-        return self._cell(name, "control", name, self.spec.seeds[0], None, sample, None)
-
-    def _cell(
             "clips": clips,
             "task": self.spec.task,
             "known_frames": self.spec.known_frames,
@@ -196,6 +195,19 @@ def _serves_every_task(facts: Mapping[str, Any], options: Options) -> bool:
 
     def control_cell(self, name: str) -> Cell:
         sample: dict[str, Any] = {
+            "control": name,
+            "version": self.constants("control", name)["VERSION"],
+            "real": clips_in_use(self.scale, self.data, "test"),
+        }
+        if name == "noise_floor":
+            split = noise_floor_split(self.data)
+            sample["other"] = {"split": split, **clips_in_use(self.scale, self.data, split)}
+        else:
+            sample["autoencoder"] = self._digest("autoencoder", name)
+            sample |= {"task": self.spec.task, "known_frames": self.spec.known_frames}
+        return self._cell(name, "control", name, self.spec.seeds[0], None, sample, None)
+
+    def _cell(
         self,
         label: str,
         kind: str,
@@ -205,7 +217,6 @@ def _serves_every_task(facts: Mapping[str, Any], options: Options) -> bool:
         sample: dict[str, Any],
         network: dict[str, Any] | None,
     ) -> Cell:
-            sample |= {"task": self.spec.task, "known_frames": self.spec.known_frames}
         scores = {}
         for metric in self.spec.metrics:
             facts = self.constants("metric", metric)
@@ -226,11 +237,12 @@ def _serves_every_task(facts: Mapping[str, Any], options: Options) -> bool:
         )
 
     def _quality(self, metric: str, facts: dict[str, Any], sample: dict[str, Any]) -> dict[str, Any]:
+        options = self.scale.metrics.get(metric, {})
         return {
             "metric": metric,
             "version": facts["VERSION"],
-            "options": _plain(self.scale.metrics.get(metric, {})),
-            "assets": {role: self._digest(role, metric) for role in facts["ASSETS"]},
+            "options": _plain(options),
+            "assets": {role: self._digest(role, metric) for role in asset_roles(facts, options)},
             "fake": key_of(sample),
             "real": sample["real"],
             "clusters": self.data.test_clusters,

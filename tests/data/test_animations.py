@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -18,7 +19,7 @@ def video(path: Path, num_frames: int = 8, *, size: int = 32, codec: str = "libx
     """Plain grey frames whose level tells their number."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(path, "w") as container:
-        stream = container.add_stream(codec, rate=8)
+        stream = cast(av.VideoStream, container.add_stream(codec, rate=8))
         stream.width = stream.height = size
         stream.pix_fmt = "yuv420p"
         for number in range(num_frames):

@@ -68,7 +68,8 @@ def test_every_metric_has_its_interval_n_and_yardstick(two_folders: Path, score:
         ("clip", "toy-clip", 6),
     ]
     assert all(row["ci_low"] < row["value"] < row["ci_high"] for row in rows)
-    assert all(f"{row['value']:.1f}"[:3] in printed for row in rows)
+    assert f"[{rows[1]['ci_low']:.3f}, {rows[1]['ci_high']:.3f}]" in printed
+    assert f"{rows[0]['value']:.1f}" in printed
     assert "6 clips" in printed
     assert "4 frames of 24x24 px" in printed
     network = EfficientNetClips(efficientnet.load(), size_px=64)

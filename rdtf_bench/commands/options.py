@@ -1,0 +1,41 @@
+"""Arguments and options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Table = Annotated[str, typer.Argument(help="A protocol: the name of a file in protocols/, without .yaml.")]
+ScaleName = Annotated[str, typer.Option("--scale", help="How large everything is: a file in protocols/scales/.")]
+Data = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data", help="NAME=FOLDER, or NAME=fluent: use this data instead of the built-in.", metavar="NAME=DIR"
+    ),
+]
+With = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        help="One more row: clips made elsewhere for `conditions export`, each named by its id.",
+        metavar="NAME=DIR",
+    ),
+]
+StoreDir = Annotated[
+    Path, typer.Option("--store", envvar="RDTF_BENCH_STORE", help="Where everything that is computed is kept.")
+]
+Uri = Annotated[
+    str | None,
+    typer.Option("--tracking-uri", help="MLflow server; default MLFLOW_TRACKING_URI, else a database in the store."),
+]
+Format = Annotated[str, typer.Option("--format", help="text, md, csv or json.")]
+SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Go on without files that cannot be read.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+DEFAULT_STORE = Path("runs")
+
+
+def source_of(data: list[str] | None, dataset: str) -> str | None:
+    """What --data says of this data set; None is the built-in one."""
+    from rdtf_bench.run.datasets import parse_data_options
+
+    return parse_data_options(data or []).get(dataset)
