@@ -8,33 +8,31 @@ from typing import Annotated
 
 import typer
 
+from rdtf_bench.commands import conditions
+from rdtf_bench.commands.options import (
+    DEFAULT_STORE,
+    Data,
+    Format,
+    Quiet,
+    ScaleName,
+    SkipBroken,
+    StoreDir,
+    Table,
+    Uri,
+    With,
+    source_of,
+)
 from rdtf_bench.commands.score import score
 from rdtf_bench.core.errors import BenchError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 data_app = typer.Typer(no_args_is_help=True, help="Data sets that can be fetched.")
 assets_app = typer.Typer(no_args_is_help=True, help="Weights: what is there, and how to make the toy ones.")
+app.add_typer(conditions.app, name="conditions")
 app.add_typer(data_app, name="data")
 app.add_typer(assets_app, name="assets")
 app.command()(score)
 
-Table = Annotated[str, typer.Argument(help="A protocol: the name of a file in protocols/, without .yaml.")]
-ScaleName = Annotated[str, typer.Option("--scale", help="How large everything is: a file in protocols/scales/.")]
-Data = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--data", help="NAME=FOLDER, or NAME=fluent: use this data instead of the built-in.", metavar="NAME=DIR"
-    ),
-]
-StoreDir = Annotated[
-    Path, typer.Option("--store", envvar="RDTF_BENCH_STORE", help="Where everything that is computed is kept.")
-]
-Uri = Annotated[
-    str | None,
-    typer.Option("--tracking-uri", help="MLflow server; default MLFLOW_TRACKING_URI, else a database in the store."),
-]
-Format = Annotated[str, typer.Option("--format", help="text, md, csv or json.")]
-DEFAULT_STORE = Path("runs")
 INTERRUPTED = 130
 FORMATS = ("text", "md", "csv", "json")
 
@@ -46,34 +44,35 @@ def run(
     data: Data = None,
     store: StoreDir = DEFAULT_STORE,
     tracking_uri: Uri = None,
-    skip_broken: Annotated[
-        bool, typer.Option("--skip-broken", help="Go on without files that cannot be read.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    extra: With = None,
+    skip_broken: SkipBroken = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure every cell of a table that the store does not hold yet, log it to MLflow and print the table."""
     from rich.console import Console
 
     from rdtf_bench.report import outputs
-    from rdtf_bench.run import execute
-    from rdtf_bench.run.protocols import load_table
+    from rdtf_bench.run import execute, outside
+    from rdtf_bench.run.protocols import load_tables
     from rdtf_bench.spec.load import load_scale
 
-    spec, sizes = load_table(table), load_scale(scale)
-    console = Console(stderr=True)
-    outcome = execute.run(
-        spec,
-        sizes,
-        source=_source(data, spec.dataset),
-        root=store,
-        skip_broken=skip_broken,
-        console=console,
-        quiet=quiet,
-    )
-    outputs.write(spec, sizes, outcome, tracking_uri=tracking_uri, console=console, quiet=quiet)
-    _print_table(table, scale, data, store, "text")
-    if not quiet:
-        console.print(outputs.closing_line(outcome), highlight=False)
+    sizes, console = load_scale(scale), Console(stderr=True)
+    rows = outside.read(extra or [])
+    for spec in load_tables(table):
+        outcome = execute.run(
+            spec,
+            sizes,
+            source=source_of(data, spec.dataset),
+            root=store,
+            skip_broken=skip_broken,
+            console=console,
+            quiet=quiet,
+            outside=rows,
+        )
+        outputs.write(spec, sizes, outcome, tracking_uri=tracking_uri, console=console, quiet=quiet)
+        if not quiet:
+            console.print(f"{spec.name}: {outputs.closing_line(outcome)}", highlight=False)
+    _print_table(table, scale, data, store, extra, "text")
 
 
 @app.command()
@@ -82,23 +81,27 @@ def show(
     scale: ScaleName = "tiny",
     data: Data = None,
     store: StoreDir = DEFAULT_STORE,
+    extra: With = None,
     format: Format = "text",
 ) -> None:
     """Print a table, our values beside the paper's, from the store or else from the published results."""
-    _print_table(table, scale, data, store, format)
+    _print_table(table, scale, data, store, extra, format)
 
 
 @app.command()
-def plan(table: Table, scale: ScaleName = "tiny", data: Data = None, store: StoreDir = DEFAULT_STORE) -> None:
+def plan(
+    table: Table, scale: ScaleName = "tiny", data: Data = None, store: StoreDir = DEFAULT_STORE, extra: With = None
+) -> None:
     """List the cells of a table, what is left to do and how long it should take."""
     from rdtf_bench.report.plans import plan_text
-    from rdtf_bench.run import bench
-    from rdtf_bench.run.protocols import load_table
+    from rdtf_bench.run import bench, outside
+    from rdtf_bench.run.protocols import load_tables
     from rdtf_bench.spec.load import load_scale
 
-    spec, sizes = load_table(table), load_scale(scale)
-    identity, cells = bench.cells_of(spec, sizes, _source(data, spec.dataset), store)
-    typer.echo(plan_text(spec, sizes, identity, cells, store))
+    sizes = load_scale(scale)
+    for spec in load_tables(table):
+        identity, cells = bench.cells_of(spec, sizes, source_of(data, spec.dataset), store, outside.read(extra or []))
+        typer.echo(plan_text(spec, sizes, identity, cells, store))
 
 
 @app.command(name="list")
@@ -106,9 +109,10 @@ def list_names() -> None:
     """Protocols, scales, methods, datasets and metrics."""
     from rdtf_bench import catalog
     from rdtf_bench.run.protocols import load_table
-    from rdtf_bench.spec.load import load_scale, protocol_names, scale_names
+    from rdtf_bench.spec.load import load_scale, load_set, protocol_names, scale_names, set_names
 
     _section("protocols", {name: load_table(name).title for name in protocol_names()})
+    _section("sets of protocols", {name: load_set(name).title for name in set_names()})
     _section("scales", {name: load_scale(name).title for name in scale_names()})
     for kind in ("method", "control", "dataset", "metric"):
         _section(f"{kind}s", {name: catalog.summary(kind, name) for name in catalog.names(kind)})
@@ -147,16 +151,19 @@ def params(
 
 
 @app.command()
-def publish(table: Table, scale: ScaleName = "tiny", data: Data = None, store: StoreDir = DEFAULT_STORE) -> None:
+def publish(
+    table: Table, scale: ScaleName = "tiny", data: Data = None, store: StoreDir = DEFAULT_STORE, extra: With = None
+) -> None:
     """Copy the records of a table into results/ and write its README anew."""
     from rdtf_bench.report import publish as publishing
-    from rdtf_bench.run import bench
-    from rdtf_bench.run.protocols import load_table
+    from rdtf_bench.run import bench, outside
+    from rdtf_bench.run.protocols import load_tables
     from rdtf_bench.spec.load import load_scale
 
-    spec, sizes = load_table(table), load_scale(scale)
-    _, cells = bench.cells_of(spec, sizes, _source(data, spec.dataset), store)
-    typer.echo(publishing.publish(spec, sizes, cells, store=store, results=_results_folder()))
+    sizes = load_scale(scale)
+    for spec in load_tables(table):
+        _, cells = bench.cells_of(spec, sizes, source_of(data, spec.dataset), store, outside.read(extra or []))
+        typer.echo(publishing.publish(spec, sizes, cells, store=store, results=_results_folder()))
 
 
 @app.command()
@@ -215,28 +222,25 @@ def build(
     module.build(only, out=out, data=store / "data", fluent=folder if folder.is_dir() else None, on_progress=_say)
 
 
-def _print_table(table: str, scale: str, data: list[str] | None, store: Path, format: str) -> None:
+def _print_table(
+    table: str, scale: str, data: list[str] | None, store: Path, extra: list[str] | None, format: str
+) -> None:
     from rdtf_bench.core.errors import unknown_name
-    from rdtf_bench.report.table import render
-    from rdtf_bench.run import bench, record
-    from rdtf_bench.run.protocols import load_table
+    from rdtf_bench.report.table import joined, render
+    from rdtf_bench.run import bench, outside, record
+    from rdtf_bench.run.protocols import load_tables
     from rdtf_bench.spec.load import load_scale
 
     if format not in FORMATS:
         raise unknown_name("format", format, FORMATS)
-    spec, sizes = load_table(table), load_scale(scale)
-    _, cells = bench.cells_of(spec, sizes, _source(data, spec.dataset), store)
-    folders = [record.folder_in(store), _results_folder() / table]
-    records = record.find([cell.id for cell in cells], folders)
-    terminal = sys.stdout.isatty()
+    sizes, terminal = load_scale(scale), sys.stdout.isatty()
     width = None if terminal else 120
-    typer.echo(render(spec, sizes, cells, records, format=format, width=width, styled=terminal))
-
-
-def _source(data: list[str] | None, dataset: str) -> str | None:
-    from rdtf_bench.run.datasets import parse_data_options
-
-    return parse_data_options(data or []).get(dataset)
+    shown = []
+    for spec in load_tables(table):
+        _, cells = bench.cells_of(spec, sizes, source_of(data, spec.dataset), store, outside.read(extra or []))
+        records = record.find([cell.id for cell in cells], [record.folder_in(store), _results_folder() / spec.name])
+        shown.append(render(spec, sizes, cells, records, format=format, width=width, styled=terminal))
+    typer.echo(joined(shown, format=format))
 
 
 def _results_folder() -> Path:
