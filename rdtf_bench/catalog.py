@@ -34,6 +34,8 @@ FEATURES = {  # of frames, by the name of the asset they look through
     "efficientnet_lite0": "rdtf_bench.metrics.features.efficientnet",
     "vgg16": "rdtf_bench.metrics.features.vgg16",
 }
+HUBS = {"i2vgen-xl": "rdtf_bench.baselines.i2vgen_xl.hub"}
+PIPELINES = {"rdtf": "rdtf_bench.models.rdtf.pipeline"}
 FETCHED = {"fluent": "rdtf_bench.data.fluent"}
 READERS = {"animations": "rdtf_bench.data.animations"}
 STATISTICS = {"groups": "rdtf_bench.metrics.statistics"}
@@ -45,6 +47,8 @@ KINDS = {
     "metric": METRICS,
     "recipe": RECIPES,
     "feature": FEATURES,
+    "hub": HUBS,
+    "pipeline": PIPELINES,
     "fetch": FETCHED,
     "reader": READERS,
     "statistic": STATISTICS,

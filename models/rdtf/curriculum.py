@@ -62,14 +62,19 @@ class Case:
         return self.task != "i2v"
 
 
-def all_cases(k_min: int, k_max: int) -> tuple[Case, ...]:
-    """Every task at every number of counted frames with every mask of the task."""
+def all_cases(k_min: int, k_max: int, tasks: Sequence[str] = tuple(TASKS)) -> tuple[Case, ...]:
+    """Each of the tasks at every number of counted frames with every mask of the task."""
     return tuple(
         Case(task=task, known=known)
-        for task, (_, masks) in TASKS.items()
+        for task in tasks
         for num_frames in range(k_min, k_max + 1)
-        for known in masks(num_frames)
+        for known in TASKS[task][1](num_frames)
     )
+
+
+def training_tasks(evaluated: str) -> tuple[str, ...]:
+    """The training tasks of what is evaluated (a key of diffusion.masks.TASKS): prediction goes both ways."""
+    return ("pre_prediction", "post_prediction") if evaluated == "prediction" else (evaluated,)
 
 
 @runtime_checkable
@@ -134,6 +139,11 @@ def _levels_per_family(cases: Sequence[Case]) -> dict[str, int]:
     return {family: len({case.level for case in cases if case.family == family}) for family in FAMILIES}
 
 
+def _without(families: dict[str, float], missing: Sequence[str]) -> dict[str, float]:
+    left = {family: share for family, share in families.items() if family not in missing}
+    return {family: share / sum(left.values()) for family, share in left.items()}
+
+
 def static_probabilities(progress: float) -> dict[str, float]:
     """Eq. 2: interpolation falls, prediction and generation rise, linearly from (.50, .30, .20) to (.10, .35, .55)."""
     start = {"interpolation": 0.50, "prediction": 0.30, "generation": 0.20}
@@ -153,6 +163,8 @@ class NoCurriculum:
 
     def _spread(self, families: dict[str, float]) -> Weights:
         levels = _levels_per_family(self.cases)
+        if missing := [family for family in families if not levels[family]]:
+            families = _without(families, missing)
         joint = [families[case.family] / levels[case.family] for case in self.cases]
         return torch.tensor(joint, dtype=torch.float64) * self._within
 
@@ -349,12 +361,13 @@ def make_curriculum(
     variant: Literal["paper", "released"],
     k_min: int,
     k_max: int,
+    tasks: Sequence[str] = tuple(TASKS),
     gains: tuple[float, float, float],
     balance: float,
     num_steps: int,
     history_steps: int,
 ) -> Curriculum:
-    cases = all_cases(k_min, k_max)
+    cases = all_cases(k_min, k_max, tasks)
     match kind, variant:
         case "none", _:
             return NoCurriculum(cases)

@@ -22,6 +22,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from rdtf_bench.models.rdtf.attention import TextKeys, text_attention_places, use_clipwise_text
+from rdtf_bench.models.rdtf.padding import PaddedFrames, each_clip_alone, isolate
 from rdtf_bench.models.rdtf.sti import STI, Conv3D, NoTemporalLayer, TemporalLayer, temporal_conv
 
 LATENT_CHANNELS = 4
@@ -37,6 +38,9 @@ PAPER_TEXT: dict[str, Any] = {
     "text_map": "two_linear",
 }
 """What the paper's section 3 and Table 6 say where they differ from the released code."""
+
+PRESETS: dict[str, dict[str, Any]] = {"released": {}, "paper_text": PAPER_TEXT}
+"""DFGN(**PRESETS[name]); the defaults are the released network."""
 
 
 class NoTemporalAttention(nn.Module):
@@ -68,7 +72,9 @@ class DFGN(ModelMixin, ConfigMixin):  # type: ignore[misc]
     sti_*: see `STI`. sti_place: "after_resnets" (released, 22 places) or "after_spatial_attention" (paper, 16).
     temporal_attention: False leaves out the temporal transformers and `transformer_in` (the paper names none).
     image_path: "encoder" sends the known latents through I2VGen-XL's small encoder, "latents" concatenates them.
+    absent_frame: the latent of a frame that is not known: "zeros" (released) or "learned", one for all absent frames.
     text_map: "t5_mlp" maps the T5 states alone (released), "two_linear" both encoders' by a linear layer each (paper).
+    isolate_padding: what `forward` is told to be padding reaches no layer that mixes frames (`padding.py`).
     """
 
     _supports_gradient_checkpointing = True
@@ -95,7 +101,9 @@ class DFGN(ModelMixin, ConfigMixin):  # type: ignore[misc]
         sti_fusion: Literal["scalars", "gate"] = "scalars",
         sti_residual: bool = False,
         image_path: Literal["encoder", "latents"] = "encoder",
+        absent_frame: Literal["zeros", "learned"] = "zeros",
         text_map: Literal["t5_mlp", "two_linear"] = "t5_mlp",
+        isolate_padding: bool = False,
     ) -> None:
         super().__init__()
         self.gradient_checkpointing = False  # switched by diffusers' enable_gradient_checkpointing
@@ -116,6 +124,8 @@ class DFGN(ModelMixin, ConfigMixin):  # type: ignore[misc]
         for block in [*self.down_blocks, self.mid_block, *self.up_blocks]:
             self._place_temporal_layers(block)
         use_clipwise_text(self)
+        if isolate_padding:
+            isolate(self)
         self.conv_norm_out = nn.GroupNorm(norm_num_groups, width, eps=1e-5)
         self.conv_act = nn.SiLU()
         self.conv_out = nn.Conv2d(width, LATENT_CHANNELS, kernel_size=3, padding=1)
@@ -129,6 +139,8 @@ class DFGN(ModelMixin, ConfigMixin):  # type: ignore[misc]
         else:
             self.context_t5_map = nn.Linear(t5_dim, text_dim)
             self.context_clip_map = nn.Linear(text_dim, text_dim)
+        if self.config.absent_frame == "learned":
+            self.absent_latent = nn.Parameter(torch.zeros(LATENT_CHANNELS, 1, 1, 1))
         if self.config.image_path == "encoder":
             between = 4 * LATENT_CHANNELS
             self.image_latents_proj_in = nn.Sequential(
@@ -249,30 +261,55 @@ class DFGN(ModelMixin, ConfigMixin):  # type: ignore[misc]
         clip_hidden_states: Float[Tensor, "B L1 D1"] | None = None,
         t5_hidden_states: Float[Tensor, "B L2 D2"] | None = None,
         text_keys: TextKeys | None = None,
+        real_frames: Sequence[int] | None = None,
     ) -> UNet3DConditionOutput:
-        """`image_latents` are zero where no frame is known. `text_keys` may stand for both texts' states."""
-        batch_size, _, num_frames, *_ = sample.shape
+        """`image_latents` are zero where no frame is known. `text_keys` may stand for both texts' states.
+
+        real_frames: with `isolate_padding`, how many frames of each clip are not padding; default: all.
+        """
+        batch_size, num_frames = sample.shape[0], sample.shape[2]
+        if real_frames is not None:
+            num_frames = self._padded(num_frames, real_frames)
         if text_keys is None:
             if clip_hidden_states is None or t5_hidden_states is None:
                 raise TypeError("give both clip_hidden_states and t5_hidden_states, or text_keys made from them")
             text_keys = self.text_keys(clip_hidden_states, t5_hidden_states)
         timesteps = torch.as_tensor(timestep, device=sample.device).expand(batch_size)
         emb = self.time_embedding(self.time_proj(timesteps).to(sample.dtype)).repeat_interleave(num_frames, dim=0)
-        hidden = torch.cat([sample, self._image_condition(image_latents)], dim=1).transpose(1, 2).flatten(0, 1)
+        image = self._image_condition(image_latents, num_frames)
+        hidden = torch.cat([sample, image], dim=1).transpose(1, 2).flatten(0, 1)
         hidden = self.conv_in(hidden)
         hidden = self.transformer_in(hidden, num_frames=num_frames, return_dict=False)[0]
         hidden = self._through_blocks(hidden, emb, text_keys, num_frames)
         output = self.conv_out(self.conv_act(self.conv_norm_out(hidden)))
         return UNet3DConditionOutput(sample=output.unflatten(0, (batch_size, num_frames)).transpose(1, 2))
 
-    def _image_condition(self, image_latents: Float[Tensor, "B C F H W"]) -> Float[Tensor, "B C F H W"]:
+    def _padded(self, num_frames: int, real_frames: Sequence[int]) -> PaddedFrames:
+        if not self.config.isolate_padding:
+            raise TypeError("real_frames needs a network made with isolate_padding=True")
+        return PaddedFrames(num_frames, real_frames)
+
+    def _image_condition(
+        self, image_latents: Float[Tensor, "B C F H W"], num_frames: int
+    ) -> Float[Tensor, "B C F H W"]:
+        if self.config.absent_frame == "learned":
+            absent = (image_latents == 0).all(dim=(1, 3, 4), keepdim=True)
+            image_latents = torch.where(absent, self.absent_latent, image_latents)
         if self.config.image_path == "latents":
             return image_latents
-        batch_size, _, _, height, width = image_latents.shape
         frames = self.image_latents_proj_in(image_latents.transpose(1, 2).flatten(0, 1))
-        pixels = frames.unflatten(0, (batch_size, -1)).permute(0, 3, 4, 1, 2).flatten(0, 2)
+        if isinstance(num_frames, PaddedFrames):
+            mixed = each_clip_alone(self._mix_image, frames, num_frames)
+        else:
+            mixed = self._mix_image(frames, num_frames)
+        return mixed.unflatten(0, (len(image_latents), -1)).transpose(1, 2)
+
+    def _mix_image(self, frames: Float[Tensor, "BF C H W"], num_frames: int) -> Float[Tensor, "BF C H W"]:
+        """The temporal encoder, which looks at each pixel's frames."""
+        batch_size, (height, width) = len(frames) // num_frames, frames.shape[-2:]
+        pixels = frames.unflatten(0, (batch_size, num_frames)).permute(0, 3, 4, 1, 2).flatten(0, 2)
         mixed = self.image_latents_temporal_encoder(pixels)
-        return mixed.unflatten(0, (batch_size, height, width)).permute(0, 4, 3, 1, 2)
+        return mixed.unflatten(0, (batch_size, height, width)).permute(0, 3, 4, 1, 2).flatten(0, 1)
 
     def _through_blocks(
         self, hidden: Float[Tensor, "BF C H W"], emb: Float[Tensor, "BF E"], text_keys: TextKeys, num_frames: int

@@ -10,14 +10,39 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from diffusers import AutoencoderKL
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from rdtf_bench.core.method import TrainingClips
+from rdtf_bench.core.video import to_unit
 from rdtf_bench.data.frames import Representative, by_clustering, ping_pong, whole_loop
 from rdtf_bench.models.rdtf.curriculum import Case
 
 Padding = Literal["grey", "last"]
+
+
+class PosteriorSamples:
+    """The training clips with latents drawn from the autoencoder's posterior instead of its mode, as the authors train;
+    one draw a frame and step, which is target and condition."""
+
+    def __init__(self, clips: TrainingClips, autoencoder: AutoencoderKL, generator: torch.Generator) -> None:
+        self.ids, self.captions = clips.ids, clips.captions
+        self._clips, self._autoencoder, self._generator = clips, autoencoder, generator
+
+    def frames(self, index: int) -> UInt8[Tensor, "F C H W"]:
+        return self._clips.frames(index)
+
+    def features(self, index: int) -> Float[Tensor, "F D"]:
+        return self._clips.features(index)
+
+    @torch.no_grad()
+    def latents(self, index: int) -> Float[Tensor, "F c h w"]:
+        frames = to_unit(self._clips.frames(index)[None])[0].to(self._autoencoder.device)
+        posterior = self._autoencoder.encode(frames).latent_dist
+        noise = torch.randn(posterior.mean.shape, generator=self._generator).to(posterior.mean)
+        latents: Tensor = posterior.mean + posterior.std * noise
+        return (latents * self._autoencoder.config.scaling_factor).cpu()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,31 +16,32 @@ from rdtf_bench.core.errors import ProtocolError, StoreError
 from rdtf_bench.core.method import Conditions, OnStep, Sampler, Training, TrainingClips
 from rdtf_bench.core.seeds import seed_for
 from rdtf_bench.core.video import Video
-from rdtf_bench.diffusion.guidance import Branch, combine, one_scale, stack, two_scales
-from rdtf_bench.diffusion.latents import decode, encode
+from rdtf_bench.diffusion.latents import encode
 from rdtf_bench.diffusion.losses import masked_mse
-from rdtf_bench.diffusion.sampling import sample_latents
 from rdtf_bench.diffusion.training import batch_indices, train
 from rdtf_bench.models import frozen
 from rdtf_bench.models.frozen import Configs
-from rdtf_bench.models.rdtf.attention import TextKeys
 from rdtf_bench.models.rdtf.curriculum import (
+    TASKS,
     Case,
     Curriculum,
     draw_cases,
     expected_level,
     family_weights,
     make_curriculum,
+    training_tasks,
 )
 from rdtf_bench.models.rdtf.dfgn import DFGN, LATENT_CHANNELS
-from rdtf_bench.models.rdtf.dual_mask import MaskedClips, Padding, masked_clips
+from rdtf_bench.models.rdtf.dual_mask import MaskedClips, Padding, PosteriorSamples, masked_clips
+from rdtf_bench.models.rdtf.generation import Guidance, generate, pixels_per_latent
+from rdtf_bench.models.rdtf.pipeline import RDTFPipeline
 from rdtf_bench.models.rdtf.sti import TemporalLayer
 from rdtf_bench.models.rdtf.text import TextEncoders, TextStates, mask_words
 
 VERSION = 1
 ASSETS = ("autoencoder", "text_encoder", "t5_encoder")
-WEIGHTS = "diffusion_pytorch_model.safetensors"  # what diffusers' save_pretrained writes
 SERVES_EVERY_TASK_UNLESS = ("condition_masks", "task")
+WEIGHTS = "diffusion_pytorch_model.safetensors"  # what diffusers' save_pretrained writes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,9 @@ class Config:
     sti_fusion: Literal["scalars", "gate"] = "scalars"
     sti_residual: bool = False
     image_path: Literal["encoder", "latents"] = "encoder"
+    absent_frame: Literal["zeros", "learned"] = "zeros"  # the latent of a frame that is not known; released: zeros
     text_map: Literal["t5_mlp", "two_linear"] = "t5_mlp"
+    isolate_padding: bool = False  # True: padding reaches no layer that mixes frames; released: the network sees it
 
     clip_length: int = 77  # tokens; Table 6. Released: 256
     t5_length: int = 77  # tokens
@@ -76,7 +79,9 @@ class Config:
     beta_schedule: Literal["scaled_linear", "linear"] = "scaled_linear"  # released; Table 6 says linear
     zero_terminal_snr: bool = False  # True where the schedule is I2VGen-XL's own, as the released training loads it
 
-    data_utilization: bool = True  # False: 8 frames at equal intervals, all of them counted (Table 3's ablation)
+    condition_masks: Literal["all", "task"] = "all"  # "task": those of the evaluated task alone
+    extraction: Literal["clusters", "intervals"] = "clusters"  # which frames: figure 4, or at equal intervals
+    latent: Literal["mode", "sample"] = "mode"  # of the autoencoder's posterior, in training; released: a sample
     k_min: int = 3  # Table 6, "range of k"
     k_max: int = 8
     representative: Literal["random", "first"] = "random"  # of a cluster; released: first
@@ -89,7 +94,7 @@ class Config:
     curriculum_balance: float = 0.5  # 0: the static part alone, 1: the adaptive part alone
     curriculum_history_steps: int = 1000  # the released window
 
-    guidance: Literal["two_scales", "negative_prompt"] = "two_scales"  # Table 6; released: a negative prompt
+    guidance: Guidance = "two_scales"  # Table 6; released: a negative prompt
     negative_prompt: str = "distorted, discontinuous, ugly, blurry, low resolution, motionless, static, disfigured"
     condition_dropout: float = 0.1  # odds of each: no text, no image, neither. Two scales need all of them
 
@@ -111,7 +116,7 @@ class RDTF:
         self.config, self.device = config, device
         autoencoder = AutoencoderKL.from_pretrained(assets["autoencoder"])
         self.autoencoder: AutoencoderKL = autoencoder.to(device).eval().requires_grad_(False)
-        self.text = TextEncoders(
+        self.text = TextEncoders.read(
             assets["text_encoder"],
             assets["t5_encoder"],
             clip_length=config.clip_length,
@@ -129,7 +134,7 @@ class RDTF:
             clip_sample=False,
         )
         self.network = self._new_network(0)
-        self._pixels_per_latent = 2 ** (len(autoencoder.config.block_out_channels) - 1)
+        self._pixels_per_latent = pixels_per_latent(autoencoder)
         self._grey_latent: Tensor | None = None
 
     def _new_network(self, seed: int) -> DFGN:
@@ -150,8 +155,9 @@ class RDTF:
         curriculum = make_curriculum(
             config.curriculum,
             variant=config.curriculum_variant,
-            k_min=config.k_min if config.data_utilization else config.num_frames,
-            k_max=config.k_max if config.data_utilization else config.num_frames,
+            k_min=config.k_min,
+            k_max=config.k_max,
+            tasks=tuple(TASKS) if config.condition_masks == "all" else training_tasks(training.task),
             gains=config.curriculum_gains,
             balance=config.curriculum_balance,
             num_steps=training.num_steps,
@@ -181,7 +187,10 @@ class RDTF:
             self.scheduler.config.num_train_timesteps, (len(given.cases),), generator=generator
         ).to(self.device)
         noisy = self.scheduler.add_noise(given.latents, noise, timesteps)
-        output = self.network(noisy, timesteps, given.image_latents, given.text.clip, given.text.t5).sample
+        real = [case.num_frames for case in given.cases] if self.config.isolate_padding else None
+        output = self.network(
+            noisy, timesteps, given.image_latents, given.text.clip, given.text.t5, real_frames=real
+        ).sample
         velocity = self.config.prediction_type == "v_prediction"
         target = self.scheduler.get_velocity(given.latents, noise, timesteps) if velocity else noise
         loss = masked_mse(output, target, given.counted, mean_over=self.config.loss_mean_over)
@@ -203,7 +212,10 @@ class RDTF:
         generator: torch.Generator,
     ) -> _Step:
         config = self.config
-        available = [len(clips.latents(index)) for index in indices]
+        size = clips.latents(indices[0]).shape[-2:]
+        if config.latent == "sample":
+            clips = PosteriorSamples(clips, self.autoencoder, generator)
+        available = [len(clips.features(index)) for index in indices]
         cases = draw_cases(curriculum, progress, available, generator)
         masked = masked_clips(
             clips,
@@ -211,10 +223,10 @@ class RDTF:
             cases,
             generator,
             num_frames=config.num_frames,
-            clustering=config.data_utilization,
+            clustering=config.extraction == "clusters",
             representative=config.representative,
             padding=config.padding,
-            grey=self._grey(clips.latents(indices[0]).shape[-2:]),
+            grey=self._grey(size),
         )
         drops_text, drops_image = _dropped_conditions(len(cases), config.condition_dropout, generator)
         captions = [clips.captions[index] for index in indices]
@@ -244,7 +256,8 @@ class RDTF:
         self.network.save_pretrained(folder)
 
     def load(self, folder: Path) -> None:
-        saved = {k: v for k, v in DFGN.load_config(folder).items() if not k.startswith("_")}
+        defaults = {name: known.default for name, known in inspect.signature(DFGN.__init__).parameters.items()}
+        saved = defaults | DFGN.load_config(folder)  # one saved before an option was there has its default
         ours = {k: v for k, v in self.network.config.items() if not k.startswith("_")}
         differing = [name for name in ours if _as_json(saved.get(name)) != _as_json(ours[name])]
         if differing:
@@ -252,45 +265,41 @@ class RDTF:
             raise StoreError(f"{folder}: weights of another network: {named}. Train again, or set these options")
         self.network.load_state_dict(load_file(folder / WEIGHTS, device=str(self.device)), strict=True)
 
-    @torch.no_grad()
     def generate(self, given: Conditions, generators: Sequence[torch.Generator], sampler: Sampler) -> Video:
-        self.network.eval()
-        if self.config.guidance == "two_scales":
-            branches = two_scales(image=sampler.guidance_image, text=sampler.guidance_text)
-        else:
-            branches = one_scale(text=sampler.guidance_text)
-        known = self._known_latents(given)
-        image_latents = stack(known, torch.zeros_like(known), [branch.image for branch in branches])
-        text_keys = self._branch_keys(given.captions, branches)
+        return generate(
+            self.network.eval(),
+            self.autoencoder,
+            self.text,
+            self.scheduler,
+            captions=given.captions,
+            frames=given.frames,
+            known=given.known,
+            generators=generators,
+            sampler=sampler,
+            guidance=self.config.guidance,
+            negative_prompt=self.config.negative_prompt,
+        )
 
-        def denoise(latents: Float[Tensor, "B C F H W"], timestep: int) -> Float[Tensor, "B C F H W"]:
-            repeated = latents.repeat(len(branches), 1, 1, 1, 1)
-            outputs = self.network(repeated, timestep, image_latents, text_keys=text_keys).sample
-            return combine(outputs, branches)
-
-        latents = sample_latents(denoise, known, scheduler=self.scheduler, generators=generators, sampler=sampler)
-        return decode(self.autoencoder, latents.transpose(1, 2))
-
-    def _known_latents(self, given: Conditions) -> Float[Tensor, "B C F H W"]:
-        """The latents of the given frames, zeros elsewhere; only given frames go through the autoencoder."""
-        batch_size, num_frames, _, height, width = given.frames.shape
-        size = (height // self._pixels_per_latent, width // self._pixels_per_latent)
-        latents = torch.zeros(batch_size, num_frames, LATENT_CHANNELS, *size)
-        places = given.known.bool().cpu()
-        if places.any():
-            latents[places] = encode(self.autoencoder, given.frames[places][None].to(self.device))[0].cpu()
-        return latents.transpose(1, 2).to(self.device)
-
-    def _branch_keys(self, captions: Sequence[str], branches: Sequence[Branch]) -> TextKeys:
-        """Keys and values of every branch's text, once for the whole sampling run."""
-        absent = "" if self.config.guidance == "two_scales" else self.config.negative_prompt
-        states = self.text.recall(captions), self.text.recall([absent] * len(captions))
-        given_keys, absent_keys = (self.network.text_keys(s.clip, s.t5) for s in states)
-        choices = [branch.text for branch in branches]
-        return {
-            place: (stack(keys, absent_keys[place][0], choices), stack(values, absent_keys[place][1], choices))
-            for place, (keys, values) in given_keys.items()
-        }
+    def pipeline(self, *, size_px: int, sampler: Sampler) -> RDTFPipeline:
+        """The same networks behind diffusers' interface; a call defaults to this sampler and size."""
+        return RDTFPipeline(
+            unet=self.network,
+            vae=self.autoencoder,
+            text_encoder=self.text.clip,
+            tokenizer=self.text.clip_tokenizer,
+            text_encoder_2=self.text.t5,
+            tokenizer_2=self.text.t5_tokenizer,
+            scheduler=DDIMScheduler.from_config(self.scheduler.config, timestep_spacing=sampler.timestep_spacing),
+            size_px=size_px,
+            clip_length=self.config.clip_length,
+            t5_length=self.config.t5_length,
+            guidance=self.config.guidance,
+            negative_prompt=self.config.negative_prompt,
+            num_inference_steps=sampler.num_steps,
+            guidance_scale=sampler.guidance_text,
+            image_guidance_scale=sampler.guidance_image,
+            eta=sampler.eta,
+        )
 
     def denoiser(self) -> nn.Module:
         return self.network
@@ -358,6 +367,9 @@ def _check(config: Config) -> None:
             0 <= config.word_mask_probability <= 1
         ),
         f"curriculum_balance {config.curriculum_balance} must be 0 to 1": not 0 <= config.curriculum_balance <= 1,
+        f"curriculum_gains {list(config.curriculum_gains)} must be 0 or more, one of them more": not (
+            min(config.curriculum_gains) >= 0 < max(config.curriculum_gains)
+        ),
     }
     if found := [fault for fault, is_so in faults.items() if is_so]:
         raise ProtocolError(f"options of rdtf: {'; '.join(found)}")

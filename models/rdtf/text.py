@@ -39,14 +39,27 @@ class TextStates:
 class TextEncoders:
     """Both encoders, frozen. A remembered caption is encoded alone, so that its states depend on nothing else."""
 
-    def __init__(self, clip: Path, t5: Path, *, clip_length: int, t5_length: int, device: torch.device) -> None:
-        self.clip: Any = CLIPTextModel.from_pretrained(clip).to(device).eval().requires_grad_(False)
-        self.t5: Any = T5EncoderModel.from_pretrained(t5).to(device).eval().requires_grad_(False)
-        self._clip_tokenizer = CLIPTokenizer.from_pretrained(clip)
-        self._t5_tokenizer = AutoTokenizer.from_pretrained(t5)
+    def __init__(
+        self, clip: Any, t5: Any, *, clip_tokenizer: Any, t5_tokenizer: Any, clip_length: int, t5_length: int
+    ) -> None:
+        self.clip = clip.eval().requires_grad_(False)
+        self.t5 = t5.eval().requires_grad_(False)
+        self.clip_tokenizer, self.t5_tokenizer = clip_tokenizer, t5_tokenizer
         self._lengths = {"clip": clip_length, "t5": t5_length}
-        self._device = device
         self._remembered: dict[str, TextStates] = {}
+
+    @classmethod
+    def read(cls, clip: Path, t5: Path, *, clip_length: int, t5_length: int, device: torch.device) -> "TextEncoders":
+        """From folders. In a released diffusers folder the tokenizer stands beside the encoder, in `tokenizer`."""
+        inside = (clip / "tokenizer_config.json").is_file()
+        return cls(
+            CLIPTextModel.from_pretrained(clip).to(device),
+            T5EncoderModel.from_pretrained(t5).to(device),
+            clip_tokenizer=CLIPTokenizer.from_pretrained(clip if inside else clip.parent / "tokenizer"),
+            t5_tokenizer=AutoTokenizer.from_pretrained(t5),
+            clip_length=clip_length,
+            t5_length=t5_length,
+        )
 
     @property
     def dims(self) -> tuple[int, int]:
@@ -56,8 +69,8 @@ class TextEncoders:
     @torch.no_grad()
     def encode(self, captions: Sequence[str]) -> TextStates:
         """All captions in one pass."""
-        clip = self.clip(**self._tokens(self._clip_tokenizer, captions, "clip")).last_hidden_state
-        t5 = self.t5(**self._tokens(self._t5_tokenizer, captions, "t5")).last_hidden_state
+        clip = self.clip(**self._tokens(self.clip_tokenizer, captions, "clip")).last_hidden_state
+        t5 = self.t5(**self._tokens(self.t5_tokenizer, captions, "t5")).last_hidden_state
         return TextStates(clip, t5)
 
     def recall(self, captions: Sequence[str]) -> TextStates:
@@ -82,7 +95,7 @@ class TextEncoders:
             for make, places in ((self.encode, places_fresh), (self.recall, places_kept))
             if places
         ]
-        order = torch.tensor(places_fresh + places_kept, device=self._device).argsort()
+        order = torch.tensor(places_fresh + places_kept, device=self.clip.device).argsort()
         return TextStates(torch.cat([p.clip for p in parts])[order], torch.cat([p.t5 for p in parts])[order])
 
     def _tokens(self, tokenizer: Any, captions: Sequence[str], encoder: str) -> dict[str, Tensor]:
@@ -90,4 +103,4 @@ class TextEncoders:
         tokens = tokenizer(
             list(captions), padding="max_length", truncation=True, max_length=length, return_tensors="pt"
         )
-        return {name: tokens[name].to(self._device) for name in ("input_ids", "attention_mask")}
+        return {name: tokens[name].to(self.clip.device) for name in ("input_ids", "attention_mask")}

@@ -21,6 +21,12 @@ class UnknownNameError(ProtocolError):
     """A name that is in no catalog."""
 
 
+class InputError(BenchError, ValueError):
+    """What is asked of a model cannot be made, such as a mask of another length than the clip."""
+
+    exit_status = 2
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
     """The error for a name that is not there, with the close match."""
     names = sorted(known)

@@ -111,8 +111,8 @@ def test_keeps_the_contracts(assets: dict[str, Path]) -> None:
     [
         {},
         {"curriculum_variant": "released", "loss_mean_over": "all", "representative": "first"},
-        {"curriculum": "linear", "data_utilization": False, "prediction_type": "epsilon"},
-        {"curriculum": "none", "padding": "last", "zero_terminal_snr": True},
+        {"curriculum": "linear", "extraction": "intervals", "condition_masks": "task", "k_min": 8},
+        {"curriculum": "none", "padding": "last", "zero_terminal_snr": True, "isolate_padding": True},
     ],
     ids=["paper", "released", "no-ddu", "others"],
 )

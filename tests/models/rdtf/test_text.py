@@ -14,7 +14,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 def encoders(assets: dict[str, Path]) -> TextEncoders:
     cpu = torch.device("cpu")
-    return TextEncoders(assets["text_encoder"], assets["t5_encoder"], clip_length=9, t5_length=14, device=cpu)
+    return TextEncoders.read(assets["text_encoder"], assets["t5_encoder"], clip_length=9, t5_length=14, device=cpu)
 
 
 def test_no_word_is_replaced_at_zero_and_each_at_one() -> None:

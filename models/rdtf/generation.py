@@ -1,0 +1,84 @@
+"""From known frames and captions to clips: one path for the benchmark's method and the diffusers pipeline."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler
+from jaxtyping import Float
+from torch import Tensor
+
+from rdtf_bench.core.method import Sampler
+from rdtf_bench.core.video import Video
+from rdtf_bench.diffusion.guidance import Branch, combine, one_scale, stack, two_scales
+from rdtf_bench.diffusion.latents import decode, encode
+from rdtf_bench.diffusion.sampling import sample_latents
+from rdtf_bench.models.rdtf.attention import TextKeys
+from rdtf_bench.models.rdtf.dfgn import DFGN, LATENT_CHANNELS
+from rdtf_bench.models.rdtf.text import TextEncoders
+
+Guidance = Literal["two_scales", "negative_prompt"]
+
+
+def pixels_per_latent(autoencoder: AutoencoderKL) -> int:
+    return 2 ** (len(autoencoder.config.block_out_channels) - 1)
+
+
+@torch.no_grad()
+def generate(
+    network: DFGN,
+    autoencoder: AutoencoderKL,
+    text: TextEncoders,
+    scheduler: DDIMScheduler,
+    *,
+    captions: Sequence[str],
+    frames: Float[Tensor, "B F C H W"],
+    known: Float[Tensor, "B F"],
+    generators: Sequence[torch.Generator],
+    sampler: Sampler,
+    guidance: Guidance,
+    negative_prompt: str,
+) -> Video:
+    """`frames` are looked at where `known` is 1; one CPU generator a clip."""
+    if guidance == "two_scales":
+        branches = two_scales(image=sampler.guidance_image, text=sampler.guidance_text)
+    else:
+        branches = one_scale(text=sampler.guidance_text)
+    given = _known_latents(autoencoder, frames, known, network.device)
+    image_latents = stack(given, torch.zeros_like(given), [branch.image for branch in branches])
+    absent = "" if guidance == "two_scales" else negative_prompt
+    text_keys = _branch_keys(network, text, captions, branches, absent)
+
+    def denoise(latents: Float[Tensor, "B C F H W"], timestep: int) -> Float[Tensor, "B C F H W"]:
+        repeated = latents.repeat(len(branches), 1, 1, 1, 1)
+        outputs = network(repeated, timestep, image_latents, text_keys=text_keys).sample
+        return combine(outputs, branches)
+
+    latents = sample_latents(denoise, given, scheduler=scheduler, generators=generators, sampler=sampler)
+    return decode(autoencoder, latents.transpose(1, 2))
+
+
+def _known_latents(
+    autoencoder: AutoencoderKL, frames: Float[Tensor, "B F C H W"], known: Float[Tensor, "B F"], device: torch.device
+) -> Float[Tensor, "B c F h w"]:
+    """The latents of the given frames, zeros elsewhere; only given frames go through the autoencoder."""
+    batch_size, num_frames, _, height, width = frames.shape
+    size = (height // pixels_per_latent(autoencoder), width // pixels_per_latent(autoencoder))
+    latents = torch.zeros(batch_size, num_frames, LATENT_CHANNELS, *size)
+    places = known.bool().cpu()
+    if places.any():
+        latents[places] = encode(autoencoder, frames[places][None].to(device))[0].cpu()
+    return latents.transpose(1, 2).to(device)
+
+
+def _branch_keys(
+    network: DFGN, text: TextEncoders, captions: Sequence[str], branches: Sequence[Branch], absent: str
+) -> TextKeys:
+    """Keys and values of every branch's text, once for the whole sampling run."""
+    states = text.recall(captions), text.recall([absent] * len(captions))
+    given_keys, absent_keys = (network.text_keys(s.clip, s.t5) for s in states)
+    choices = [branch.text for branch in branches]
+    return {
+        place: (stack(keys, absent_keys[place][0], choices), stack(values, absent_keys[place][1], choices))
+        for place, (keys, values) in given_keys.items()
+    }

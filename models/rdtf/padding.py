@@ -1,0 +1,95 @@
+"""Keeping a clip's padding out of every layer that mixes frames (option `isolate_padding`).
+
+A layer that takes any number of frames is given each clip's real frames alone, so that its output there is that of a
+clip without padding. One whose number of frames is fixed (the released detail branch) is given zeros in the padding's
+place: what stood there then changes nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from diffusers.models.resnet import TemporalConvLayer
+from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from rdtf_bench.models.rdtf.sti import STI, Conv3D, Frames, FramesAsChannels
+
+
+class PaddedFrames(int):
+    """The number of frames with padding, as diffusers' blocks hand it to their temporal layers, and how many of each
+    clip are real."""
+
+    lengths: tuple[int, ...]
+
+    def __new__(cls, num_frames: int, lengths: Sequence[int]) -> "PaddedFrames":
+        self = super().__new__(cls, num_frames)
+        self.lengths = tuple(lengths)
+        return self
+
+
+def each_clip_alone(layer: Callable[[Frames, int], Frames], hidden_states: Frames, num_frames: PaddedFrames) -> Frames:
+    """The layer on the real frames of the clips, those of equal length together; padding passes by unchanged."""
+    clips = hidden_states.unflatten(0, (-1, int(num_frames)))
+    output = clips.clone()
+    for length in sorted(set(num_frames.lengths)):
+        rows = [row for row, own in enumerate(num_frames.lengths) if own == length]
+        mixed = layer(clips[rows, :length].flatten(0, 1), length)
+        output[rows, :length] = mixed.unflatten(0, (len(rows), length))
+    return output.flatten(0, 1)
+
+
+def without_padding(hidden_states: Frames, num_frames: PaddedFrames) -> Frames:
+    """Zeros in the padding's place."""
+    places = torch.arange(int(num_frames), device=hidden_states.device)
+    real = places < torch.tensor(num_frames.lengths, device=hidden_states.device)[:, None]
+    return torch.where(real.flatten()[:, None, None, None], hidden_states, 0.0)
+
+
+class IsolatedTransformer(TransformerTemporalModel):  # type: ignore[misc]
+    def forward(self, hidden_states: Frames, *, num_frames: int, **_: Any) -> tuple[Float[Tensor, "BF C H W"]]:
+        def mix(states: Frames, count: int) -> Frames:
+            mixed: Frames = TransformerTemporalModel.forward(self, states, num_frames=count, return_dict=False)[0]
+            return mixed
+
+        alone = isinstance(num_frames, PaddedFrames)
+        return (each_clip_alone(mix, hidden_states, num_frames) if alone else mix(hidden_states, num_frames),)
+
+
+class IsolatedTemporalConv(TemporalConvLayer):  # type: ignore[misc]
+    def forward(self, hidden_states: Frames, num_frames: int) -> Frames:
+        own: Callable[[Frames, int], Frames] = super().forward
+        return _isolated(own, hidden_states, num_frames)
+
+
+class IsolatedConv3D(Conv3D):
+    def forward(self, hidden_states: Frames, num_frames: int) -> Frames:
+        return _isolated(super().forward, hidden_states, num_frames)
+
+
+class IsolatedSTI(STI):
+    def forward(self, hidden_states: Frames, num_frames: int) -> Frames:
+        if isinstance(num_frames, PaddedFrames) and isinstance(self.conv_layers, FramesAsChannels):
+            return super().forward(without_padding(hidden_states, num_frames), int(num_frames))
+        return _isolated(super().forward, hidden_states, num_frames)
+
+
+def _isolated(layer: Callable[[Frames, int], Frames], hidden_states: Frames, num_frames: int) -> Frames:
+    if isinstance(num_frames, PaddedFrames):
+        return each_clip_alone(layer, hidden_states, num_frames)
+    return layer(hidden_states, num_frames)
+
+
+ISOLATED: dict[type[nn.Module], type[nn.Module]] = {
+    TransformerTemporalModel: IsolatedTransformer,
+    TemporalConvLayer: IsolatedTemporalConv,
+    Conv3D: IsolatedConv3D,
+    STI: IsolatedSTI,
+}
+
+
+def isolate(network: nn.Module) -> None:
+    """Every temporal layer becomes one that knows of padding, with the same parameters under the same names."""
+    for module in network.modules():
+        module.__class__ = ISOLATED.get(type(module), type(module))

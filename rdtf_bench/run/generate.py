@@ -1,0 +1,114 @@
+"""One animated sticker from a trained RDTF: of a store, or of a folder that `save_pretrained` wrote."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image, ImageSequence, UnidentifiedImageError
+
+from rdtf_bench import catalog
+from rdtf_bench.core import assets as registry
+from rdtf_bench.core.errors import DataError, InputError, StoreError
+from rdtf_bench.core.method import Sampler
+from rdtf_bench.core.seeds import generator_for
+from rdtf_bench.core.store import Store
+from rdtf_bench.run import fit as fitting
+from rdtf_bench.run.bench import cells_of, find_assets
+from rdtf_bench.run.protocols import load_table
+from rdtf_bench.spec.schema import Scale
+
+METHOD = "rdtf"
+PIPELINE = "RDTFPipeline"
+
+
+def from_store(table: str, scale: Scale, source: str | None, root: Path) -> Any:
+    """The pipeline of the table's first row that is RDTF, with the weights that the store has of it."""
+    spec = load_table(table)
+    _, cells = cells_of(spec, scale, source, root)
+    cell = next((cell for cell in cells if cell.method == METHOD), None)
+    if cell is None:
+        raise InputError(f"{table} has no row of {METHOD}; table1 has one")
+    assert cell.fit is not None
+    store = Store(root.resolve())
+    if not store.has("fit", cell.fit_key):
+        raise StoreError(
+            f"{root}: RDTF as {table} has it at scale {scale.name} is not trained yet. Run: rdtf-bench run {table} "
+            f"--scale {scale.name}, or name a saved pipeline: --model FOLDER"
+        )
+    found = find_assets(scale)
+    registry.verify([found[role] for role in cell.fit["assets"]])
+    method = fitting.build(cell.fit, {role: asset.path for role, asset in found.items()}, torch.device(scale.device))
+    method.load(store.path("fit", cell.fit_key) / "weights")
+    sampler = Sampler(**cell.sample["sampler"])
+    return method.pipeline(size_px=scale.clip.size_px, sampler=sampler)  # type: ignore[attr-defined]
+
+
+def from_folder(folder: Path) -> Any:
+    index = folder / "model_index.json"
+    named = json.loads(index.read_text(encoding="utf-8")).get("_class_name") if index.is_file() else None
+    if named != PIPELINE:
+        fault = f"holds a {named}" if named else "has no model_index.json"
+        raise StoreError(f"{folder}: {fault}; a folder that {PIPELINE}.save_pretrained wrote is needed")
+    return getattr(catalog.load("pipeline", METHOD), PIPELINE).from_pretrained(folder)
+
+
+def read_mask(text: str | None) -> list[int] | None:
+    """
+    >>> read_mask("1001")
+    [1, 0, 0, 1]
+    """
+    if text is None:
+        return None
+    if set(text) - {"0", "1"} or not text:
+        raise InputError(f"known: {text!r} is no mask; write a 1 for each frame that is given and a 0 for any other")
+    return [int(sign) for sign in text]
+
+
+def read_images(paths: Sequence[Path], num_frames: int) -> list[Image.Image]:
+    """A frame a file; one animation alone stands for its frames, `num_frames` at equal intervals where it has more."""
+    if len(paths) != 1:
+        return [_frames_of(path)[0] for path in paths]
+    frames = _frames_of(paths[0])
+    if len(frames) <= num_frames:
+        return frames
+    return [frames[place * len(frames) // num_frames] for place in range(num_frames)]
+
+
+def make(
+    pipeline: Any,
+    *,
+    prompt: str,
+    images: Sequence[Path],
+    known: Sequence[int] | None,
+    num_frames: int | None,
+    seed: int,
+    num_steps: int | None,
+) -> list[Image.Image]:
+    """One clip; a seed's noise is the same on every machine."""
+    pipeline.set_progress_bar_config(disable=True)
+    count = num_frames or pipeline.unet.config.num_frames
+    made: list[Image.Image] = pipeline(
+        prompt=prompt,
+        image=read_images(images, count) if images else None,
+        known=known,
+        num_frames=num_frames,
+        generator=generator_for(seed, "generate"),
+        num_inference_steps=num_steps,
+    ).frames[0]
+    return made
+
+
+def write_gif(frames: Sequence[Image.Image], path: Path, *, duration_ms: int) -> None:
+    first, *others = frames
+    path.parent.mkdir(parents=True, exist_ok=True)
+    first.save(path, format="GIF", save_all=True, append_images=others, duration=duration_ms, loop=0, disposal=2)
+
+
+def _frames_of(path: Path) -> list[Image.Image]:
+    try:
+        with Image.open(path) as image:
+            return [frame.convert("RGBA") for frame in ImageSequence.Iterator(image)]
+    except (OSError, UnidentifiedImageError) as fault:
+        raise DataError(f"{path}: cannot be read as an image: {fault}") from fault

@@ -1,0 +1,141 @@
+"""The diffusers pipeline: the same clips as the benchmark's method, saved, loaded, and asked for what cannot be."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers.utils import export_to_gif
+from PIL import Image
+
+from rdtf_bench.core.errors import BenchError, InputError
+from rdtf_bench.core.method import Conditions, Sampler
+from rdtf_bench.core.video import to_uint8
+from rdtf_bench.models.rdtf.method import Config, build
+from rdtf_bench.models.rdtf.pipeline import RDTFPipeline
+
+SIZE_PX = 16
+CONFIG = Config(
+    block_out_channels=(8, 16),
+    layers_per_block=1,
+    attention_head_dim=8,
+    norm_num_groups=4,
+    transformer_in_heads=1,
+    sti_heads=1,
+    sti_head_dim=8,
+    clip_length=10,
+    t5_length=16,
+    prediction_type="v_prediction",
+)
+SAMPLER = Sampler(num_steps=2, timestep_spacing="trailing", eta=1.0, guidance_text=2.0, guidance_image=3.0)
+
+
+@pytest.fixture(scope="module")
+def pipeline(assets: dict[str, Path]) -> RDTFPipeline:
+    made = build(CONFIG, assets=assets, device=torch.device("cpu")).pipeline(size_px=SIZE_PX, sampler=SAMPLER)
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
+def picture(seed: int = 0, size_px: int = SIZE_PX, mode: str = "RGB") -> Image.Image:
+    pixels = torch.randint(256, (size_px, size_px, 3), generator=torch.Generator().manual_seed(seed))
+    return Image.fromarray(pixels.to(torch.uint8).numpy()).convert(mode)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def pixels(frames: list[Image.Image]) -> torch.Tensor:
+    return torch.stack([torch.from_numpy(np.asarray(frame).copy()) for frame in frames]).int()
+
+
+def test_gives_the_methods_clips(assets: dict[str, Path], pipeline: RDTFPipeline) -> None:
+    method = build(CONFIG, assets=assets, device=torch.device("cpu"))
+    known = torch.tensor([[1.0, 0, 0, 0, 0, 0, 0, 0]])
+    frames = torch.zeros(1, 8, 3, SIZE_PX, SIZE_PX)
+    frames[0, 0] = pixels([picture()])[0].movedim(-1, 0) / 127.5 - 1
+    given = Conditions(clip_ids=("a",), captions=("red up",), frames=frames, known=known)
+    expected = to_uint8(method.generate(given, [seeded()], SAMPLER))[0].movedim(1, -1)
+    made = pipeline(prompt="red up", image=picture(), generator=seeded()).frames[0]
+    assert (pixels(made) - expected).abs().max() <= 1  # diffusers rounds in float
+
+
+def test_the_first_k_frames_come_back_and_make_a_looping_gif(pipeline: RDTFPipeline, tmp_path: Path) -> None:
+    whole = pipeline(prompt="red up", image=picture(), generator=seeded()).frames[0]
+    first = pipeline(prompt="red up", image=picture(), num_frames=5, generator=seeded()).frames[0]
+    assert (len(whole), len(first)) == (8, 5)
+    torch.testing.assert_close(pixels(first), pixels(whole)[:5])
+    path = export_to_gif(first, str(tmp_path / "sticker.gif"))
+    with Image.open(path) as gif:
+        assert (gif.info["loop"], gif.size) == (0, (SIZE_PX, SIZE_PX))
+
+
+def test_saved_and_loaded_it_makes_the_same(pipeline: RDTFPipeline, tmp_path: Path) -> None:
+    pipeline.save_pretrained(tmp_path)
+    again = RDTFPipeline.from_pretrained(tmp_path)
+    again.set_progress_bar_config(disable=True)
+    asked: dict[str, Any] = {"prompt": "blue down", "output_type": "pt"}
+    expected = pipeline(**asked, generator=seeded()).frames
+    torch.testing.assert_close(again(**asked, generator=seeded()).frames, expected, rtol=0, atol=0)
+    assert expected.shape == (1, 8, 3, SIZE_PX, SIZE_PX)
+    assert (again.config.clip_length, again.config.num_inference_steps) == (10, 2)
+
+
+def test_a_call_may_ask_for_another_sampler(pipeline: RDTFPipeline) -> None:
+    made = [
+        pixels(pipeline(image=picture(), generator=seeded(), num_inference_steps=steps, eta=0.0).frames[0])
+        for steps in (2, 3)
+    ]
+    assert (made[0] - made[1]).abs().max() > 0
+
+
+@pytest.mark.parametrize("known", [[0, 1, 0, 1, 0, 1, 0, 1], [0, 0, 1, 1, 1, 1, 1, 1], [1] * 8])
+def test_any_mask_takes_its_frames_in_order_or_one_a_frame(pipeline: RDTFPipeline, known: list[int]) -> None:
+    clip = [picture(seed) for seed in range(8)]
+    in_order = [frame for frame, is_known in zip(clip, known, strict=True) if is_known]
+    made = [pixels(pipeline(image=images, known=known, generator=seeded()).frames[0]) for images in (clip, in_order)]
+    torch.testing.assert_close(*made)
+
+
+def test_prompts_are_a_batch_and_differ(pipeline: RDTFPipeline) -> None:
+    generators = [seeded(), seeded()]
+    made = pipeline(prompt=["red up", "blue down"], image=picture(), generator=generators).frames
+    alone = pipeline(prompt="blue down", image=picture(), generator=seeded()).frames[0]
+    assert (pixels(made[1]) - pixels(alone)).abs().max() <= 1
+    assert (pixels(made[0]) - pixels(made[1])).abs().max() > 0
+
+
+def test_pictures_of_other_sizes_and_with_transparency_are_taken(pipeline: RDTFPipeline) -> None:
+    clear = Image.new("RGBA", (40, 30), (255, 0, 0, 0))
+    white = Image.new("RGB", (40, 30), (255, 255, 255))
+    made = [pixels(pipeline(image=image, generator=seeded()).frames[0]) for image in (clear, white)]
+    torch.testing.assert_close(*made)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"prompt": "x", "num_frames": 9}, "9 frames were asked for, and this network makes 1 to 8"),
+        ({"prompt": "x", "num_frames": 0}, "0 frames were asked for"),
+        ({"image": picture(), "known": [1, 0, 0]}, "the mask has 3 values and the clip 8 frames"),
+        ({"image": picture(), "known": [1] + [0] * 7, "num_frames": 4}, "the mask has 8 values and the clip 4 frames"),
+        ({"image": picture(), "known": [2] + [0] * 7}, "is no mask"),
+        ({}, "neither a known frame nor a text"),
+        ({"prompt": ["x", " "]}, "neither a known frame nor a text"),
+        ({"prompt": "x", "known": [1, 1] + [0] * 6, "image": picture()}, "1 frames were given, and the mask has 2"),
+        ({"prompt": "x", "known": [0] * 8, "image": [picture()] * 8}, "8 frames were given, and the mask has 0"),
+        ({"image": [picture()] * 9}, "9 frames were given of a clip of 8"),
+        ({"prompt": "x", "output_type": "gif"}, "is none of pil, np, pt"),
+        ({"prompt": "x", "generator": [seeded()] * 2}, "2 were given for 1 prompts"),
+    ],
+)
+def test_what_cannot_be_made_is_said_before_any_work(
+    pipeline: RDTFPipeline, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any], said: str
+) -> None:
+    monkeypatch.setattr(pipeline.unet, "forward", lambda *_, **__: pytest.fail("the network was called"))
+    with pytest.raises(InputError, match=said) as e:
+        pipeline(**asked)
+    assert isinstance(e.value, BenchError)
+    assert e.value.exit_status == 2
