@@ -25,6 +25,7 @@ class Score:
     value: float
     n: int
     without_group: tuple[float, ...]
+    name: str = ""  # the yardstick with all that decides it, such as "fvd[i3d-k400, 8>16 repeat, ..., n 500]"
 
 
 @runtime_checkable

@@ -1,7 +1,8 @@
 """Frechet video distance (Unterthiner et al. 2018, arXiv:1812.01717): how far two sets of clips are apart.
 
-The network is a field. `enet_lite0` looks at frames through EfficientNet-Lite0 and at motion through the changes of
-its features; it ranks spatial and temporal faults, but its values are not those of the I3D network of the paper.
+The network is a field. `i3d` is the one of the paper, with its published variants as profiles and a named rule for
+clips that are too short for it. `enet_lite0` looks at frames through EfficientNet-Lite0 and at motion through the
+changes of its features; it ranks spatial and temporal faults, but its values are not those of I3D.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,12 +16,15 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
-from rdtf_bench.core.errors import DataError, ProtocolError
+from rdtf_bench.core.errors import DataError, ProtocolError, unknown_name
 from rdtf_bench.core.metric import Score
-from rdtf_bench.core.seeds import seed_for
+from rdtf_bench.core.official import OFFICIAL
+from rdtf_bench.core.seeds import generator_for, seed_for
+from rdtf_bench.core.store import sha256_of
 from rdtf_bench.core.video import VideoU8
-from rdtf_bench.metrics.features import efficientnet
-from rdtf_bench.metrics.frechet import frechet_distance, without_each_group
+from rdtf_bench.metrics.features import efficientnet, i3d
+from rdtf_bench.metrics.features.precision import full_precision
+from rdtf_bench.metrics.frechet import Moments, frechet_distance, frechet_of_moments, without_each_group
 from rdtf_bench.metrics.statistics import evened
 
 LABEL = "FVD"
@@ -29,16 +33,45 @@ HIGHER_IS_BETTER = False
 VERSION = 1
 MIN_CLIPS = 2
 ASSETS = ("efficientnet",)
+MORE_ASSETS = {("network", "i3d"): ("i3d",)}
 USES = ("fake", "real")
 
+NETWORKS = ("enet_lite0", "i3d")
 NO_ID = -1  # ids are 63-bit hashes, so never negative
+KEPT_CLIPS = 50_000
+"""A side with more keeps its mean and covariance instead of its features: 160 MB at 400 float64 features."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     network: str = "enet_lite0"
     size_px: int = 96
-    """Frames are resized to it. Blur, noise, freezing and shuffling order clips of 64 px at 64, 96 and 112 alike."""
+    """Frames are resized to it for enet_lite0; blur, noise, freezing and shuffling order clips of 64 px at 64, 96 and
+    112 alike. I3D looks at 224."""
+    num_frames: int | None = None
+    """Of the clips, for the yardstick's name; clips of another length are refused. None: whatever they have."""
+    profile: str = "reference"
+    """Of i3d: whose resize, epsilon and covariance (PROFILES). The paper names none; this is the original program."""
+    rule: str = "repeat"
+    """Of i3d: how clips of fewer than 16 frames reach them. The paper scores 8 and names no rule."""
+    compiled: bool = False
+    """Of i3d: torch.compile, faster after half a minute, with features 4e-7 away."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """One published program's way to FVD. Its float32 roots and its truncation to bytes are not followed."""
+
+    resize: str  # in the yardstick's name
+    epsilon: float  # of the batch normalisation
+    ddof: int  # covariances divide by n - ddof
+
+
+PROFILES: Mapping[str, Profile] = {
+    "reference": Profile(resize="bilinear", epsilon=1e-3, ddof=1),  # google-research frechet_video_distance
+    "styleganv": Profile(resize="bilinear crop", epsilon=1e-3, ddof=0),  # universome/stylegan-v
+    "videogpt": Profile(resize="bilinear half-pixel, epsilon 1e-5", epsilon=1e-5, ddof=1),  # wilson1yan/VideoGPT
+}
 
 
 @runtime_checkable
@@ -46,7 +79,9 @@ class ClipNetwork(Protocol):
     """What a Frechet distance looks through: a frozen network from clips to one row of features each."""
 
     @property
-    def yardstick(self) -> str: ...
+    def yardstick(self) -> str:
+        """What a table says of it in brackets; empty only for the official network of FVD."""
+        ...
 
     @property
     def num_features(self) -> int: ...
@@ -56,10 +91,23 @@ class ClipNetwork(Protocol):
         ...
 
 
+@runtime_checkable
+class NamedNetwork(Protocol):
+    """A network that can say all that decides its features, as a name in full and a cache of features need it."""
+
+    @property
+    def weights_sha256(self) -> str: ...
+
+    def full_name(self, num_frames: int | None) -> str:
+        """Network, weights, frames in time and in space, such as "i3d-k400, 8>16 repeat, 224 bilinear"."""
+        ...
+
+
 class EfficientNetClips(nn.Module):
     """960 features a clip: mean, mean absolute first and mean absolute second difference of 320 over the frames."""
 
     num_features = 3 * efficientnet.NUM_FEATURES
+    weights_sha256 = efficientnet.SHA256
 
     def __init__(self, network: efficientnet.EfficientNetLite0, *, size_px: int) -> None:
         super().__init__()
@@ -70,11 +118,92 @@ class EfficientNetClips(nn.Module):
     def yardstick(self) -> str:
         return f"enet-lite0 {self.size_px}px"
 
+    def full_name(self, num_frames: int | None) -> str:
+        frames = "" if num_frames is None else f"{num_frames} frames, "
+        return f"enet-lite0, {frames}{self.size_px} bilinear antialias"
+
     def forward(self, video: VideoU8) -> Float[Tensor, "B D"]:
         if video.shape[1] < 3:
             raise DataError(f"second differences over time need at least 3 frames a clip, these have {video.shape[1]}")
         # a clip a pass: the same bits whatever else is in the batch
         return torch.stack([temporal_summary(self.network.features(clip, size_px=self.size_px)) for clip in video])
+
+
+class I3DClips(nn.Module):
+    """400 features a clip: I3D's logits averaged over time, after a profile's resize and a rule for short clips."""
+
+    def __init__(
+        self,
+        network: i3d.I3D | i3d.ScriptedI3D,
+        *,
+        weights_sha256: str,
+        profile: str = "reference",
+        rule: str = "repeat",
+        compiled: bool = False,
+    ) -> None:
+        super().__init__()
+        if profile not in PROFILES:
+            raise unknown_name("FVD profile", profile, PROFILES)
+        if rule not in i3d.RULES:
+            raise unknown_name("extension rule", rule, i3d.RULES)
+        self.network = network.to(memory_format=torch.channels_last_3d)
+        self.weights_sha256, self.profile, self.rule = weights_sha256, profile, rule
+        self.num_features: int = network.num_classes
+        self.is_official = weights_sha256 in official_sha256s()
+        self.run = torch.compile(self.network) if compiled else self.network
+        self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> "I3DClips":  # noqa: ARG002
+        """A frozen network keeps its batch statistics: it stays in eval whatever holds it."""
+        return super().train(False)
+
+    @property
+    def yardstick(self) -> str:
+        return "" if self.is_official else f"i3d, unverified sha256 {self.weights_sha256[:12]}"
+
+    def full_name(self, num_frames: int | None) -> str:
+        network = "i3d-k400"
+        if not self.is_official:
+            network = f"i3d unverified sha256 {self.weights_sha256[:12]} probe {self.probe():.4f}"
+        return f"{network}, {self._frames(num_frames)}, {self.network.size_px} {PROFILES[self.profile].resize}"
+
+    def forward(self, video: VideoU8) -> Float[Tensor, "B D"]:
+        device = next(self.network.parameters()).device
+        with full_precision(device):
+            # a clip a pass: the same bits whatever else is in the batch
+            return torch.cat([self.run(self.prepared(clip.movedim(1, 0).to(device))) for clip in video])
+
+    def prepared(self, clip: Float[Tensor, "C T H W"] | Any) -> Float[Tensor, "1 C t h w"]:
+        """One clip as the network reads it. Frames are resized before they are repeated: the same, at half the cost."""
+        resized = i3d.resize(clip, profile=self.profile, size_px=self.network.size_px)
+        return i3d.extend(resized, rule=self.rule)[None].contiguous(memory_format=torch.channels_last_3d)
+
+    def probe(self) -> float:
+        """Mean absolute feature of one clip of seeded noise: tells weights apart where no hash is known."""
+        noise = torch.randint(0, 256, (1, i3d.TRAINED_FRAMES, 3, 64, 64), generator=generator_for("i3d probe"))
+        return float(self(noise.byte()).abs().mean())
+
+    def _frames(self, num_frames: int | None) -> str:
+        if num_frames is None:
+            return self.rule
+        if num_frames >= i3d.TRAINED_FRAMES or self.rule in ("pool1", "none"):
+            return f"{num_frames} {'pool1' if self.rule == 'pool1' else 'frames'}"
+        return f"{num_frames}>{i3d.TRAINED_FRAMES} {self.rule}"
+
+
+def official_sha256s() -> set[str]:
+    """Of the files that hold the Kinetics-400 network of the original; empty as long as nobody has pinned one."""
+    names = ("i3d-k400", "i3d-k400-torchscript")
+    return {sha256 for name in names for sha256 in OFFICIAL[name].files.values() if sha256 is not None}
+
+
+def load_i3d(path: Path, *, profile: str = "reference", rule: str = "repeat", compiled: bool = False) -> I3DClips:
+    """From a file of weights, for `FrechetVideoDistance`; AssetError where it is no I3D."""
+    if profile not in PROFILES:
+        raise unknown_name("FVD profile", profile, PROFILES)
+    pool_steps = 1 if rule == "pool1" else 2
+    network = i3d.load(path, epsilon=PROFILES[profile].epsilon, pool_steps=pool_steps)
+    return I3DClips(network, weights_sha256=sha256_of(path), profile=profile, rule=rule, compiled=compiled)
 
 
 def temporal_summary(features: Float[Tensor, "F D"]) -> Float[Tensor, " E"]:
@@ -86,7 +215,8 @@ def temporal_summary(features: Float[Tensor, "F D"]) -> Float[Tensor, " E"]:
 class FrechetVideoDistance(Metric):
     """FVD as a torchmetrics metric; features are kept, so that states merge and sync without loss.
 
-    `network` defaults to EfficientNet-Lite0 at 96 px. `options` are torchmetrics' own, such as `dist_sync_fn`.
+    `network` defaults to EfficientNet-Lite0 at 96 px; `load_i3d` makes the original's. `ddof` and `num_frames` as in
+    PROFILES and Config. `options` are torchmetrics' own, such as `dist_sync_fn`.
     """
 
     higher_is_better = HIGHER_IS_BETTER
@@ -97,35 +227,81 @@ class FrechetVideoDistance(Metric):
     real: list[Tensor]
     fake_ids: list[Tensor]
     real_ids: list[Tensor]
+    frame_counts: list[Tensor]
 
-    def __init__(self, network: ClipNetwork | None = None, **options: Any) -> None:
+    def __init__(
+        self, network: ClipNetwork | None = None, *, ddof: int = 1, num_frames: int | None = None, **options: Any
+    ) -> None:
         super().__init__(**options)
         self.network = network or EfficientNetClips(efficientnet.load(), size_px=Config().size_px)
-        for state in ("fake", "real", "fake_ids", "real_ids"):
-            self.add_state(state, default=[], dist_reduce_fx="cat")
+        self.ddof, self.num_frames = ddof, num_frames
+        width = self.network.num_features
+        for side in ("fake", "real"):
+            self.add_state(side, default=[], dist_reduce_fx="cat")
+            self.add_state(f"{side}_ids", default=[], dist_reduce_fx="cat")
+            # of the clips beyond KEPT_CLIPS: count, mean and scatter in a row, and their ids
+            self.add_state(f"{side}_moments", torch.zeros(1 + width + width**2).double(), dist_reduce_fx=_merged)
+            self.add_state(f"{side}_folded_ids", default=[], dist_reduce_fx="cat")
+        self.add_state("frame_counts", default=[], dist_reduce_fx="cat")
 
     @property
     def yardstick(self) -> str:
         return self.network.yardstick
 
+    def name(self, n: int) -> str:
+        """The yardstick with all that decides it; values under different names must not be compared."""
+        network = self.network
+        said = network.full_name(self.num_frames) if isinstance(network, NamedNetwork) else network.yardstick
+        return f"fvd[{said}, ddof {self.ddof}, n {n}]"
+
     def observe(self, video: VideoU8, clip_ids: Sequence[str]) -> Float[Tensor, "B D"]:
         """Features of each clip. The ids are for metrics with randomness; this has none."""
         del clip_ids
-        return self.network(video)
+        features = self.network(video)
+        self.num_frames = self.num_frames or video.shape[1]
+        if video.shape[1] != self.num_frames:
+            raise DataError(
+                f"clips of {video.shape[1]} frames among clips of {self.num_frames}: FVD compares clips of one length"
+            )
+        return features
 
     def update(self, video: VideoU8, *, real: bool, clip_ids: Sequence[str] | None = None) -> None:
         """Add clips to one side. With ids, a clip that comes again (a sampler's padding) counts once."""
-        if clip_ids is not None and len(clip_ids) != len(video):
-            raise DataError(f"{len(video)} clips came with {len(clip_ids)} ids")
-        hashes = [NO_ID] * len(video) if clip_ids is None else [seed_for(clip_id) for clip_id in clip_ids]
-        features, ids = (self.real, self.real_ids) if real else (self.fake, self.fake_ids)
-        features.append(self.network(video))
-        ids.append(torch.tensor(hashes, device=self.device))
+        self.update_features(self.observe(video, ()), real=real, clip_ids=clip_ids)
+        self.frame_counts.append(torch.tensor([video.shape[1]], device=self.device))
+
+    def update_features(
+        self, features: Float[Tensor, "B D"], *, real: bool, clip_ids: Sequence[str] | None = None
+    ) -> None:
+        """Add clips by their features, such as those of a cached reference set."""
+        if clip_ids is not None and len(clip_ids) != len(features):
+            raise DataError(f"{len(features)} clips came with {len(clip_ids)} ids")
+        hashes = [NO_ID] * len(features) if clip_ids is None else [seed_for(clip_id) for clip_id in clip_ids]
+        side = "real" if real else "fake"
+        getattr(self, side).append(features.to(self.device).double())
+        getattr(self, f"{side}_ids").append(torch.tensor(hashes, device=self.device, dtype=torch.long))
+        if sum(len(part) for part in getattr(self, side)) > KEPT_CLIPS:
+            self._fold(side)
+
+    def sync(self, *arguments: Any, **options: Any) -> None:
+        # a process without clips sends empty rows of the right width, which torchmetrics cannot know
+        no_features = torch.zeros(0, self.network.num_features, dtype=torch.float64, device=self.device)
+        for state, default in self._defaults.items():
+            if isinstance(default, list) and len(getattr(self, state)) == 0:
+                setattr(self, state, [no_features if state in ("fake", "real") else no_features[:, 0].long()])
+        super().sync(*arguments, **options)
 
     def compute(self) -> Float[Tensor, ""]:
-        """The distance in float64; DataError where a side has fewer than 2 clips."""
-        fake, real = self._side("fake"), self._side("real")
-        return torch.tensor(frechet_distance(fake=fake, real=real), dtype=torch.float64)
+        """The distance in float64; DataError where a side has fewer than 2 clips or frame counts are mixed."""
+        counts = sorted(set(dim_zero_cat(self.frame_counts).tolist())) if len(self.frame_counts) > 0 else []
+        if len(counts) > 1:
+            raise DataError(f"clips of {counts} frames: FVD compares clips of one length")
+        if self._folded("fake") or self._folded("real"):
+            moments = {side: self._moments(side) for side in ("fake", "real")}
+            value = frechet_of_moments(fake=moments["fake"], real=moments["real"], ddof=self.ddof)
+        else:
+            value = frechet_distance(fake=self.features("fake"), real=self.features("real"), ddof=self.ddof)
+        return torch.tensor(value, dtype=torch.float64)
 
     def score(
         self,
@@ -137,22 +313,91 @@ class FrechetVideoDistance(Metric):
     ) -> Score:
         """From observations of equally many clips; the values without each group are for groups of equal size."""
         del captions
-        value = frechet_distance(fake=fake, real=real)
-        without = without_each_group(fake=fake, real=real, groups=groups)
-        return Score(value=value, n=len(fake), without_group=evened(value, without, groups))
+        value = frechet_distance(fake=fake, real=real, ddof=self.ddof)
+        without = without_each_group(fake=fake, real=real, groups=groups, ddof=self.ddof)
+        spread = evened(value, without, groups)
+        return Score(value=value, n=len(fake), without_group=spread, name=self.name(len(fake)))
 
-    def _side(self, name: str) -> Float[Tensor, "N D"]:
-        parts: list[Tensor] = getattr(self, name)
-        if len(parts) == 0:  # a list, or after a sync one tensor
-            raise DataError(f"{name}: no clips were given; FVD needs at least {MIN_CLIPS}")
-        return dim_zero_cat(parts)[_first_of_each(dim_zero_cat(getattr(self, f"{name}_ids")))]
+    def features(self, side: str) -> Float[Tensor, "N D"]:
+        """Of "fake" or "real", each clip once; for a kernel distance, FVD-infinity or a noise floor."""
+        if self._folded(side):
+            raise DataError(f"{side}: of more than {KEPT_CLIPS} clips only mean and covariance were kept")
+        parts: list[Tensor] = getattr(self, side)
+        if sum(len(part) for part in parts) == 0:
+            raise DataError(f"{side}: no clips were given; FVD needs at least {MIN_CLIPS}")
+        return _rows(parts)[_first_of_each(dim_zero_cat(getattr(self, f"{side}_ids")))]
+
+    def _folded(self, side: str) -> int:
+        return int(getattr(self, f"{side}_moments")[0])
+
+    def _fold(self, side: str) -> None:
+        """Features into mean and covariance."""
+        merged = _flat(self._moments(side))
+        getattr(self, f"{side}_folded_ids").append(self._new_ids(side)[0])
+        setattr(self, f"{side}_moments", merged)
+        setattr(self, side, [])
+        setattr(self, f"{side}_ids", [])
+
+    def _moments(self, side: str) -> Moments:
+        """Of all clips of a side, each once."""
+        before = getattr(self, f"{side}_folded_ids")
+        if len(before) > 0:
+            given = dim_zero_cat(before)
+            if not bool(_first_of_each(given).all()):
+                raise DataError(
+                    f"{side}: the same clips came to several processes, and of more than {KEPT_CLIPS} clips a process "
+                    "they cannot be taken out again. Use a sampler that does not pad."
+                )
+        folded = _unflat(getattr(self, f"{side}_moments"), self.network.num_features)
+        parts: list[Tensor] = getattr(self, side)
+        if sum(len(part) for part in parts) == 0:
+            return folded
+        return folded.merged(Moments.of(_rows(parts)[self._new_ids(side)[1]]))
+
+    def _new_ids(self, side: str) -> tuple[Int64[Tensor, " K"], Bool[Tensor, " N"]]:
+        """Ids of the kept clips that were not there before, and which clips those are."""
+        ids, before = (dim_zero_cat([torch.zeros(0, dtype=torch.long, device=self.device), *_listed(state)])
+                       for state in (getattr(self, f"{side}_ids"), getattr(self, f"{side}_folded_ids")))  # fmt: skip
+        new = _first_of_each(torch.cat([before, ids]))[len(before) :]
+        return ids[new], new
 
 
 def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -> FrechetVideoDistance:
-    if config.network != "enet_lite0":
-        raise ProtocolError(f"fvd: there is no network {config.network!r}. Known: enet_lite0.")
-    network = efficientnet.load(assets["efficientnet"], device)
-    return FrechetVideoDistance(EfficientNetClips(network, size_px=config.size_px)).to(device)
+    network: EfficientNetClips | I3DClips
+    if config.network == "enet_lite0":
+        network = EfficientNetClips(efficientnet.load(assets["efficientnet"], device), size_px=config.size_px)
+        ddof = 1
+    elif config.network == "i3d":
+        network = load_i3d(assets["i3d"], profile=config.profile, rule=config.rule, compiled=config.compiled)
+        ddof = PROFILES[config.profile].ddof
+    else:
+        raise ProtocolError(f"fvd: {unknown_name('network', config.network, NETWORKS)}")
+    return FrechetVideoDistance(network, ddof=ddof, num_frames=config.num_frames).to(device)
+
+
+def _listed(state: list[Tensor] | Tensor) -> list[Tensor]:
+    return [state] if isinstance(state, Tensor) else state  # a list, or after a sync one tensor
+
+
+def _rows(parts: list[Tensor] | Tensor) -> Float[Tensor, "N D"]:
+    return dim_zero_cat(parts)
+
+
+def _flat(moments: Moments) -> Float[Tensor, " S"]:
+    return torch.cat([moments.mean.new_tensor([moments.count]), moments.mean, moments.scatter.flatten()])
+
+
+def _unflat(state: Float[Tensor, " S"], width: int) -> Moments:
+    return Moments(count=int(state[0]), mean=state[1 : 1 + width], scatter=state[1 + width :].view(width, width))
+
+
+def _merged(states: Float[Tensor, "P S"]) -> Float[Tensor, " S"]:
+    """Of P processes."""
+    width = round((states.shape[1] - 0.75) ** 0.5 - 0.5)  # 1 + width + width^2
+    merged = _unflat(states[0], width)
+    for state in states[1:]:
+        merged = merged.merged(_unflat(state, width))
+    return _flat(merged)
 
 
 def _first_of_each(ids: Int64[Tensor, " N"]) -> Bool[Tensor, " N"]:

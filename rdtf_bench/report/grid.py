@@ -33,8 +33,13 @@ class Column:
     entries: Mapping[str, Entry]
 
     @property
+    def brackets(self) -> str:
+        """Empty where the metric's bare name is right: its official network was looked through."""
+        return f"({self.yardstick})" if self.yardstick else ""
+
+    @property
     def head(self) -> str:
-        return f"{self.name} ({self.yardstick})"
+        return f"{self.name} {self.brackets}".rstrip()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,7 +73,7 @@ def _width(block: Sequence[Column], fit: Fit, styled: bool) -> int:
 
 def _ours_width(column: Column, fit: Fit, styled: bool) -> int:
     shown = [line for entry in column.entries.values() for line in _words(entry, fit, styled)]
-    return max(len(word) for word in (*shown, column.name, *f"({column.yardstick})".split()))
+    return max(len(word) for word in (*shown, column.name, *column.brackets.split()))
 
 
 def _paper_width(column: Column) -> int:
@@ -104,7 +104,7 @@ def _table(grid: Grid, columns: Sequence[Column], fit: Fit, styled: bool) -> "Ta
     table.add_column("", width=fit.label_width)
     for column in columns:
         wide = _ours_width(column, fit, styled)
-        head = [column.name, *textwrap.wrap(f"({column.yardstick})", wide, break_on_hyphens=False)]
+        head = [column.name, *textwrap.wrap(column.brackets, wide, break_on_hyphens=False)]
         table.add_column(Text("\n".join(head)), width=wide, justify="right")
         table.add_column(PAPER, width=_paper_width(column), justify="right")
     for labels in (grid.methods, grid.controls):

@@ -24,6 +24,7 @@ class ScoreRecord:
     n: int
     without_group: tuple[float, ...]  # the value with each group of clips left out; empty where there are no clips
     key: str  # what decided this score: samples, metric, its version, options and networks
+    name: str = ""  # the yardstick in full; empty where `yardstick` is all there is to say
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -105,6 +105,7 @@ def to_record(metric: str, result: Score, low: float, high: float, yardstick: st
         n=result.n,
         without_group=result.without_group,
         key=key,
+        name=result.name,
     )
     if not all(math.isfinite(number) for number in (record.value, record.ci_low, record.ci_high)):
         raise AssertionError(f"{metric} gave {record.value} [{record.ci_low}, {record.ci_high}]")

@@ -1,6 +1,10 @@
 import importlib.resources
+import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,11 +15,21 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from rdtf_bench.core.errors import DataError, ProtocolError
 from rdtf_bench.core.intervals import deviation
 from rdtf_bench.core.metric import Metric
+from rdtf_bench.core.official import OFFICIAL
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.video import VideoU8
 from rdtf_bench.metrics import fvd
-from rdtf_bench.metrics.features import efficientnet
-from rdtf_bench.metrics.fvd import Config, EfficientNetClips, FrechetVideoDistance, temporal_summary
+from rdtf_bench.metrics.features import efficientnet, i3d
+from rdtf_bench.metrics.features.i3d import I3D
+from rdtf_bench.metrics.frechet import frechet_distance
+from rdtf_bench.metrics.fvd import (
+    PROFILES,
+    Config,
+    EfficientNetClips,
+    FrechetVideoDistance,
+    I3DClips,
+    temporal_summary,
+)
 
 
 class MeanColour(nn.Module):
@@ -94,24 +108,220 @@ def test_merged_states_are_the_whole() -> None:
     assert float(parts[0].compute()) == pytest.approx(value_of(fake=[fake], real=[real]), rel=1e-10)
 
 
-def test_two_processes_equal_one() -> None:
+WORKER = """
+import sys
+import torch
+from torch import nn
+from rdtf_bench.metrics import fvd
+
+class MeanColour(nn.Module):
+    yardstick, num_features = "mean-colour", 3
+    def forward(self, video):
+        return video.float().mean((1, 3, 4))
+
+folder, rank = sys.argv[1], int(sys.argv[2])
+torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+for kept in (50_000, 6):
+    fvd.KEPT_CLIPS = kept
+    metric = fvd.FrechetVideoDistance(MeanColour())
+    for part in torch.load(f"{folder}/parts.pt")[rank]:
+        if not part["padding"] or kept > 6:  # what is only a mean by then cannot be taken out again
+            metric.update(part["video"], real=part["real"], clip_ids=part["ids"])
+    print(repr(float(metric.compute())), metric.name(20), sep=";")
+torch.distributed.destroy_process_group()
+"""
+
+
+def test_two_processes_equal_one(tmp_path: Path) -> None:
+    """With gloo; the first process also gets all real clips, the second some of the first's own as a sampler pads.
+
+    Once with features kept and once as moments.
+    """
     fake, real = clips(20, "fake"), clips(30, "real")
     ids = [f"clip/{i}" for i in range(20)]
-    other = FrechetVideoDistance(MeanColour())
-    other.update(fake[11:], real=False, clip_ids=ids[11:])
-    other.update(fake[:2], real=False, clip_ids=ids[:2])  # what a distributed sampler pads with
-    other.update(real[15:], real=True)
-    # what torch.distributed would gather, state by state in the order they were added
-    theirs = iter([torch.cat(getattr(other, name)) for name in ("fake", "real", "fake_ids", "real_ids")])
+    parts = [
+        [
+            {"video": fake[:11], "real": False, "ids": ids[:11], "padding": False},
+            {"video": real, "real": True, "ids": None, "padding": False},
+        ],
+        [
+            {"video": fake[11:], "real": False, "ids": ids[11:], "padding": False},
+            {"video": fake[:2], "real": False, "ids": ids[:2], "padding": True},
+        ],
+    ]
+    torch.save(parts, tmp_path / "parts.pt")
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(tmp_path), str(rank)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    for worker in workers:
+        said, complaint = worker.communicate(timeout=500)
+        answers = [line.split(";") for line in said.splitlines()]
+        assert len(answers) == 2, complaint
+        for value, name in answers:
+            assert float(value) == pytest.approx(value_of(fake=[fake], real=[real]), rel=1e-10)
+            assert name == "fvd[mean-colour, ddof 1, n 20]"
 
-    def gather(ours: Tensor, group: object) -> list[Tensor]:
-        del group
-        return [ours, next(theirs)]
 
-    one = FrechetVideoDistance(MeanColour(), dist_sync_fn=gather, distributed_available_fn=lambda: True)
-    one.update(fake[:11], real=False, clip_ids=ids[:11])
-    one.update(real[:15], real=True)
-    assert float(one.compute()) == pytest.approx(value_of(fake=[fake], real=[real]), rel=1e-10)
+def test_many_clips_are_moments(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake, real = clips(90, "fake"), clips(30, "real")
+    ids = [f"clip/{i}" for i in range(90)]
+    expected = value_of(fake=[fake], real=[real])
+    monkeypatch.setattr(fvd, "KEPT_CLIPS", 25)
+    metric = FrechetVideoDistance(MeanColour())
+    metric.update(real, real=True)
+    for start in range(0, 90, 20):
+        metric.update(fake[start : start + 20], real=False, clip_ids=ids[start : start + 20])
+        metric.update(fake[:4], real=False, clip_ids=ids[:4])  # again, before and after they were folded
+    assert float(metric.compute()) == pytest.approx(expected, rel=1e-10)
+    with pytest.raises(DataError, match="only mean and covariance were kept"):
+        metric.features("fake")
+
+
+def test_merged_moments_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake, real = clips(90, "fake"), clips(30, "real")
+    expected = value_of(fake=[fake], real=[real])
+    monkeypatch.setattr(fvd, "KEPT_CLIPS", 25)
+    metrics = [FrechetVideoDistance(MeanColour()) for _ in range(2)]
+    metrics[0].update(real, real=True)
+    for part in range(5):
+        metrics[part % 2].update(fake[18 * part : 18 * part + 18], real=False)
+    metrics[0].merge_state(metrics[1])
+    assert float(metrics[0].compute()) == pytest.approx(expected, rel=1e-10)
+
+
+def test_moments_of_two_processes_with_the_same_clips_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fvd, "KEPT_CLIPS", 5)
+    metrics = [FrechetVideoDistance(MeanColour()) for _ in range(2)]
+    for metric in metrics:
+        metric.update(clips(10, "fake"), real=False, clip_ids=[f"clip/{i}" for i in range(10)])
+        metric.update(clips(4, "real"), real=True)
+    metrics[0].merge_state(metrics[1])
+    with pytest.raises(DataError, match="fake: the same clips came to several processes"):
+        metrics[0].compute()
+
+
+def test_clips_of_mixed_length_are_refused() -> None:
+    metric = FrechetVideoDistance(MeanColour())
+    metric.update(clips(5, "fake", num_frames=8), real=False)
+    with pytest.raises(DataError, match="clips of 16 frames among clips of 8"):
+        metric.update(clips(5, "real", num_frames=16), real=True)
+    other = FrechetVideoDistance(MeanColour(), num_frames=16)
+    other.update(clips(5, "real", num_frames=16), real=True)
+    other.merge_state(metric)
+    with pytest.raises(DataError, match=r"clips of \[8, 16\] frames"):
+        other.compute()
+
+
+def test_ready_features_count_as_their_clips() -> None:
+    fake, real = clips(20, "fake"), clips(30, "real")
+    metric = FrechetVideoDistance(MeanColour())
+    metric.update(fake, real=False)
+    metric.update_features(MeanColour()(real), real=True)
+    assert float(metric.compute()) == value_of(fake=[fake], real=[real])
+    assert metric.features("real").shape == (30, 3)
+
+
+# ---- I3D
+
+
+def small_i3d(**options: Any) -> I3DClips:
+    network = I3D(7, width=1 / 16, size_px=32)
+    generator = torch.Generator().manual_seed(0)
+    for value in network.parameters():
+        value.data.normal_(std=2 / value[0].numel() ** 0.5 if value.ndim > 1 else 0.5, generator=generator)
+    return I3DClips(network, weights_sha256="0123456789abcdef" * 4, **options)
+
+
+def test_eight_frames_reach_i3d_by_a_named_rule() -> None:
+    video = clips(2, "sticker", num_frames=8, size_px=48)
+    network = small_i3d()
+    assert torch.equal(network(video), network(video.repeat_interleave(2, 1)))
+    loop = small_i3d(rule="loop")
+    assert torch.equal(loop(video), loop(video.repeat(1, 2, 1, 1, 1)))
+    assert not torch.equal(loop(video), network(video))
+    with pytest.raises(DataError, match="at least 9 frames a clip, these have 8"):
+        small_i3d(rule="none")(video)
+
+
+def test_i3d_sees_what_the_profile_makes_of_the_frames() -> None:
+    video = clips(1, "sticker", num_frames=16, size_px=40)[..., :36]
+    found = {profile: small_i3d(profile=profile)(video) for profile in PROFILES}
+    network = small_i3d().network
+    prepared = i3d.resize(video[0].movedim(1, 0), profile="styleganv", size_px=32)
+    torch.testing.assert_close(found["styleganv"], network(prepared[None]).detach())
+    assert not torch.equal(found["styleganv"], found["reference"])
+    assert not torch.equal(found["videogpt"], found["reference"])
+
+
+def test_i3d_features_do_not_feel_batch_or_training_mode() -> None:
+    video = clips(3, "sticker", num_frames=8, size_px=32)
+    network = small_i3d()
+    whole = network(video)
+    network.train()
+    assert torch.equal(network(video[1:2]), whole[1:2])
+    assert whole.shape == (3, network.num_features) == (3, 7)
+    assert not torch.allclose(whole[0], whole[1])
+
+
+@pytest.mark.parametrize(
+    ("options", "num_frames", "expected"),
+    [
+        ({}, 8, "8>16 repeat, 32 bilinear"),
+        ({}, 16, "16 frames, 32 bilinear"),
+        ({}, None, "repeat, 32 bilinear"),
+        ({"rule": "pool1"}, 8, "8 pool1, 32 bilinear"),
+        ({"profile": "styleganv", "rule": "loop"}, 12, "12>16 loop, 32 bilinear crop"),
+        ({"profile": "videogpt"}, 8, "8>16 repeat, 32 bilinear half-pixel, epsilon 1e-5"),
+    ],
+)
+def test_the_name_says_rule_and_profile(options: dict[str, str], num_frames: int | None, expected: str) -> None:
+    network = small_i3d(**options)
+    network.is_official = True
+    assert network.full_name(num_frames) == f"i3d-k400, {expected}"
+
+
+def test_weights_that_nobody_pinned_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = small_i3d()
+    assert network.yardstick == "i3d, unverified sha256 0123456789ab"
+    assert re.fullmatch(
+        r"i3d unverified sha256 0123456789ab probe \d+\.\d{4}, 8>16 repeat, 32 bilinear", network.full_name(8)
+    )
+    monkeypatch.setattr(fvd, "official_sha256s", lambda: {"0123456789abcdef" * 4})
+    assert small_i3d().yardstick == ""
+    metric = FrechetVideoDistance(small_i3d(), num_frames=8)
+    assert metric.name(500) == "fvd[i3d-k400, 8>16 repeat, 32 bilinear, ddof 1, n 500]"
+
+
+def test_nothing_is_official_until_the_registry_has_its_hash() -> None:
+    known = {value for name in ("i3d-k400", "i3d-k400-torchscript") for value in OFFICIAL[name].files.values()}
+    assert fvd.official_sha256s() == known - {None}
+
+
+def test_a_scale_may_name_i3d(tmp_path: Path) -> None:
+    torch.save(I3D().state_dict(), tmp_path / "i3d.pt")
+    config = Config(network="i3d", profile="styleganv", num_frames=8)
+    metric = fvd.build(config, assets={"i3d": tmp_path / "i3d.pt"}, device=torch.device("cpu"))
+    assert isinstance(metric, Metric)
+    assert metric.ddof == 0
+    assert metric.network.num_features == 400
+    assert metric.yardstick.startswith("i3d, unverified sha256")
+    for bad in (Config(network="i3d", profile="tf"), Config(network="i3d", rule="repeats")):
+        with pytest.raises(ProtocolError, match="Known"):
+            fvd.build(bad, assets={"i3d": tmp_path / "i3d.pt"}, device=torch.device("cpu"))
+
+
+def test_a_score_names_its_yardstick_in_full() -> None:
+    metric = FrechetVideoDistance(MeanColour(), ddof=0, num_frames=4)
+    fake, real = metric.observe(clips(12, "fake"), []), metric.observe(clips(12, "real"), [])
+    found = metric.score(fake=fake, real=real, captions=[], groups=[i % 6 for i in range(12)])
+    assert found.name == "fvd[mean-colour, ddof 0, n 12]"
+    assert found.value == pytest.approx(frechet_distance(fake=fake, real=real, ddof=0))
 
 
 def test_a_samplers_padding_counts_once() -> None:

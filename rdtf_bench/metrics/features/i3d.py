@@ -128,7 +128,7 @@ class I3D(nn.Module):
         size_px: int = SIZE_PX,
     ) -> None:
         super().__init__()
-        self.size_px = size_px
+        self.size_px, self.num_classes = size_px, num_classes
 
         def scaled(channels: int) -> int:
             return max(1, round(width * channels))
@@ -155,7 +155,7 @@ class I3D(nn.Module):
         self.Mixed_5c = mixed("Mixed_5c", self.Mixed_5b.out_channels)
         self.avg_pool = nn.AvgPool3d((pool_steps, size_px // 32, size_px // 32), stride=1)
         self.logits = Logits(self.Mixed_5c.out_channels, num_classes)
-        self.min_frames = 8 * (pool_steps - 1) + 1
+        self.min_frames = MIN_FRAMES if pool_steps == 2 else 1
 
     def forward(self, video: Float[Tensor, "B C T H W"]) -> Float[Tensor, "B K"]:
         return self.step_logits(video).mean(2)
@@ -204,7 +204,7 @@ class ScriptedI3D(nn.Module):
     def __init__(self, script: Any) -> None:
         super().__init__()
         self.script = script
-        self.size_px, self.min_frames = SIZE_PX, MIN_FRAMES
+        self.size_px, self.num_classes = SIZE_PX, NUM_FEATURES
 
     def forward(self, video: Float[Tensor, "B C T H W"]) -> Float[Tensor, "B K"]:
         # "features" are the logits averaged over time, before a softmax; size and range are ours to make
@@ -219,7 +219,7 @@ def load(path: Path, *, epsilon: float = BATCH_NORM_EPSILON, pool_steps: int = 2
     if is_script(path):
         if (epsilon, pool_steps) != (BATCH_NORM_EPSILON, 2):
             raise AssetError(f"{path}: a TorchScript file's network is fixed: epsilon 1e-3 and a last pool of 2 steps")
-        return ScriptedI3D(torch.jit.load(path, map_location="cpu").eval())
+        return ScriptedI3D(torch.jit.load(path, map_location="cpu").eval())  # type: ignore[no-untyped-call]
     network = I3D(epsilon=epsilon, pool_steps=pool_steps)
     network.load_upstream(read_weights(path))
     return network

@@ -266,7 +266,7 @@ class AsStyleGanV(nn.Module):
 @pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning")
 def test_the_torchscript_file_of_styleganv_is_read(tmp_path: Path) -> None:
     network = AsStyleGanV()
-    torch.jit.script(network).save(tmp_path / "i3d_torchscript.pt")
+    torch.jit.script(network).save(tmp_path / "i3d_torchscript.pt")  # type: ignore[no-untyped-call]
     loaded = i3d.load(tmp_path / "i3d_torchscript.pt")
     video = clip(9, size_px=224)
     torch.testing.assert_close(run(loaded, video), network(video, return_features=True).detach())

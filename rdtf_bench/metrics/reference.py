@@ -1,0 +1,81 @@
+"""Features of a reference set, computed once and kept under a hash of all that decides them.
+
+The key covers every byte of every clip with its id, the network's weights, and what is done to frames in time and
+space. It stands in the file too, so that a renamed or stale file is an error and never another set's answer.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from rdtf_bench.core.errors import DataError
+from rdtf_bench.core.store import key_of
+from rdtf_bench.core.video import VideoU8
+from rdtf_bench.metrics.fvd import ClipNetwork, NamedNetwork
+
+
+def cached_features(
+    network: ClipNetwork, video: VideoU8, clip_ids: Sequence[str], *, folder: Path
+) -> Float[Tensor, "N D"]:
+    """Features of each clip in the order given, from the folder if it has them; for `update_features`.
+
+    The order of the clips does not change the key. DataError where the file of that key holds something else.
+    """
+    if not isinstance(network, NamedNetwork):
+        raise DataError(f"{network.yardstick}: a cache needs `weights_sha256` and `full_name` of its network")
+    identity = {
+        "clips": digest(video, clip_ids),
+        "weights": network.weights_sha256,
+        "network": network.full_name(video.shape[1]),
+        "dtype": "float32",
+    }
+    path = folder / f"{key_of(identity)}.safetensors"
+    order = sorted(range(len(clip_ids)), key=lambda i: clip_ids[i])
+    if not path.is_file():
+        _write(path, network(video[order]).cpu(), identity)
+    found = _read(path, identity, shape=(len(clip_ids), network.num_features))
+    placed = torch.empty_like(found)
+    placed[order] = found
+    return placed
+
+
+def digest(video: VideoU8, clip_ids: Sequence[str]) -> str:
+    """SHA-256 of the clips by their ids; DataError where an id comes twice."""
+    if len(clip_ids) != len(video):
+        raise DataError(f"{len(video)} clips came with {len(clip_ids)} ids")
+    if len(set(clip_ids)) < len(clip_ids):
+        raise DataError("ids of a reference set must all be different")
+    sha256 = hashlib.sha256()
+    for clip_id, clip in sorted(zip(clip_ids, video, strict=True), key=lambda pair: pair[0]):
+        sha256.update(f"{clip_id}\x1f{tuple(clip.shape)}\x1f".encode())
+        sha256.update(clip.cpu().contiguous().numpy().tobytes())
+    return sha256.hexdigest()
+
+
+def _write(path: Path, features: Float[Tensor, "N D"], identity: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half_written = path.with_suffix(".tmp")
+    written = save({"features": features.contiguous()}, metadata={"identity": json.dumps(identity, sort_keys=True)})
+    half_written.write_bytes(written)
+    half_written.replace(path)
+
+
+def _read(path: Path, identity: dict[str, Any], *, shape: tuple[int, int]) -> Float[Tensor, "N D"]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            said = json.loads((file.metadata() or {}).get("identity", "{}"))
+            features = file.get_tensor("features")
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as cached features: {error}. Delete it.") from error
+    if said != identity or tuple(features.shape) != shape:
+        wrong = sorted(key for key in identity if said.get(key) != identity[key]) or ["features"]
+        raise DataError(f"{path}: holds features of something else ({', '.join(wrong)} differ). Delete it.")
+    return features
