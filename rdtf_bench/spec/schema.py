@@ -42,6 +42,13 @@ class Row(Part):
     paper: dict[str, PaperValue] = {}
 
 
+class Panel(Part):
+    """Training losses to be drawn in one picture, by the labels of their rows."""
+
+    title: str
+    rows: tuple[str, ...]
+
+
 class TableSpec(Part):
     """One table: who is compared, on what, by which metrics, and what the paper printed."""
 
@@ -56,7 +63,16 @@ class TableSpec(Part):
     seeds: tuple[NonNegativeInt, ...]
     controls: tuple[str, ...]
     rows: tuple[Row, ...]
+    panels: tuple[Panel, ...] = ()  # of the loss plot; none: all trained rows in one
     notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def panels_are_of_our_rows(self) -> "TableSpec":
+        labels = {row.label for row in self.rows}
+        for panel in self.panels:
+            if stray := sorted(set(panel.rows) - labels):
+                raise ValueError(f"panel {panel.title!r} draws {stray}, which are no rows; there are {sorted(labels)}")
+        return self
 
     @model_validator(mode="after")
     def paper_values_are_of_our_metrics(self) -> "TableSpec":
