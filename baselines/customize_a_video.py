@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from rdtf_bench.baselines.i2vgen_xl import adapter_files
 from rdtf_bench.baselines.i2vgen_xl.counting import base_on_meta, count, denoiser_sizes, encoder_sizes
+from rdtf_bench.baselines.i2vgen_xl.counting import denoiser_inputs as denoiser_inputs  # the same for all three
 from rdtf_bench.baselines.i2vgen_xl.examples import Examples
 from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
 from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL
@@ -33,6 +34,7 @@ from rdtf_bench.models.frozen import Configs
 from rdtf_bench.models.rdtf.sti import STI
 
 VERSION = 1
+LEARNING_RATE = 5e-4  # MotionDirector's code; the method's own is not published
 ASSETS = ("autoencoder", "text_encoder", "image_encoder", "base")
 MORE_ASSETS = {("variant", "released"): ("t5_encoder",)}
 
@@ -209,15 +211,21 @@ def _stage(training: Training, name: str, num_steps: int) -> Training:
 
 def sizes(config: Config, configs: Configs) -> dict[str, int]:
     """What `parameter_counts` would say, from the configurations of the frozen networks."""
-    unet = base_on_meta(config, configs)
-    base_size = unet.num_parameters()
-    with torch.device("meta"):
-        network = PeftModel(unet, lora(TEMPORAL, config.motion_rank), adapter_name=MOTION)
-        counts = denoiser_sizes(network, base_size) | encoder_sizes(config, configs)
-        network.add_adapter(ABSORBER, lora(SPATIAL, config.absorber_rank))
-    absorber = count(network.parameters()) - counts["total"]
+    base_size = base_on_meta(config, configs).num_parameters()
+    motion = denoiser_on_meta(replace(config, keep_absorber=False), configs)
+    counts = denoiser_sizes(motion, base_size) | encoder_sizes(config, configs)
+    absorber = count(denoiser_on_meta(replace(config, keep_absorber=True), configs).parameters()) - counts["total"]
     kept = absorber if config.keep_absorber else 0
     return {**counts, "total": counts["total"] + kept, ABSORBER: absorber}
+
+
+def denoiser_on_meta(config: Config, configs: Configs) -> PeftModel:
+    with torch.device("meta"):
+        network = PeftModel(base_on_meta(config, configs), lora(TEMPORAL, config.motion_rank), adapter_name=MOTION)
+        if config.keep_absorber:
+            network.add_adapter(ABSORBER, lora(SPATIAL, config.absorber_rank))
+            network.base_model.set_adapter([MOTION, ABSORBER])
+    return network
 
 
 def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -> CustomizeAVideo:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rdtf_bench.baselines.i2vgen_xl.counting import base_on_meta, denoiser_sizes, encoder_sizes
+from rdtf_bench.baselines.i2vgen_xl.counting import denoiser_inputs as denoiser_inputs  # the same for all three
 from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
 from rdtf_bench.baselines.i2vgen_xl.released import release
 from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL
@@ -29,6 +30,7 @@ from rdtf_bench.diffusion.masks import task_named
 from rdtf_bench.models.frozen import Configs
 
 VERSION = 1
+LEARNING_RATE = 1e-4  # the paper
 ASSETS = ("autoencoder", "text_encoder", "image_encoder", "base")
 MORE_ASSETS = {("variant", "released"): ("t5_encoder",)}
 
@@ -198,11 +200,15 @@ class ReleasedI2VAdapter(TunedI2VGenXL):
 
 def sizes(config: Config, configs: Configs) -> dict[str, int]:
     """What `parameter_counts` would say, from the configurations of the frozen networks."""
+    base_size = base_on_meta(config, configs).num_parameters()
+    return denoiser_sizes(denoiser_on_meta(config, configs), base_size) | encoder_sizes(config, configs)
+
+
+def denoiser_on_meta(config: Config, configs: Configs) -> AdapterI2VGenXLUNet:
     unet = base_on_meta(config, configs)
-    base_size = unet.num_parameters()
     add = add_copies if config.variant == "released" else add_adapter
     add(unet)
-    return denoiser_sizes(unet, base_size) | encoder_sizes(config, configs)
+    return unet
 
 
 def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -> TunedI2VGenXL:

@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rdtf_bench.baselines.i2vgen_xl.counting import base_on_meta, denoiser_sizes, encoder_sizes
+from rdtf_bench.baselines.i2vgen_xl.counting import denoiser_inputs as denoiser_inputs  # the same for all three
 from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
 from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL
 from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet, become
@@ -27,6 +28,7 @@ from rdtf_bench.models.frozen import Configs
 from rdtf_bench.models.rdtf.sti import STI
 
 VERSION = 1
+LEARNING_RATE = 5e-5  # the authors' code
 ASSETS = ("autoencoder", "text_encoder", "image_encoder", "base")
 MORE_ASSETS = {("variant", "released"): ("t5_encoder",)}
 
@@ -157,10 +159,14 @@ class SimDA(TunedI2VGenXL):
 
 def sizes(config: Config, configs: Configs) -> dict[str, int]:
     """What `parameter_counts` would say, from the configurations of the frozen networks."""
+    base_size = base_on_meta(config, configs).num_parameters()
+    return denoiser_sizes(denoiser_on_meta(config, configs), base_size) | encoder_sizes(config, configs)
+
+
+def denoiser_on_meta(config: Config, configs: Configs) -> AdapterI2VGenXLUNet:
     unet = base_on_meta(config, configs)
-    base_size = unet.num_parameters()
     add_adapter(unet, config)
-    return denoiser_sizes(unet, base_size) | encoder_sizes(config, configs)
+    return unet
 
 
 def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -> SimDA:

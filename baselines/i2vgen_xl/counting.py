@@ -1,9 +1,9 @@
-"""How many parameters an adapted I2VGen-XL has, from configurations alone."""
+"""An adapted I2VGen-XL from configurations alone: how many parameters it has, and what it can be timed with."""
 
 from collections.abc import Iterable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning
 from rdtf_bench.baselines.i2vgen_xl.released import release
@@ -19,6 +19,47 @@ def base_on_meta(conditioning: Conditioning, configs: Configs) -> AdapterI2VGenX
     if conditioning.variant == "released":
         release(unet, t5_dim=configs["t5_encoder"]["d_model"], text_dim=unet.config.cross_attention_dim)
     return unet
+
+
+def zero_inputs(
+    conditioning: Conditioning,
+    *,
+    text_dim: int,
+    latent_channels: int,
+    batch_size: int,
+    num_frames: int,
+    side: int,
+) -> dict[str, Tensor]:
+    """Keyword arguments of one forward pass of any denoiser on the base, with the first frame known.
+
+    side: of the latents.
+    """
+    known = torch.zeros(batch_size, num_frames)
+    known[:, 0] = 1
+    return {
+        "sample": torch.zeros(batch_size, latent_channels, num_frames, side, side),
+        "timestep": torch.zeros(batch_size, dtype=torch.long),
+        "fps": torch.full((batch_size,), conditioning.fps),
+        "image_latents": torch.zeros(batch_size, latent_channels, num_frames, side, side),
+        "image_embeddings": torch.zeros(batch_size, text_dim),
+        "encoder_hidden_states": torch.zeros(batch_size, conditioning.text_tokens, text_dim),
+        "known": known,
+    }
+
+
+def denoiser_inputs(
+    config: Conditioning, configs: Configs, *, batch_size: int, num_frames: int, size_px: int
+) -> dict[str, Tensor]:
+    """`zero_inputs` for the base and the autoencoder of these configurations."""
+    unet = base_on_meta(config, configs).config
+    return zero_inputs(
+        config,
+        text_dim=unet.cross_attention_dim,
+        latent_channels=unet.in_channels,
+        batch_size=batch_size,
+        num_frames=num_frames,
+        side=size_px // 2 ** (len(configs["autoencoder"]["block_out_channels"]) - 1),
+    )
 
 
 def denoiser_sizes(network: nn.Module, base_size: int) -> dict[str, int]:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rdtf_bench.baselines.i2vgen_xl import adapter_files
-from rdtf_bench.baselines.i2vgen_xl.counting import count
+from rdtf_bench.baselines.i2vgen_xl.counting import count, zero_inputs
 from rdtf_bench.baselines.i2vgen_xl.examples import Examples, collect, training_masks
 from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts
 from rdtf_bench.baselines.i2vgen_xl.released import NUM_FRAMES
@@ -214,21 +214,16 @@ class TunedI2VGenXL:
 
     def denoiser_inputs(self, *, batch_size: int, num_frames: int, size_px: int) -> dict[str, Tensor]:
         """With the first frame known."""
-        unet, device = self.parts.unet.config, self.parts.device
-        side = size_px // 2 ** (len(self.parts.autoencoder.config.block_out_channels) - 1)
-        known = torch.zeros(batch_size, num_frames, device=device)
-        known[:, 0] = 1
-        return {
-            "sample": torch.zeros(batch_size, unet.in_channels, num_frames, side, side, device=device),
-            "timestep": torch.zeros(batch_size, dtype=torch.long, device=device),
-            "fps": torch.full((batch_size,), self.config.fps, device=device),
-            "image_latents": torch.zeros(batch_size, unet.in_channels, num_frames, side, side, device=device),
-            "image_embeddings": torch.zeros(batch_size, unet.cross_attention_dim, device=device),
-            "encoder_hidden_states": torch.zeros(
-                batch_size, self.config.text_tokens, unet.cross_attention_dim, device=device
-            ),
-            "known": known,
-        }
+        unet = self.parts.unet.config
+        inputs = zero_inputs(
+            self.config,
+            text_dim=unet.cross_attention_dim,
+            latent_channels=unet.in_channels,
+            batch_size=batch_size,
+            num_frames=num_frames,
+            side=size_px // 2 ** (len(self.parts.autoencoder.config.block_out_channels) - 1),
+        )
+        return {name: tensor.to(self.parts.device) for name, tensor in inputs.items()}
 
     def parameter_counts(self) -> dict[str, int]:
         """`total` also has what the adapter adds and does not train; then the networks around the denoiser."""

@@ -328,14 +328,34 @@ def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -
 
 def sizes(config: Config, configs: Configs) -> dict[str, int]:
     """What `parameter_counts` would say, counted on the meta device from the configurations of the frozen networks."""
+    return _sizes(denoiser_on_meta(config, configs)) | frozen.sizes(configs, ASSETS)
+
+
+def denoiser_on_meta(config: Config, configs: Configs) -> DFGN:
     _check(config)
-    dims = {
-        "cross_attention_dim": configs["text_encoder"]["hidden_size"],
-        "t5_dim": configs["t5_encoder"]["d_model"],
-    }
+    clip_dim, t5_dim = _text_dims(configs)
     with torch.device("meta"):
-        network = DFGN(**dims, **network_options(config))
-    return _sizes(network) | frozen.sizes(configs, ASSETS)
+        return DFGN(cross_attention_dim=clip_dim, t5_dim=t5_dim, **network_options(config))
+
+
+def denoiser_inputs(
+    config: Config, configs: Configs, *, batch_size: int, num_frames: int, size_px: int
+) -> dict[str, Tensor]:
+    """Keyword arguments of one forward pass, for timing."""
+    clip_dim, t5_dim = _text_dims(configs)
+    side = size_px // 2 ** (len(configs["autoencoder"]["block_out_channels"]) - 1)
+    latents = torch.zeros(batch_size, LATENT_CHANNELS, num_frames, side, side)
+    return {
+        "sample": latents,
+        "timestep": torch.zeros(batch_size, dtype=torch.long),
+        "image_latents": latents,
+        "clip_hidden_states": torch.zeros(batch_size, config.clip_length, clip_dim),
+        "t5_hidden_states": torch.zeros(batch_size, config.t5_length, t5_dim),
+    }
+
+
+def _text_dims(configs: Configs) -> tuple[int, int]:
+    return configs["text_encoder"]["hidden_size"], configs["t5_encoder"]["d_model"]
 
 
 def network_options(config: Config) -> dict[str, Any]:

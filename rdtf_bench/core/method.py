@@ -1,9 +1,11 @@
 """What every model and every baseline must offer, and what it is given.
 
 A method module holds VERSION (bumped when its results can change), ASSETS (the roles of the frozen networks it needs),
-a frozen dataclass `Config`, `build(config, assets=, device=) -> Method`, and `sizes(config, configs)`, which counts
-without weights. MORE_ASSETS, {(option, value): roles}, names the roles that an option asks for;
-SERVES_EVERY_TASK_UNLESS, (option, value), says that one set of weights does, unless the option has that value.
+a frozen dataclass `Config`, `build(config, assets=, device=) -> Method`, and what costs are measured with, from the
+configurations of these networks alone: `sizes`, `denoiser_on_meta`, `denoiser_inputs`.
+
+MORE_ASSETS, {(option, value): roles}, names the roles that an option asks for. SERVES_EVERY_TASK_UNLESS, (option,
+value), says that one set of weights does, unless the option has that value.
 """
 
 from collections.abc import Callable, Sequence
@@ -46,6 +48,7 @@ class Training:
     ema_decay: float
     checkpoint_every: int
     seed: int
+    lr_schedule: str = "constant_with_warmup"  # a name of diffusers' get_scheduler
 
 
 @dataclass(frozen=True, kw_only=True)

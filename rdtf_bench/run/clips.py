@@ -91,7 +91,8 @@ def write_features(
 class StoredTrainingClips:
     """The prepared training split (core.method.TrainingClips)."""
 
-    def __init__(self, frames_folder: Path, latents_folder: Path, features_folder: Path) -> None:
+    def __init__(self, frames_folder: Path, latents_folder: Path, features_folder: Path | None) -> None:
+        """Without a folder of features for methods that take frames at equal intervals."""
         names = json.loads((frames_folder / "clips.json").read_text(encoding="utf-8"))
         self.ids: Sequence[str] = names["ids"]
         self.captions: Sequence[str] = names["captions"]
@@ -101,7 +102,9 @@ class StoredTrainingClips:
         # frames are by far the largest and are read as asked for
         self._frames = safe_open(frames_folder / "frames.safetensors", framework="pt")
         self._latents = load_file(latents_folder / "latents.safetensors")["latents"]
-        self._features = load_file(features_folder / "features.safetensors")["features"]
+        self._features: Tensor | None = None
+        if features_folder is not None:
+            self._features = load_file(features_folder / "features.safetensors")["features"]
 
     def frames(self, index: int) -> UInt8[Tensor, "F C H W"]:
         return self._frames.get_slice("frames")[self._spans[index]]  # type: ignore[no-untyped-call]
@@ -110,6 +113,7 @@ class StoredTrainingClips:
         return self._latents[self._spans[index]]
 
     def features(self, index: int) -> Float[Tensor, "F D"]:
+        assert self._features is not None
         return self._features[self._spans[index]]
 
 

@@ -1,9 +1,14 @@
-"""Protocols whose every name is in the catalog."""
+"""Protocols whose every name is in the catalog, and rows that a user adds to them."""
+
+import json
+from collections.abc import Sequence
+
+from pydantic import ValidationError
 
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import ProtocolError, unknown_name
-from rdtf_bench.spec.load import load_protocol, load_set, protocol_names, set_names
-from rdtf_bench.spec.schema import TableSpec
+from rdtf_bench.spec.load import cost_names, load_protocol, load_set, protocol_names, set_names
+from rdtf_bench.spec.schema import MethodAtScale, Row, Scale, TableSpec
 
 
 def load_tables(name: str) -> list[TableSpec]:
@@ -11,7 +16,7 @@ def load_tables(name: str) -> list[TableSpec]:
     if name in set_names():
         return [load_table(part) for part in load_set(name).tables]
     if name not in protocol_names():
-        raise unknown_name("protocol", name, [*protocol_names(), *set_names()])
+        raise unknown_name("protocol", name, [*protocol_names(), *set_names(), *cost_names()])
     return [load_table(name)]
 
 
@@ -26,3 +31,31 @@ def load_table(name: str) -> TableSpec:
         if wanted not in catalog.names(kind):
             raise ProtocolError(f"{name}.yaml: {place}: {unknown_name(kind, wanted, catalog.names(kind))}")
     return spec
+
+
+def with_methods(spec: TableSpec, scale: Scale, names: Sequence[str]) -> tuple[TableSpec, Scale]:
+    """The table with a row for each of these methods, and the scale with what they need at it.
+
+    A method of another package says that itself: AT_SCALE in its module, {scale: fields of MethodAtScale}.
+    """
+    methods = dict(scale.methods)
+    for name in names:
+        facts = catalog.constants("method", name)
+        if name not in methods:
+            methods[name] = _at_scale(name, facts.get("AT_SCALE", {}), scale.name)
+    rows = (*spec.rows, *(Row(label=name, method=name) for name in names))
+    return spec.model_copy(update={"rows": rows}), scale.model_copy(update={"methods": methods})
+
+
+def _at_scale(name: str, given: dict[str, object], scale: str) -> MethodAtScale:
+    module = catalog.target("method", name)
+    if scale not in given:
+        raise ProtocolError(
+            f"{module}: AT_SCALE has no {scale!r}, at which {name!r} was asked for; it has {sorted(given)}"
+        )
+    try:
+        # through JSON: strict mode then still takes a list for a tuple
+        return MethodAtScale.model_validate_json(json.dumps(given[scale]))
+    except ValidationError as e:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in e.errors())
+        raise ProtocolError(f"{module}: AT_SCALE[{scale!r}]: {faults}") from None

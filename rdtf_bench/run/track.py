@@ -59,11 +59,7 @@ def untracked(records: Mapping[str, Record], uri: str, root: Path) -> bool:
 
 def log(rows: Sequence[Row], *, table: str, scale: str, uri: str, root: Path, artifacts: Sequence[Path]) -> str:
     """Log rows under a new parent run and return its id."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # else it tells how it makes its tables
-    from mlflow import MlflowClient
-
-    client = MlflowClient(tracking_uri=uri)  # not mlflow.set_tracking_uri: it changes the environment
+    client = _client(uri)
     experiment = _experiment(client, uri, root)
     parent = client.create_run(experiment, run_name=f"{table} ({scale})", tags={"protocol": table, "scale": scale})
     for path in artifacts:
@@ -73,6 +69,42 @@ def log(rows: Sequence[Row], *, table: str, scale: str, uri: str, root: Path, ar
         write_text(_mark(root, uri, row.record), parent.info.run_id)
     client.set_terminated(parent.info.run_id)
     return str(parent.info.run_id)
+
+
+class LiveRun:
+    """A run that is logged while it goes on; started again, it goes on in the run that it began."""
+
+    def __init__(self, *, name: str, parameters: Mapping[str, Any], uri: str, root: Path) -> None:
+        self._client = _client(uri)
+        mark = root / "tracked" / key_of([uri, name])
+        if mark.is_file():
+            self._run_id = mark.read_text(encoding="utf-8")
+            self._client.update_run(self._run_id, status="RUNNING")
+        else:
+            run = self._client.create_run(_experiment(self._client, uri, root), run_name=name)
+            self._run_id = str(run.info.run_id)
+            for key, value in _flat(parameters).items():
+                self._client.log_param(self._run_id, key, str(value)[:PARAM_LENGTH])
+            write_text(mark, self._run_id)
+
+    def metrics(self, step: int, measured: Mapping[str, float]) -> None:
+        for name, value in measured.items():
+            if math.isfinite(value):
+                self._client.log_metric(self._run_id, f"train/{name}", value, step=step)
+
+    def artifact(self, path: Path) -> None:
+        self._client.log_artifact(self._run_id, str(path))
+
+    def end(self, *, finished: bool) -> None:
+        self._client.set_terminated(self._run_id, status="FINISHED" if finished else "KILLED")
+
+
+def _client(uri: str) -> "MlflowClient":
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # else it tells how it makes its tables
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)  # not mlflow.set_tracking_uri: it changes the environment
 
 
 def _experiment(client: "MlflowClient", uri: str, root: Path) -> str:

@@ -1,5 +1,7 @@
-"""protocols/<name>.yaml -> TableSpec, sets/<name>.yaml -> TableSet, scales/<name>.yaml -> Scale, or an error that names
-the file and every fault."""
+"""protocols/<name>.yaml -> TableSpec, or an error that names the file and every fault.
+
+Likewise sets/<name>.yaml -> TableSet, costs/<name>.yaml -> CostSpec, scales/<name>.yaml -> Scale.
+"""
 
 import difflib
 import json
@@ -11,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from rdtf_bench.core.errors import ProtocolError, unknown_name
-from rdtf_bench.spec.schema import Part, Scale, TableSet, TableSpec
+from rdtf_bench.spec.schema import CostSpec, Part, Scale, TableSet, TableSpec
 
 Spec = TypeVar("Spec", bound=Part)
 
@@ -47,6 +49,14 @@ def load_protocol(name: str) -> TableSpec:
     if name not in protocol_names():
         raise unknown_name("protocol", name, protocol_names())
     return parse(files("rdtf_bench.protocols") / f"{name}.yaml", TableSpec)
+
+
+def cost_names() -> list[str]:
+    return _yaml_names(files("rdtf_bench.protocols") / "costs")
+
+
+def load_costs(name: str) -> CostSpec:
+    return parse(files("rdtf_bench.protocols") / "costs" / f"{name}.yaml", CostSpec)
 
 
 def load_set(name: str) -> TableSet:

@@ -95,6 +95,32 @@ class ClipShape(Part):
     size_px: PositiveInt
 
 
+class Reading(Part):
+    """How a printed size may have come about: what of ours counts as much."""
+
+    label: str
+    counts_as: str
+    method: str
+    options: Options = {}
+    paper: PaperValue
+
+
+class CostSpec(Part):
+    """What one pass through each denoiser costs, with random weights."""
+
+    name: str
+    version: PositiveInt
+    title: str
+    source: str
+    scale: str
+    clip: ClipShape
+    precisions: tuple[Literal["fp32", "bf16"], ...]
+    repeats: PositiveInt
+    max_seconds: PositiveInt
+    rows: tuple[Row, ...]
+    readings: tuple[Reading, ...]
+
+
 class DataSizes(Part):
     """Clips at most of each split; frames at most kept of one training sticker, at equal intervals."""
 

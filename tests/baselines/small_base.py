@@ -60,11 +60,11 @@ def unet(widths: tuple[int, ...] = (8, 16)) -> I2VGenXLUNet:
     return network.eval()
 
 
-def write_text_encoder(folder: Path) -> None:
+def write_text_encoder(folder: Path, tokenizer: Path) -> None:
     letters = [chr(letter) for letter in range(ord("a"), ord("z") + 1)]
     words = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
     vocabulary = {word: number for number, word in enumerate(words)}
-    CLIPTokenizer(vocab=vocabulary, merges=[]).save_pretrained(folder)
+    CLIPTokenizer(vocab=vocabulary, merges=[]).save_pretrained(tokenizer)
     config = CLIPTextConfig(
         vocab_size=len(words),
         hidden_size=WIDTH,
@@ -79,7 +79,7 @@ def write_text_encoder(folder: Path) -> None:
     network.save_pretrained(folder)
 
 
-def write_image_encoder(folder: Path) -> None:
+def write_image_encoder(folder: Path, processor: Path) -> None:
     config = CLIPVisionConfig(
         hidden_size=16,
         intermediate_size=32,
@@ -92,7 +92,7 @@ def write_image_encoder(folder: Path) -> None:
     network = CLIPVisionModelWithProjection(config)
     randomise(network, "image")
     network.save_pretrained(folder)
-    CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32).save_pretrained(folder)
+    CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32).save_pretrained(processor)
 
 
 def write_t5_encoder(folder: Path) -> None:
@@ -117,9 +117,23 @@ def write_base(folder: Path, network: I2VGenXLUNet, **scheduler: Any) -> None:
 
 def write_assets(root: Path) -> dict[str, Path]:
     write_base(root / "base", unet())
-    write_text_encoder(root / "text_encoder")
-    write_image_encoder(root / "image_encoder")
+    write_text_encoder(root / "text_encoder", root / "text_encoder")
+    write_image_encoder(root / "image_encoder", root / "image_encoder")
     write_t5_encoder(root / "t5_encoder")
+    write_autoencoder(root / "autoencoder")
+    return {role: root / role for role in ("autoencoder", "text_encoder", "image_encoder", "base", "t5_encoder")}
+
+
+def write_release(root: Path) -> Path:
+    """A base in the folders of the ali-vilab/i2vgen-xl release."""
+    write_base(root, unet())
+    write_text_encoder(root / "text_encoder", root / "tokenizer")
+    write_image_encoder(root / "image_encoder", root / "feature_extractor")
+    write_autoencoder(root / "vae")
+    return root
+
+
+def write_autoencoder(folder: Path) -> None:
     autoencoder = AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
@@ -129,8 +143,7 @@ def write_assets(root: Path) -> dict[str, Path]:
         mid_block_add_attention=False,
     )
     randomise(autoencoder, "autoencoder")
-    autoencoder.save_pretrained(root / "autoencoder")
-    return {role: root / role for role in ("autoencoder", "text_encoder", "image_encoder", "base", "t5_encoder")}
+    autoencoder.save_pretrained(folder)
 
 
 class Clips:
@@ -189,3 +202,14 @@ def disturb(method: TunedI2VGenXL) -> None:
     with torch.no_grad():
         for name, parameter in method.trainable().items():
             parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator_for(1, name)))
+
+
+def random_inputs(method: TunedI2VGenXL) -> dict[str, Tensor]:
+    given = method.denoiser_inputs(batch_size=2, num_frames=8, size_px=64)
+    generator = torch.Generator().manual_seed(0)
+    drawn = {
+        name: torch.randn(tensor.shape, generator=generator)
+        for name, tensor in given.items()
+        if tensor.is_floating_point() and name != "known"
+    }
+    return {**given, **drawn, "timestep": torch.tensor([7, 900])}

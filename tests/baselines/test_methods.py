@@ -1,5 +1,6 @@
 """What holds for each of the three baselines alike."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -25,24 +26,15 @@ from tests.baselines.small_base import (
     Clips,
     conditions,
     disturb,
+    random_inputs,
     training,
     unet,
     write_base,
 )
 
 INTERPOLATION = (0, 1, 0, 1, 0, 1, 0, 1)
+LAST_SIX = (0, 0, 1, 1, 1, 1, 1, 1)
 each_method = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.rpartition(".")[2])
-
-
-def random_inputs(method: TunedI2VGenXL) -> dict[str, Tensor]:
-    given = method.denoiser_inputs(batch_size=2, num_frames=8, size_px=64)
-    generator = torch.Generator().manual_seed(0)
-    drawn = {
-        name: torch.randn(tensor.shape, generator=generator)
-        for name, tensor in given.items()
-        if tensor.is_floating_point() and name != "known"
-    }
-    return {**given, **drawn, "timestep": torch.tensor([7, 900])}
 
 
 def sample(method: TunedI2VGenXL, *masks: tuple[int, ...], first: int = 0) -> Tensor:
@@ -253,7 +245,14 @@ def test_it_trains_and_samples_where_the_first_frame_is_unknown(
 ) -> None:
     method = build(module)
     method.fit(clips, training(task=task, num_steps=2), folder=tmp_path, on_step=lambda *_: None)
-    assert bool(sample(method, INTERPOLATION, (0, 0, 1, 1, 1, 1, 1, 1)).isfinite().all())
+    mask, other = {"interpolation": (INTERPOLATION, LAST_SIX), "prediction": (LAST_SIX, INTERPOLATION)}[task]
+    assert bool(sample(method, mask).isfinite().all())
+    (tmp_path / "saved").mkdir()
+    method.save(tmp_path / "saved")
+    fresh = build(module)
+    fresh.load(tmp_path / "saved")
+    with pytest.raises(ProtocolError, match=f"the adapter was trained for {task}, and known frames as"):
+        sample(fresh, other)
 
 
 def test_a_base_with_a_missing_part_is_refused(build: Build, assets: Mapping[str, Path], tmp_path: Path) -> None:
@@ -289,3 +288,40 @@ def test_lora_files_are_in_pefts_format(build: Build, assets: Mapping[str, Path]
         expected = method.denoiser()(**inputs).sample
         inputs.pop("known")
         assert torch.equal(loaded(**inputs).sample, expected)
+
+
+@each_method
+def test_activations_made_again_give_the_same_weights(
+    module: ModuleType, build: Build, clips: Clips, tmp_path: Path
+) -> None:
+    weights = []
+    for again in (False, True):
+        method = build(module, gradient_checkpointing=again)
+        folder = tmp_path / str(again)
+        folder.mkdir()
+        method.fit(clips, training(num_steps=5), folder=folder, on_step=lambda *_: None)
+        assert all("forward" not in vars(block) for block in method.parts.unet.up_blocks)
+        weights.append(method.trainable())
+    assert all(torch.equal(weight, weights[1][name]) for name, weight in weights[0].items())
+
+
+@each_method
+def test_in_bfloat16_the_base_alone_is_narrow(module: ModuleType, build: Build, clips: Clips, tmp_path: Path) -> None:
+    method = build(module, precision="bf16")
+    trained = method.trainable()
+    kinds = {weight.dtype for name, weight in method.denoiser().named_parameters() if name not in trained}
+    assert kinds <= {torch.bfloat16, torch.float32}
+    assert method.parts.unet.conv_in.weight.dtype == torch.bfloat16
+    assert {weight.dtype for weight in trained.values()} == {torch.float32}
+    losses: list[float] = []
+    (tmp_path / "fit").mkdir()
+    budget = training(num_steps=5)
+    method.fit(clips, budget, folder=tmp_path / "fit", on_step=lambda _, said: losses.append(said["loss"]))
+    assert all(map(math.isfinite, losses))
+    (tmp_path / "saved").mkdir()
+    method.save(tmp_path / "saved")
+    full = build(module)
+    full.load(tmp_path / "saved")  # how it was computed does not make it another adapter
+    narrow, wide = sample(method, FIRST), sample(full, FIRST)
+    assert not torch.equal(narrow, wide)
+    assert float((narrow - wide).abs().mean()) < 0.05  # bfloat16 has 8 bits

@@ -1,0 +1,76 @@
+"""`rdtf-bench finetune`: an adapter for I2VGen-XL from a folder of stickers."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rdtf_bench.commands.options import Quiet, Uri
+
+
+def finetune(
+    method: Annotated[str, typer.Argument(help="i2v_adapter, simda or customize_a_video.")],
+    data: Annotated[Path, typer.Option("--data", help="A folder of animated stickers; captions as for `run`.")],
+    base: Annotated[str, typer.Option("--base", help="I2VGen-XL: a folder in the layout of the release, or a hub id.")],
+    out: Annotated[Path, typer.Option("--out", help="Adapter, samples and checkpoints; the same again goes on there.")],
+    task: Annotated[str, typer.Option("--task", help="it2v, i2v, interpolation or prediction.")] = "it2v",
+    num_steps: Annotated[int, typer.Option("--num-steps", min=1, help="Optimiser steps.")] = 2000,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Clips a step.")] = 1,
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", help="Default: that of the method's own paper or code.")
+    ] = None,
+    size: Annotated[int, typer.Option("--size", min=16, help="Clips are squares of this many pixels.")] = 256,
+    num_frames: Annotated[int, typer.Option("--num-frames", min=2, help="Frames of a clip.")] = 8,
+    sample_every: Annotated[int, typer.Option("--sample-every", min=1, help="Steps between samples.")] = 250,
+    checkpoint_every: Annotated[
+        int, typer.Option("--checkpoint-every", min=1, help="Steps between checkpoints.")
+    ] = 100,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="An option of the method.", metavar="NAME=VALUE")
+    ] = None,
+    precision: Annotated[str, typer.Option("--precision", help="Of the frozen base: fp32 or bf16.")] = "fp32",
+    gradient_checkpointing: Annotated[
+        bool, typer.Option("--gradient-checkpointing", help="Less memory, a third more time, the same numbers.")
+    ] = False,
+    device: Annotated[str, typer.Option("--device", help="cpu, or cuda.")] = "cpu",
+    seed: Annotated[int, typer.Option("--seed", help="Of weights, order and noise.")] = 0,
+    tracking_uri: Uri = None,
+    quiet: Quiet = False,
+) -> None:
+    """Tune I2VGen-XL on your stickers; resumes, shows samples on the way, logs to MLflow."""
+    from rich.console import Console
+
+    from rdtf_bench.report import tuning
+    from rdtf_bench.run import finetune as tuner
+    from rdtf_bench.run.progress import Display
+
+    settings = tuner.settings(
+        method,
+        options={**tuner.parse_options(option or []), "precision": precision},
+        base=base,
+        data=data,
+        size_px=size,
+        task=task,
+        num_frames=num_frames,
+        num_steps=num_steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        checkpoint_every=checkpoint_every,
+        seed=seed,
+    )
+    console = Console(stderr=True)
+    with (
+        tuning.Journal(settings, out, tracking_uri=tracking_uri) as journal,
+        Display(console, {tuner.JOB: 1.0}, quiet=quiet) as display,
+    ):
+        finished = tuner.finetune(
+            settings,
+            out,
+            device=device,
+            gradient_checkpointing=gradient_checkpointing,
+            sample_every=sample_every,
+            sink=display,
+            on_step=journal.step,
+            on_samples=journal.samples,
+        )
+    typer.echo(tuning.summary(settings, finished))

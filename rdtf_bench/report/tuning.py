@@ -1,0 +1,57 @@
+"""What a tuning shows on its way: losses and samples in MLflow, samples as GIF files, and a summary."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rdtf_bench.report import gallery
+from rdtf_bench.run import track
+
+if TYPE_CHECKING:
+    from rdtf_bench.core.video import VideoU8
+    from rdtf_bench.run.clips import RealClips
+    from rdtf_bench.run.finetune import Finished, Settings
+
+
+class Journal:
+    """Opens the MLflow run with the first step, so that what is refused before leaves none."""
+
+    def __init__(self, settings: "Settings", out: Path, *, tracking_uri: str | None) -> None:
+        self._settings, self._out = settings, out
+        self._uri = track.tracking_uri(tracking_uri, out)
+        self._run: track.LiveRun | None = None
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._run is not None:
+            self._run.end(finished=kind is None)
+
+    def step(self, step: int, measured: Mapping[str, float]) -> None:
+        self._live().metrics(step, measured)
+
+    def samples(self, steps_done: int, video: "VideoU8", real: "RealClips") -> None:
+        path = self._out / "samples" / f"step-{steps_done:06d}.gif"
+        rows = {"real": real.video.numpy(), f"step {steps_done}": video.numpy()}
+        gallery.gif_grid(rows, path=path, captions=real.captions, zoom=1)
+        self._live().artifact(path)
+
+    def _live(self) -> track.LiveRun:
+        if self._run is None:
+            settings = self._settings
+            self._run = track.LiveRun(
+                name=f"finetune {settings.method}", parameters=settings.as_dict(), uri=self._uri, root=self._out
+            )
+        return self._run
+
+
+def summary(settings: "Settings", finished: "Finished") -> str:
+    sizes = finished.components
+    return (
+        f"{finished.adapter}: {finished.adapter_bytes / 1e6:.1f} MB, {sizes['trainable']:,} trained parameters on a "
+        f"base of {sizes['base']:,}; {settings.training.num_steps} steps of {settings.training.batch_size} clips"
+    )

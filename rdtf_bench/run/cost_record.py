@@ -1,0 +1,57 @@
+"""Measured costs as kept on disk, read without torch."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rdtf_bench import catalog
+from rdtf_bench.core.store import key_of
+from rdtf_bench.spec.schema import CostSpec
+
+FILE = "costs.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One number of one row; counted ones have n = 1 and an interval that is a point."""
+
+    label: str
+    method: str
+    metric: str
+    yardstick: str
+    value: float
+    ci_low: float
+    ci_high: float
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostRecord:
+    protocol: str
+    version: int
+    rows: tuple[Measured, ...]
+    readings: tuple[int, ...]  # total parameters of each reading of the protocol, in its order
+    environment: dict[str, Any]
+    seconds: float  # that measuring took
+    created: str  # UTC, ISO 8601
+
+    @classmethod
+    def read(cls, path: Path) -> "CostRecord":
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        rows = tuple(Measured(**row) for row in raw["rows"])
+        return cls(**{**raw, "rows": rows, "readings": tuple(raw["readings"])})
+
+
+def key(spec: CostSpec) -> str:
+    """What was asked for and the versions of the methods; the machine stands in the record, as in any other."""
+    methods = sorted({row.method for row in (*spec.rows, *spec.readings)})
+    versions = {name: catalog.constants("method", name)["VERSION"] for name in methods}
+    asked = spec.model_dump(mode="json", exclude={"title", "source"})
+    return key_of({"spec": asked, "versions": versions})
+
+
+def find(spec: CostSpec, folders: list[Path]) -> CostRecord | None:
+    """The record of this protocol in the first folder that has one."""
+    paths = (folder / key(spec) / FILE for folder in folders)
+    return next((CostRecord.read(path) for path in paths if path.is_file()), None)

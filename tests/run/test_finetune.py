@@ -1,0 +1,136 @@
+"""Tuning on a folder of stickers, with a base in the layout of the release."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from rdtf_bench.core.errors import AssetError, BenchError, DataError, ProtocolError, StoreError, UnknownNameError
+from rdtf_bench.run import finetune as tuner
+from rdtf_bench.run.finetune import Settings, finetune, methods, settings
+from rdtf_bench.run.progress import Silent
+from tests.baselines.small_base import write_release
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_release(tmp_path_factory.mktemp("release"))
+
+
+@pytest.fixture(scope="module")
+def stickers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A square that moves, in six stickers."""
+    folder = tmp_path_factory.mktemp("stickers")
+    rows = []
+    for number in range(6):
+        frames = [Image.new("RGB", (64, 64), "white") for _ in range(8)]
+        for place, frame in enumerate(frames):
+            frame.paste((40 * number, 90, 200 - 30 * number), (place * 4, number * 8, place * 4 + 16, number * 8 + 16))
+        frames[0].save(folder / f"{number}.gif", save_all=True, append_images=frames[1:], duration=100)
+        split = "test" if number < 2 else "train"
+        rows.append({"file_name": f"{number}.gif", "text": f"square {number}", "split": split})
+    (folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return folder
+
+
+def small(base: Path, stickers: Path, method: str = "simda", **changed: Any) -> Settings:
+    given: dict[str, Any] = {
+        "options": {"text_tokens": 8},
+        "base": str(base),
+        "data": stickers,
+        "size_px": 64,
+        "task": "it2v",
+        "num_frames": 8,
+        "num_steps": 4,
+        "batch_size": 2,
+        "learning_rate": None,
+        "checkpoint_every": 1,
+        "seed": 0,
+    }
+    return settings(method, **{**given, **changed})
+
+
+class Killed(Exception):
+    pass
+
+
+def run(what: Settings, out: Path, *, killed_at: int | None = None) -> tuple[list[int], list[int]]:
+    """The steps that were taken, and after how many steps samples were made."""
+    steps: list[int] = []
+    shown: list[int] = []
+
+    def on_step(step: int, measured: Mapping[str, float]) -> None:
+        assert measured["loss"] > 0
+        if step == killed_at:
+            raise Killed
+        steps.append(step)
+
+    finetune(
+        what,
+        out,
+        device="cpu",
+        gradient_checkpointing=False,
+        sample_every=2,
+        sink=Silent(),
+        on_step=on_step,
+        on_samples=lambda done, video, real: shown.append(done) if video.shape == real.video.shape else None,
+    )
+    return steps, shown
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    return load_file(out / "adapter" / "adapter.safetensors")
+
+
+def test_it_trains_shows_samples_and_goes_on_where_it_was_killed(base: Path, stickers: Path, tmp_path: Path) -> None:
+    what = small(base, stickers)
+    assert run(what, tmp_path / "whole") == ([0, 1, 2, 3], [2, 4])
+    with pytest.raises(Killed):
+        run(what, tmp_path / "parts", killed_at=2)
+    assert run(what, tmp_path / "parts") == ([2, 3], [4])
+    whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert all(torch.equal(weight, parts[name]) for name, weight in whole.items())
+
+
+def test_another_training_in_the_same_folder_is_refused(base: Path, stickers: Path, tmp_path: Path) -> None:
+    run(small(base, stickers, num_steps=1), tmp_path)
+    with pytest.raises(StoreError, match=r"holds another training: training was .*it2v.*is .*interpolation"):
+        run(small(base, stickers, num_steps=1, task="interpolation"), tmp_path)
+
+
+def test_the_learning_rate_is_the_methods_own(base: Path, stickers: Path) -> None:
+    rates = {name: small(base, stickers, method=name).training.learning_rate for name in methods()}
+    assert rates == {"i2v_adapter": 1e-4, "simda": 5e-5, "customize_a_video": 5e-4}
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "said"),
+    [
+        ({"base": "/nowhere/at all"}, AssetError, "there is no such folder"),
+        ({"options": {"rank": 4}}, ProtocolError, r"simda has no option \['rank'\]"),
+        ({"options": {"variant": "released"}}, ProtocolError, "the faithful methods alone are tuned"),
+        ({"num_frames": 9}, DataError, "the test split has no usable animation"),
+    ],
+)
+def test_what_cannot_be_is_said_before_any_step(
+    base: Path, stickers: Path, tmp_path: Path, changed: dict[str, Any], error: type[BenchError], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        run(small(base, stickers, **changed), tmp_path)
+    assert not (tmp_path / "log.jsonl").exists()
+
+
+def test_a_method_that_tunes_nothing_is_refused(base: Path, stickers: Path) -> None:
+    with pytest.raises(UnknownNameError, match="Known: customize_a_video, i2v_adapter, simda"):
+        small(base, stickers, method="rdtf")
+
+
+def test_options_are_read_as_yaml() -> None:
+    assert tuner.parse_options(["a=1", "b=x", "c=true"]) == {"a": 1, "b": "x", "c": True}
+    with pytest.raises(ProtocolError, match="NAME=VALUE"):
+        tuner.parse_options(["a"])
