@@ -8,11 +8,14 @@ from typing import Annotated
 
 import typer
 
-from rdtf_bench.commands import conditions
+from rdtf_bench.commands import assets, conditions, costs
+from rdtf_bench.commands.finetune import finetune
+from rdtf_bench.commands.generate import generate
 from rdtf_bench.commands.options import (
     DEFAULT_STORE,
     Data,
     Format,
+    Methods,
     Quiet,
     ScaleName,
     SkipBroken,
@@ -27,10 +30,11 @@ from rdtf_bench.core.errors import BenchError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 data_app = typer.Typer(no_args_is_help=True, help="Data sets that can be fetched.")
-assets_app = typer.Typer(no_args_is_help=True, help="Weights: what is there, and how to make the toy ones.")
 app.add_typer(conditions.app, name="conditions")
 app.add_typer(data_app, name="data")
-app.add_typer(assets_app, name="assets")
+app.add_typer(assets.app, name="assets")
+app.command()(finetune)
+app.command()(generate)
 app.command()(score)
 
 INTERRUPTED = 130
@@ -45,6 +49,7 @@ def run(
     store: StoreDir = DEFAULT_STORE,
     tracking_uri: Uri = None,
     extra: With = None,
+    method: Methods = None,
     skip_broken: SkipBroken = False,
     quiet: Quiet = False,
 ) -> None:
@@ -53,12 +58,14 @@ def run(
 
     from rdtf_bench.report import outputs
     from rdtf_bench.run import execute, outside
-    from rdtf_bench.run.protocols import load_tables
+    from rdtf_bench.run.protocols import load_tables, with_methods
     from rdtf_bench.spec.load import load_scale
 
-    sizes, console = load_scale(scale), Console(stderr=True)
-    rows = outside.read(extra or [])
-    for spec in load_tables(table):
+    if costs.are_in(table):
+        return costs.run(table, store, quiet=quiet)
+    console, rows = Console(stderr=True), outside.read(extra or [])
+    for named in load_tables(table):
+        spec, sizes = with_methods(named, load_scale(scale), method or [])
         outcome = execute.run(
             spec,
             sizes,
@@ -72,7 +79,7 @@ def run(
         outputs.write(spec, sizes, outcome, tracking_uri=tracking_uri, console=console, quiet=quiet)
         if not quiet:
             console.print(f"{spec.name}: {outputs.closing_line(outcome)}", highlight=False)
-    _print_table(table, scale, data, store, extra, "text")
+    _print_table(table, scale, data, store, extra, method, "text")
 
 
 @app.command()
@@ -82,24 +89,34 @@ def show(
     data: Data = None,
     store: StoreDir = DEFAULT_STORE,
     extra: With = None,
+    method: Methods = None,
     format: Format = "text",
 ) -> None:
     """Print a table, our values beside the paper's, from the store or else from the published results."""
-    _print_table(table, scale, data, store, extra, format)
+    if costs.are_in(table):
+        return costs.show(table, store, _results_folder(), format=format)
+    _print_table(table, scale, data, store, extra, method, format)
 
 
 @app.command()
 def plan(
-    table: Table, scale: ScaleName = "tiny", data: Data = None, store: StoreDir = DEFAULT_STORE, extra: With = None
+    table: Table,
+    scale: ScaleName = "tiny",
+    data: Data = None,
+    store: StoreDir = DEFAULT_STORE,
+    extra: With = None,
+    method: Methods = None,
 ) -> None:
     """List the cells of a table, what is left to do and how long it should take."""
     from rdtf_bench.report.plans import plan_text
     from rdtf_bench.run import bench, outside
-    from rdtf_bench.run.protocols import load_tables
+    from rdtf_bench.run.protocols import load_tables, with_methods
     from rdtf_bench.spec.load import load_scale
 
-    sizes = load_scale(scale)
-    for spec in load_tables(table):
+    if costs.are_in(table):
+        return costs.plan(table, store)
+    for named in load_tables(table):
+        spec, sizes = with_methods(named, load_scale(scale), method or [])
         identity, cells = bench.cells_of(spec, sizes, source_of(data, spec.dataset), store, outside.read(extra or []))
         typer.echo(plan_text(spec, sizes, identity, cells, store))
 
@@ -109,10 +126,19 @@ def list_names() -> None:
     """Protocols, scales, methods, datasets and metrics."""
     from rdtf_bench import catalog
     from rdtf_bench.run.protocols import load_table
-    from rdtf_bench.spec.load import load_scale, load_set, protocol_names, scale_names, set_names
+    from rdtf_bench.spec.load import (
+        cost_names,
+        load_costs,
+        load_scale,
+        load_set,
+        protocol_names,
+        scale_names,
+        set_names,
+    )
 
     _section("protocols", {name: load_table(name).title for name in protocol_names()})
     _section("sets of protocols", {name: load_set(name).title for name in set_names()})
+    _section("costs", {name: load_costs(name).title for name in cost_names()})
     _section("scales", {name: load_scale(name).title for name in scale_names()})
     for kind in ("method", "control", "dataset", "metric"):
         _section(f"{kind}s", {name: catalog.summary(kind, name) for name in catalog.names(kind)})
@@ -152,16 +178,23 @@ def params(
 
 @app.command()
 def publish(
-    table: Table, scale: ScaleName = "tiny", data: Data = None, store: StoreDir = DEFAULT_STORE, extra: With = None
+    table: Table,
+    scale: ScaleName = "tiny",
+    data: Data = None,
+    store: StoreDir = DEFAULT_STORE,
+    extra: With = None,
+    method: Methods = None,
 ) -> None:
     """Copy the records of a table into results/ and write its README anew."""
     from rdtf_bench.report import publish as publishing
     from rdtf_bench.run import bench, outside
-    from rdtf_bench.run.protocols import load_tables
+    from rdtf_bench.run.protocols import load_tables, with_methods
     from rdtf_bench.spec.load import load_scale
 
-    sizes = load_scale(scale)
-    for spec in load_tables(table):
+    if costs.are_in(table):
+        return costs.publish(table, store, _results_folder())
+    for named in load_tables(table):
+        spec, sizes = with_methods(named, load_scale(scale), method or [])
         _, cells = bench.cells_of(spec, sizes, source_of(data, spec.dataset), store, outside.read(extra or []))
         typer.echo(publishing.publish(spec, sizes, cells, store=store, results=_results_folder()))
 
@@ -195,48 +228,28 @@ def fetch(
     typer.echo(catalog.load("fetch", name).fetch_into(store, archives=archives, on_progress=_say))
 
 
-@assets_app.command(name="list")
-def list_assets() -> None:
-    """Every set of weights: where it is, where it comes from, and whether its bytes are the registry's."""
-    from rdtf_bench.core import assets
-
-    for name in assets.names():
-        asset = assets.find(name)
-        state = "; ".join(asset.faults()) or "verified"
-        typer.echo(f"{name:22} {asset.licence:12} {state}\n{'':22} {asset.path} ({asset.source})")
-
-
-@assets_app.command()
-def build(
-    recipe: Annotated[str, typer.Argument(help="The recipe: toy.")],
-    only: Annotated[str | None, typer.Option(help="One network of it, such as autoencoder.")] = None,
-    out: Annotated[Path, typer.Option(help="Where the weights go.")] = Path("toy-weights"),
-    store: StoreDir = DEFAULT_STORE,
-    fluent: Annotated[Path | None, typer.Option(help="The fluent folder; default: where `data fetch` puts it.")] = None,
-) -> None:
-    """Train the toy networks anew, from the recipes in models/toy (an hour or two on 2 CPU cores)."""
-    from rdtf_bench import catalog
-
-    module = catalog.load("recipe", recipe)
-    folder = fluent or store / "data" / "fluent"
-    module.build(only, out=out, data=store / "data", fluent=folder if folder.is_dir() else None, on_progress=_say)
-
-
 def _print_table(
-    table: str, scale: str, data: list[str] | None, store: Path, extra: list[str] | None, format: str
+    table: str,
+    scale: str,
+    data: list[str] | None,
+    store: Path,
+    extra: list[str] | None,
+    method: list[str] | None,
+    format: str,
 ) -> None:
     from rdtf_bench.core.errors import unknown_name
     from rdtf_bench.report.table import joined, render
     from rdtf_bench.run import bench, outside, record
-    from rdtf_bench.run.protocols import load_tables
+    from rdtf_bench.run.protocols import load_tables, with_methods
     from rdtf_bench.spec.load import load_scale
 
     if format not in FORMATS:
         raise unknown_name("format", format, FORMATS)
-    sizes, terminal = load_scale(scale), sys.stdout.isatty()
+    terminal = sys.stdout.isatty()
     width = None if terminal else 120
     shown = []
-    for spec in load_tables(table):
+    for named in load_tables(table):
+        spec, sizes = with_methods(named, load_scale(scale), method or [])
         _, cells = bench.cells_of(spec, sizes, source_of(data, spec.dataset), store, outside.read(extra or []))
         records = record.find([cell.id for cell in cells], [record.folder_in(store), _results_folder() / spec.name])
         shown.append(render(spec, sizes, cells, records, format=format, width=width, styled=terminal))

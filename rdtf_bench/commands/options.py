@@ -21,6 +21,12 @@ With = Annotated[
         metavar="NAME=DIR",
     ),
 ]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--method", help="One more row: a method of another package, by its entry point's name.", metavar="NAME"
+    ),
+]
 StoreDir = Annotated[
     Path, typer.Option("--store", envvar="RDTF_BENCH_STORE", help="Where everything that is computed is kept.")
 ]

@@ -1,7 +1,8 @@
 """The asset registry: every set of weights a scale may name, where it is, and the SHA-256 it must have. No torch.
 
 Toy networks are package data with a card each; EfficientNet-Lite0 comes in a package of its own; official weights are
-put below RDTF_BENCH_ASSETS by their users.
+put below RDTF_BENCH_ASSETS by their users. Where nobody has published the hash of an official file, the bytes that are
+used first are pinned: their hash is kept in pins.json beside them, and other bytes are refused from then on.
 """
 
 import json
@@ -12,11 +13,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from rdtf_bench.core.errors import AssetError
+from rdtf_bench.core.errors import AssetError, unknown_name
 from rdtf_bench.core.official import OFFICIAL
-from rdtf_bench.core.store import key_of, sha256_of
+from rdtf_bench.core.store import key_of, sha256_of, write_text
 
 TOY_WEIGHTS = Path(__file__).parents[1] / "models" / "toy" / "weights"
+PINS = "pins.json"
 TOY_NAMES = ("autoencoder", "base", "clip", "image_encoder", "t5_encoder", "text_encoder", "vqa")
 
 
@@ -71,7 +73,31 @@ def find(name: str) -> Asset:
         return _toy(name)
     if name in OFFICIAL:
         return _official(name)
-    raise AssetError(f"there is no asset {name!r}. Known: {', '.join(names())}.")
+    raise unknown_name("asset", name, names())
+
+
+def root() -> Path:
+    """Where official weights are."""
+    return Path(os.environ.get("RDTF_BENCH_ASSETS") or Path.home() / ".cache" / "rdtf-bench" / "assets")
+
+
+def pin(assets: Iterable[Asset]) -> dict[str, dict[str, str]]:
+    """Keep the hashes of present files that have none yet; returns the new ones, by asset and file."""
+    new = {}
+    for asset in assets:
+        unpinned = [file for file, sha256 in asset.files.items() if sha256 is None]
+        if unpinned and not asset.absent():
+            new[asset.name] = {file: sha256_of(asset.path / file if file else asset.path) for file in unpinned}
+    if new:
+        pins = _pins()
+        held = {**pins, **{name: {**pins.get(name, {}), **files} for name, files in new.items()}}
+        write_text(root() / PINS, json.dumps(held, indent=1, sort_keys=True) + "\n")
+    return new
+
+
+def is_pinned(name: str) -> bool:
+    """Are some of its hashes those of the bytes that were used first?"""
+    return name in _pins()
 
 
 def require_present(assets: Iterable[Asset]) -> None:
@@ -80,8 +106,9 @@ def require_present(assets: Iterable[Asset]) -> None:
     if missing:
         lines = [f"{asset.name}: {asset.absent()[0]} is absent; from {asset.source}" for asset in missing]
         raise AssetError(
-            "these weights are needed and not there:\n  " + "\n  ".join(dict.fromkeys(lines)) + "\nDownload them there "
-            "(RDTF_BENCH_ASSETS names the folder), or take a scale that needs none: --scale tiny"
+            "these weights are needed and not there:\n  " + "\n  ".join(dict.fromkeys(lines)) + "\nGet them with: "
+            "rdtf-bench assets fetch NAME; or say where they are: rdtf-bench assets add NAME PATH; or take a scale "
+            "that needs none: --scale tiny"
         )
 
 
@@ -89,7 +116,8 @@ def verify(assets: list[Asset]) -> None:
     if faults := [f"{asset.name}: {fault}" for asset in assets for fault in asset.faults()]:
         raise AssetError(
             "these weights are not the ones the registry names:\n  " + "\n  ".join(faults) + "\nReinstall the package, "
-            "or rebuild the toy networks with: rdtf-bench assets build toy"
+            "rebuild the toy networks with `rdtf-bench assets build toy`, or get official files again with `rdtf-bench "
+            f"assets fetch NAME`. Bytes pinned at first use are in {root() / PINS}."
         )
 
 
@@ -104,15 +132,28 @@ def _toy(name: str) -> Asset:
 
 def _official(name: str) -> Asset:
     official = OFFICIAL[name]
-    root = os.environ.get("RDTF_BENCH_ASSETS") or Path.home() / ".cache" / "rdtf-bench" / "assets"
+    pinned = _pins().get(name, {})
     return Asset(
         name=name,
-        path=Path(root) / name,
-        files=official.files,
+        path=root() / name,
+        files={file: sha256 or pinned.get(file) for file, sha256 in official.files.items()},
         source=official.source,
         licence=official.licence,
         released_config=official.config,
     )
+
+
+def _pins() -> dict[str, dict[str, str]]:
+    path = root() / PINS
+    if not path.is_file():
+        return {}
+    try:
+        held: dict[str, dict[str, str]] = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as fault:
+        raise AssetError(
+            f"{path}: is not JSON ({fault}), so nobody knows which bytes were used first. Remove it to pin anew."
+        ) from None
+    return held
 
 
 def _efficientnet() -> Asset:

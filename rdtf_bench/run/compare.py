@@ -120,8 +120,9 @@ class _Looking:
     """The metrics of a comparison; networks are loaded and verified once."""
 
     def __init__(self, metrics: Sequence[str], scale: Scale, decode: Decode) -> None:
-        assets = {role: registry.find(name) for role, name in scale.assets.items()}
-        used = {role: assets[role] for name in metrics for role in _roles(name, scale)}
+        roles = {role for name in metrics for role in _roles(name, scale)}
+        registry.pin(registry.find(scale.assets[role]) for role in roles)
+        used = {role: registry.find(scale.assets[role]) for role in sorted(roles)}
         registry.require_present(used.values())
         registry.verify(list(used.values()))
         device = torch.device(scale.device)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from rdtf_bench.core import assets
-from rdtf_bench.core.errors import AssetError
+from rdtf_bench.core.errors import AssetError, UnknownNameError
 from rdtf_bench.core.official import OFFICIAL
 
 
@@ -30,8 +30,8 @@ def test_the_digest_changes_with_any_file() -> None:
 
 
 def test_an_unknown_asset_is_refused() -> None:
-    with pytest.raises(AssetError, match=r"there is no asset 'toy/nothing'\. Known: toy/autoencoder"):
-        assets.find("toy/nothing")
+    with pytest.raises(UnknownNameError, match=r"there is no asset 'toy/clop'\. Did you mean 'toy/clip'\?"):
+        assets.find("toy/clop")
 
 
 def test_absent_official_weights_are_named_with_their_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

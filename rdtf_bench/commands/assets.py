@@ -1,0 +1,100 @@
+"""`rdtf-bench assets`: weights, where they are and come from, and how to make the toy ones."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rdtf_bench.commands.options import DEFAULT_STORE, StoreDir
+
+if TYPE_CHECKING:
+    from rdtf_bench.core.assets import Asset
+
+app = typer.Typer(no_args_is_help=True, help="Weights: what is there, how to get them, how to make the toy ones.")
+
+Name = Annotated[str, typer.Argument(help="An asset, as `assets list` has it.")]
+
+
+@app.command(name="list")
+def list_assets() -> None:
+    """Every set of weights: where it is, where it comes from, and whether its bytes are the registry's."""
+    from rdtf_bench.core import assets
+
+    for name in assets.names():
+        asset = assets.find(name)
+        typer.echo(f"{name:24} {asset.licence:12} {_state(asset)}\n{'':24} {asset.path} ({asset.source})")
+
+
+@app.command()
+def fetch(names: Annotated[list[str], typer.Argument(help="Official weights, as `assets list` has them.")]) -> None:
+    """Download official weights (RDTF_BENCH_ASSETS says where to; HF_HUB_OFFLINE is honoured)."""
+    from rdtf_bench.core import assets
+    from rdtf_bench.run import downloads
+
+    for name in names:
+        assets.find(name)  # a wrong name is told before the first download
+    for name in names:
+        asset = downloads.fetch(name)
+        typer.echo(f"{name}: {_state(asset)}, in {asset.path}")
+
+
+@app.command()
+def verify(names: Annotated[list[str] | None, typer.Argument(help="Default: all that are there.")] = None) -> None:
+    """Compare the bytes with the registry's hashes; pin those of official files whose hash nobody has published."""
+    from rdtf_bench.core import assets
+
+    chosen = [assets.find(name) for name in names or assets.names()]
+    present = [asset for asset in chosen if names or not asset.absent()]
+    assets.verify(present)
+    new = assets.pin(present)
+    for asset in map(assets.find, [asset.name for asset in present]):
+        typer.echo(f"{asset.name}: {'pinned now: no SHA-256 was known' if asset.name in new else _state(asset)}")
+
+
+@app.command()
+def add(name: Name, path: Annotated[Path, typer.Argument(help="Its file or folder, wherever it is.")]) -> None:
+    """Use official weights that are on this machine already; they are linked to, not copied."""
+    from rdtf_bench.run import downloads
+
+    asset = downloads.add(name, path)
+    typer.echo(f"{name}: {_state(asset)}, {asset.path} -> {path}")
+
+
+@app.command()
+def build(
+    recipe: Annotated[str, typer.Argument(help="The recipe: toy.")],
+    only: Annotated[str | None, typer.Option(help="One network of it, such as autoencoder.")] = None,
+    out: Annotated[Path, typer.Option(help="Where the weights go.")] = Path("toy-weights"),
+    store: StoreDir = DEFAULT_STORE,
+    fluent: Annotated[Path | None, typer.Option(help="The fluent folder; default: where `data fetch` puts it.")] = None,
+    stickers: Annotated[
+        Path | None, typer.Option(help="A folder of real stickers, to measure the networks on; never trained on.")
+    ] = None,
+) -> None:
+    """Train the toy networks anew, from the recipes in models/toy (an hour or two on 2 CPU cores)."""
+    from rdtf_bench import catalog
+    from rdtf_bench.core.errors import DataError
+
+    module = catalog.load("recipe", recipe)
+    for folder in (fluent, stickers):
+        if folder is not None and not folder.is_dir():
+            raise DataError(f"{folder}: there is no such folder")
+    default = store / "data" / "fluent"
+    found = fluent or (default if default.is_dir() else None)
+    module.build(only, out=out, data=store / "data", fluent=found, stickers=stickers, on_progress=_say)
+
+
+def _state(asset: "Asset") -> str:
+    from rdtf_bench.core.assets import is_pinned
+
+    if asset.absent():
+        return "absent"
+    if faults := asset.faults():
+        return "; ".join(faults)
+    if None in asset.files.values():
+        return "there, and no SHA-256 is known: pinned at first use"
+    return "verified against the bytes of first use" if is_pinned(asset.name) else "verified"
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)

@@ -1,0 +1,185 @@
+"""A method of another package: built and installed here, and measured as a row of a table."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from rdtf_bench import catalog
+from rdtf_bench.core.errors import ProtocolError, UnknownNameError
+from rdtf_bench.core.seeds import generator_for
+from rdtf_bench.core.store import Store
+from rdtf_bench.run import bench as benches
+from rdtf_bench.run import datasets, jobs
+from rdtf_bench.run.progress import Silent
+from rdtf_bench.run.protocols import load_table, with_methods
+from rdtf_bench.run.results import score_of
+from rdtf_bench.run.sample import read_samples
+from rdtf_bench.spec.load import load_scale
+from rdtf_bench.spec.schema import ClipShape
+
+PROJECT = """\
+[project]
+name = "shiny-methods"
+version = "1"
+[project.entry-points."rdtf_bench.methods"]
+shiny = "shiny_methods.shiny"
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+[tool.setuptools]
+packages = ["shiny_methods"]
+"""
+METHOD = '''\
+"""Every frame is the known one, as bright as training found best."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+VERSION = 1
+ASSETS = ()
+AT_SCALE = {"tiny": {"learning_rate": 0.1, "seconds_per_step": 0.001, "eta": 0.0, "guidance_text": 1.0}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    brightness: float = 0.5
+
+
+class Shiny:
+    def __init__(self, config):
+        self.network = torch.nn.Linear(1, 1)
+        torch.nn.init.constant_(self.network.weight, config.brightness)
+
+    def fit(self, clips, training, *, folder, on_step):
+        for step in range(training.num_steps):
+            on_step(step, {"loss": 1.0 / (1 + step)})
+
+    def save(self, folder):
+        save_file(self.network.state_dict(), folder / "shiny.safetensors")
+
+    def load(self, folder):
+        self.network.load_state_dict(load_file(folder / "shiny.safetensors"))
+
+    def generate(self, given, generators, sampler):
+        return (given.frames[:, :1] * self.network.weight.detach().view(-1)).expand_as(given.frames)
+
+    def denoiser(self):
+        return self.network
+
+    def denoiser_inputs(self, *, batch_size, num_frames, size_px):
+        return {"input": torch.zeros(batch_size, 1)}
+
+    def parameter_counts(self):
+        return {"base": 0, "trainable": 2, "total": 2}
+
+
+def build(config, *, assets, device):
+    return Shiny(config)
+'''
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pip has put the package."""
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("site")
+    (source / "shiny_methods").mkdir()
+    (source / "pyproject.toml").write_text(PROJECT)
+    (source / "shiny_methods" / "__init__.py").touch()
+    (source / "shiny_methods" / "shiny.py").write_text(METHOD)
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command += ["--no-index", "--no-build-isolation", "--target", str(target), str(source)]
+    subprocess.run(command, check=True, capture_output=True)
+    return target
+
+
+@pytest.fixture
+def shiny(installed: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.syspath_prepend(str(installed))
+    catalog._theirs.cache_clear()
+    catalog.constants.cache_clear()
+    yield
+    catalog._theirs.cache_clear()
+    catalog.constants.cache_clear()
+
+
+@pytest.fixture
+def stickers(tmp_path: Path) -> str:
+    """50 test clips and one to train on."""
+    root = tmp_path / "stickers"
+    root.mkdir()
+    rows = [{"file_name": f"{i}.png", "text": f"text {i}", "split": "test" if i else "train"} for i in range(51)]
+    for i, row in enumerate(rows):
+        frames = torch.randint(0, 256, (4, 16, 16, 3), generator=generator_for("sticker", i)).byte().numpy()
+        first, *others = [Image.fromarray(frame) for frame in frames]
+        first.save(root / row["file_name"], save_all=True, append_images=others, duration=100)
+    (root / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(root)
+
+
+@pytest.mark.usefixtures("shiny")
+def test_it_is_trained_sampled_and_scored_as_a_row(stickers: str, tmp_path: Path) -> None:
+    scale = load_scale("tiny").model_copy(update={"clip": ClipShape(num_frames=4, size_px=16)})
+    alone = load_table("table1").model_copy(update={"rows": (), "controls": (), "metrics": ("vqa", "params")})
+    spec, scale = with_methods(alone, scale, ["shiny"])
+    store = Store(tmp_path / "store")
+    data = datasets.read("asg", stickers, scale.data, 4, store=store.root, skip_broken=False)
+    assets = benches.find_assets(scale)
+    (cell,) = benches.plan_cells(spec, scale, data.identity, assets)
+    bench = benches.make_bench(spec, scale, data.identity, data.clips, assets, store)
+    for prepare in (jobs.prepare_real, jobs.prepare_frames, jobs.prepare_latents, jobs.prepare_features):
+        prepare(bench, Silent(), "prepare")
+    jobs.train_and_sample(bench, Silent(), "shiny", cell)
+    jobs.score_cell(bench, Silent(), "score shiny", cell)
+    real = jobs.real_clips(bench, "test").video
+    half = (real[:, :1].float() / 127.5 - 1) / 2
+    made = read_samples(store.path("samples", cell.sample_key))
+    # to_uint8 rounds
+    assert (made.float() - (half + 1) * 127.5).abs().max() <= 0.51
+    assert score_of(store, cell.score_key("params")).value == 2
+    assert score_of(store, cell.score_key("vqa")).n == 50
+
+
+def test_an_installed_method_is_listed_and_planned(installed: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(installed), "COLUMNS": "200"}
+    said = {}
+    for arguments in ("list", "plan table1 --method shiny", "plan table1 --method shini"):
+        command = [sys.executable, "-m", "rdtf_bench.cli", *arguments.split()]
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+        said[arguments] = (done.returncode, done.stdout + done.stderr)
+    assert "shiny                Every frame is the known one" in said["list"][1]
+    status, printed = said["plan table1 --method shiny"]
+    assert status == 0
+    assert "shiny                400 steps    fvd,vqa,clip,params,seconds" in printed
+    status, printed = said["plan table1 --method shini"]
+    assert status == 2
+    assert "there is no method 'shini'. Did you mean 'shiny'?" in printed
+
+
+def test_an_unknown_method_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="there is no method 'shiny'"):
+        with_methods(load_table("table1"), load_scale("tiny"), ["shiny"])
+
+
+@pytest.mark.usefixtures("shiny")
+def test_a_method_says_itself_what_it_needs_at_a_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, tiny = load_table("table1"), load_scale("tiny")
+    spec, scale = with_methods(table, tiny, ["shiny"])
+    assert scale.methods["shiny"].learning_rate == 0.1
+    assert spec.rows[-1].label == "shiny"
+    other = tiny.model_copy(update={"name": "huge"})
+    with pytest.raises(ProtocolError, match=r"shiny_methods\.shiny: AT_SCALE has no 'huge'.*it has \['tiny'\]"):
+        with_methods(table, other, ["shiny"])
+    wrong = {"AT_SCALE": {"tiny": {"learning_rate": "fast"}}}
+    monkeypatch.setattr(catalog, "constants", lambda _kind, _name: wrong)
+    with pytest.raises(ProtocolError, match=r"AT_SCALE\['tiny'\]: learning_rate: .*; seconds_per_step: Field required"):
+        with_methods(table, tiny, ["shiny"])
