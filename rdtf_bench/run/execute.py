@@ -68,6 +68,8 @@ def run(
     began_s = time.monotonic()
     store = Store(root.resolve())
     with _only_run_in(store.root):
+        for name in registry.pin(find_assets(scale).values()):  # before the plan: identities hold the hashes
+            console.print(f"{name}: no SHA-256 is known, so these bytes are pinned now", highlight=False)
         assets = find_assets(scale)
         if any(asset.absent() for asset in assets.values()):  # before data are written or read
             _, planned = cells_of(spec, scale, source, store.root)
