@@ -140,7 +140,7 @@ class AdapterI2VGenXLUNet(I2VGenXLUNet):  # type: ignore[misc]
             known[:, 0] = 1
         self.context.num_frames = sample.shape[2]
         self.context.known = find_known(known)
-        clips = torch.arange(len(sample), device=sample.device)
+        clips = torch.arange(len(sample), device=known.device)
         self.context.first_known_latents = image_latents[clips, :, self.context.known.places[:, 0]]
         return super().forward(
             sample,

@@ -35,7 +35,7 @@ def notes(
         *_intervals(spec, numbers),
         _yardsticks(found),
         *_control_clips(cells, numbers),
-        _scale(scale),
+        _scale(spec, scale),
         *(_method(label, line, records) for label, line in lines(cells).items() if line[0].kind == "method"),
         *dict.fromkeys(_data(record) for record in found),
         *spec.notes,
@@ -107,11 +107,13 @@ def _control_clips(cells: Sequence[Cell], numbers: Sequence[Number]) -> Iterator
             yield f"{cell.label}: against {min(sizes)} real clips of the {split} split."
 
 
-def _scale(scale: Scale) -> str:
+def _scale(spec: TableSpec, scale: Scale) -> str:
     clip, budget = scale.clip, scale.training
+    seeds = f"seed{'s' if len(spec.seeds) > 1 else ''} {', '.join(map(str, spec.seeds))}"
     return (
         f"Scale {scale.name} ({scale.title}): clips of {clip.num_frames} frames at {clip.size_px} px; every method "
-        f"trains {budget.num_steps} steps of {budget.batch_size} clips; {scale.sampling.num_steps} DDIM steps."
+        f"trains {budget.num_steps} steps of {budget.batch_size} clips, weights, order and noise from {seeds}; "
+        f"{scale.sampling.num_steps} DDIM steps."
     )
 
 
@@ -121,7 +123,8 @@ def _method(label: str, line: Sequence[Cell], records: Mapping[str, Record]) -> 
         return f"{label}: clips made elsewhere for these conditions."
     said = []
     if cell.fit is not None:
-        said.append(f"learning rate {cell.fit['training']['learning_rate']:g}")
+        training = cell.fit["training"]
+        said += [f"trained for {training['task']}", f"learning rate {training['learning_rate']:g}"]
     sampler = cell.sample["sampler"]
     said.append(f"eta {sampler['eta']:g}")
     guidance = f"guidance {sampler['guidance_text']:g} (text)"

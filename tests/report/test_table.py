@@ -200,9 +200,10 @@ def test_the_footer_names_sizes_budgets_data_and_the_intervals_meaning(show: Sho
     guided = f"guidance {rdtf.guidance_text:g} (text) {rdtf.guidance_image:g} (image)"
     for fact in (
         "clips of 8 frames at 64 px",
-        f"trains {budget.num_steps} steps of {budget.batch_size} clips; {scale.sampling.num_steps} DDIM steps",
-        f"RDTF: learning rate {rdtf.learning_rate:g}, eta {rdtf.eta:g}, {guided}, 61,234 trainable parameters",
-        f"SimDA: learning rate {simda.learning_rate:g}, eta {simda.eta:g}, guidance {simda.guidance_text:g} (text),",
+        f"trains {budget.num_steps} steps of {budget.batch_size} clips, weights, order and noise from seed 0; ",
+        f"{scale.sampling.num_steps} DDIM steps",
+        f"learning rate {rdtf.learning_rate:g}, eta {rdtf.eta:g}, {guided}, 61,234 trainable parameters",
+        f"SimDA: trained for it2v, learning rate {simda.learning_rate:g}, eta {simda.eta:g}",
         "± 1.96 delete-a-group jackknife deviations, for the expected value at this n; n = 128 test clips; 1 seed",
         "compare rows, not columns with the paper",
         "source toy; in use: train 640, validation 128, test 128",
