@@ -48,7 +48,7 @@ class RDTFPipeline(DiffusionPipeline):  # type: ignore[misc]
         text_encoder_2: T5EncoderModel,
         tokenizer_2: PreTrainedTokenizerBase,
         scheduler: DDIMScheduler,
-        size_px: int,
+        size_px: int = 256,
         clip_length: int = 77,
         t5_length: int = 77,
         guidance: Guidance = "two_scales",

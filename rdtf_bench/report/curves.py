@@ -1,31 +1,102 @@
-"""Loss curves of all trained rows in one picture, drawn by matplotlib without a display or global state."""
+"""Training logs as pictures and CSV: losses, and what a curriculum did. No display, no global state of matplotlib."""
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rdtf_bench.core.store import write_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Log = Sequence[Mapping[str, int | float]]
+"""One entry a training step."""
+
+Logs = Mapping[str, Log]
+"""By the row's label."""
 
 SMOOTHED_OVER = 1 / 20
 """Part of the curve that a smoothed point is the mean of."""
 
+CURRICULUM_LINES = {
+    "task weight": {f"weight_{name}": name for name in ("interpolation", "prediction", "generation")},
+    "level": {"target_level": "target", "expected_level": "expected", "realised_level": "realised (batch mean)"},
+    "loss": {"loss": "loss", "loss_history": "history"},
+}
+"""What `draw_curricula` shows: panel -> name in the log -> legend."""
 
-def draw(logs: Mapping[str, Sequence[Mapping[str, int | float]]], *, path: Path) -> Path:
-    """A PNG of the `loss` of each row's steps, pale, and its trailing mean; the axis is logarithmic, so losses are
-    above 0."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+NOISY = ("realised_level", "loss")
+CURRICULA_SHOWN = 6
+"""Columns that can be read side by side; the CSV has all rows."""
+
+
+def draw(panels: Mapping[str, Logs], *, path: Path) -> Path:
+    """A PNG, panels side by side by their titles: the `loss` of each row, pale, and its trailing mean. The axis is
+    logarithmic, so losses are above 0."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
+    figure = Figure(figsize=(8 * len(panels), 4.5), dpi=120, layout="constrained")
+    for axes, (title, logs) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for index, (row, log) in enumerate(logs.items()):
+            losses = _values(log, "loss")
+            axes.plot(_values(log, "step"), losses, color=f"C{index}", alpha=0.25, linewidth=0.8)
+            axes.plot(_values(log, "step"), smoothed(losses), color=f"C{index}", linewidth=1.6, label=row)
+        axes.set(xlabel="training step", ylabel="loss", yscale="log", title=title)
+        axes.grid(visible=True, which="both", alpha=0.2)
+        if logs:
+            axes.legend(frameon=False)
+    return _write(figure, path)
+
+
+def draw_curricula(logs: Logs, *, path: Path) -> Path:
+    """A PNG, a column a row of the table: task weights, target and realised level, loss against its history (Figure 5,
+    Table 4 right). The logs are those of rows that have a curriculum, which `with_curriculum` finds."""
+    from matplotlib.figure import Figure
+
+    shown = list(logs.items())[:CURRICULA_SHOWN]
+    figure = Figure(figsize=(4 * len(shown), 7.5), dpi=120, layout="constrained")
+    for column, (row, log) in zip(figure.subplots(3, len(shown), squeeze=False).T, shown, strict=True):
+        column[0].set(title=row, ylim=(0, 1))
+        for axes, (label, lines) in zip(column, CURRICULUM_LINES.items(), strict=True):
+            for index, (name, legend) in enumerate(lines.items()):
+                if name in log[0]:
+                    values = _values(log, name)
+                    drawn = smoothed(values) if name in NOISY else values
+                    axes.plot(_values(log, "step"), drawn, color=f"C{index}", linewidth=1.4, label=legend)
+            axes.set(ylabel=label)
+            axes.grid(visible=True, alpha=0.2)
+            axes.legend(frameon=False, fontsize="small")
+        column[-1].set(xlabel="training step")
+    return _write(figure, path)
+
+
+def with_curriculum(logs: Logs) -> dict[str, Log]:
+    return {row: log for row, log in logs.items() if log and "weight_interpolation" in log[0]}
+
+
+def write_csv(logs: Logs, *, path: Path) -> Path:
+    """The logs as a tidy table: `row`, `step`, and every value that any of them has; what a row has not is empty."""
+    names = ["row", *dict.fromkeys(name for log in logs.values() for name in (log[0] if log else ()))]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, names, lineterminator="\n")
+    writer.writeheader()
+    for row, log in logs.items():
+        writer.writerows({"row": row, **entry} for entry in log)
+    write_text(path, out.getvalue())
+    return path
+
+
+def _values(log: Log, name: str) -> list[float]:
+    return [float(entry[name]) for entry in log]
+
+
+def _write(figure: "Figure", path: Path) -> Path:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    for index, (row, log) in enumerate(logs.items()):
-        steps = [entry["step"] for entry in log]
-        losses = [float(entry["loss"]) for entry in log]
-        axes.plot(steps, losses, color=f"C{index}", alpha=0.25, linewidth=0.8)
-        axes.plot(steps, smoothed(losses), color=f"C{index}", linewidth=1.6, label=row)
-    axes.set(xlabel="training step", ylabel="loss", yscale="log")
-    axes.grid(visible=True, which="both", alpha=0.2)
-    if logs:
-        axes.legend(frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     half_written = path.with_name(f".{path.name}.tmp")
     figure.savefig(half_written, format="png")

@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from rdtf_bench.core.store import Store, key_of
+from rdtf_bench.report import curves
 from rdtf_bench.run import record, results, track
 from rdtf_bench.run.execute import Outcome
 from rdtf_bench.spec.schema import Scale, TableSpec
@@ -18,11 +19,16 @@ def write(
     """Pictures of this table, made if absent, and its records in MLflow, logged if they are not there yet."""
     root = outcome.bench.store.root
     folder = pictures_folder(spec, scale, outcome)
-    pictures = [folder / "samples.gif", folder / "samples.png", folder / "loss.png"]
-    if not all(path.is_file() for path in pictures):
-        _draw(outcome, folder)
+    logs = _logs(outcome)
+    names = ["samples.gif", "samples.png", "loss.png", "loss.csv"]
+    if curves.with_curriculum(logs):
+        names += ["curriculum.png"]
+    pictures = [folder / name for name in names]
+    missing = not all(path.is_file() for path in pictures)
+    if missing:
+        _draw(spec, outcome, logs, folder)
     uri = track.tracking_uri(tracking_uri, root)
-    if track.untracked(outcome.records, uri, root):
+    if missing or track.untracked(outcome.records, uri, root):
         if not quiet:
             console.print(f"logging to {uri}", highlight=False)
         rows = _rows(outcome)
@@ -45,7 +51,7 @@ def _rows(outcome: Outcome) -> list[track.Row]:
     folder = record.folder_in(store.root)
     return [
         track.Row(
-            label=cell.label,
+            label=cell.name,
             record=outcome.records[cell.id],
             record_path=folder / f"{cell.id}.json",
             log=_log(store, cell.fit_key) if cell.fit is not None else [],
@@ -58,8 +64,12 @@ def _log(store: Store, fit_key: str) -> list[results.LogRow]:
     return results.training_log(store, fit_key)
 
 
-def _draw(outcome: Outcome, folder: Path) -> None:
-    from rdtf_bench.report import curves, gallery
+def _logs(outcome: Outcome) -> dict[str, list[results.LogRow]]:
+    return {cell.name: _log(outcome.bench.store, cell.fit_key) for cell in outcome.cells if cell.fit is not None}
+
+
+def _draw(spec: TableSpec, outcome: Outcome, logs: dict[str, list[results.LogRow]], folder: Path) -> None:
+    from rdtf_bench.report import gallery
     from rdtf_bench.run.clips import read_clips
     from rdtf_bench.run.sample import read_samples
 
@@ -68,11 +78,15 @@ def _draw(outcome: Outcome, folder: Path) -> None:
     shown = slice(0, None, max(1, len(real.ids) // CLIPS_SHOWN))
     videos = {"real": real.video[shown][:CLIPS_SHOWN].numpy()}
     for cell in outcome.cells:
-        if cell.method != "noise_floor":
+        if cell.method != "noise_floor" and cell.seed == spec.seeds[0]:
             videos[cell.label] = read_samples(store.path("samples", cell.sample_key))[shown][:CLIPS_SHOWN].numpy()
     captions = real.captions[shown][:CLIPS_SHOWN]
     folder.mkdir(parents=True, exist_ok=True)
     gallery.gif_grid(videos, path=folder / "samples.gif", captions=captions)
     gallery.contact_sheet(videos, path=folder / "samples.png", captions=captions)
-    logs = {cell.label: _log(store, cell.fit_key) for cell in outcome.cells if cell.fit is not None}
-    curves.draw(logs, path=folder / "loss.png")
+    first = {cell.label: cell.name for cell in reversed(outcome.cells)}  # of a line with several seeds the first
+    panels = {panel.title: {row: logs[first[row]] for row in panel.rows} for panel in spec.panels} or {"": logs}
+    curves.draw(panels, path=folder / "loss.png")
+    curves.write_csv(logs, path=folder / "loss.csv")
+    if curricula := curves.with_curriculum(logs):
+        curves.draw_curricula(curricula, path=folder / "curriculum.png")

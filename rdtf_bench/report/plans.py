@@ -19,7 +19,7 @@ def plan_text(spec: TableSpec, scale: Scale, data: DataIdentity, cells: Sequence
         trained = cell.fit is not None and bench.store.has("fit", cell.fit_key)
         state = "done" if not _missing(cell, bench.store) else "trained" if trained else "to do"
         steps = f"{scale.training.num_steps} steps" if cell.fit is not None else "control row"
-        lines.append(f"  {cell.id}  {cell.label:20} {steps:12} {','.join(cell.scores):28} {state}")
+        lines.append(f"  {cell.id}  {cell.name:20} {steps:12} {','.join(cell.scores):28} {state}")
     seconds = execute.expected_seconds(jobs, scale.workers)
     lines.append(
         f"{len(jobs)} jobs to do on {scale.workers} workers, about {_minutes(seconds)} on a machine like the scale's"

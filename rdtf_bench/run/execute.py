@@ -114,7 +114,7 @@ def jobs_for(bench: Bench, cells: Sequence[Cell]) -> list[Job]:
         after = frozenset({jobs[-1].name, *(job.name for job in observers)})
         jobs.append(
             Job(
-                name=f"score {cell.label}",
+                name=f"score {cell.name}",
                 function="score_cell",
                 arguments={"cell": cell},
                 after=after,
@@ -165,7 +165,7 @@ def _sample_job(scale: Scale, cell: Cell, prepared: frozenset[str]) -> Job:
         step_s = scale.methods[cell.method].seconds_per_step
         after, function = prepared, "train_and_sample"
         seconds = scale.training.num_steps * step_s + expected["sample"]
-    return Job(name=cell.label, function=function, arguments={"cell": cell}, after=after, expected_s=seconds)
+    return Job(name=cell.name, function=function, arguments={"cell": cell}, after=after, expected_s=seconds)
 
 
 def _observe_real(cells: Sequence[Cell], expected: Mapping[str, float], after: frozenset[str]) -> list[Job]:

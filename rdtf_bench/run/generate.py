@@ -17,6 +17,7 @@ from rdtf_bench.core.store import Store
 from rdtf_bench.run import fit as fitting
 from rdtf_bench.run.bench import cells_of, find_assets
 from rdtf_bench.run.protocols import load_table
+from rdtf_bench.run.worker import be_quiet
 from rdtf_bench.spec.schema import Scale
 
 METHOD = "rdtf"
@@ -25,6 +26,7 @@ PIPELINE = "RDTFPipeline"
 
 def from_store(table: str, scale: Scale, source: str | None, root: Path) -> Any:
     """The pipeline of the table's first row that is RDTF, with the weights that the store has of it."""
+    be_quiet()
     spec = load_table(table)
     _, cells = cells_of(spec, scale, source, root)
     cell = next((cell for cell in cells if cell.method == METHOD), None)
@@ -46,6 +48,7 @@ def from_store(table: str, scale: Scale, source: str | None, root: Path) -> Any:
 
 
 def from_folder(folder: Path) -> Any:
+    be_quiet()
     index = folder / "model_index.json"
     named = json.loads(index.read_text(encoding="utf-8")).get("_class_name") if index.is_file() else None
     if named != PIPELINE:

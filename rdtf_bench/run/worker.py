@@ -30,7 +30,7 @@ def start(threads: int, sink: Sink) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
-    _be_quiet()
+    be_quiet()
 
 
 def call(function: str, bench: Bench, job: str, arguments: dict[str, Any]) -> tuple[int, float]:
@@ -47,7 +47,7 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _be_quiet() -> None:
+def be_quiet() -> None:
     """Progress bars of libraries that load small local files would tear ours."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging

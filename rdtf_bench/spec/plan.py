@@ -50,6 +50,11 @@ class Cell:
     scores: dict[str, dict[str, Any]]  # metric -> identity
 
     @property
+    def name(self) -> str:
+        """The label; of the further seeds of a line with the seed."""
+        return f"{self.label}, seed {self.seed}" if self.seed else self.label
+
+    @property
     def fit_key(self) -> str:
         return key_of(self.fit)
 

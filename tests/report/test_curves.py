@@ -1,12 +1,13 @@
 """Loss curves: every row is drawn, and smoothing is a trailing mean."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from rdtf_bench.report.curves import draw, smoothed
+from rdtf_bench.report.curves import draw, draw_curricula, smoothed, with_curriculum, write_csv
 
 
 def test_every_row_is_drawn_in_its_colour(tmp_path: Path) -> None:
@@ -14,7 +15,7 @@ def test_every_row_is_drawn_in_its_colour(tmp_path: Path) -> None:
         label: [{"step": step, "loss": start / (step + 1)} for step in range(60)]
         for label, start in (("RDTF", 1.0), ("SimDA", 3.0))
     }
-    path = draw(logs, path=tmp_path / "pictures" / "loss.png")
+    path = draw({"": logs}, path=tmp_path / "pictures" / "loss.png")
     with Image.open(path) as image:
         pixels = np.asarray(image.convert("RGB")).astype(int)
     for colour in ((31, 119, 180), (255, 127, 14)):  # matplotlib's C0 and C1
@@ -28,4 +29,39 @@ def test_smoothing_is_the_mean_of_the_last_twentieth() -> None:
 
 
 def test_no_curve_is_no_error(tmp_path: Path) -> None:
-    assert draw({}, path=tmp_path / "loss.png").is_file()
+    assert draw({"": {}}, path=tmp_path / "loss.png").is_file()
+
+
+def test_panels_stand_side_by_side(tmp_path: Path) -> None:
+    log = [{"step": step, "loss": 1.0} for step in range(3)]
+    one = draw({"left": {"RDTF": log}}, path=tmp_path / "one.png")
+    two = draw({"left": {"RDTF": log}, "right": {"SimDA": log}}, path=tmp_path / "two.png")
+    with Image.open(one) as narrow, Image.open(two) as wide:
+        assert (wide.width, wide.height) == (2 * narrow.width, narrow.height)
+
+
+def curriculum_log(level: float) -> list[dict[str, int | float]]:
+    weights = {"weight_interpolation": 0.5, "weight_prediction": 0.3, "weight_generation": 0.2}
+    levels = {"target_level": level, "expected_level": level, "realised_level": level, "loss_history": 1.0}
+    return [{"step": step, "loss": 1.0, **weights, **levels} for step in range(5)]
+
+
+def test_curricula_are_drawn_a_column_a_row_and_rows_without_one_are_left_out(tmp_path: Path) -> None:
+    logs = {"RDTF": curriculum_log(2.0), "SimDA": [{"step": 0, "loss": 1.0}], "LCL": curriculum_log(4.0)}
+    found = with_curriculum(logs)
+    assert list(found) == ["RDTF", "LCL"]
+    path = draw_curricula(found, path=tmp_path / "curriculum.png")
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    half = pixels.shape[1] // 2
+    for side in (pixels[:, :half], pixels[:, half:]):
+        assert (np.abs(side - (31, 119, 180)).max(-1) < 8).sum() > 50
+
+
+def test_the_csv_has_every_value_of_every_row(tmp_path: Path) -> None:
+    logs = {"RDTF": curriculum_log(2.0), "SimDA": [{"step": 0, "loss": 0.25}]}
+    with write_csv(logs, path=tmp_path / "loss.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 6
+    assert rows[0]["target_level"] == "2.0"
+    assert (rows[-1]["row"], rows[-1]["loss"], rows[-1]["target_level"]) == ("SimDA", "0.25", "")
