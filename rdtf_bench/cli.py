@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from rdtf_bench.commands import assets, conditions, costs
+from rdtf_bench.commands.check import check
 from rdtf_bench.commands.finetune import finetune
 from rdtf_bench.commands.generate import generate
 from rdtf_bench.commands.options import (
@@ -23,6 +24,7 @@ from rdtf_bench.commands.options import (
     Table,
     Uri,
     With,
+    results_folder,
     source_of,
 )
 from rdtf_bench.commands.score import score
@@ -33,6 +35,7 @@ data_app = typer.Typer(no_args_is_help=True, help="Data sets that can be fetched
 app.add_typer(conditions.app, name="conditions")
 app.add_typer(data_app, name="data")
 app.add_typer(assets.app, name="assets")
+app.command()(check)
 app.command()(finetune)
 app.command()(generate)
 app.command()(score)
@@ -94,7 +97,7 @@ def show(
 ) -> None:
     """Print a table, our values beside the paper's, from the store or else from the published results."""
     if costs.are_in(table):
-        return costs.show(table, store, _results_folder(), format=format)
+        return costs.show(table, store, results_folder(), format=format)
     _print_table(table, scale, data, store, extra, method, format)
 
 
@@ -192,11 +195,11 @@ def publish(
     from rdtf_bench.spec.load import load_scale
 
     if costs.are_in(table):
-        return costs.publish(table, store, _results_folder())
+        return costs.publish(table, store, results_folder())
     for named in load_tables(table):
         spec, sizes = with_methods(named, load_scale(scale), method or [])
         _, cells = bench.cells_of(spec, sizes, source_of(data, spec.dataset), store, outside.read(extra or []))
-        typer.echo(publishing.publish(spec, sizes, cells, store=store, results=_results_folder()))
+        typer.echo(publishing.publish(spec, sizes, cells, store=store, results=results_folder()))
 
 
 @app.command()
@@ -251,14 +254,9 @@ def _print_table(
     for named in load_tables(table):
         spec, sizes = with_methods(named, load_scale(scale), method or [])
         _, cells = bench.cells_of(spec, sizes, source_of(data, spec.dataset), store, outside.read(extra or []))
-        records = record.find([cell.id for cell in cells], [record.folder_in(store), _results_folder() / spec.name])
+        records = record.find([cell.id for cell in cells], [record.folder_in(store), results_folder() / spec.name])
         shown.append(render(spec, sizes, cells, records, format=format, width=width, styled=terminal))
     typer.echo(joined(shown, format=format))
-
-
-def _results_folder() -> Path:
-    """results/ of the checkout; an installed wheel has none, and nothing is found there."""
-    return Path(__file__).resolve().parents[1] / "results"
 
 
 def _section(title: str, entries: dict[str, str]) -> None:

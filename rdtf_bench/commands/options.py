@@ -40,6 +40,11 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 DEFAULT_STORE = Path("runs")
 
 
+def results_folder() -> Path:
+    """results/ of the checkout; an installed wheel has none, and nothing is found there."""
+    return Path(__file__).resolve().parents[2] / "results"
+
+
 def source_of(data: list[str] | None, dataset: str) -> str | None:
     """What --data says of this data set; None is the built-in one."""
     from rdtf_bench.run.datasets import parse_data_options

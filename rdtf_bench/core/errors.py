@@ -51,3 +51,9 @@ class StoreError(BenchError):
     """The store cannot be read or written, or another run holds it."""
 
     exit_status = 6
+
+
+class RegressionError(BenchError):
+    """A number is not what was published."""
+
+    exit_status = 7

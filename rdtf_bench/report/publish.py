@@ -18,6 +18,7 @@ from rdtf_bench.core.errors import ProtocolError, StoreError
 from rdtf_bench.core.store import write_text
 from rdtf_bench.report.table import render
 from rdtf_bench.run import record
+from rdtf_bench.run.datasets import BUILTIN
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.schema import Scale, TableSpec
@@ -56,6 +57,18 @@ def publish(spec: TableSpec, scale: Scale, cells: Sequence[Cell], *, store: Path
     missing = [cell.label for cell in cells if cell.id not in records]
     not_run = f"; not run: {', '.join(missing)}" if missing else ""
     return f"{len(records)} records in {results / spec.name}, table in {results / 'README.md'}{not_run}"
+
+
+def read_published(folder: Path, scale: str) -> list[Cell]:
+    """The cells of the table in results/<table>/ that was published at this scale on built-in data."""
+    path = folder / "tables" / f"{scale}-{BUILTIN}.json"
+    if not path.is_file():
+        raise StoreError(
+            f"{path}: nothing was published there to compare with. Publish first: rdtf-bench run {folder.name} "
+            f"--scale {scale}, then rdtf-bench publish {folder.name} --scale {scale}"
+        )
+    _, _, cells = _read(path)
+    return cells
 
 
 def readme(results: Path) -> str:

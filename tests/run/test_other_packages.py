@@ -105,11 +105,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def shiny(installed: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(installed))
-    catalog._theirs.cache_clear()
-    catalog.constants.cache_clear()
+    caches = (catalog._theirs, catalog.constants)
+    for cache in caches:
+        cache.cache_clear()
     yield
-    catalog._theirs.cache_clear()
-    catalog.constants.cache_clear()
+    for cache in caches:
+        cache.cache_clear()
 
 
 @pytest.fixture

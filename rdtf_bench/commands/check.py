@@ -1,0 +1,53 @@
+"""`rdtf-bench check`: did a change of the code move a number?"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from rdtf_bench.commands.options import Quiet, results_folder
+
+NAME = "ci"
+"""Of the protocol, of its scale and of its folder in results/."""
+
+
+def check(
+    store: Annotated[
+        Path | None,
+        typer.Option("--store", help="Take what this store holds; default: measure everything anew, and keep nothing."),
+    ] = None,
+    results: Annotated[Path | None, typer.Option("--results", help="Published; default: the checkout's.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Measure a small table and compare it with the published one; exit status 7 where a number moved."""
+    from rich.console import Console
+
+    from rdtf_bench.core.errors import RegressionError
+    from rdtf_bench.report import publish, regression
+    from rdtf_bench.run import execute, record
+    from rdtf_bench.run.protocols import load_table
+    from rdtf_bench.spec.load import load_scale
+
+    folder = (results or results_folder()) / NAME
+    published = publish.read_published(folder, NAME)
+    with TemporaryDirectory(prefix="rdtf-bench-check-") as fresh:
+        outcome = execute.run(
+            load_table(NAME),
+            load_scale(NAME),
+            source=None,
+            root=store or Path(fresh),
+            skip_broken=False,
+            console=Console(stderr=True),
+            quiet=quiet,
+        )
+    then = record.find([cell.id for cell in published], [folder])
+    compared = regression.compare(published, then, outcome.cells, outcome.records)
+    typer.echo(regression.text(compared))
+    if moved := [found for found in compared if found.fault]:
+        told = "; ".join(f"{found.row} {found.metric} {found.fault}" for found in moved)
+        raise RegressionError(
+            f"{len(moved)} of {len(compared)} numbers do not stand as published in {folder}: {told}. If that is meant, "
+            f"bump the VERSION of what changed and publish anew: rdtf-bench run {NAME} --scale {NAME} --store NEW, and "
+            f"rdtf-bench publish {NAME} --scale {NAME} --store NEW"
+        )
