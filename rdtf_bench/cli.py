@@ -27,6 +27,7 @@ from rdtf_bench.commands.options import (
     results_folder,
     source_of,
 )
+from rdtf_bench.commands.power import power
 from rdtf_bench.commands.score import score
 from rdtf_bench.core.errors import BenchError
 
@@ -38,6 +39,7 @@ app.add_typer(assets.app, name="assets")
 app.command()(check)
 app.command()(finetune)
 app.command()(generate)
+app.command()(power)
 app.command()(score)
 
 INTERRUPTED = 130

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 Z_95 = 1.959963984540054
 """97.5 % quantile of the standard normal distribution."""
+Z_POWER = 0.8416212335729143
+"""80 % quantile: how sure a study of the size that `clips_to_resolve` gives is to find what is there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,20 @@ def difference(
         raise ValueError(f"rows of {len(without_group)} and {len(minus_without_group)} groups cannot be paired")
     pairs = zip(without_group, minus_without_group, strict=True)
     return estimate(value - minus, [ours - theirs for ours, theirs in pairs])
+
+
+def clips_to_resolve(difference: float, *, deviation: float, n: int) -> int:
+    """The number of clips at which a paired test at 5 % finds this difference in 4 of 5 tries.
+
+    From the deviation of the difference measured at n; deviations fall with the root of the number of clips. Normal
+    approximation, n ((z_0.975 + z_0.8) deviation / difference)^2 (Chow, Shao and Wang 2008, sec. 3.1).
+
+    >>> clips_to_resolve(2.8, deviation=1.0, n=100)
+    101
+    """
+    if difference == 0:
+        raise ValueError("no number of clips resolves a difference of 0")
+    return math.ceil(n * ((Z_95 + Z_POWER) * deviation / difference) ** 2)
 
 
 def two_sided_p(z: float) -> float:
