@@ -14,17 +14,15 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from rdtf_bench import catalog
-from rdtf_bench.core import assets as registry
 from rdtf_bench.core import intervals
 from rdtf_bench.core.errors import DataError, unknown_name
-from rdtf_bench.core.metric import Metric
 from rdtf_bench.core.seeds import seed_for
 from rdtf_bench.core.store import key_of
 from rdtf_bench.core.video import VideoU8
+from rdtf_bench.run import instruments
 from rdtf_bench.run.progress import Report, Sink
 from rdtf_bench.run.record import ScoreRecord
-from rdtf_bench.run.score import CLIPS_AT_ONCE, build_metric, to_record
-from rdtf_bench.spec.plan import asset_roles
+from rdtf_bench.run.score import CLIPS_AT_ONCE, to_record
 from rdtf_bench.spec.schema import Scale
 
 FEWEST = 2
@@ -120,18 +118,8 @@ class _Looking:
     """The metrics of a comparison; networks are loaded and verified once."""
 
     def __init__(self, metrics: Sequence[str], scale: Scale, decode: Decode) -> None:
-        roles = {role for name in metrics for role in _roles(name, scale)}
-        registry.pin(registry.find(scale.assets[role]) for role in roles)
-        used = {role: registry.find(scale.assets[role]) for role in sorted(roles)}
-        registry.require_present(used.values())
-        registry.verify(list(used.values()))
-        device = torch.device(scale.device)
         self._decode = decode
-        self._identities = {name: _identity(name, scale, used) for name in metrics}
-        places = {role: asset.path for role, asset in used.items()}
-        self.metrics: Mapping[str, Metric] = {
-            name: build_metric(identity, places, device) for name, identity in self._identities.items()
-        }
+        self._instruments = instruments.load(scale, metrics)
 
     def at(self, clips: Sequence[Clip], metrics: Sequence[str], report: Report) -> dict[str, Float[Tensor, "N ..."]]:
         """Each metric's observations of the clips; the next clips are decoded while the networks look at these."""
@@ -139,7 +127,7 @@ class _Looking:
         for start, video in self._batches(clips) if metrics else ():
             ids = [clip.id for clip in clips[start : start + len(video)]]
             for name in metrics:
-                seen[name].append(self.metrics[name].observe(video, ids).cpu())
+                seen[name].append(self._instruments[name].metric.observe(video, ids).cpu())
             report.advance(start + len(video), len(clips))
         return {name: torch.cat(parts) for name, parts in seen.items()}
 
@@ -153,10 +141,10 @@ class _Looking:
         captions: Sequence[str],
     ) -> ScoreRecord:
         groups = catalog.load("statistic", "groups").groups(ids, captions)
-        metric = self.metrics[name]
+        metric = self._instruments[name].metric
         result = metric.score(fake=fake, real=real, captions=captions, groups=groups)
         low, high = intervals.interval(result.value, result.without_group)
-        return to_record(name, result, low, high, metric.yardstick, key_of(self._identities[name]))
+        return to_record(name, result, low, high, metric.yardstick, key_of(self._instruments[name].identity))
 
     def _batches(self, clips: Sequence[Clip]) -> Iterator[tuple[int, VideoU8]]:
         def read(start: int) -> VideoU8:
@@ -210,16 +198,6 @@ def _drawn(clips: Sequence[Clip], count: int) -> list[int]:
     return sorted(by_hash[:count])
 
 
-def _identity(name: str, scale: Scale, assets: Mapping[str, registry.Asset]) -> dict[str, Any]:
-    facts = _facts(name)
-    return {
-        "metric": name,
-        "version": facts["VERSION"],
-        "options": dict(scale.metrics.get(name, {})),
-        "assets": {role: assets[role].digest for role in _roles(name, scale)},
-    }
-
-
 def _notes(
     chosen: Sequence[str], asked: Sequence[str] | None, fakes: Sequence[Clip], reals: Sequence[Clip]
 ) -> Iterator[str]:
@@ -230,10 +208,6 @@ def _notes(
         yield f"{distances}: {fewer} of the {more} {which} clips, so that both sides have equally many."
     if asked is None and (left := [name for name in metric_names() if name not in chosen]):
         yield f"Not scored without captions (--captions FILE): {', '.join(left)}."
-
-
-def _roles(name: str, scale: Scale) -> list[str]:
-    return asset_roles(_facts(name), scale.metrics.get(name, {}))
 
 
 def _facts(name: str) -> dict[str, Any]:

@@ -137,7 +137,7 @@ def test_a_users_fault_is_told_before_any_network_is_loaded(
         write_clips(tmp_path / name, count, seed=name, num_frames=num_frames, size=size)
     write_clips(tmp_path / "longer", 2, seed="l", num_frames=5, size=8)
     write_clips(tmp_path / "larger", 2, seed="l", num_frames=4, size=9)
-    monkeypatch.setattr("rdtf_bench.run.compare.build_metric", lambda *_: pytest.fail("a network was loaded"))
+    monkeypatch.setattr("rdtf_bench.run.instruments.build_metric", lambda *_: pytest.fail("a network was loaded"))
     got, printed = score(*options)
     assert got == status
     assert said in printed
