@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rdtf_bench.commands import assets, conditions, costs
+from rdtf_bench.commands import assets, conditions, costs, sheets
 from rdtf_bench.commands.check import check
 from rdtf_bench.commands.finetune import finetune
 from rdtf_bench.commands.generate import generate
@@ -19,6 +19,7 @@ from rdtf_bench.commands.options import (
     Methods,
     Quiet,
     ScaleName,
+    Seeds,
     SkipBroken,
     StoreDir,
     Table,
@@ -55,6 +56,7 @@ def run(
     tracking_uri: Uri = None,
     extra: With = None,
     method: Methods = None,
+    seeds: Seeds = None,
     skip_broken: SkipBroken = False,
     quiet: Quiet = False,
 ) -> None:
@@ -68,8 +70,10 @@ def run(
 
     if costs.are_in(table):
         return costs.run(table, store, quiet=quiet)
+    if sheets.are_in(table):
+        return sheets.show(table, scale, format="text")
     console, rows = Console(stderr=True), outside.read(extra or [])
-    for named in load_tables(table):
+    for named in load_tables(table, seeds):
         spec, sizes = with_methods(named, load_scale(scale), method or [])
         outcome = execute.run(
             spec,
@@ -84,7 +88,23 @@ def run(
         outputs.write(spec, sizes, outcome, tracking_uri=tracking_uri, console=console, quiet=quiet)
         if not quiet:
             console.print(f"{spec.name}: {outputs.closing_line(outcome)}", highlight=False)
-    _print_table(table, scale, data, store, extra, method, "text")
+    _print_table(table, scale, data, store, extra, method, seeds, "text")
+
+
+@app.command()
+def ablate(
+    name: Annotated[str, typer.Argument(help="modules, dcl, ddu, sti, gains, k, paper-or-code or baselines.")],
+    scale: ScaleName = "tiny",
+    data: Data = None,
+    store: StoreDir = DEFAULT_STORE,
+    tracking_uri: Uri = None,
+    seeds: Seeds = None,
+    quiet: Quiet = False,
+) -> None:
+    """Take RDTF (or the baselines) apart: `ablate gains` is `run ablate-gains`."""
+    from rdtf_bench.run.protocols import ablation
+
+    run(ablation(name), scale, data, store, tracking_uri, seeds=seeds, quiet=quiet)
 
 
 @app.command()
@@ -95,12 +115,15 @@ def show(
     store: StoreDir = DEFAULT_STORE,
     extra: With = None,
     method: Methods = None,
+    seeds: Seeds = None,
     format: Format = "text",
 ) -> None:
     """Print a table, our values beside the paper's, from the store or else from the published results."""
     if costs.are_in(table):
         return costs.show(table, store, results_folder(), format=format)
-    _print_table(table, scale, data, store, extra, method, format)
+    if sheets.are_in(table):
+        return sheets.show(table, scale, format=format)
+    _print_table(table, scale, data, store, extra, method, seeds, format)
 
 
 @app.command()
@@ -111,6 +134,7 @@ def plan(
     store: StoreDir = DEFAULT_STORE,
     extra: With = None,
     method: Methods = None,
+    seeds: Seeds = None,
 ) -> None:
     """List the cells of a table, what is left to do and how long it should take."""
     from rdtf_bench.report.plans import plan_text
@@ -120,7 +144,9 @@ def plan(
 
     if costs.are_in(table):
         return costs.plan(table, store)
-    for named in load_tables(table):
+    if sheets.are_in(table):
+        return sheets.plan(table)
+    for named in load_tables(table, seeds):
         spec, sizes = with_methods(named, load_scale(scale), method or [])
         identity, cells = bench.cells_of(spec, sizes, source_of(data, spec.dataset), store, outside.read(extra or []))
         typer.echo(plan_text(spec, sizes, identity, cells, store))
@@ -136,13 +162,16 @@ def list_names() -> None:
         load_costs,
         load_scale,
         load_set,
+        load_sheet,
         protocol_names,
         scale_names,
         set_names,
+        sheet_names,
     )
 
     _section("protocols", {name: load_table(name).title for name in protocol_names()})
     _section("sets of protocols", {name: load_set(name).title for name in set_names()})
+    _section("sheets, nothing to measure", {name: load_sheet(name).title for name in sheet_names()})
     _section("costs", {name: load_costs(name).title for name in cost_names()})
     _section("scales", {name: load_scale(name).title for name in scale_names()})
     for kind in ("method", "control", "dataset", "metric"):
@@ -153,14 +182,28 @@ def list_names() -> None:
 def validate() -> None:
     """Read every protocol and scale, look up every name in them and plan every pair of them."""
     from rdtf_bench.run import bench
-    from rdtf_bench.run.protocols import load_table
-    from rdtf_bench.spec.load import load_scale, protocol_names, scale_names
+    from rdtf_bench.run.protocols import load_table, load_tables
+    from rdtf_bench.spec.load import (
+        cost_names,
+        load_scale,
+        load_sheet,
+        protocol_names,
+        scale_names,
+        set_names,
+        sheet_names,
+    )
 
     for table in protocol_names():
         for scale in scale_names():
             spec, sizes = load_table(table), load_scale(scale)
             _, cells = bench.cells_of(spec, sizes, None, DEFAULT_STORE)
             typer.echo(f"{table} at {scale}: {len(cells)} cells")
+    for table in sheet_names():
+        typer.echo(f"{table}: {len(load_sheet(table).settings or load_sheet(table).printed)} rows of the paper")
+    for table in set_names():
+        typer.echo(f"{table}: {' and '.join(spec.name for spec in load_tables(table))}")
+    for table in cost_names():
+        costs.plan(table, DEFAULT_STORE)
 
 
 @app.command()
@@ -240,6 +283,7 @@ def _print_table(
     store: Path,
     extra: list[str] | None,
     method: list[str] | None,
+    seeds: int | None,
     format: str,
 ) -> None:
     from rdtf_bench.core.errors import unknown_name
@@ -253,7 +297,7 @@ def _print_table(
     terminal = sys.stdout.isatty()
     width = None if terminal else 120
     shown = []
-    for named in load_tables(table):
+    for named in load_tables(table, seeds):
         spec, sizes = with_methods(named, load_scale(scale), method or [])
         _, cells = bench.cells_of(spec, sizes, source_of(data, spec.dataset), store, outside.read(extra or []))
         records = record.find([cell.id for cell in cells], [record.folder_in(store), results_folder() / spec.name])

@@ -27,6 +27,10 @@ Methods = Annotated[
         "--method", help="One more row: a method of another package, by its entry point's name.", metavar="NAME"
     ),
 ]
+Seeds = Annotated[
+    int | None,
+    typer.Option("--seeds", min=1, help="Train every row this often, with the seeds 0, 1 ...; default: the table's."),
+]
 StoreDir = Annotated[
     Path, typer.Option("--store", envvar="RDTF_BENCH_STORE", help="Where everything that is computed is kept.")
 ]

@@ -66,7 +66,9 @@ class Digits:
     suffix: str
 
     def value(self, number: Number) -> str:
-        return self._digits(number.value) + self.suffix
+        """With the standard deviation over seeds where there are several and they differ."""
+        spread = f" ±{self._digits(number.seed_sd)}" if number.seed_sd else ""
+        return self._digits(number.value) + spread + self.suffix
 
     def interval(self, number: Number) -> str:
         if not number.without_group and number.ci_low == number.ci_high:  # counted, not estimated

@@ -12,7 +12,7 @@ from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.schema import PaperValue, TableSpec
 
 TIDY = ("method", "dataset", "task", "metric", "yardstick", "value", "ci_low", "ci_high", "n", "paper")
-"""The columns of the CSV and the keys of the JSON."""
+"""The columns of the CSV and the keys of the JSON; `columns` adds what only some tables need."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +35,21 @@ class Number:
     unit: str
     higher_is_better: bool
     seeds: tuple[int, ...]  # the value is the mean over them
+    seed_sd: float | None = None  # the standard deviation over them; None of a single one
     without_group: tuple[float, ...]
 
-    def tidy(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in TIDY}
+    def tidy(self, columns: Sequence[str] = TIDY) -> dict[str, Any]:
+        return {name: len(self.seeds) if name == "seeds" else getattr(self, name) for name in columns}
+
+
+def columns(numbers: Sequence[Number]) -> tuple[str, ...]:
+    """TIDY; `row`, the label, where a method has several rows; `seeds` and `seed_sd` where one has several seeds."""
+    of_method: dict[str, set[str]] = {}
+    for number in numbers:
+        of_method.setdefault(number.method, set()).add(number.row)
+    ambiguous = any(len(rows) > 1 for rows in of_method.values())
+    seeded = any(len(number.seeds) > 1 for number in numbers)
+    return (*TIDY, *(("row",) if ambiguous else ()), *(("seeds", "seed_sd") if seeded else ()))
 
 
 def lines(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
@@ -87,6 +98,7 @@ def _number(metric: str, found: Sequence[tuple[Cell, Record]], quoted: PaperValu
         unit=scores[0].unit,
         higher_is_better=scores[0].higher_is_better,
         seeds=tuple(cell.seed for cell, _ in found),
+        seed_sd=stdev(score.value for score in scores) if len(scores) > 1 else None,
         without_group=without_group,
     )
 

@@ -11,7 +11,7 @@ from rdtf_bench import catalog
 from rdtf_bench.core.errors import unknown_name
 from rdtf_bench.report import footer, grid, terminal
 from rdtf_bench.report.grid import Entry, Grid
-from rdtf_bench.report.rows import TIDY, Number, rows
+from rdtf_bench.report.rows import Number, columns, rows
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec.plan import Cell, Constants
 from rdtf_bench.spec.schema import Scale, TableSpec
@@ -77,14 +77,16 @@ def _wrapped(note: str, width: int) -> list[str]:
 
 
 def as_json(numbers: Sequence[Number]) -> str:
-    return json.dumps([number.tidy() for number in numbers], indent=1, allow_nan=False, ensure_ascii=False)
+    names = columns(numbers)
+    return json.dumps([number.tidy(names) for number in numbers], indent=1, allow_nan=False, ensure_ascii=False)
 
 
 def as_csv(numbers: Sequence[Number]) -> str:
     out = io.StringIO()
-    writer = csv.DictWriter(out, TIDY, lineterminator="\n")
+    names = columns(numbers)
+    writer = csv.DictWriter(out, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(number.tidy() for number in numbers)
+    writer.writerows(number.tidy(names) for number in numbers)
     return out.getvalue().removesuffix("\n")
 
 

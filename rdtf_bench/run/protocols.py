@@ -7,17 +7,31 @@ from pydantic import ValidationError
 
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import ProtocolError, unknown_name
-from rdtf_bench.spec.load import cost_names, load_protocol, load_set, protocol_names, set_names
+from rdtf_bench.spec.load import cost_names, load_protocol, load_set, protocol_names, set_names, sheet_names
 from rdtf_bench.spec.schema import MethodAtScale, Row, Scale, TableSpec
 
+ABLATE = "ablate-"
 
-def load_tables(name: str) -> list[TableSpec]:
-    """The protocols that a name stands for: one, or those of a set."""
+
+def load_tables(name: str, num_seeds: int | None = None) -> list[TableSpec]:
+    """The protocols that a name stands for: one, or those of a set; at the seeds 0 to `num_seeds` - 1 where given."""
     if name in set_names():
-        return [load_table(part) for part in load_set(name).tables]
-    if name not in protocol_names():
-        raise unknown_name("protocol", name, [*protocol_names(), *set_names(), *cost_names()])
-    return [load_table(name)]
+        specs = [load_table(part) for part in load_set(name).tables]
+    elif name in protocol_names():
+        specs = [load_table(name)]
+    else:
+        raise unknown_name("protocol", name, [*protocol_names(), *set_names(), *cost_names(), *sheet_names()])
+    if num_seeds is None:
+        return specs
+    return [spec.model_copy(update={"seeds": tuple(range(num_seeds))}) for spec in specs]
+
+
+def ablation(name: str) -> str:
+    """The protocol behind a shorthand, as `gains` for `ablate-gains`."""
+    known = [protocol.removeprefix(ABLATE) for protocol in protocol_names() if protocol.startswith(ABLATE)]
+    if name not in known:
+        raise unknown_name("ablation", name, known)
+    return ABLATE + name
 
 
 def load_table(name: str) -> TableSpec:

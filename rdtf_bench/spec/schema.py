@@ -121,6 +121,36 @@ class CostSpec(Part):
     readings: tuple[Reading, ...]
 
 
+class Setting(Part):
+    """A hyperparameter: where its value in force stands, and what the two sources say, as printed."""
+
+    label: str
+    here: Annotated[str, Field(pattern=r"^(option|scale|asset|fixed) \S")]
+    paper: str
+    released: str
+
+
+class PrintedMask(Part):
+    """A condition mask as the paper prints it, 1 where the frame is known."""
+
+    family: str
+    text: bool
+    known: Annotated[str, Field(pattern=r"^[01]+$")]
+    source: str
+
+
+class Sheet(Part):
+    """A table of the paper that nothing is measured for: hyperparameters, or masks."""
+
+    name: str
+    version: PositiveInt
+    title: str
+    source: str
+    method: str
+    settings: tuple[Setting, ...] = ()
+    printed: tuple[PrintedMask, ...] = ()
+
+
 class DataSizes(Part):
     """Clips at most of each split; frames at most kept of one training sticker, at equal intervals."""
 
@@ -137,6 +167,7 @@ class Budget(Part):
     batch_size: PositiveInt
     weight_decay: NonNegativeFloat
     warmup_steps: NonNegativeInt
+    lr_schedule: Literal["constant_with_warmup", "cosine"] = "constant_with_warmup"  # cosine: down to 0 at the end
     max_grad_norm: PositiveFloat
     ema_decay: NonNegativeFloat
     checkpoint_every: PositiveInt

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from rdtf_bench.core.intervals import Z_95
-from rdtf_bench.report.rows import TIDY, rows
+from rdtf_bench.report.rows import TIDY, columns, rows
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.schema import TableSpec
@@ -36,6 +36,20 @@ def test_a_tidy_number_has_exactly_the_columns(spec: TableSpec, cells: list[Cell
     number = rows(spec, cells, records)[0]
     assert tuple(number.tidy()) == TIDY
     assert number.tidy()["value"] == 731.2
+
+
+def test_rows_of_one_method_are_told_apart_by_their_label(
+    spec: TableSpec,
+    plan_of: Callable[[TableSpec], list[Cell]],
+    measure: Callable[[Sequence[Cell]], dict[str, Record]],
+) -> None:
+    simda, rdtf = spec.rows[2:]
+    other = simda.model_copy(update={"method": "rdtf", "options": {"curriculum": "none"}})
+    ablation = spec.model_copy(update={"rows": (other, rdtf), "controls": ()})
+    cells = plan_of(ablation)
+    numbers = rows(ablation, cells, measure(cells))
+    assert columns(numbers) == (*TIDY, "row")
+    assert {number.tidy(columns(numbers))["row"] for number in numbers} == {"SimDA", "RDTF"}
 
 
 def test_a_score_under_another_key_than_the_plans_is_not_there(
@@ -73,6 +87,8 @@ def test_a_mean_over_seeds_adds_the_variance_of_clips_and_of_trainings(
     (number,) = [number for number in rows(twice, cells, records) if number.metric == "fvd"]
     assert number.seeds == (0, 1)
     assert number.value == 12
+    assert number.seed_sd == pytest.approx(math.sqrt(8))
+    assert number.tidy(columns([number])) == number.tidy() | {"seeds": 2, "seed_sd": number.seed_sd}
     assert number.ci_high - 12 == pytest.approx(Z_95 * math.sqrt(7))
     assert 12 - number.ci_low == pytest.approx(Z_95 * math.sqrt(7))
 

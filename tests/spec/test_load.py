@@ -1,10 +1,20 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import ProtocolError, UnknownNameError
-from rdtf_bench.spec.load import load_protocol, load_scale, parse, protocol_names, scale_names
+from rdtf_bench.run.protocols import ablation, load_tables
+from rdtf_bench.spec.load import (
+    load_protocol,
+    load_scale,
+    load_sheet,
+    parse,
+    protocol_names,
+    scale_names,
+    sheet_names,
+)
 from rdtf_bench.spec.schema import PaperValue, TableSpec
 
 GOOD = """
@@ -77,3 +87,34 @@ def test_every_protocol_names_what_is_in_the_catalog(name: str) -> None:
 @pytest.mark.parametrize("name", scale_names())
 def test_every_scale_loads_and_is_named_as_its_file(name: str) -> None:
     assert load_scale(name).name == name
+
+
+def test_a_panel_draws_rows_of_its_table() -> None:
+    figure = load_protocol("figure8")
+    assert {row for panel in figure.panels for row in panel.rows} == {row.label for row in figure.rows}
+    stray = {"panels": ({"title": "x", "rows": ("RDFT",)},)}
+    with pytest.raises(ValidationError, match="which are no rows"):
+        TableSpec.model_validate({**figure.model_dump(), **stray})
+
+
+@pytest.mark.parametrize("name", sheet_names())
+def test_every_sheet_loads_and_is_named_as_its_file(name: str) -> None:
+    assert load_sheet(name).name == name
+
+
+def test_ablations_go_by_their_short_names_and_seeds_are_counted_from_0() -> None:
+    assert ablation("gains") == "ablate-gains"
+    with pytest.raises(UnknownNameError, match="Did you mean 'gains'"):
+        ablation("gain")
+    (spec,) = load_tables("table4", 3)
+    assert spec.seeds == (0, 1, 2)
+    assert load_tables("table4")[0].seeds == (0,)
+
+
+OF_RDTF = [name for name in protocol_names() if name.startswith("ablate-") and name != "ablate-baselines"]
+
+
+@pytest.mark.parametrize("name", ["table3", "table4", "figure8", *OF_RDTF])
+def test_an_ablation_leaves_one_row_as_it_is(name: str) -> None:
+    """That of table1, so that its training is shared."""
+    assert [row.method for row in load_protocol(name).rows if not row.options].count("rdtf") == 1
