@@ -93,7 +93,7 @@ def _background(side_px: int, generator: torch.Generator) -> tuple[str, Float[Te
         place = list(SCENES)[draw_below(len(SCENES), generator)]
         return place, paint(SCENES[place], side_px, generator)
     place = list(SKIES)[draw_below(len(SKIES), generator)]
-    light = torch.linspace(1, between(0.9, 1.05, generator), side_px)[:, None].expand(side_px, side_px)
+    light = torch.linspace(1.0, between(0.9, 1.05, generator), side_px)[:, None].expand(side_px, side_px)
     return place, (torch.tensor(SKIES[place])[:, None, None] * light).clamp(0, 1)[None]
 
 
@@ -116,7 +116,7 @@ def _coverage(
     at_x, at_y = (between(-MAX_PLACE, MAX_PLACE, generator) for _ in range(2))
     start = between(-math.pi, math.pi, generator)
     bumps = [
-        (order, thing.bumps * between(0.3, 1, generator) / order**0.5, between(0, math.tau, generator))
+        (order, thing.bumps * between(0.3, 1.0, generator) / order**0.5, between(0.0, math.tau, generator))
         for order in (2, 3, 5)
     ]
     when = torch.arange(num_frames) / num_frames

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from diffusers.optimization import get_constant_schedule_with_warmup
+from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
@@ -20,7 +20,6 @@ LossAt = Callable[[int, torch.Generator], tuple[Tensor, dict[str, float]]]
 """(step, its generator) -> the loss to minimise, and what else to log."""
 
 
-@runtime_checkable
 @runtime_checkable
 class Stateful(Protocol):
     """Something that changes while training and must be in the checkpoint, such as a curriculum."""
@@ -56,7 +55,12 @@ def train(
     """
     trained = list(parameters.values())
     optimizer = torch.optim.AdamW(trained, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True)
-    schedule = get_constant_schedule_with_warmup(optimizer, training.warmup_steps)
+    schedule = get_scheduler(
+        training.lr_schedule,
+        optimizer,
+        num_warmup_steps=training.warmup_steps,
+        num_training_steps=training.num_steps,
+    )
     ema = EMAModel(trained, decay=training.ema_decay, use_ema_warmup=True, power=3 / 4)
     parts: dict[str, Any] = {"optimizer": optimizer, "schedule": schedule, "ema": ema, **(stateful or {})}
     path = folder / "checkpoint.pt"

@@ -1,0 +1,42 @@
+import pytest
+import torch
+
+from rdtf_bench.data import toy_movers, toy_stickers
+
+
+def test_a_clip_depends_on_seed_and_index_alone() -> None:
+    first, caption = toy_movers.clip(5, seed=0)
+    toy_movers.clip(6, seed=0)
+    again, same = toy_movers.clip(5, seed=0)
+    assert torch.equal(first, again)
+    assert caption == same
+    assert not torch.equal(first, toy_movers.clip(5, seed=1)[0])
+
+
+def test_shape_and_type_follow_the_arguments() -> None:
+    clip, _ = toy_movers.clip(0, seed=0, num_frames=5, size_px=48)
+    assert clip.shape == (5, 3, 48, 48)
+    assert clip.dtype == torch.uint8
+
+
+def test_every_thing_motion_and_place_occurs_and_every_clip_moves() -> None:
+    captions = []
+    for index in range(300):
+        clip, caption = toy_movers.clip(index, seed=0, size_px=32)
+        captions.append(caption)
+        assert (clip.float()[1:] - clip.float()[:-1]).abs().mean(dim=(1, 2, 3)).max() > 0
+    for words in (toy_movers.THINGS, toy_movers.MOTIONS, toy_movers.SKIES, toy_movers.SCENES):
+        assert all(any(f" {word}" in caption for caption in captions) for word in words)
+
+
+@pytest.mark.parametrize(("words", "returns"), [("drifts to the left", False), ("bounces", True)])
+def test_a_motion_that_returns_ends_nearer_to_its_start_than_it_was_half_way(words: str, returns: bool) -> None:
+    index = next(i for i in range(300) if f"{words} over a pale sky" in toy_movers.clip(i, seed=0, size_px=16)[1])
+    frames = toy_movers.clip(index, seed=0)[0].float()
+    from_start = (frames - frames[0]).abs().mean(dim=(1, 2, 3))
+    assert bool(from_start[-1] < from_start[4]) is returns
+
+
+def test_no_sticker_is_in_the_source_domain() -> None:
+    words = {word for i in range(100) for word in toy_movers.clip(i, seed=0, size_px=16)[1].split()}
+    assert not words & {*toy_stickers.SHAPES, *(action.split()[0] for action in toy_stickers.ACTIONS)}
