@@ -90,6 +90,26 @@ def reciprocal_rank(found: Similarities) -> Float[Tensor, " N"]:
     return 1 / ranks(found).double()
 
 
+def relative_matching(*, fake: Similarities, real: Similarities) -> Float[Tensor, " N"]:
+    """CLIPSIM of each generated clip over that of the real clip with its caption (GODIVA's RM); about 1 is as good.
+
+    DataError where a real clip has no positive cosine with its caption: a ratio to it would mean nothing.
+    """
+    generated, original = clipsim(fake), clipsim(real)
+    if len(generated) != len(original):
+        raise DataError(f"{len(generated)} generated clips cannot be matched with {len(original)} real ones")
+    if not bool((original > 0).all()):
+        raise DataError(f"real clip {int((original > 0).int().argmin())} has no positive cosine with its own caption")
+    return generated / original
+
+
+def figures(found: Similarities) -> dict[str, float]:
+    """Every figure of one similarity tensor, as means over clips; they are of this list of candidates alone."""
+    per_clip = {"clip_candidates": clip_candidates(found), "clipsim": clipsim(found), "mrr": reciprocal_rank(found)}
+    per_clip |= {f"r@{k}": recall(found, k) for k in (1, 5, 10)}
+    return {name: float(values.mean()) for name, values in per_clip.items()}
+
+
 class ClipSimilarity(Metric):
     """CLIP similarity as a torchmetrics metric; embeddings and tokens are kept, so that states merge and sync.
 
@@ -144,9 +164,12 @@ class ClipSimilarity(Metric):
     ) -> Score:
         """From observations. The candidates stay all captions while groups of clips are left out."""
         del real
-        per_clip = clip_candidates(self._similarities(fake, self._tokens(captions, len(fake))))
+        found = self._similarities(fake, self._tokens(captions, len(fake)))
+        per_clip = clip_candidates(found)
         without = mean_without_each_group(per_clip, groups)
-        return Score(value=float(per_clip.mean()), n=len(per_clip), without_group=without)
+        num_candidates = found.cosines.shape[2]
+        name = f"clip[{self.model.name}, {num_candidates} candidates, scale {found.scale:.4g}, n {len(per_clip)}]"
+        return Score(value=float(per_clip.mean()), n=len(per_clip), without_group=without, name=name)
 
     def _tokens(self, captions: Sequence[str], num_clips: int) -> Int64[Tensor, "N L"]:
         if len(captions) != num_clips:

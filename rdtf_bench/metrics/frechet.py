@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from rdtf_bench.core.errors import DataError
@@ -51,7 +51,21 @@ def without_each_group(
         raise DataError(f"{len(fake)} fake and {len(real)} real clips cannot share {len(groups)} group numbers")
     number = torch.tensor(groups)
     sides = _Products(fake, real, ddof)
-    return tuple(sides.distance(number != group) for group in sorted(set(groups)))
+    return tuple(sides.distance((number != group).nonzero().flatten()) for group in sorted(set(groups)))
+
+
+def of_resamples(
+    *, fake: Float[Tensor, "N D"], real: Float[Tensor, "M _"], resamples: Sequence[Int64[Tensor, " R"]], ddof: int = 1
+) -> tuple[float, ...]:
+    """The distance of each resample of the clips, the same indices on both sides.
+
+    Clips that come twice act like fewer clips, so the values lie above the plain distance: use their deviation alone.
+    """
+    fake, real = _checked(fake=fake, real=real)
+    if len(fake) != len(real):
+        raise DataError(f"{len(fake)} fake and {len(real)} real clips cannot be resampled together")
+    sides = _Products(fake, real, ddof)
+    return tuple(sides.distance(chosen) for chosen in resamples)
 
 
 def frechet_infinity(*, fake: Float[Tensor, "N D"], real: Float[Tensor, "M _"], ddof: int = 1) -> float:
@@ -126,7 +140,7 @@ def frechet_of_moments(*, fake: Moments, real: Moments, ddof: int = 1) -> float:
 
 
 class _Products:
-    """Products of the features centred once, from which any subset of the clips is evaluated."""
+    """Products of the features centred once, from which any choice of the clips is evaluated."""
 
     def __init__(self, fake: Float[Tensor, "N D"], real: Float[Tensor, "N D"], ddof: int) -> None:
         self.ddof = ddof
@@ -136,17 +150,17 @@ class _Products:
         self.dual = len(fake) <= fake.shape[1]
         self.cross = self.fake @ self.real.T if self.dual else None
 
-    def distance(self, keep: Bool[Tensor, " N"]) -> float:
-        count = int(keep.sum())
+    def distance(self, keep: Int64[Tensor, " R"]) -> float:
+        count = len(keep)
         if count < 2:
-            raise DataError(f"a group of {len(keep) - count} of {len(keep)} clips leaves too few; use more groups")
+            raise DataError(f"a choice of {count} of {len(self.fake)} clips leaves too few; use more groups")
         fake_mean, real_mean = self.fake[keep].mean(0), self.real[keep].mean(0)
         centre = fake_mean.square().sum() + real_mean.square().sum()
         spread = (self.squares[keep].sum() - count * centre) / (count - self.ddof)
         shift = (self.shift + fake_mean - real_mean).square().sum()
         return _distance(shift, spread, self._root(keep, count))
 
-    def _root(self, keep: Bool[Tensor, " N"], count: int) -> Float[Tensor, ""]:
+    def _root(self, keep: Int64[Tensor, " R"], count: int) -> Float[Tensor, ""]:
         if self.cross is not None:
             cross = self.cross[keep][:, keep]
             cross = cross - cross.mean(0) - cross.mean(1, keepdim=True) + cross.mean()

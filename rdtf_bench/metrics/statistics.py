@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.core.metric import NUM_GROUPS
-from rdtf_bench.core.seeds import seed_for
+from rdtf_bench.core.seeds import generator_for, seed_for
 
 
 def groups(clip_ids: Sequence[str], captions: Sequence[str], num_groups: int = NUM_GROUPS) -> list[int]:
@@ -56,3 +56,24 @@ def evened(value: float, without_group: Sequence[float], groups: Sequence[int]) 
     per_group = [len(groups) / sizes[group] - 1 for group in sorted(sizes)]
     pairs = zip(without_group, per_group, strict=True)
     return tuple(value + (left_out - value) * scale / (len(sizes) - 1) for left_out, scale in pairs)
+
+
+def resamples(clusters: Sequence[str], count: int) -> list[Int64[Tensor, " R"]]:
+    """`count` bootstrap draws of clips: whole clusters with replacement, as many as there are.
+
+    Clips of one prompt, or of one drawing, are one cluster. Use them for deviations (`bootstrap_deviation`): percentile
+    intervals of a Frechet distance exclude the distance itself.
+    """
+    members: dict[str, list[int]] = {}
+    for index, cluster in enumerate(clusters):
+        members.setdefault(cluster, []).append(index)
+    clips = [torch.tensor(indices) for indices in members.values()]
+    drawn = torch.randint(len(clips), (count, len(clips)), generator=generator_for("bootstrap", len(clusters)))
+    return [torch.cat([clips[cluster] for cluster in row]) for row in drawn.tolist()]
+
+
+def bootstrap_deviation(values: Sequence[float]) -> float:
+    """Standard deviation over resamples; of a difference, where the values are paired differences."""
+    if len(values) < 2:
+        raise DataError(f"a deviation needs at least 2 resamples, there is {len(values)}")
+    return float(torch.tensor(values, dtype=torch.float64).std())

@@ -179,6 +179,13 @@ class FastVQA(Metric):
         """Observations -> score of each clip in 0..1: raw scores averaged over draws, then rescaled."""
         return self.judge.scale.rescale(raw.double().mean(1))
 
+    def draw_deviation(self, raw: Float[Tensor, "N K"]) -> float:
+        """How far a clip's rescaled score moves with the places looked at: standard deviation over draws, mean over
+        clips. DataError for a single draw."""
+        if raw.shape[1] < 2:
+            raise DataError("the spread over draws needs at least 2 of them; set draws")
+        return float(self.judge.scale.rescale(raw.flatten()).view(raw.shape).std(1).mean())
+
     def score(
         self,
         *,
@@ -193,7 +200,10 @@ class FastVQA(Metric):
         if not bool(per_clip.isfinite().all()):
             raise DataError(f"the score of clip {int(per_clip.isfinite().int().argmin())} is NaN or infinite")
         without = mean_without_each_group(per_clip, groups)
-        return Score(value=float(per_clip.mean()), n=len(per_clip), without_group=without)
+        config, n = self.config, len(per_clip)
+        where = f"{config.num_frames} frames, {config.grid}x{config.grid} of {FRAGMENT_PX} px, draws {config.draws}"
+        name = f"vqa[{self.judge.name}, {where}, n {n}]"
+        return Score(value=float(per_clip.mean()), n=n, without_group=without, name=name)
 
     def _observe(self, clip: UInt8[Tensor, "F C H W"], clip_id: str) -> Float[Tensor, " K"]:
         config, aligned = self.config, min(self.judge.scale.aligned, self.config.num_frames)

@@ -242,3 +242,27 @@ def test_quick_gelu_against_gelu_is_an_error(tmp_path: Path) -> None:
 def test_unknown_pairs_are_refused() -> None:
     with pytest.raises(AssetError, match="no weights 'nobody'"):
         open_clip_model.load_pretrained("ViT-B-32", "nobody")
+
+
+def test_relative_matching_by_hand(by_hand: Similarities) -> None:
+    half = Similarities(cosines=by_hand.cosines / 2, own=by_hand.own, scale=by_hand.scale)
+    assert clip.relative_matching(fake=half, real=by_hand).tolist() == pytest.approx([0.5] * 3)
+    negative = Similarities(cosines=-by_hand.cosines, own=by_hand.own, scale=by_hand.scale)
+    with pytest.raises(DataError, match="real clip 0 has no positive cosine"):
+        clip.relative_matching(fake=half, real=negative)
+
+
+def test_figures_are_means_of_one_tensor(by_hand: Similarities) -> None:
+    found = clip.figures(by_hand)
+    assert found["clip_candidates"] == pytest.approx(float(clip.clip_candidates(by_hand).mean()))
+    assert found["clipsim"] == pytest.approx((0.7 + 0.2 + 0.2) / 3)
+    assert found["mrr"] == pytest.approx(5 / 9)
+    assert [found[f"r@{k}"] for k in (1, 5, 10)] == pytest.approx([1 / 3, 1, 1])
+
+
+def test_a_score_names_its_candidates() -> None:
+    metric = ClipSimilarity(Colours())
+    video = torch.cat([flat(RED), flat(GREEN), flat(RED)])
+    seen = metric.observe(video, ["a", "b", "c"])
+    found = metric.score(fake=seen, real=seen, captions=["red", "green", "red"], groups=[0, 1, 2])
+    assert found.name == "clip[colours, 2 candidates, scale 2, n 3]"

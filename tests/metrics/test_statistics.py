@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.core.intervals import deviation, difference
-from rdtf_bench.metrics.frechet import frechet_distance, without_each_group
-from rdtf_bench.metrics.statistics import evened, groups, mean_without_each_group
+from rdtf_bench.core.intervals import clips_to_resolve, deviation, difference
+from rdtf_bench.metrics.frechet import frechet_distance, of_resamples, without_each_group
+from rdtf_bench.metrics.statistics import bootstrap_deviation, evened, groups, mean_without_each_group, resamples
 
 IDS = [f"clip/{i:03}" for i in range(128)]
 CAPTIONS = [f"caption {i}" for i in range(128)]
@@ -85,3 +85,50 @@ def test_interval_of_a_difference_covers_a_known_distance() -> None:
     expected = math.fsum(one.value for one in found) / num_sets
     covered = sum(one.ci_low <= expected <= one.ci_high for one in found) / num_sets
     assert covered == pytest.approx(0.95, abs=0.04)
+
+
+def test_resamples_draw_whole_clusters() -> None:
+    clusters = ["a", "b", "b", "c"]
+    drawn = resamples(clusters, 200)
+    assert len(drawn) == 200
+    for chosen in drawn:
+        found = Counter(chosen.tolist())
+        assert found[1] == found[2]  # together or not at all
+        assert found[0] + found[1] + found[3] == 3  # as many clusters as there are
+    assert len({tuple(chosen.tolist()) for chosen in drawn}) > 5
+    assert [chosen.tolist() for chosen in resamples(clusters, 200)] == [chosen.tolist() for chosen in drawn]
+
+
+@pytest.mark.parametrize(("n", "d"), [(12, 30), (40, 5)])
+def test_the_distance_of_a_resample_is_that_of_its_clips(n: int, d: int) -> None:
+    generator = torch.Generator().manual_seed(1)
+    fake, real = torch.randn(2, n, d, generator=generator, dtype=torch.float64)
+    drawn = resamples([str(i) for i in range(n)], 3)
+    found = of_resamples(fake=fake, real=real, resamples=drawn)
+    for value, chosen in zip(found, drawn, strict=True):
+        assert value == pytest.approx(frechet_distance(fake=fake[chosen], real=real[chosen]), rel=1e-9)
+
+
+def test_bootstrap_and_jackknife_agree_where_both_are_right() -> None:
+    generator = torch.Generator().manual_seed(2)
+    n = 400
+    fake, real = torch.randn(2, n, 3, generator=generator, dtype=torch.float64)
+    fake = 0.5 + fake
+    numbers = [i % 50 for i in range(n)]
+    jackknife = deviation(without_each_group(fake=fake, real=real, groups=numbers))
+    bootstrap = bootstrap_deviation(
+        of_resamples(fake=fake, real=real, resamples=resamples(list(map(str, range(n))), 400))
+    )
+    assert bootstrap == pytest.approx(jackknife, rel=0.25)  # 50 groups and 400 draws are 10 % and 4 % uncertain
+
+
+def test_one_resample_has_no_deviation() -> None:
+    with pytest.raises(DataError, match="at least 2 resamples"):
+        bootstrap_deviation([1.0])
+
+
+def test_four_times_the_clips_resolve_half_the_difference() -> None:
+    whole = clips_to_resolve(0.02, deviation=0.01, n=500)
+    assert clips_to_resolve(-0.01, deviation=0.01, n=500) == pytest.approx(4 * whole, abs=4)
+    with pytest.raises(ValueError, match="no number of clips"):
+        clips_to_resolve(0.0, deviation=0.01, n=500)

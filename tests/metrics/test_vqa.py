@@ -256,3 +256,25 @@ def test_released_files_are_read_under_their_own_names(tmp_path: Path, name: str
 def test_published_constants(name: str, raw: float, expected: float) -> None:
     # sigmoid(0.110198185 / 0.04178565) and sigmoid(-0.14759505 / 0.03613452)
     assert float(vqa.RELEASED[name].rescale(torch.tensor([raw]))) == pytest.approx(expected, abs=2e-5)
+
+
+def test_a_score_names_frames_grid_and_draws() -> None:
+    found = metric(draws=2).score(fake=torch.zeros(3, 2), real=torch.zeros(3, 2), captions=[], groups=[0, 1, 2])
+    assert found.name == "vqa[tiny-test, 8 frames, 2x2 of 32 px, draws 2, n 3]"
+
+
+def test_spread_over_draws_by_hand() -> None:
+    # rescaled: sigmoid of (raw - 0.1) / 0.5
+    raw = torch.tensor([[0.1, 0.6], [0.1, 0.1]])
+    one = 0.7310585786300049
+    assert metric(draws=2).draw_deviation(raw) == pytest.approx((one - 0.5) / 2**0.5 / 2, abs=1e-6)
+    with pytest.raises(DataError, match="at least 2 of them"):
+        metric().draw_deviation(raw[:, :1])
+
+
+def test_the_released_scales_give_the_released_scores(parity: Any) -> None:
+    cases = parity.vectors("fastvqa.pt")["cases"].values()
+    for case in cases:
+        raw = torch.tensor([case["score"]])
+        for name, released in (("fast-vqa-b", "FAST-VQA"), ("faster-vqa", "FasterVQA")):
+            assert float(vqa.RELEASED[name].rescale(raw)) == pytest.approx(case["rescaled"][released], rel=1e-5)
