@@ -321,12 +321,12 @@ class DFGN(ModelMixin, ConfigMixin):  # type: ignore[misc]
             mixed = each_clip_alone(self._mix_image, frames, num_frames)
         else:
             mixed = self._mix_image(frames, num_frames)
-        return mixed.unflatten(0, (len(image_latents), -1)).transpose(1, 2)
+        return mixed.view(len(image_latents), -1, *mixed.shape[1:]).transpose(1, 2)
 
     def _mix_image(self, frames: Float[Tensor, "BF C H W"], num_frames: int) -> Float[Tensor, "BF C H W"]:
         """The temporal encoder, which looks at each pixel's frames."""
         batch_size, (height, width) = len(frames) // num_frames, frames.shape[-2:]
-        pixels = frames.unflatten(0, (batch_size, num_frames)).permute(0, 3, 4, 1, 2).flatten(0, 2)
+        pixels = frames.view(batch_size, num_frames, *frames.shape[1:]).permute(0, 3, 4, 1, 2).flatten(0, 2)
         mixed = self.image_latents_temporal_encoder(pixels)
         return mixed.unflatten(0, (batch_size, height, width)).permute(0, 3, 4, 1, 2).flatten(0, 1)
 

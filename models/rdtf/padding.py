@@ -31,12 +31,12 @@ class PaddedFrames(int):
 
 def each_clip_alone(layer: Callable[[Frames, int], Frames], hidden_states: Frames, num_frames: PaddedFrames) -> Frames:
     """The layer on the real frames of the clips, those of equal length together; padding passes by unchanged."""
-    clips = hidden_states.unflatten(0, (-1, int(num_frames)))
+    clips = hidden_states.view(-1, int(num_frames), *hidden_states.shape[1:])
     output = clips.clone()
     for length in sorted(set(num_frames.lengths)):
         rows = [row for row, own in enumerate(num_frames.lengths) if own == length]
         mixed = layer(clips[rows, :length].flatten(0, 1), length)
-        output[rows, :length] = mixed.unflatten(0, (len(rows), length))
+        output[rows, :length] = mixed.view(len(rows), length, *mixed.shape[1:])
     return output.flatten(0, 1)
 
 
@@ -53,8 +53,7 @@ class IsolatedTransformer(TransformerTemporalModel):  # type: ignore[misc]
             mixed: Frames = TransformerTemporalModel.forward(self, states, num_frames=count, return_dict=False)[0]
             return mixed
 
-        alone = isinstance(num_frames, PaddedFrames)
-        return (each_clip_alone(mix, hidden_states, num_frames) if alone else mix(hidden_states, num_frames),)
+        return (_isolated(mix, hidden_states, num_frames),)
 
 
 class IsolatedTemporalConv(TemporalConvLayer):  # type: ignore[misc]

@@ -54,7 +54,7 @@ def test_the_paddings_content_changes_neither_loss_nor_gradients(
     def loss_and_gradients(given: dict[str, Any]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         network.zero_grad()
         loss = masked_mse(network(**given, real_frames=REAL).sample, target, counted())
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach(), {n: p.grad.clone() for n, p in network.named_parameters() if p.grad is not None}
 
     padding = 1 - counted()[:, None, :, None, None]

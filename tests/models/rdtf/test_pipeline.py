@@ -13,7 +13,7 @@ from rdtf_bench.core.errors import BenchError, InputError
 from rdtf_bench.core.method import Conditions, Sampler
 from rdtf_bench.core.video import to_uint8
 from rdtf_bench.models.rdtf.method import Config, build
-from rdtf_bench.models.rdtf.pipeline import RDTFPipeline
+from rdtf_bench.models.rdtf.pipeline import RDTFPipeline, RDTFPipelineOutput
 
 SIZE_PX = 16
 CONFIG = Config(
@@ -47,6 +47,13 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def made_by(pipeline: RDTFPipeline, **asked: Any) -> Any:
+    """One entry a prompt."""
+    output = pipeline(**asked)
+    assert isinstance(output, RDTFPipelineOutput)
+    return output.frames
+
+
 def pixels(frames: list[Image.Image]) -> torch.Tensor:
     return torch.stack([torch.from_numpy(np.asarray(frame).copy()) for frame in frames]).int()
 
@@ -58,13 +65,13 @@ def test_gives_the_methods_clips(assets: dict[str, Path], pipeline: RDTFPipeline
     frames[0, 0] = pixels([picture()])[0].movedim(-1, 0) / 127.5 - 1
     given = Conditions(clip_ids=("a",), captions=("red up",), frames=frames, known=known)
     expected = to_uint8(method.generate(given, [seeded()], SAMPLER))[0].movedim(1, -1)
-    made = pipeline(prompt="red up", image=picture(), generator=seeded()).frames[0]
+    made = made_by(pipeline, prompt="red up", image=picture(), generator=seeded())[0]
     assert (pixels(made) - expected).abs().max() <= 1  # diffusers rounds in float
 
 
 def test_the_first_k_frames_come_back_and_make_a_looping_gif(pipeline: RDTFPipeline, tmp_path: Path) -> None:
-    whole = pipeline(prompt="red up", image=picture(), generator=seeded()).frames[0]
-    first = pipeline(prompt="red up", image=picture(), num_frames=5, generator=seeded()).frames[0]
+    whole = made_by(pipeline, prompt="red up", image=picture(), generator=seeded())[0]
+    first = made_by(pipeline, prompt="red up", image=picture(), num_frames=5, generator=seeded())[0]
     assert (len(whole), len(first)) == (8, 5)
     torch.testing.assert_close(pixels(first), pixels(whole)[:5])
     path = export_to_gif(first, str(tmp_path / "sticker.gif"))
@@ -77,15 +84,15 @@ def test_saved_and_loaded_it_makes_the_same(pipeline: RDTFPipeline, tmp_path: Pa
     again = RDTFPipeline.from_pretrained(tmp_path)
     again.set_progress_bar_config(disable=True)
     asked: dict[str, Any] = {"prompt": "blue down", "output_type": "pt"}
-    expected = pipeline(**asked, generator=seeded()).frames
-    torch.testing.assert_close(again(**asked, generator=seeded()).frames, expected, rtol=0, atol=0)
+    expected = made_by(pipeline, **asked, generator=seeded())
+    torch.testing.assert_close(made_by(again, **asked, generator=seeded()), expected, rtol=0, atol=0)
     assert expected.shape == (1, 8, 3, SIZE_PX, SIZE_PX)
     assert (again.config.clip_length, again.config.num_inference_steps) == (10, 2)
 
 
 def test_a_call_may_ask_for_another_sampler(pipeline: RDTFPipeline) -> None:
     made = [
-        pixels(pipeline(image=picture(), generator=seeded(), num_inference_steps=steps, eta=0.0).frames[0])
+        pixels(made_by(pipeline, image=picture(), generator=seeded(), num_inference_steps=steps, eta=0.0)[0])
         for steps in (2, 3)
     ]
     assert (made[0] - made[1]).abs().max() > 0
@@ -95,14 +102,14 @@ def test_a_call_may_ask_for_another_sampler(pipeline: RDTFPipeline) -> None:
 def test_any_mask_takes_its_frames_in_order_or_one_a_frame(pipeline: RDTFPipeline, known: list[int]) -> None:
     clip = [picture(seed) for seed in range(8)]
     in_order = [frame for frame, is_known in zip(clip, known, strict=True) if is_known]
-    made = [pixels(pipeline(image=images, known=known, generator=seeded()).frames[0]) for images in (clip, in_order)]
+    made = [pixels(made_by(pipeline, image=images, known=known, generator=seeded())[0]) for images in (clip, in_order)]
     torch.testing.assert_close(*made)
 
 
 def test_prompts_are_a_batch_and_differ(pipeline: RDTFPipeline) -> None:
     generators = [seeded(), seeded()]
-    made = pipeline(prompt=["red up", "blue down"], image=picture(), generator=generators).frames
-    alone = pipeline(prompt="blue down", image=picture(), generator=seeded()).frames[0]
+    made = made_by(pipeline, prompt=["red up", "blue down"], image=picture(), generator=generators)
+    alone = made_by(pipeline, prompt="blue down", image=picture(), generator=seeded())[0]
     assert (pixels(made[1]) - pixels(alone)).abs().max() <= 1
     assert (pixels(made[0]) - pixels(made[1])).abs().max() > 0
 
@@ -110,7 +117,7 @@ def test_prompts_are_a_batch_and_differ(pipeline: RDTFPipeline) -> None:
 def test_pictures_of_other_sizes_and_with_transparency_are_taken(pipeline: RDTFPipeline) -> None:
     clear = Image.new("RGBA", (40, 30), (255, 0, 0, 0))
     white = Image.new("RGB", (40, 30), (255, 255, 255))
-    made = [pixels(pipeline(image=image, generator=seeded()).frames[0]) for image in (clear, white)]
+    made = [pixels(made_by(pipeline, image=image, generator=seeded())[0]) for image in (clear, white)]
     torch.testing.assert_close(*made)
 
 
