@@ -38,6 +38,8 @@ HUBS = {"i2vgen-xl": "rdtf_bench.baselines.i2vgen_xl.hub"}
 PIPELINES = {"rdtf": "rdtf_bench.models.rdtf.pipeline"}
 FETCHED = {"fluent": "rdtf_bench.data.fluent"}
 READERS = {"animations": "rdtf_bench.data.animations"}
+PROBES = {"metrics": "rdtf_bench.metrics.selftest"}
+VALIDITY = {"curves": "rdtf_bench.metrics.validity"}
 STATISTICS = {"groups": "rdtf_bench.metrics.statistics"}
 
 KINDS = {
@@ -52,6 +54,8 @@ KINDS = {
     "fetch": FETCHED,
     "reader": READERS,
     "statistic": STATISTICS,
+    "probe": PROBES,
+    "validity": VALIDITY,
 }
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rdtf_bench.commands import assets, conditions, costs, sheets
+from rdtf_bench.commands import assets, conditions, costs, sheets, validity
 from rdtf_bench.commands.check import check
 from rdtf_bench.commands.finetune import finetune
 from rdtf_bench.commands.generate import generate
@@ -30,6 +30,7 @@ from rdtf_bench.commands.options import (
 )
 from rdtf_bench.commands.power import power
 from rdtf_bench.commands.score import score
+from rdtf_bench.commands.selftest import selftest
 from rdtf_bench.core.errors import BenchError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -37,11 +38,6 @@ data_app = typer.Typer(no_args_is_help=True, help="Data sets that can be fetched
 app.add_typer(conditions.app, name="conditions")
 app.add_typer(data_app, name="data")
 app.add_typer(assets.app, name="assets")
-app.command()(check)
-app.command()(finetune)
-app.command()(generate)
-app.command()(power)
-app.command()(score)
 
 INTERRUPTED = 130
 FORMATS = ("text", "md", "csv", "json")
@@ -70,6 +66,8 @@ def run(
 
     if costs.are_in(table):
         return costs.run(table, store, quiet=quiet)
+    if validity.are_in(table):
+        return validity.run(table, scale, data, store, skip_broken=skip_broken, quiet=quiet)
     if sheets.are_in(table):
         return sheets.show(table, scale, format="text")
     console, rows = Console(stderr=True), outside.read(extra or [])
@@ -121,6 +119,8 @@ def show(
     """Print a table, our values beside the paper's, from the store or else from the published results."""
     if costs.are_in(table):
         return costs.show(table, store, results_folder(), format=format)
+    if validity.are_in(table):
+        return validity.show(table, scale, data, store, format=format)
     if sheets.are_in(table):
         return sheets.show(table, scale, format=format)
     _print_table(table, scale, data, store, extra, method, seeds, format)
@@ -144,6 +144,8 @@ def plan(
 
     if costs.are_in(table):
         return costs.plan(table, store)
+    if validity.are_in(table):
+        return validity.plan(table, scale, data, store)
     if sheets.are_in(table):
         return sheets.plan(table)
     for named in load_tables(table, seeds):
@@ -163,16 +165,19 @@ def list_names() -> None:
         load_scale,
         load_set,
         load_sheet,
+        load_validity,
         protocol_names,
         scale_names,
         set_names,
         sheet_names,
+        validity_names,
     )
 
     _section("protocols", {name: load_table(name).title for name in protocol_names()})
     _section("sets of protocols", {name: load_set(name).title for name in set_names()})
     _section("sheets, nothing to measure", {name: load_sheet(name).title for name in sheet_names()})
     _section("costs", {name: load_costs(name).title for name in cost_names()})
+    _section("validity", {name: load_validity(name).title for name in validity_names()})
     _section("scales", {name: load_scale(name).title for name in scale_names()})
     for kind in ("method", "control", "dataset", "metric"):
         _section(f"{kind}s", {name: catalog.summary(kind, name) for name in catalog.names(kind)})
@@ -274,6 +279,15 @@ def fetch(
     from rdtf_bench import catalog
 
     typer.echo(catalog.load("fetch", name).fetch_into(store, archives=archives, on_progress=_say))
+
+
+# after the commands of this file, in whose order `--help` lists them
+app.command()(score)
+app.command()(generate)
+app.command()(finetune)
+app.command()(power)
+app.command()(selftest)
+app.command()(check)
 
 
 def _print_table(

@@ -7,7 +7,15 @@ from pydantic import ValidationError
 
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import ProtocolError, unknown_name
-from rdtf_bench.spec.load import cost_names, load_protocol, load_set, protocol_names, set_names, sheet_names
+from rdtf_bench.spec.load import (
+    cost_names,
+    load_protocol,
+    load_set,
+    protocol_names,
+    set_names,
+    sheet_names,
+    validity_names,
+)
 from rdtf_bench.spec.schema import MethodAtScale, Row, Scale, TableSpec
 
 ABLATE = "ablate-"
@@ -20,7 +28,8 @@ def load_tables(name: str, num_seeds: int | None = None) -> list[TableSpec]:
     elif name in protocol_names():
         specs = [load_table(name)]
     else:
-        raise unknown_name("protocol", name, [*protocol_names(), *set_names(), *cost_names(), *sheet_names()])
+        others = (*set_names(), *cost_names(), *sheet_names(), *validity_names())
+        raise unknown_name("protocol", name, [*protocol_names(), *others])
     if num_seeds is None:
         return specs
     return [spec.model_copy(update={"seeds": tuple(range(num_seeds))}) for spec in specs]

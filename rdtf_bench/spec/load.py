@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from rdtf_bench.core.errors import ProtocolError, unknown_name
-from rdtf_bench.spec.schema import CostSpec, Part, Scale, Sheet, TableSet, TableSpec
+from rdtf_bench.spec.schema import CostSpec, Part, Scale, Sheet, TableSet, TableSpec, ValiditySpec
 
 Spec = TypeVar("Spec", bound=Part)
 
@@ -57,6 +57,14 @@ def cost_names() -> list[str]:
 
 def load_costs(name: str) -> CostSpec:
     return parse(files("rdtf_bench.protocols") / "costs" / f"{name}.yaml", CostSpec)
+
+
+def validity_names() -> list[str]:
+    return _yaml_names(files("rdtf_bench.protocols") / "validity")
+
+
+def load_validity(name: str) -> ValiditySpec:
+    return parse(files("rdtf_bench.protocols") / "validity" / f"{name}.yaml", ValiditySpec)
 
 
 def sheet_names() -> list[str]:

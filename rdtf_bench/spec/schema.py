@@ -121,6 +121,19 @@ class CostSpec(Part):
     readings: tuple[Reading, ...]
 
 
+class ValiditySpec(Part):
+    """Real clips through faults of growing strength: what each metric sees of them."""
+
+    name: str
+    version: PositiveInt
+    title: str
+    dataset: str
+    num_clips: PositiveInt
+    metrics: tuple[str, ...]
+    faults: tuple[str, ...]
+    strengths: tuple[Annotated[float, Field(ge=0, le=1)], ...]
+
+
 class Setting(Part):
     """A hyperparameter: where its value in force stands, and what the two sources say, as printed."""
 

@@ -103,7 +103,7 @@ def test_the_command_has_a_status_of_its_own(
     rdtf = next(cell.id for cell in cells if cell.label == "RDTF")
     for measured, wanted, said in (
         (records, 0, "RDTF"),
-        ({**records, rdtf: moved(records[rdtf], "fvd", 1.0)}, 7, "1 of 26 numbers do not stand"),
+        ({**records, rdtf: moved(records[rdtf], "fvd", 1.0)}, 7, "1 of 27 numbers do not stand"),
     ):
         outcome = SimpleNamespace(cells=cells, records=measured)
         monkeypatch.setattr(execute, "run", lambda *_, outcome=outcome, **__: outcome)

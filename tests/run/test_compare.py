@@ -15,6 +15,7 @@ from rdtf_bench.data.animations import common_shape, decode, find
 from rdtf_bench.metrics.features import efficientnet
 from rdtf_bench.metrics.frechet import frechet_distance
 from rdtf_bench.metrics.fvd import EfficientNetClips
+from rdtf_bench.report.grid import decimals_for
 
 Score = Callable[..., tuple[int, str]]
 
@@ -68,8 +69,10 @@ def test_every_metric_has_its_interval_n_and_yardstick(two_folders: Path, score:
         ("clip", "toy-clip", 6),
     ]
     assert all(row["ci_low"] < row["value"] < row["ci_high"] for row in rows)
-    assert f"[{rows[1]['ci_low']:.3f}, {rows[1]['ci_high']:.3f}]" in printed
-    assert f"{rows[0]['value']:.1f}" in printed
+    for row in rows:
+        places = decimals_for(row["value"])
+        assert f" {row['value']:.{places}f} " in printed
+        assert f"[{row['ci_low']:.{places}f}, {row['ci_high']:.{places}f}]" in printed
     assert "6 clips" in printed
     assert "4 frames of 24x24 px" in printed
     network = EfficientNetClips(efficientnet.load(), size_px=64)
