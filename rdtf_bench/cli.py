@@ -302,7 +302,7 @@ def _print_table(
 ) -> None:
     from rdtf_bench.core.errors import unknown_name
     from rdtf_bench.report.table import joined, render
-    from rdtf_bench.run import bench, outside, record
+    from rdtf_bench.run import bench, gate, outside, record
     from rdtf_bench.run.protocols import load_tables, with_methods
     from rdtf_bench.spec.load import load_scale
 
@@ -315,7 +315,8 @@ def _print_table(
         spec, sizes = with_methods(named, load_scale(scale), method or [])
         _, cells = bench.cells_of(spec, sizes, source_of(data, spec.dataset), store, outside.read(extra or []))
         records = record.find([cell.id for cell in cells], [record.folder_in(store), results_folder() / spec.name])
-        shown.append(render(spec, sizes, cells, records, format=format, width=width, styled=terminal))
+        warning = gate.warning(store, sizes)
+        shown.append(render(spec, sizes, cells, records, format=format, width=width, styled=terminal, warning=warning))
     typer.echo(joined(shown, format=format))
 
 

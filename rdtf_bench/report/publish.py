@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from rdtf_bench.core.errors import ProtocolError, StoreError
 from rdtf_bench.core.store import write_text
 from rdtf_bench.report.table import render
-from rdtf_bench.run import record
+from rdtf_bench.run import gate, record
 from rdtf_bench.run.datasets import BUILTIN
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec.plan import Cell
@@ -39,6 +39,8 @@ def publish(spec: TableSpec, scale: Scale, cells: Sequence[Cell], *, store: Path
     A table of the same protocol, scale and data source is replaced; its records stay.
     """
     records = record.find((cell.id for cell in cells), [record.folder_in(store)])
+    if failed := gate.warning(store, scale):
+        raise StoreError(f"{store}: {failed}. A table of such metrics is not published.")
     if not records:
         raise StoreError(
             f"{store}: nothing of {spec.name} at scale {scale.name!r} on this data is in this store, so there is "

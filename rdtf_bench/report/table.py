@@ -31,11 +31,12 @@ def render(
     width: int | None = None,
     styled: bool = False,
     constants: Constants = catalog.constants,
+    warning: str | None = None,
 ) -> str:
     """The table of these cells from their records (by cell id), in one of FORMATS, without a last line break.
 
     `width` and `styled` (bold and underlined instead of *best* and _second_) are of "text" alone; without a width it is
-    the terminal's.
+    the terminal's. `warning` comes before all other notes.
     """
     if format not in FORMATS:
         raise unknown_name("format", format, FORMATS)
@@ -48,6 +49,8 @@ def render(
     notes = footer.notes(spec, scale, cells, records, numbers)
     if shown.has_gaps:
         notes = [f"{grid.NOT_RUN}: to be measured by rdtf-bench run {spec.name}.", *notes]
+    if warning is not None:
+        notes = [warning, *notes]
     if format == "md":
         return as_markdown(shown, notes)
     width = width or shutil.get_terminal_size(fallback=(120, 24)).columns

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from rdtf_bench import catalog
-from rdtf_bench.run import instruments
+from rdtf_bench.run import gate, instruments
 from rdtf_bench.spec.schema import Scale
 
 
 def run(scale: Scale, probes: Sequence[str] | None = None) -> list[Any]:
     """An outcome a probe: its name, and the fault that it found or None."""
     selftest = catalog.load("probe", "metrics")
-    loaded = instruments.load(scale, ("fvd", "vqa", "clip"))
+    loaded = instruments.load(scale, gate.METRICS)
     under_test = selftest.Instruments(**{name: found.metric for name, found in loaded.items()})
     outcomes: list[Any] = selftest.run(under_test, probes)
     return outcomes
