@@ -57,7 +57,9 @@ class Config(Conditioning):
 @contextmanager
 def without_temporal_layers(network: nn.Module) -> Iterator[None]:
     """Every temporal layer lets its input through, so that frames do not see each other."""
-    layers = [m for m in network.modules() if isinstance(m, TemporalConvLayer | STI | TransformerTemporalModel)]
+    layers: list[Any] = [
+        m for m in network.modules() if isinstance(m, TemporalConvLayer | STI | TransformerTemporalModel)
+    ]
     for layer in layers:
         layer.forward = _unchanged_output if isinstance(layer, TransformerTemporalModel) else _unchanged
     try:

@@ -128,7 +128,8 @@ def load_parts(assets: Mapping[str, Path], conditioning: Conditioning, *, device
     text, image = assets["text_encoder"], assets["image_encoder"]
     tokenizer = _beside(text, "tokenizer", "tokenizer_config.json")
     image_processor = _beside(image, "feature_extractor", "preprocessor_config.json")
-    _check_present(assets, tokenizer, image_processor)
+    second_text = ("t5_encoder",) if conditioning.variant == "released" else ()
+    _check_present(assets, tokenizer, image_processor, second_text)
     unet = _load(AdapterI2VGenXLUNet, assets["base"] / "unet", torch_dtype=torch.float32)
     parts = Parts(
         unet=unet,
@@ -146,7 +147,9 @@ def load_parts(assets: Mapping[str, Path], conditioning: Conditioning, *, device
     if parts.t5 is not None:
         text_dim = unet.config.cross_attention_dim
         release(unet, t5_dim=parts.t5.encoder.config.d_model, text_dim=text_dim)
-    _frozen(unet.to(torch.bfloat16 if conditioning.precision == "bf16" else torch.float32), device)
+    if conditioning.precision == "bf16":
+        nn.Module.to(unet, torch.bfloat16)  # diffusers' own asks for another way, in which all weights are never seen
+    _frozen(unet, device)
     return parts
 
 
@@ -181,11 +184,13 @@ def _frozen(network: nn.Module, device: torch.device) -> Any:
     return network.to(device).eval().requires_grad_(False)
 
 
-def _check_present(assets: Mapping[str, Path], tokenizer: Path, image_processor: Path) -> None:
+def _check_present(
+    assets: Mapping[str, Path], tokenizer: Path, image_processor: Path, second_text: Sequence[str]
+) -> None:
     configs = [
         assets["base"] / "unet" / "config.json",
         assets["base"] / "scheduler" / "scheduler_config.json",
-        *(assets[role] / "config.json" for role in assets if role != "base"),
+        *(assets[role] / "config.json" for role in ("autoencoder", "text_encoder", "image_encoder", *second_text)),
         tokenizer / "tokenizer_config.json",
         image_processor / "preprocessor_config.json",
     ]

@@ -43,6 +43,7 @@ def finetune(
     from rdtf_bench.report import tuning
     from rdtf_bench.run import finetune as tuner
     from rdtf_bench.run.progress import Display
+    from rdtf_bench.run.worker import be_quiet
 
     settings = tuner.settings(
         method,
@@ -58,6 +59,7 @@ def finetune(
         checkpoint_every=checkpoint_every,
         seed=seed,
     )
+    be_quiet()
     console = Console(stderr=True)
     with (
         tuning.Journal(settings, out, tracking_uri=tracking_uri) as journal,

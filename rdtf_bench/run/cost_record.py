@@ -45,7 +45,7 @@ class CostRecord:
 
 def key(spec: CostSpec) -> str:
     """What was asked for and the versions of the methods; the machine stands in the record, as in any other."""
-    methods = sorted({row.method for row in (*spec.rows, *spec.readings)})
+    methods = sorted({row.method for row in spec.rows} | {reading.method for reading in spec.readings})
     versions = {name: catalog.constants("method", name)["VERSION"] for name in methods}
     asked = spec.model_dump(mode="json", exclude={"title", "source"})
     return key_of({"spec": asked, "versions": versions})

@@ -150,7 +150,7 @@ def _counts(method: str, options: Options, scale: Scale) -> dict[str, int]:
 
 def _cast(denoiser: Denoiser, dtype: torch.dtype) -> None:
     """In place: a parameter that networks share is cast for all of them, and no second copy is ever held."""
-    denoiser.network.to(dtype)
+    nn.Module.to(denoiser.network, dtype)  # diffusers' own warns of what it would keep in float32: nothing
     for name, tensor in denoiser.inputs.items():
         if tensor.is_floating_point():
             denoiser.inputs[name] = tensor.to(dtype)
@@ -174,7 +174,7 @@ def _passes(denoisers: Sequence[Denoiser], repeats: int, deadline_s: float, say:
     return taken
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _one_pass(denoiser: Denoiser, *, count: bool) -> Pass:
     counter = FlopCounterMode(display=False)
     held = memory.start(device().type)

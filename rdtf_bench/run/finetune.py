@@ -29,7 +29,7 @@ from rdtf_bench.run.sample import conditions, overwrite_known
 DATASET = "asg"
 JOB = "finetune"
 BASE_ROLES = frozenset({"autoencoder", "text_encoder", "image_encoder", "base"})
-SETTINGS, LOG, ADAPTER = "finetune.json", "log.jsonl", "adapter"
+SETTINGS, ADAPTER = "finetune.json", "adapter"
 
 OnSamples = Callable[[int, VideoU8, RealClips], None]
 """(steps done, what the method made, the true clips)."""
@@ -145,12 +145,9 @@ def finetune(
     train, shown = _choose(settings, out)
     clips = _prepare(settings, train, assets, out, device=place, sink=sink)
     real = _decode(settings, shown)
-    log = (out / LOG).open("a", encoding="utf-8")
     report = Report(sink, JOB, "training")
 
     def after_step(step: int, measured: dict[str, float]) -> None:
-        log.write(json.dumps({"step": step, **measured}) + "\n")
-        log.flush()
         on_step(step, measured)
         report.advance(step + 1, settings.training.num_steps)
         if (step + 1) % sample_every == 0 and step + 1 < settings.training.num_steps:
@@ -159,7 +156,6 @@ def finetune(
     checkpoints = out / "checkpoints"
     checkpoints.mkdir(exist_ok=True)
     method.fit(clips, settings.training, folder=checkpoints, on_step=after_step)
-    log.close()
     folder = out / ADAPTER
     folder.mkdir(exist_ok=True)
     method.save(folder)

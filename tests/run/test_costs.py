@@ -126,7 +126,7 @@ def test_before_the_run_nothing_is_made_up(spec: CostSpec) -> None:
     assert render(spec, None, format="json") == "[]"
 
 
-@pytest.mark.parametrize(("place", "printed"), enumerate(["1.19", "1.21", "1.32", "0.96"]))
+@pytest.mark.parametrize(("place", "printed"), list(enumerate(["1.19", "1.21", "1.32", "0.96"])))
 def test_the_readings_come_to_the_printed_digits(place: int, printed: str) -> None:
     full = load_costs("table8")
     reading = full.readings[place]

@@ -38,10 +38,10 @@ def stickers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def small(base: Path, stickers: Path, method: str = "simda", **changed: Any) -> Settings:
+def small(folder: Path, stickers: Path, method: str = "simda", **changed: Any) -> Settings:
     given: dict[str, Any] = {
         "options": {"text_tokens": 8},
-        "base": str(base),
+        "base": str(folder),
         "data": stickers,
         "size_px": 64,
         "task": "it2v",
@@ -122,7 +122,7 @@ def test_what_cannot_be_is_said_before_any_step(
 ) -> None:
     with pytest.raises(error, match=said):
         run(small(base, stickers, **changed), tmp_path)
-    assert not (tmp_path / "log.jsonl").exists()
+    assert not (tmp_path / "checkpoints").exists()
 
 
 def test_a_method_that_tunes_nothing_is_refused(base: Path, stickers: Path) -> None:

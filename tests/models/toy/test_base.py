@@ -76,8 +76,8 @@ def test_the_scheduler_is_the_release_s() -> None:
 def test_the_base_is_conditioned_as_the_baselines_condition_it() -> None:
     recipe = BaseRecipe()
     images = {"image_encoder": PARTS["image"], "text_encoder": PARTS["text"], "autoencoder": PARTS["autoencoder"]}
-    parts = load_parts({"base": FOLDER, **images}, device=torch.device("cpu"))
     conditioning = Conditioning(text_tokens=recipe.text_tokens, clip_skip=recipe.clip_skip, fps=recipe.fps)
+    parts = load_parts({"base": FOLDER, **images}, conditioning, device=torch.device("cpu"))
     scenes = corpus.scenes(2, seed=7)
     given = base.encode_clips(scenes, **PARTS, recipe=recipe)
     states = parts.encode_captions([*scenes.captions, ""], conditioning)
