@@ -8,17 +8,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rdtf_bench.metrics.clip import ClipSimilarity
-    from rdtf_bench.metrics.frechet import frechet_distance
-    from rdtf_bench.metrics.fvd import FrechetVideoDistance
+    from rdtf_bench.metrics.frechet import frechet_distance, frechet_infinity, noise_floor
+    from rdtf_bench.metrics.fvd import FrechetVideoDistance, load_i3d
+    from rdtf_bench.metrics.kernel import kernel_distance
+    from rdtf_bench.metrics.reference import cached_features
     from rdtf_bench.metrics.vqa import FastVQA
 
-__all__ = ["ClipSimilarity", "FastVQA", "FrechetVideoDistance", "frechet_distance"]
+__all__ = [
+    "ClipSimilarity",
+    "FastVQA",
+    "FrechetVideoDistance",
+    "cached_features",
+    "frechet_distance",
+    "frechet_infinity",
+    "kernel_distance",
+    "load_i3d",
+    "noise_floor",
+]
 
 _MODULES = {
     "ClipSimilarity": "rdtf_bench.metrics.clip",
     "FastVQA": "rdtf_bench.metrics.vqa",
     "FrechetVideoDistance": "rdtf_bench.metrics.fvd",
+    "cached_features": "rdtf_bench.metrics.reference",
     "frechet_distance": "rdtf_bench.metrics.frechet",
+    "frechet_infinity": "rdtf_bench.metrics.frechet",
+    "kernel_distance": "rdtf_bench.metrics.kernel",
+    "load_i3d": "rdtf_bench.metrics.fvd",
+    "noise_floor": "rdtf_bench.metrics.frechet",
 }
 
 

@@ -128,8 +128,8 @@ def batch_size(instruments: Instruments) -> str | None:
     video = instruments.scenes()[:4]
     for name, metric in _all(instruments).items():
         assert isinstance(metric, nn.Module)
-        metric.train()
         together = metric.observe(video, IDS[:4])
+        metric.train()
         alone = torch.cat([metric.observe(video[i : i + 1], IDS[i : i + 1]) for i in range(4)])
         metric.eval()
         if not torch.equal(together, alone):
