@@ -121,6 +121,13 @@ def verify(assets: list[Asset]) -> None:
         )
 
 
+def verified(name: str) -> Path:
+    """Where an asset is, its bytes checked."""
+    asset = find(name)
+    verify([asset])
+    return asset.path
+
+
 def _toy(name: str) -> Asset:
     folder = TOY_WEIGHTS / name.removeprefix("toy/")
     card = folder / "card.json"

@@ -17,6 +17,7 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
+from rdtf_bench.core import assets as registry
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.core.metric import Score
 from rdtf_bench.core.video import VideoU8
@@ -113,7 +114,7 @@ def figures(found: Similarities) -> dict[str, float]:
 class ClipSimilarity(Metric):
     """CLIP similarity as a torchmetrics metric; embeddings and tokens are kept, so that states merge and sync.
 
-    `model` is a folder in open_clip's layout, or a model. `options` are torchmetrics' own.
+    `model` is a folder in open_clip's layout, or a model; None is the embedded one. `options` are torchmetrics' own.
     """
 
     higher_is_better = HIGHER_IS_BETTER
@@ -123,8 +124,9 @@ class ClipSimilarity(Metric):
     frames: list[Tensor]
     tokens: list[Tensor]
 
-    def __init__(self, model: ImageTextModel | Path | str, **options: Any) -> None:
+    def __init__(self, model: ImageTextModel | Path | str | None = None, **options: Any) -> None:
         super().__init__(**options)
+        model = model or registry.verified("toy/clip")
         self.model = open_clip_model.load(Path(model)) if isinstance(model, (str, Path)) else model
         for state in ("frames", "tokens"):
             self.add_state(state, default=[], dist_reduce_fx="cat")

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
+from rdtf_bench.core import assets as registry
 from rdtf_bench.core.errors import AssetError, DataError, ProtocolError
 from rdtf_bench.core.metric import Score
 from rdtf_bench.core.seeds import generator_for
@@ -135,7 +136,8 @@ def _load_folder(folder: Path) -> Judge:
 class FastVQA(Metric):
     """FAST-VQA as a torchmetrics metric; raw scores of every clip are kept, so that states merge and sync.
 
-    `judge` is a network with its scale, or where to load the one that `config` names. `options` are torchmetrics' own.
+    `judge` is a network with its scale, or where to load the one that `config` names; None is the embedded one. `options`
+    are torchmetrics' own.
     """
 
     higher_is_better = HIGHER_IS_BETTER
@@ -144,9 +146,10 @@ class FastVQA(Metric):
 
     raw: list[Tensor]
 
-    def __init__(self, judge: Judge | Path | str, config: Config | None = None, **options: Any) -> None:
+    def __init__(self, judge: Judge | Path | str | None = None, config: Config | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.config = config or Config()
+        judge = judge or registry.verified("toy/vqa")
         self.judge = load(Path(judge), self.config.network) if isinstance(judge, (str, Path)) else judge
         _check(self.config, self.judge)
         self.add_state("raw", default=[], dist_reduce_fx="cat")

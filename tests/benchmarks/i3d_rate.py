@@ -5,9 +5,11 @@ python tests/benchmarks/i3d_rate.py [--threads 2] [--compile]
 
 import argparse
 import time
+from collections.abc import Callable
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor
 
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.metrics.features.i3d import I3D
@@ -16,7 +18,7 @@ REPEATS = 3
 
 
 @torch.inference_mode()
-def rate(network: nn.Module, video: torch.Tensor) -> tuple[float, torch.Tensor]:
+def rate(network: Callable[[Tensor], Tensor], video: Float[Tensor, "B C T H W"]) -> tuple[float, Float[Tensor, "B K"]]:
     features = network(video)  # warm
     best_s = float("inf")
     for _ in range(REPEATS):
@@ -36,7 +38,7 @@ def main() -> None:
     plain, reference = rate(network, video)
     print(f"fp32 contiguous: {plain:.2f} clips a CPU second")
     fast, last = network.to(memory_format=torch.channels_last_3d), video.to(memory_format=torch.channels_last_3d)
-    cases: list[tuple[str, nn.Module]] = [("channels_last_3d", fast)]
+    cases: list[tuple[str, Callable[[Tensor], Tensor]]] = [("channels_last_3d", fast)]
     if given.compile:
         cases.append(("channels_last_3d, torch.compile", torch.compile(fast)))
     for name, case in cases:

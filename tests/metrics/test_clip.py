@@ -266,3 +266,7 @@ def test_a_score_names_its_candidates() -> None:
     seen = metric.observe(video, ["a", "b", "c"])
     found = metric.score(fake=seen, real=seen, captions=["red", "green", "red"], groups=[0, 1, 2])
     assert found.name == "clip[colours, 2 candidates, scale 2, n 3]"
+
+
+def test_without_a_model_it_is_the_embedded_one() -> None:
+    assert ClipSimilarity().yardstick == "toy-clip"

@@ -113,7 +113,7 @@ def test_frames_off_by_one(place: str, instruments: Instruments, monkeypatch: py
 
 
 def test_wrong_resize(instruments: Instruments, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(i3d.RESIZE, "reference", i3d.squash)  # type: ignore[arg-type]
+    monkeypatch.setitem(i3d.RESIZE, "reference", i3d.squash)
     assert "known answer" in str(probe("resize", instruments).fault)
 
 

@@ -278,3 +278,10 @@ def test_the_released_scales_give_the_released_scores(parity: Any) -> None:
         raw = torch.tensor([case["score"]])
         for name, released in (("fast-vqa-b", "FAST-VQA"), ("faster-vqa", "FasterVQA")):
             assert float(vqa.RELEASED[name].rescale(raw)) == pytest.approx(case["rescaled"][released], rel=1e-5)
+
+
+def test_without_a_network_it_is_the_embedded_one() -> None:
+    found = FastVQA()
+    found.update(clips(2))
+    assert found.yardstick == "toy-fast-vqa 8f 2x2"
+    assert 0 < float(found.compute()) < 1
