@@ -43,7 +43,7 @@ def score(
             fake=fake,
             real=real,
             captions=captions,
-            metrics=metrics.split(",") if metrics is not None else None,
+            metrics=[name.strip() for name in metrics.split(",")] if metrics is not None else None,
             num_frames=num_frames,
             size_px=size,
             sink=display,

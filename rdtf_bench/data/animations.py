@@ -70,7 +70,7 @@ def find(root: Path) -> tuple[Animation, ...]:
         except Unusable as fault:
             faults.append(f"{path}: {fault}")
     if faults:
-        raise DataError(f"{root}: {len(faults)} clips cannot be used:\n{_listed(faults)}")
+        raise DataError(f"{root}: clips that cannot be used: {len(faults)}\n{_listed(faults)}")
     if not found:
         kinds = ", ".join((*SUFFIXES, *VIDEO_SUFFIXES))
         raise DataError(f"{root}: holds no clip. Clips are {kinds} files, or folders of {_still_kinds()} frames.")
@@ -86,8 +86,8 @@ def common_shape(clips: Sequence[Animation], *, num_frames: int | None, size_px:
     wanted = num_frames or clips[0].num_frames
     if short := [f"{clip.path}: {clip.num_frames} frames" for clip in clips if clip.num_frames < wanted]:
         raise DataError(
-            f"{len(short)} clips have fewer than {wanted} frames:\n{_listed(short)}\nAsk for no more than the shortest "
-            "has (--num-frames), or remove them. (Equal frames of a GIF may have been merged when it was saved.)"
+            f"clips that have fewer than {wanted} frames: {len(short)}\n{_listed(short)}\nAsk for no more than the "
+            "shortest has (--num-frames), or remove them. (A GIF may have lost equal frames when it was saved.)"
         )
     return Shape(num_frames=wanted, size_px=size_px)
 

@@ -48,7 +48,10 @@ class Comparison:
         return f"{self.row:20} {self.metric:8} {then:>12} {now:>12}  ±{self.tolerance:<10.2g} {self.fault or 'stands'}"
 
     def _value(self, score: ScoreRecord | None) -> str:
-        return "-" if score is None else f"{score.value:.{decimals_for(abs(score.value)) + 1}f}"
+        if score is None:
+            return "-"
+        counted = not score.without_group
+        return f"{score.value:,.0f}" if counted else f"{score.value:.{decimals_for(abs(score.value)) + 1}f}"
 
 
 def compare(

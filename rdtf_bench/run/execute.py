@@ -20,7 +20,7 @@ from rdtf_bench import catalog
 from rdtf_bench.core import assets as registry
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.store import Store
-from rdtf_bench.run import datasets, environment, record, worker
+from rdtf_bench.run import datasets, environment, gate, record, worker
 from rdtf_bench.run.bench import NONE, Bench, cells_of, find_assets, make_bench, plan_cells, roles_of
 from rdtf_bench.run.datasets import Dataset
 from rdtf_bench.run.outside import OutsideClips
@@ -108,7 +108,7 @@ def jobs_for(bench: Bench, cells: Sequence[Cell]) -> list[Job]:
     jobs = _preparations(bench, cells)
     prepared = frozenset(job.name for job in jobs)
     observers = _observe_real(undone, expected, prepared & {"real clips"})
-    jobs += observers
+    jobs += observers + _selftest(bench, undone)
     for cell in undone:
         jobs.append(_sample_job(bench.scale, cell, prepared))
         after = frozenset({jobs[-1].name, *(job.name for job in observers)})
@@ -185,6 +185,14 @@ def _observe_real(cells: Sequence[Cell], expected: Mapping[str, float], after: f
         )
         for metric, identity in identities.items()
     ]
+
+
+def _selftest(bench: Bench, cells: Sequence[Cell]) -> list[Job]:
+    """Before a table is trusted: once a store for metrics and networks as they are."""
+    scored = {metric for cell in cells for metric in cell.scores}
+    if not scored.issuperset(gate.METRICS) or gate.is_known(bench.store.root, bench.scale):
+        return []
+    return [Job(name="self-test", function="selftest", expected_s=bench.scale.expected_seconds["selftest"])]
 
 
 def _timing(bench: Bench, cells: Sequence[Cell], after: frozenset[str]) -> list[Job]:

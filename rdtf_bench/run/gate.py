@@ -19,6 +19,10 @@ def save(root: Path, scale: Scale, faults: Mapping[str, str]) -> None:
     write_text(_path(root, scale), json.dumps({"scale": scale.name, "faults": dict(faults)}, indent=1) + "\n")
 
 
+def is_known(root: Path, scale: Scale) -> bool:
+    return _path(root, scale).is_file()
+
+
 def warning(root: Path, scale: Scale) -> str | None:
     """For a table: None where the self-test has passed, or was not made with these metrics and networks."""
     path = _path(root, scale)

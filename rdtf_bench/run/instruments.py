@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from rdtf_bench import catalog
 from rdtf_bench.core import assets as registry
 from rdtf_bench.core.metric import Metric
-from rdtf_bench.run.score import build_metric
+from rdtf_bench.run.score import build_metric, device_of
 from rdtf_bench.spec.plan import asset_roles
 from rdtf_bench.spec.schema import Scale
 
@@ -28,7 +26,7 @@ def load(scale: Scale, names: Sequence[str]) -> dict[str, Instrument]:
     registry.require_present(found.values())
     registry.verify(list(found.values()))
     places = {role: asset.path for role, asset in found.items()}
-    device = torch.device(scale.device)
+    device = device_of(scale)
     loaded = {}
     for name in names:
         identity = {

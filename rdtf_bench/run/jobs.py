@@ -12,13 +12,14 @@ import torch
 from diffusers import AutoencoderKL
 
 from rdtf_bench import catalog
-from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.core.metric import Score
 from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
 from rdtf_bench.run import clips as stored_clips
 from rdtf_bench.run import fit as fitting
+from rdtf_bench.run import gate
 from rdtf_bench.run import sample as sampling
 from rdtf_bench.run import score as scoring
+from rdtf_bench.run import selftest as probing
 from rdtf_bench.run.bench import Bench
 from rdtf_bench.run.clips import RealClips, StoredTrainingClips
 from rdtf_bench.run.progress import Report, Sink
@@ -201,6 +202,13 @@ def score_cell(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
         )
 
 
+def selftest(bench: Bench, sink: Sink, job: str) -> None:
+    """Probe the metrics of the scale; a table of metrics that fail is marked."""
+    outcomes = probing.run(bench.scale)
+    gate.save(bench.store.root, bench.scale, {found.probe: found.fault for found in outcomes if not found.passed})
+    Report(sink, job, "probing").advance(len(outcomes), len(outcomes))
+
+
 def time_denoisers(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> None:
     """Seconds of one forward pass of every row's denoiser, in turns, with nothing else running."""
     seconds = catalog.load("metric", "seconds")
@@ -226,12 +234,7 @@ def peak_memory_gib() -> float:
 
 
 def _device(bench: Bench) -> torch.device:
-    if bench.scale.device == "cuda" and not torch.cuda.is_available():
-        raise ProtocolError(
-            f"scale {bench.scale.name} runs on a CUDA device and this machine has none. Take one that does not: "
-            "--scale tiny"
-        )
-    return torch.device(bench.scale.device)
+    return scoring.device_of(bench.scale)
 
 
 def _uses(metric: str) -> tuple[str, ...]:

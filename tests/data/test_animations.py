@@ -94,7 +94,7 @@ def test_clips_that_cannot_be_used_are_named_together(tmp_path: Path, animation:
     with pytest.raises(DataError) as e:
         find(tmp_path)
     said = str(e.value)
-    assert "5 clips cannot be used" in said
+    assert "clips that cannot be used: 5" in said
     assert "cut.gif: " in said
     assert "still.gif: is a clip of one frame" in said
     assert "text.mp4: cannot be decoded" in said
@@ -105,7 +105,7 @@ def test_clips_that_cannot_be_used_are_named_together(tmp_path: Path, animation:
 def test_frames_where_clips_belong_are_refused_with_the_remedy(tmp_path: Path) -> None:
     frames(tmp_path / "clip", 3)
     with pytest.raises(
-        DataError, match=r"(?s)3 clips cannot be used.*Frames of one clip belong in a folder of their own"
+        DataError, match=r"(?s)clips that cannot be used: 3.*Frames of one clip belong in a folder of their own"
     ):
         find(tmp_path / "clip")
 
@@ -136,7 +136,7 @@ def test_clips_that_differ_are_named_with_the_flag(tmp_path: Path, animation: Wr
         common_shape(clips, num_frames=None, size_px=None)
     with pytest.raises(DataError, match=r"(?s)differ in pixels:.*a\.gif: 6x4 .*c\.gif: 8x8 .*--size PX"):
         common_shape(clips, num_frames=8, size_px=None)
-    with pytest.raises(DataError, match=r"(?s)1 clips have fewer than 9 frames:.*a\.gif: 8 frames"):
+    with pytest.raises(DataError, match=r"(?s)clips that have fewer than 9 frames: 1.*a\.gif: 8 frames"):
         common_shape(clips, num_frames=9, size_px=8)
     assert common_shape(clips, num_frames=8, size_px=8).num_frames == 8
     assert common_shape(clips[1:2], num_frames=None, size_px=None).num_frames == 9

@@ -5,7 +5,7 @@ import pytest
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.store import Store
-from rdtf_bench.run import execute
+from rdtf_bench.run import execute, gate
 from rdtf_bench.run.bench import Bench, make_bench
 from rdtf_bench.run.execute import Job, expected_seconds, jobs_for
 from rdtf_bench.spec.load import load_protocol, load_scale
@@ -99,6 +99,17 @@ def test_the_expected_time_is_the_longer_of_the_work_and_the_chain() -> None:
     side = Job(name="c", function="f", expected_s=1.0)
     assert expected_seconds([first, chain, side], workers=2) == 15
     assert expected_seconds([first, chain, side], workers=1) == 16
+
+
+def test_the_self_test_is_made_once_a_store_and_not_for_tables_without_its_metrics(
+    planned: tuple[Bench, list[Cell]],
+) -> None:
+    bench, cells = planned
+    assert "self-test" in names(jobs_for(bench, cells))
+    (noise_floor,) = [cell for cell in cells if cell.label == "noise_floor"]
+    assert "self-test" not in names(jobs_for(bench, [noise_floor]))
+    gate.save(bench.store.root, bench.scale, {"resize": "wrong"})
+    assert "self-test" not in names(jobs_for(bench, cells))
 
 
 def test_two_runs_in_one_store_are_refused(tmp_path: Path) -> None:
