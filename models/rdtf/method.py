@@ -38,7 +38,7 @@ from rdtf_bench.models.rdtf.pipeline import RDTFPipeline
 from rdtf_bench.models.rdtf.sti import TemporalLayer
 from rdtf_bench.models.rdtf.text import TextEncoders, TextStates, mask_words
 
-VERSION = 1
+VERSION = 2
 ASSETS = ("autoencoder", "text_encoder", "t5_encoder")
 SERVES_EVERY_TASK_UNLESS = ("condition_masks", "task")
 WEIGHTS = "diffusion_pytorch_model.safetensors"  # what diffusers' save_pretrained writes
