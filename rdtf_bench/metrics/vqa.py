@@ -136,8 +136,8 @@ def _load_folder(folder: Path) -> Judge:
 class FastVQA(Metric):
     """FAST-VQA as a torchmetrics metric; raw scores of every clip are kept, so that states merge and sync.
 
-    `judge` is a network with its scale, or where to load the one that `config` names; None is the embedded one. `options`
-    are torchmetrics' own.
+    `judge` is a network with its scale, or where to load the one that `config` names; None is the embedded one.
+    `options` are torchmetrics' own.
     """
 
     higher_is_better = HIGHER_IS_BETTER
