@@ -4,6 +4,7 @@ Everything lies in one folder, so that the same call goes on where it was stoppe
 """
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -153,12 +154,14 @@ def finetune(
         if (step + 1) % sample_every == 0 and step + 1 < settings.training.num_steps:
             on_samples(step + 1, _sample(method, settings, real), real)
 
-    checkpoints = out / "checkpoints"
-    checkpoints.mkdir(exist_ok=True)
-    method.fit(clips, settings.training, folder=checkpoints, on_step=after_step)
     folder = out / ADAPTER
-    folder.mkdir(exist_ok=True)
-    method.save(folder)
+    if folder.is_dir():
+        method.load(folder)
+    else:
+        checkpoints = out / "checkpoints"
+        checkpoints.mkdir(exist_ok=True)
+        method.fit(clips, settings.training, folder=checkpoints, on_step=after_step)
+        _save(method, folder)
     on_samples(settings.training.num_steps, _sample(method, settings, real), real)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return Finished(adapter=folder, adapter_bytes=size, components=method.parameter_counts())
@@ -174,6 +177,15 @@ def _go_on_or_refuse(settings: Settings, out: Path) -> None:
             raise StoreError(f"{out}: holds another training: {told}. Give the same again, or another folder: --out")
     out.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(given, indent=1, sort_keys=True) + "\n")
+
+
+def _save(method: Method, folder: Path) -> None:
+    """Whole or not at all."""
+    half_written = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(half_written, ignore_errors=True)
+    half_written.mkdir()
+    method.save(half_written)
+    half_written.replace(folder)
 
 
 def _device(name: str) -> torch.device:

@@ -134,3 +134,26 @@ def test_options_are_read_as_yaml() -> None:
     assert tuner.parse_options(["a=1", "b=x", "c=true"]) == {"a": 1, "b": "x", "c": True}
     with pytest.raises(ProtocolError, match="NAME=VALUE"):
         tuner.parse_options(["a"])
+
+
+def test_the_command_logs_to_mlflow_and_shows_samples(base: Path, stickers: Path, tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+    from typer.testing import CliRunner
+
+    from rdtf_bench.cli import app
+
+    arguments = ["finetune", "customize_a_video", "--data", str(stickers), "--base", str(base), "--out", str(tmp_path)]
+    arguments += ["--size", "64", "--num-steps", "5", "--batch-size", "2", "--option", "text_tokens=8", "--quiet"]
+    for _ in range(2):  # the second goes on in the same MLflow run, with nothing left to train
+        answer = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        assert answer.exit_code == 0, answer.output
+        assert "trained parameters on a base of" in answer.output
+    assert (tmp_path / "adapter" / "motion" / "adapter_model.safetensors").is_file()
+    with Image.open(tmp_path / "samples" / "step-000005.gif") as shown:
+        assert getattr(shown, "n_frames", 1) == 8
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
+    (logged,) = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    assert logged.info.status == "FINISHED"
+    assert logged.data.params["training.num_steps"] == "5"
+    assert {0, 1, 2, 3, 4} == {point.step for point in client.get_metric_history(logged.info.run_id, "train/loss")}
+    assert [file.path for file in client.list_artifacts(logged.info.run_id)] == ["step-000005.gif"]
