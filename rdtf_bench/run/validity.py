@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from rdtf_bench import catalog
+from rdtf_bench.core.errors import DataError
 from rdtf_bench.core.store import Store
 from rdtf_bench.core.video import VideoU8
 from rdtf_bench.run import curves, datasets, instruments
@@ -77,8 +78,14 @@ def _clips(
         store=store.root,
         skip_broken=skip_broken,
     )
-    test, other = data.clips["test"], data.clips[noise_floor_split(data.identity)]
+    split = noise_floor_split(data.identity)
+    test, other = data.clips["test"], data.clips[split]
     count = min(len(test), len(other))
+    if count < datasets.MIN_TEST_CLIPS:
+        raise DataError(
+            f"{data.facts['source']}: the {split} split has {len(other)} clips, and at least {datasets.MIN_TEST_CLIPS} "
+            "are needed beside the test clips to compare them with"
+        )
     return (
         RealClips(
             ids=tuple(clip.id for clip in test[:count]),

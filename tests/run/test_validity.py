@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from rdtf_bench import cli
-from rdtf_bench.core.errors import StoreError, UnknownNameError
+from rdtf_bench.core.errors import DataError, StoreError, UnknownNameError
 from rdtf_bench.core.metric import Score
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.video import VideoU8
@@ -121,6 +121,20 @@ def test_what_the_store_holds_is_not_measured_again(
     with pytest.raises(StoreError, match="2 of 6 curves of metric-validity have not been measured"):
         curves.read_all(more, scale, stickers, tmp_path / "store")
     assert len(measured(more, scale, stickers, tmp_path / "store")) == 6
+
+
+def test_too_few_other_clips_are_refused(
+    spec: ValiditySpec, scale: Scale, stickers: str, tmp_path: Path, stand_ins: list[Sequence[str]]
+) -> None:
+    for number in range(0, 100, 2):
+        if number > 10:
+            (Path(stickers) / f"{number}.png").unlink()
+    rows = (Path(stickers) / "metadata.jsonl").read_text().splitlines()
+    kept = [row for row in rows if (Path(stickers) / json.loads(row)["file_name"]).exists()]
+    (Path(stickers) / "metadata.jsonl").write_text("\n".join(kept))
+    with pytest.raises(DataError, match="stickers: the train split has 6 clips, and at least 50 are needed"):
+        measured(spec, scale, stickers, tmp_path / "store")
+    assert stand_ins == []
 
 
 def test_every_curve_has_a_key_of_what_decides_it(
