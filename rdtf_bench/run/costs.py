@@ -33,6 +33,8 @@ from rdtf_bench.spec.schema import CostSpec, Options, Scale
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 SPREAD = 0.02  # of the random weights: activations neither explode nor vanish
 
+AROUND = ("text_encoder", "image_encoder", "autoencoder", "t5_encoder")
+
 Say = Callable[[str], None]
 
 
@@ -192,10 +194,9 @@ def _one_pass(denoiser: Denoiser, *, count: bool) -> Pass:
 
 
 def _sizes(denoiser: Denoiser) -> Iterator[Measured]:
-    around = ("text_encoder", "image_encoder", "autoencoder", "t5_encoder")
-    named = {"total": "params", **{role: f"params_{role}" for role in around}}
     for part, count in denoiser.counts.items():
-        yield _single(denoiser, named.get(part, f"params_{part}"), "denoiser" if part not in around else part, count)
+        metric = "params" if part == "total" else f"params_{part}"
+        yield _single(denoiser, metric, part if part in AROUND else "denoiser", float(count))
 
 
 def _single(denoiser: Denoiser, metric: str, yardstick: str, value: float) -> Measured:
@@ -205,9 +206,9 @@ def _single(denoiser: Denoiser, metric: str, yardstick: str, value: float) -> Me
         method=denoiser.method,
         metric=metric,
         yardstick=yardstick,
-        value=float(value),
-        ci_low=float(value),
-        ci_high=float(value),
+        value=value,
+        ci_low=value,
+        ci_high=value,
         n=1,
     )
 
