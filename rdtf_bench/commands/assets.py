@@ -22,7 +22,8 @@ def list_assets() -> None:
 
     for name in assets.names():
         asset = assets.find(name)
-        typer.echo(f"{name:24} {asset.licence:12} {_state(asset)}\n{'':24} {asset.path} ({asset.source})")
+        link = f" -> {asset.path.resolve()}" if asset.path.is_symlink() else ""
+        typer.echo(f"{name:24} {asset.licence:12} {_state(asset)}\n{'':24} {asset.path}{link} ({asset.source})")
 
 
 @app.command()

@@ -25,6 +25,7 @@ def rows(found: Comparison) -> list[dict[str, Any]]:
         {
             "metric": name,
             "yardstick": score.yardstick,
+            "name": score.name,
             "value": score.value,
             "ci_low": score.ci_low,
             "ci_high": score.ci_high,
@@ -56,6 +57,8 @@ def text(found: Comparison) -> str:
     if fewest < FEW_CLIPS:
         said.append(f"WARNING: n = {fewest}. Below {FEW_CLIPS}, distances between sets carry much bias and noise.")
     said.append("95 % interval = value ± 1.96 delete-a-group jackknife deviations, for the expected value at this n.")
+    if names := [score.name for score in found.scores.values() if score.name]:
+        said.append(f"Yardsticks in full: {'; '.join(names)}.")
     return "\n".join([*said, *found.notes])
 
 
