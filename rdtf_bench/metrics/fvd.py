@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor, nn
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
@@ -150,7 +150,8 @@ class I3DClips(nn.Module):
         self.weights_sha256, self.profile, self.rule = weights_sha256, profile, rule
         self.num_features: int = network.num_classes
         self.is_official = weights_sha256 in official_sha256s()
-        self.run = torch.compile(self.network) if compiled else self.network
+        if compiled:
+            self.network.compile()
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "I3DClips":  # noqa: ARG002
@@ -168,12 +169,14 @@ class I3DClips(nn.Module):
         return f"{network}, {self._frames(num_frames)}, {self.network.size_px} {PROFILES[self.profile].resize}"
 
     def forward(self, video: VideoU8) -> Float[Tensor, "B D"]:
+        if video.shape[1] < 2:
+            raise DataError("clips of one frame are no videos: I3D needs at least 2, extended by its rule")
         device = next(self.network.parameters()).device
         with full_precision(device):
             # a clip a pass: the same bits whatever else is in the batch
-            return torch.cat([self.run(self.prepared(clip.movedim(1, 0).to(device))) for clip in video])
+            return torch.cat([self.network(self.prepared(clip.movedim(1, 0).to(device))) for clip in video])
 
-    def prepared(self, clip: Float[Tensor, "C T H W"] | Any) -> Float[Tensor, "1 C t h w"]:
+    def prepared(self, clip: UInt8[Tensor, "C T H W"]) -> Float[Tensor, "1 C t h w"]:
         """One clip as the network reads it. Frames are resized before they are repeated: the same, at half the cost."""
         resized = i3d.resize(clip, profile=self.profile, size_px=self.network.size_px)
         return i3d.extend(resized, rule=self.rule)[None].contiguous(memory_format=torch.channels_last_3d)

@@ -164,6 +164,8 @@ class FastVQA(Metric):
         """Raw scores of each clip, one for each of the K draws of fragments."""
         if len(clip_ids) != len(video):
             raise DataError(f"{len(video)} clips came with {len(clip_ids)} ids")
+        if video.shape[1] < 2:
+            raise DataError("clips of one frame are no videos: VQA needs at least 2 frames a clip")
         # a clip a pass: the same bits whatever else is in the batch
         return torch.stack([self._observe(clip, name) for clip, name in zip(video, clip_ids, strict=True)])
 

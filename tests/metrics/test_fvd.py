@@ -247,6 +247,8 @@ def test_eight_frames_reach_i3d_by_a_named_rule() -> None:
     assert not torch.equal(loop(video), network(video))
     with pytest.raises(DataError, match="at least 9 frames a clip, these have 8"):
         small_i3d(rule="none")(video)
+    with pytest.raises(DataError, match="clips of one frame"):
+        network(video[:, :1])
 
 
 def test_i3d_sees_what_the_profile_makes_of_the_frames() -> None:

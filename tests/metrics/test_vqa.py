@@ -198,6 +198,8 @@ def test_missing_ids_and_missing_clips_are_refused() -> None:
         metric().observe(clips(2), ids(1))
     with pytest.raises(DataError, match="no clips"):
         metric().compute()
+    with pytest.raises(DataError, match="clips of one frame"):
+        metric().observe(clips(2, frames=1), ids(2))
 
 
 def test_a_score_that_is_no_number_is_refused() -> None:
