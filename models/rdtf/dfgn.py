@@ -8,6 +8,8 @@ parameters, the 0.96 B of Table 8. `PAPER_TEXT` is the literal reading of the pa
 
 from collections.abc import Sequence
 from functools import partial
+from os import PathLike
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -19,13 +21,16 @@ from diffusers.models.unets.unet_3d_blocks import UNetMidBlock3DCrossAttn, get_d
 from diffusers.models.unets.unet_3d_condition import UNet3DConditionOutput
 from diffusers.models.unets.unet_i2vgen_xl import I2VGenXLTransformerTemporalEncoder
 from jaxtyping import Float, Int
+from safetensors import safe_open
 from torch import Tensor, nn
 
+from rdtf_bench.core.errors import StoreError
 from rdtf_bench.models.rdtf.attention import TextKeys, text_attention_places, use_clipwise_text
 from rdtf_bench.models.rdtf.padding import PaddedFrames, each_clip_alone, isolate
 from rdtf_bench.models.rdtf.sti import STI, Conv3D, NoTemporalLayer, TemporalLayer, temporal_conv
 
 LATENT_CHANNELS = 4
+WEIGHTS = "diffusion_pytorch_model.safetensors"  # what save_pretrained writes
 
 PAPER_TEXT: dict[str, Any] = {
     "block_out_channels": (320, 640, 1280, 1280),
@@ -56,9 +61,25 @@ def start_as_identity(convolutions: nn.Sequential) -> None:
     both = torch.cat([eye, -eye])
     for layer, weights in ((first, both), *((layer, both @ both.T) for layer in between), (last, both.T)):
         rows, columns = weights.shape
+        assert layer.bias is not None
         nn.init.zeros_(layer.weight[:rows])
         nn.init.zeros_(layer.bias[:rows])
         layer.weight[:rows, :columns, 1, 1] = weights
+
+
+def _require_same_parameters(folder: Path, kind: type["DFGN"]) -> None:
+    with torch.device("meta"):
+        network = kind.from_config(kind.load_config(folder))
+    wanted = {name: list(parameter.shape) for name, parameter in network.state_dict().items()}
+    with safe_open(folder / WEIGHTS, framework="pt") as file:
+        found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (no mapping)
+    if differing := sorted(name for name in wanted | found if wanted.get(name) != found.get(name)):
+        first = differing[0]
+        raise StoreError(
+            f"{folder}: the weights are of another network than config.json describes: {len(differing)} parameters "
+            f"differ, the first is {first} ({found.get(first, 'absent')}, and {wanted.get(first, 'absent')} by the "
+            "configuration)"
+        )
 
 
 class NoTemporalAttention(nn.Module):
@@ -147,6 +168,16 @@ class DFGN(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.conv_norm_out = nn.GroupNorm(norm_num_groups, width, eps=1e-5)
         self.conv_act = nn.SiLU()
         self.conv_out = nn.Conv2d(width, LATENT_CHANNELS, kernel_size=3, padding=1)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | PathLike[str], **options: Any) -> "DFGN":
+        """As diffusers has it; StoreError where a local folder's weights are not those of its configuration, which
+        diffusers loads with a warning."""
+        path = Path(folder) / (options.get("subfolder") or "")
+        if (path / WEIGHTS).is_file():
+            _require_same_parameters(path, cls)
+        loaded: DFGN = super().from_pretrained(folder, **options)
+        return loaded
 
     def _make_conditions(self) -> None:
         text_dim, t5_dim = self.config.cross_attention_dim, self.config.t5_dim

@@ -31,7 +31,7 @@ from rdtf_bench.models.rdtf.curriculum import (
     make_curriculum,
     training_tasks,
 )
-from rdtf_bench.models.rdtf.dfgn import DFGN, LATENT_CHANNELS
+from rdtf_bench.models.rdtf.dfgn import DFGN, LATENT_CHANNELS, WEIGHTS
 from rdtf_bench.models.rdtf.dual_mask import MaskedClips, Padding, PosteriorSamples, masked_clips
 from rdtf_bench.models.rdtf.generation import Guidance, generate, pixels_per_latent
 from rdtf_bench.models.rdtf.pipeline import RDTFPipeline
@@ -41,7 +41,6 @@ from rdtf_bench.models.rdtf.text import TextEncoders, TextStates, mask_words
 VERSION = 2
 ASSETS = ("autoencoder", "text_encoder", "t5_encoder")
 SERVES_EVERY_TASK_UNLESS = ("condition_masks", "task")
-WEIGHTS = "diffusion_pytorch_model.safetensors"  # what diffusers' save_pretrained writes
 
 
 @dataclass(frozen=True, kw_only=True)

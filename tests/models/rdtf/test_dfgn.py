@@ -1,5 +1,6 @@
 """The network: against the authors' outputs and parameter counts, and by its properties."""
 
+import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from rdtf_bench.core.errors import StoreError
 from rdtf_bench.models.rdtf import DFGN
 from rdtf_bench.models.rdtf.dfgn import PAPER_TEXT
 
@@ -177,3 +179,24 @@ def test_saves_and_loads_the_diffusers_way(small_options: dict[str, Any], tmp_pa
     assert again.config.sti_pool == 1
     with torch.no_grad():
         torch.testing.assert_close(again(**given).sample, network(**given).sample, rtol=0, atol=0)
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(small_options: dict[str, Any], tmp_path: Path) -> None:
+    DFGN(**small_options).save_pretrained(tmp_path)
+    config = tmp_path / "config.json"
+    saved = json.loads(config.read_text())
+    config.write_text(json.dumps({**saved, "sti_heads": 2}))
+    with pytest.raises(StoreError, match=r"transformer_blocks.*\[8, 8\], and \[16, 8\] by the configuration"):
+        DFGN.from_pretrained(tmp_path)
+    config.write_text(json.dumps({**saved, "temporal_layer": "none"}))
+    with pytest.raises(StoreError, match="absent by the configuration"):
+        DFGN.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("layer", ["temporal_conv", "conv3d", "semantic_only", "none"])
+def test_layers_without_a_fixed_number_of_frames_take_any(small_options: dict[str, Any], layer: str) -> None:
+    network = DFGN(**small_options, temporal_layer=layer).eval()
+    for num_frames in (1, 3, 11):
+        given = inputs(small_options, num_frames=num_frames)
+        with torch.no_grad():
+            assert network(**given).sample.shape == given["sample"].shape
