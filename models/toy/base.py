@@ -63,7 +63,7 @@ class BaseRecipe:
     cross_attention_dim: int = 64
     num_scenes: int = 2000
     num_movers: int = 3000
-    num_steps: int = 4500
+    num_steps: int = 5500
     batch_size: int = 16
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.01
