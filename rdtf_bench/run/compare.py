@@ -90,7 +90,7 @@ def compare(
     shape = animations.common_shape((*fakes, *reals), num_frames=num_frames, size_px=size_px)
     texts = animations.read_captions(captions, fakes) if captions else {}
     pairs = _pairs(fakes, reals)
-    looking = _Looking(chosen, scale, lambda clip: animations.decode(clip, shape))
+    looking = _Looking(chosen, _at_length(scale, shape.num_frames), lambda clip: animations.decode(clip, shape))
     seen_fake = looking.at(fakes, chosen, Report(sink, "score", "generated clips"))
     of_both = [name for name in chosen if "real" in _uses(name)]
     seen_real = looking.at(reals, of_both, Report(sink, "score", "real clips"))
@@ -158,6 +158,12 @@ class _Looking:
                 if start + CLIPS_AT_ONCE < len(clips):
                     coming = reader.submit(read, start + CLIPS_AT_ONCE)
                 yield start, video
+
+
+def _at_length(scale: Scale, num_frames: int) -> Scale:
+    """A scale's Frechet distance is of clips of its own length, and names it; here the clips have theirs."""
+    fvd = {**scale.metrics.get("fvd", {}), "num_frames": num_frames}
+    return scale.model_copy(update={"metrics": {**scale.metrics, "fvd": fvd}})
 
 
 def _chosen(asked: Sequence[str] | None, *, with_captions: bool) -> list[str]:

@@ -73,7 +73,7 @@ def test_every_metric_has_its_interval_n_and_yardstick(two_folders: Path, score:
         places = decimals_for(row["value"])
         assert f" {row['value']:.{places}f} " in printed
         assert f"[{row['ci_low']:.{places}f}, {row['ci_high']:.{places}f}]" in printed
-    assert rows[0]["name"] == "fvd[enet-lite0, 64 bilinear antialias, ddof 1, n 6]"
+    assert rows[0]["name"] == "fvd[enet-lite0, 4 frames, 64 bilinear antialias, ddof 1, n 6]"
     assert rows[0]["name"] in printed
     assert "6 clips" in printed
     assert "4 frames of 24x24 px" in printed
