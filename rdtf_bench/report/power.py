@@ -4,6 +4,7 @@ The variance of a difference is measured on our clips, paired. Our yardsticks ha
 the paper's differences the deviation is taken in proportion to the value: 5 % of ours is 5 % of the paper's.
 """
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -51,15 +52,12 @@ def text(found: Sequence[Pair]) -> str:
             f"{_signed(pair.ours):>10} {_count(pair.n_ours, pair.ours):>10}"
         )
     at = " and ".join(str(n) for n in sorted({pair.measured_at for pair in found}))
-    return "\n".join(
-        [
-            *lines,
-            "",
-            "n: test clips at which a paired test at 5 % finds the difference in 4 of 5 tries. Deviations are those of "
-            f"our paired differences at n = {at} (delete-a-group jackknife);",
-            "for the paper's differences they are taken in proportion to the values, for its yardsticks are others.",
-        ]
+    note = (
+        "n: test clips at which a paired test at 5 % finds the difference in 4 of 5 tries. Deviations are those of our "
+        f"paired differences at n = {at} (delete-a-group jackknife); for the paper's differences they are taken in "
+        "proportion to the values, for its yardsticks are others."
     )
+    return "\n".join([*lines, "", *textwrap.wrap(note, 110)])
 
 
 def _pairs(numbers: Sequence[Number]) -> Iterator[Pair]:
