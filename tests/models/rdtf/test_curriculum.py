@@ -20,6 +20,7 @@ from rdtf_bench.models.rdtf.curriculum import (
     family_weights,
     make_curriculum,
     static_probabilities,
+    training_tasks,
 )
 
 GAINS = (5.0, 3.0, 1.3)
@@ -235,3 +236,21 @@ def test_no_clip_counts_more_frames_than_it_has() -> None:
 
 def test_fixed_k_leaves_only_that_length() -> None:
     assert {case.num_frames for case in make("none", k_min=8, k_max=8).cases} == {8}
+
+
+@pytest.mark.parametrize(("kind", "variant"), KINDS)
+@pytest.mark.parametrize(
+    ("evaluated", "families"),
+    [("it2v", {"generation"}), ("interpolation", {"interpolation"}), ("prediction", {"prediction"})],
+)
+def test_one_evaluated_task_leaves_its_own_cases(
+    kind: Kind, variant: Variant, evaluated: str, families: set[str]
+) -> None:
+    curriculum = make(kind, variant, tasks=training_tasks(evaluated))
+    assert {case.family for case in curriculum.cases} == families
+    assert float(curriculum.weights(0.3).sum()) == pytest.approx(1)
+
+
+def test_prediction_goes_both_ways() -> None:
+    assert training_tasks("prediction") == ("pre_prediction", "post_prediction")
+    assert training_tasks("it2v") == ("it2v",)
