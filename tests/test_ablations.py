@@ -11,6 +11,7 @@ from rich.console import Console
 from rdtf_bench.report import outputs
 from rdtf_bench.report.table import render
 from rdtf_bench.run import execute
+from rdtf_bench.run.bench import cells_of
 from rdtf_bench.run.execute import Outcome
 from rdtf_bench.run.protocols import ablation, load_tables
 from rdtf_bench.spec.load import load_scale
@@ -70,7 +71,7 @@ def test_losses_and_curricula_are_drawn_and_written(ablated: Measured) -> None:
 def test_a_further_seed_trains_nothing_twice(ablated: Measured, tmp_path: Path) -> None:
     spec, scale, outcome = ablated
     more = spec.model_copy(update={"seeds": (0, 1, 2)})
-    _, cells = execute.cells_of(more, scale, None, tmp_path)
+    _, cells = cells_of(more, scale, None, tmp_path)
     jobs = execute.jobs_for(outcome.bench, cells)
     assert [job.name for job in jobs if job.function == "train_and_sample"] == [
         "RDTF, seed 2",
