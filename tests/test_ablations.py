@@ -30,6 +30,7 @@ def ablated(tmp_path_factory: pytest.TempPathFactory) -> Measured:
     scale = load_scale("tiny")
     scale = scale.model_copy(
         update={
+            "workers": 1,  # one start of torch instead of two
             "data": scale.data.model_copy(update={"train": 8, "validation": 50, "test": 50, "max_frames": 8}),
             "training": scale.training.model_copy(update={"num_steps": 2, "batch_size": 2}),
             "sampling": scale.sampling.model_copy(update={"num_steps": 1, "batch_size": 50}),
