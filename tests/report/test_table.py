@@ -13,6 +13,7 @@ from dataclasses import replace
 import pytest
 
 from rdtf_bench.core.errors import UnknownNameError
+from rdtf_bench.report.grid import Column
 from rdtf_bench.report.rows import TIDY
 from rdtf_bench.report.table import render
 from rdtf_bench.run.record import Record
@@ -257,3 +258,9 @@ assert heavy & set(sys.modules) == {"PIL"}  # so the line above could have found
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_bare_name_of_a_metric_is_for_its_official_network() -> None:
+    assert Column(name="FVD ↓", yardstick="", entries={}).head == "FVD ↓"
+    other = "i3d, unverified sha256 0123456789ab"
+    assert Column(name="FVD ↓", yardstick=other, entries={}).head == f"FVD ↓ ({other})"

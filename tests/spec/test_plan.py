@@ -4,7 +4,7 @@ import pytest
 
 from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.spec.load import load_protocol, load_scale
-from rdtf_bench.spec.plan import Cell, DataIdentity, plan
+from rdtf_bench.spec.plan import Cell, DataIdentity, asset_roles, plan
 from rdtf_bench.spec.schema import Scale, TableSpec
 
 DATA = DataIdentity(
@@ -146,3 +146,10 @@ def test_a_method_the_scale_does_not_know_is_named() -> None:
     methods = {name: at_scale for name, at_scale in scale.methods.items() if name != "rdtf"}
     with pytest.raises(ProtocolError, match="scale tiny: methods has no 'rdtf', which row 'RDTF' of table1 needs"):
         cells(scale=changed(scale, methods=methods))
+
+
+def test_a_network_chosen_by_an_option_brings_its_weights() -> None:
+    facts = {"ASSETS": ("efficientnet",), "MORE_ASSETS": {("network", "i3d"): ("i3d",)}}
+    assert asset_roles(facts, {}) == ["efficientnet"]
+    assert asset_roles(facts, {"network": "enet_lite0"}) == ["efficientnet"]
+    assert asset_roles(facts, {"network": "i3d"}) == ["efficientnet", "i3d"]
