@@ -136,6 +136,8 @@ def test_options_are_read_as_yaml() -> None:
         tuner.parse_options(["a"])
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # MLflow's own
 def test_the_command_logs_to_mlflow_and_shows_samples(base: Path, stickers: Path, tmp_path: Path) -> None:
     from mlflow import MlflowClient
     from typer.testing import CliRunner
