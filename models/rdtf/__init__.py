@@ -4,11 +4,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rdtf_bench.models.rdtf.dfgn import DFGN
+    from rdtf_bench.models.rdtf.pipeline import RDTFPipeline
     from rdtf_bench.models.rdtf.sti import STI
 
-__all__ = ["DFGN", "STI"]
+__all__ = ["DFGN", "STI", "RDTFPipeline"]
 
-_HOMES = {"DFGN": "rdtf_bench.models.rdtf.dfgn", "STI": "rdtf_bench.models.rdtf.sti"}
+_HOMES = {
+    "DFGN": "rdtf_bench.models.rdtf.dfgn",
+    "RDTFPipeline": "rdtf_bench.models.rdtf.pipeline",
+    "STI": "rdtf_bench.models.rdtf.sti",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -12,8 +12,9 @@ from PIL import Image
 from rdtf_bench.core.errors import BenchError, InputError
 from rdtf_bench.core.method import Conditions, Sampler
 from rdtf_bench.core.video import to_uint8
+from rdtf_bench.models.rdtf import RDTFPipeline
 from rdtf_bench.models.rdtf.method import Config, build
-from rdtf_bench.models.rdtf.pipeline import RDTFPipeline, RDTFPipelineOutput
+from rdtf_bench.models.rdtf.pipeline import RDTFPipelineOutput
 
 SIZE_PX = 16
 CONFIG = Config(
