@@ -1,4 +1,4 @@
-"""The toy I2VGen-XL (arXiv 2311.04145): diffusers' I2VGenXLUNet at reduced width, pretrained on toy scenes and movers alone.
+"""The toy I2VGen-XL (arXiv 2311.04145): diffusers' I2VGenXLUNet at reduced width, pretrained on scenes and movers.
 
 It sees no sticker: the baselines adapt it to a domain that is new to it, as the real one was trained on natural video.
 Its conditions are those of the release: text states one layer below the last, the CLIP embedding of the first frame,

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from rdtf_bench.data import toy_movers, toy_stickers
+from rdtf_bench.data import toy_movers, toy_scenes, toy_stickers
 
 
 def test_a_clip_depends_on_seed_and_index_alone() -> None:
@@ -25,7 +25,7 @@ def test_every_thing_motion_and_place_occurs_and_every_clip_moves() -> None:
         clip, caption = toy_movers.clip(index, seed=0, size_px=32)
         captions.append(caption)
         assert (clip.float()[1:] - clip.float()[:-1]).abs().mean(dim=(1, 2, 3)).max() > 0
-    for words in (toy_movers.THINGS, toy_movers.MOTIONS, toy_movers.SKIES, toy_movers.SCENES):
+    for words in (toy_movers.THINGS, toy_movers.MOTIONS, toy_movers.SKIES, toy_scenes.SCENES):
         assert all(any(f" {word}" in caption for caption in captions) for word in words)
 
 
