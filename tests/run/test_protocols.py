@@ -50,8 +50,9 @@ def test_rdtf_has_one_set_of_weights_and_the_baselines_one_a_task() -> None:
     for label in ("I2V-Adapter", "SimDA"):
         fits = {cell.fit_key for (_, name), cell in (once | twice).items() if name == label}
         assert len(fits) == 3
-        assert twice["prediction", label].fit is not None
-        assert twice["prediction", label].fit["training"]["task"] == "prediction"
+        fit = twice["prediction", label].fit
+        assert fit is not None
+        assert fit["training"]["task"] == "prediction"
 
 
 def test_static_depends_on_what_is_known_and_the_noise_floor_does_not() -> None:
