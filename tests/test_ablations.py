@@ -17,7 +17,7 @@ from rdtf_bench.run.protocols import ablation, load_tables
 from rdtf_bench.spec.load import load_scale
 from rdtf_bench.spec.schema import Panel, Scale, TableSpec
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # MLflow's own
 Measured = tuple[TableSpec, Scale, Outcome]
 
 

@@ -115,7 +115,7 @@ def draw_cases(
 def family_weights(curriculum: Curriculum, progress: float) -> dict[str, float]:
     weights = curriculum.weights(progress).tolist()
     return {
-        family: sum(w for w, case in zip(weights, curriculum.cases, strict=True) if case.family == family)
+        family: math.fsum(w for w, case in zip(weights, curriculum.cases, strict=True) if case.family == family)
         for family in FAMILIES
     }
 

@@ -1,6 +1,7 @@
 """What a pass costs, at reduced width, and how it is shown."""
 
 import json
+import mmap
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,13 @@ def test_a_network_of_random_weights_is_the_real_one(method: str, spec: CostSpec
     module, config, _ = costs._configured(method, {}, scale)
     known = module.build(config, assets=assets, device=torch.device("cpu"))
     timed = costs._denoiser(method, method, {}, spec, scale, {})
-    weights = {name: weight for name, weight in known.denoiser().state_dict().items() if ".absorber." not in name}
+    # the timed network has no absorber, whose layers PEFT wraps
+    names = timed.network.state_dict().keys()
+    weights = {
+        name if name in names else name.replace(".base_layer.", "."): weight
+        for name, weight in known.denoiser().state_dict().items()
+        if ".absorber." not in name
+    }
     timed.network.load_state_dict(weights, strict=True)
     inputs = known.denoiser_inputs(batch_size=1, num_frames=8, size_px=64)
     assert {name: tensor.shape for name, tensor in inputs.items()} == {n: t.shape for n, t in timed.inputs.items()}
@@ -104,9 +111,10 @@ def test_a_network_of_random_weights_is_the_real_one(method: str, spec: CostSpec
 
 def test_the_peak_is_that_of_the_stretch() -> None:
     held = memory.start("cpu")
-    block = torch.ones(64 * 2**20 // 4)
-    assert 60 * 2**20 < memory.peak("cpu") - held < 80 * 2**20
-    del block
+    with mmap.mmap(-1, 64 * 2**20) as block:  # pages of its own: a tensor may get memory that is held already
+        block.write(b"\1" * (64 * 2**20 // 2))
+        block.write(b"\1" * (64 * 2**20 // 2))
+        assert 60 * 2**20 < memory.peak("cpu") - held < 120 * 2**20
 
 
 def test_the_table_and_its_rows(spec: CostSpec, measured: tuple[CostRecord, Path, list[str]]) -> None:
