@@ -50,7 +50,7 @@ def sticker(path: Path, frames: int = 8) -> None:
         (["plan", "table1", "--method", "simdaa"], 2, "there is no method 'simdaa'. Did you mean 'simda'?"),
         (["plan", "table1", "--method", "simda"], 2, "would measure the same thing twice"),
         (["power", "tabel1"], 2, "Did you mean 'table1'?"),
-        (["power", "table1"], 6, "no two of its methods have been measured"),
+        (["power", "table3"], 6, "no two of its methods have been measured"),
         (["check", "--results", "nowhere"], 6, "nothing was published there to compare with"),
         (["ui"], 6, "nothing has been logged there yet"),
         (["run", "table1", "--scale", "paper"], 5, "t5-base: "),
