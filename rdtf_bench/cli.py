@@ -3,8 +3,9 @@
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -32,6 +33,10 @@ from rdtf_bench.commands.power import power
 from rdtf_bench.commands.score import score
 from rdtf_bench.commands.selftest import selftest
 from rdtf_bench.core.errors import BenchError
+
+if TYPE_CHECKING:  # for the annotations alone: `--help` reads no schema
+    from rdtf_bench.spec.plan import Cell, DataIdentity
+    from rdtf_bench.spec.schema import Scale, TableSpec
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 data_app = typer.Typer(no_args_is_help=True, help="Data sets that can be fetched.")
@@ -138,9 +143,6 @@ def plan(
 ) -> None:
     """List the cells of a table, what is left to do and how long it should take."""
     from rdtf_bench.report.plans import plan_text
-    from rdtf_bench.run import bench, outside
-    from rdtf_bench.run.protocols import load_tables, with_methods
-    from rdtf_bench.spec.load import load_scale
 
     if costs.are_in(table):
         return costs.plan(table, store)
@@ -148,9 +150,7 @@ def plan(
         return validity.plan(table, scale, data, store)
     if sheets.are_in(table):
         return sheets.plan(table)
-    for named in load_tables(table, seeds):
-        spec, sizes = with_methods(named, load_scale(scale), method or [])
-        identity, cells = bench.cells_of(spec, sizes, source_of(data, spec.dataset), store, outside.read(extra or []))
+    for spec, sizes, identity, cells in _planned(table, scale, data, store, extra, method, seeds):
         typer.echo(plan_text(spec, sizes, identity, cells, store))
 
 
@@ -240,15 +240,10 @@ def publish(
 ) -> None:
     """Copy the records of a table into results/ and write its README anew."""
     from rdtf_bench.report import publish as publishing
-    from rdtf_bench.run import bench, outside
-    from rdtf_bench.run.protocols import load_tables, with_methods
-    from rdtf_bench.spec.load import load_scale
 
     if costs.are_in(table):
         return costs.publish(table, store, results_folder())
-    for named in load_tables(table):
-        spec, sizes = with_methods(named, load_scale(scale), method or [])
-        _, cells = bench.cells_of(spec, sizes, source_of(data, spec.dataset), store, outside.read(extra or []))
+    for spec, sizes, _, cells in _planned(table, scale, data, store, extra, method, None):
         typer.echo(publishing.publish(spec, sizes, cells, store=store, results=results_folder()))
 
 
@@ -290,6 +285,27 @@ app.command()(selftest)
 app.command()(check)
 
 
+def _planned(
+    table: str,
+    scale: str,
+    data: list[str] | None,
+    store: Path,
+    extra: list[str] | None,
+    method: list[str] | None,
+    seeds: int | None,
+) -> "Iterator[tuple[TableSpec, Scale, DataIdentity, list[Cell]]]":
+    """The tables behind a name, with the rows that the options add, and their cells."""
+    from rdtf_bench.run import bench, outside
+    from rdtf_bench.run.protocols import load_tables, with_methods
+    from rdtf_bench.spec.load import load_scale
+
+    rows = outside.read(extra or [])
+    for named in load_tables(table, seeds):
+        spec, sizes = with_methods(named, load_scale(scale), method or [])
+        identity, cells = bench.cells_of(spec, sizes, source_of(data, spec.dataset), store, rows)
+        yield spec, sizes, identity, cells
+
+
 def _print_table(
     table: str,
     scale: str,
@@ -302,18 +318,14 @@ def _print_table(
 ) -> None:
     from rdtf_bench.core.errors import unknown_name
     from rdtf_bench.report.table import joined, render
-    from rdtf_bench.run import bench, gate, outside, record
-    from rdtf_bench.run.protocols import load_tables, with_methods
-    from rdtf_bench.spec.load import load_scale
+    from rdtf_bench.run import gate, record
 
     if format not in FORMATS:
         raise unknown_name("format", format, FORMATS)
     terminal = sys.stdout.isatty()
     width = None if terminal else 120
     shown = []
-    for named in load_tables(table, seeds):
-        spec, sizes = with_methods(named, load_scale(scale), method or [])
-        _, cells = bench.cells_of(spec, sizes, source_of(data, spec.dataset), store, outside.read(extra or []))
+    for spec, sizes, _, cells in _planned(table, scale, data, store, extra, method, seeds):
         records = record.find([cell.id for cell in cells], [record.folder_in(store), results_folder() / spec.name])
         warning = gate.warning(store, sizes)
         shown.append(render(spec, sizes, cells, records, format=format, width=width, styled=terminal, warning=warning))

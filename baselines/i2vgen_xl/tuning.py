@@ -3,6 +3,7 @@
 A baseline says which layers it adds, which frames its loss counts and whether known frames enter free of noise.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -43,7 +44,7 @@ def keep_known(latents: Latents, clean: Latents, known: Known) -> Latents:
     return torch.where(known[:, None, :, None, None].bool(), clean, latents)
 
 
-class TunedI2VGenXL:
+class TunedI2VGenXL(ABC):
     """A frozen I2VGen-XL with an adapter in it, as a method of the suite."""
 
     NAME: ClassVar[str]
@@ -60,13 +61,13 @@ class TunedI2VGenXL:
     def trainable(self) -> dict[str, nn.Parameter]:
         return {name: parameter for name, parameter in self.network.named_parameters() if parameter.requires_grad}
 
+    @abstractmethod
     def reset(self, seed: int) -> None:
         """The adapter as it is before training."""
-        raise NotImplementedError
 
+    @abstractmethod
     def counted(self, known: Known, task: str) -> Known:
         """1 for the frames whose error is minimised."""
-        raise NotImplementedError
 
     def fit(self, clips: TrainingClips, training: Training, *, folder: Path, on_step: OnStep) -> None:
         self.reset(training.seed)
