@@ -1,19 +1,26 @@
+from types import ModuleType
+
+import pytest
 import torch
 
-from rdtf_bench.data import toy_scenes, toy_stickers
+from rdtf_bench.data import toy_movers, toy_scenes, toy_stickers
+
+both_halves = pytest.mark.parametrize("half", [toy_scenes, toy_movers], ids=["scenes", "movers"])
 
 
-def test_a_clip_depends_on_seed_and_index_alone() -> None:
-    first, caption = toy_scenes.clip(5, seed=0)
-    toy_scenes.clip(6, seed=0)
-    again, same = toy_scenes.clip(5, seed=0)
+@both_halves
+def test_a_clip_depends_on_seed_and_index_alone(half: ModuleType) -> None:
+    first, caption = half.clip(5, seed=0)
+    half.clip(6, seed=0)
+    again, same = half.clip(5, seed=0)
     assert torch.equal(first, again)
     assert caption == same
-    assert not torch.equal(first, toy_scenes.clip(5, seed=1)[0])
+    assert not torch.equal(first, half.clip(5, seed=1)[0])
 
 
-def test_shape_and_type_follow_the_arguments() -> None:
-    clip, _ = toy_scenes.clip(0, seed=0, num_frames=5, size_px=48)
+@both_halves
+def test_shape_and_type_follow_the_arguments(half: ModuleType) -> None:
+    clip, _ = half.clip(0, seed=0, num_frames=5, size_px=48)
     assert clip.shape == (5, 3, 48, 48)
     assert clip.dtype == torch.uint8
 

@@ -9,19 +9,8 @@ from rdtf_bench.run import execute, gate
 from rdtf_bench.run.bench import Bench, make_bench
 from rdtf_bench.run.execute import Job, expected_seconds, jobs_for
 from rdtf_bench.spec.load import load_protocol, load_scale
-from rdtf_bench.spec.plan import Cell, DataIdentity, plan
-
-DATA = DataIdentity(
-    dataset="asg",
-    source="toy",
-    train="t",
-    validation="v",
-    test="x",
-    test_clusters="c",
-    num_train=9,
-    num_validation=9,
-    num_test=9,
-)
+from rdtf_bench.spec.plan import Cell, plan
+from tests.plans import DATA
 
 
 @pytest.fixture

@@ -9,19 +9,8 @@ from rdtf_bench.core.errors import UnknownNameError
 from rdtf_bench.report.table import joined
 from rdtf_bench.run.protocols import load_tables
 from rdtf_bench.spec.load import load_scale
-from rdtf_bench.spec.plan import Cell, DataIdentity, plan
-
-DATA = DataIdentity(
-    dataset="asg",
-    source="toy",
-    train="t",
-    validation="v",
-    test="x",
-    test_clusters="c",
-    num_train=9,
-    num_validation=9,
-    num_test=9,
-)
+from rdtf_bench.spec.plan import Cell, plan
+from tests.plans import DATA
 
 
 def cells(name: str) -> dict[tuple[str, str], Cell]:

@@ -6,18 +6,8 @@ from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.spec.load import load_protocol, load_scale
 from rdtf_bench.spec.plan import Cell, DataIdentity, asset_roles, plan
 from rdtf_bench.spec.schema import Scale, TableSpec
+from tests.plans import DATA
 
-DATA = DataIdentity(
-    dataset="asg",
-    source="toy",
-    train="t",
-    validation="v",
-    test="x",
-    test_clusters="c",
-    num_train=9,
-    num_validation=9,
-    num_test=9,
-)
 FACTS: dict[str, dict[str, Any]] = {
     "method": {"VERSION": 1, "ASSETS": ("autoencoder",)},
     "control": {"VERSION": 1},
