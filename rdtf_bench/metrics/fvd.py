@@ -69,8 +69,8 @@ class Profile:
 
 PROFILES: Mapping[str, Profile] = {
     "reference": Profile(resize="bilinear", epsilon=1e-3, ddof=1),  # google-research frechet_video_distance
-    "styleganv": Profile(resize="bilinear crop", epsilon=1e-3, ddof=0),  # universome/stylegan-v
-    "videogpt": Profile(resize="bilinear half-pixel, epsilon 1e-5", epsilon=1e-5, ddof=1),  # wilson1yan/VideoGPT
+    "styleganv": Profile(resize="bilinear half-pixel", epsilon=1e-3, ddof=0),  # universome/stylegan-v; TATS, cd-fvd
+    "videogpt": Profile(resize="bilinear half-pixel crop, epsilon 1e-5", epsilon=1e-5, ddof=1),  # wilson1yan/VideoGPT
 }
 
 

@@ -296,8 +296,8 @@ def _bilinear(video: Float[Tensor, "C T H W"], size: tuple[int, int]) -> Float[T
 
 RESIZE: Mapping[str, Callable[[Float[Tensor, "C T H W"], int], Float[Tensor, "C T h w"]]] = {
     "reference": tensorflow_1_bilinear,
-    "styleganv": cover_and_crop,
-    "videogpt": squash,
+    "styleganv": squash,
+    "videogpt": cover_and_crop,
 }
 
 

@@ -14,8 +14,8 @@ from rdtf_bench.metrics.features.i3d import I3D, extend, resize
 CASES = {"t16": (101, 16), "t9": (103, 9), "t8_repeat2": (105, 8)}
 PROFILES = {
     "reference": "tf1_reference",
-    "videogpt": "cdfvd_squash",
-    "styleganv": "styleganv_common_metrics_crop",
+    "styleganv": "cdfvd_squash",
+    "videogpt": "styleganv_common_metrics_crop",
 }
 
 
@@ -157,7 +157,7 @@ def test_tensorflow_1_reads_at_the_corner() -> None:
 def test_a_wide_frame_is_squashed_or_cropped() -> None:
     frame = torch.zeros(3, 2, 240, 480, dtype=torch.uint8)
     frame[..., 120:360] = 255  # the middle square
-    cropped, squashed, reference = (resize(frame, profile=name) for name in ("styleganv", "videogpt", "reference"))
+    cropped, squashed, reference = (resize(frame, profile=name) for name in ("videogpt", "styleganv", "reference"))
     assert cropped.shape == squashed.shape == reference.shape == (3, 2, 224, 224)
     assert cropped.min() == 1
     assert float(squashed.mean()) == pytest.approx(0, abs=0.01)
