@@ -3,14 +3,15 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rdtf_bench.models.rdtf.dfgn import DFGN
+    from rdtf_bench.models.rdtf.dfgn import DFGN, PRESETS
     from rdtf_bench.models.rdtf.pipeline import RDTFPipeline
     from rdtf_bench.models.rdtf.sti import STI
 
-__all__ = ["DFGN", "STI", "RDTFPipeline"]
+__all__ = ["DFGN", "PRESETS", "STI", "RDTFPipeline"]
 
 _HOMES = {
     "DFGN": "rdtf_bench.models.rdtf.dfgn",
+    "PRESETS": "rdtf_bench.models.rdtf.dfgn",
     "RDTFPipeline": "rdtf_bench.models.rdtf.pipeline",
     "STI": "rdtf_bench.models.rdtf.sti",
 }

@@ -7,6 +7,7 @@ DEVIATION: the authors' code cuts a batch to its shortest clip and draws one tas
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -16,10 +17,12 @@ from torch import Tensor
 
 from rdtf_bench.core.method import TrainingClips
 from rdtf_bench.core.video import to_unit
-from rdtf_bench.data.frames import Representative, by_clustering, ping_pong, whole_loop
+from rdtf_bench.data.frames import ClusteredFrames, Representative, whole_loop
 from rdtf_bench.models.rdtf.curriculum import Case
 
 Padding = Literal["grey", "last"]
+
+STICKERS_KEPT = 65_536  # ready for clustering, 32 KiB each of 64 frames
 
 
 class PosteriorSamples:
@@ -52,22 +55,20 @@ class MaskedClips:
     counted: Float[Tensor, "B F"]  # 1 where the loss counts
 
 
-def extracted_frames(
-    clips: TrainingClips,
-    index: int,
-    count: int,
-    generator: torch.Generator,
-    *,
-    clustering: bool,
-    representative: Representative,
-) -> tuple[int, ...]:
-    """`count` frames of one sticker in the order of time; a sticker that has fewer is extended by ping-pong."""
-    features = clips.features(index)
-    if len(features) < count:
-        return ping_pong(len(features), count)
-    if clustering:
-        return by_clustering(features, count, generator, representative=representative)
-    return whole_loop(len(features), count)
+class Extraction:
+    """Which frames of a sticker a draw takes; what clustering needs of a sticker is made once."""
+
+    def __init__(self, clips: TrainingClips, *, clustering: bool, representative: Representative) -> None:
+        self.clips = clips
+        self._clustering, self._representative = clustering, representative
+        self._clustered = lru_cache(STICKERS_KEPT)(lambda index: ClusteredFrames(clips.features(index)))
+
+    def frames(self, index: int, count: int, generator: torch.Generator) -> tuple[int, ...]:
+        """`count` frames of one sticker in the order of time; a sticker that has fewer is extended by ping-pong."""
+        available = len(self.clips.features(index))
+        if self._clustering and available >= count:
+            return self._clustered(index).draw(count, generator, representative=self._representative)
+        return whole_loop(available, count)
 
 
 def masked_clips(
@@ -77,8 +78,7 @@ def masked_clips(
     generator: torch.Generator,
     *,
     num_frames: int,
-    clustering: bool,
-    representative: Representative,
+    extraction: Extraction,
     padding: Padding,
     grey: Float[Tensor, "C H W"],
 ) -> MaskedClips:
@@ -87,9 +87,7 @@ def masked_clips(
     known = torch.zeros(len(indices), num_frames)
     counted = torch.zeros(len(indices), num_frames)
     for row, (index, case) in enumerate(zip(indices, cases, strict=True)):
-        frames = extracted_frames(
-            clips, index, case.num_frames, generator, clustering=clustering, representative=representative
-        )
+        frames = extraction.frames(index, case.num_frames, generator)
         real = clips.latents(index)[list(frames)]
         filler = grey if padding == "grey" else real[-1]
         latents.append(torch.cat([real, filler.expand(num_frames - len(real), *filler.shape)]))

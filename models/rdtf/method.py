@@ -32,7 +32,7 @@ from rdtf_bench.models.rdtf.curriculum import (
     training_tasks,
 )
 from rdtf_bench.models.rdtf.dfgn import DFGN, LATENT_CHANNELS, WEIGHTS
-from rdtf_bench.models.rdtf.dual_mask import MaskedClips, Padding, PosteriorSamples, masked_clips
+from rdtf_bench.models.rdtf.dual_mask import Extraction, MaskedClips, Padding, PosteriorSamples, masked_clips
 from rdtf_bench.models.rdtf.generation import Guidance, generate, pixels_per_latent
 from rdtf_bench.models.rdtf.pipeline import RDTFPipeline
 from rdtf_bench.models.rdtf.sti import TemporalLayer
@@ -97,6 +97,31 @@ class Config:
     negative_prompt: str = "distorted, discontinuous, ugly, blurry, low resolution, motionless, static, disfigured"
     condition_dropout: float = 0.1  # odds of each: no text, no image, neither. Two scales need all of them
 
+    def __post_init__(self) -> None:
+        """ProtocolError for what no network or training can be made of, all of it at once."""
+        widths, groups = self.block_out_channels, self.norm_num_groups
+        faults = {
+            f"block_out_channels {list(widths)} must be multiples of norm_num_groups {groups}": any(
+                width % groups for width in widths
+            ),
+            f"attention_head_dim {self.attention_head_dim} is wider than the narrowest of block_out_channels "
+            f"{list(widths)}": self.attention_head_dim > min(widths),
+            f"k_min {self.k_min}, k_max {self.k_max} and num_frames {self.num_frames} must be in rising order, k_min "
+            "2 or more": not 2 <= self.k_min <= self.k_max <= self.num_frames,
+            f"condition_dropout {self.condition_dropout} must be 0 to 1/3, the share of each of three cases": not (
+                0 <= self.condition_dropout <= 1 / 3
+            ),
+            f"word_mask_probability {self.word_mask_probability} must be 0 to 1": not (
+                0 <= self.word_mask_probability <= 1
+            ),
+            f"curriculum_balance {self.curriculum_balance} must be 0 to 1": not 0 <= self.curriculum_balance <= 1,
+            f"curriculum_gains {list(self.curriculum_gains)} must be 0 or more, one of them more": not (
+                min(self.curriculum_gains) >= 0 < max(self.curriculum_gains)
+            ),
+        }
+        if found := [fault for fault, is_so in faults.items() if is_so]:
+            raise ProtocolError(f"options of rdtf: {'; '.join(found)}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Step:
@@ -111,7 +136,6 @@ class _Step:
 
 class RDTF:
     def __init__(self, config: Config, *, assets: Mapping[str, Path], device: torch.device) -> None:
-        _check(config)
         self.config, self.device = config, device
         autoencoder = AutoencoderKL.from_pretrained(assets["autoencoder"])
         self.autoencoder: AutoencoderKL = autoencoder.to(device).eval().requires_grad_(False)
@@ -162,25 +186,31 @@ class RDTF:
             num_steps=training.num_steps,
             history_steps=config.curriculum_history_steps,
         )
+        extraction = self._extraction(clips)
         parts = {"curriculum": curriculum}
         parameters = dict(self.network.named_parameters())
 
         def loss_at(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-            return self._loss_at(step, generator, clips=clips, curriculum=curriculum, training=training)
+            return self._loss_at(step, generator, extraction=extraction, curriculum=curriculum, training=training)
 
         train(parameters, loss_at, training, folder=folder, on_step=on_step, stateful=parts)
+
+    def _extraction(self, clips: TrainingClips) -> Extraction:
+        clustering = self.config.extraction == "clusters"
+        return Extraction(clips, clustering=clustering, representative=self.config.representative)
 
     def _loss_at(
         self,
         step: int,
         generator: torch.Generator,
         *,
-        clips: TrainingClips,
+        extraction: Extraction,
         curriculum: Curriculum,
         training: Training,
     ) -> tuple[Tensor, dict[str, float]]:
         progress = step / max(training.num_steps - 1, 1)
-        given = self._step(clips, batch_indices(len(clips.ids), training, step), curriculum, progress, generator)
+        indices = batch_indices(len(extraction.clips.ids), training, step)
+        given = self._step(extraction, indices, curriculum, progress, generator)
         noise = torch.randn(given.latents.shape, generator=generator).to(self.device)
         timesteps = torch.randint(
             self.scheduler.config.num_train_timesteps, (len(given.cases),), generator=generator
@@ -204,13 +234,13 @@ class RDTF:
 
     def _step(
         self,
-        clips: TrainingClips,
+        extraction: Extraction,
         indices: Sequence[int],
         curriculum: Curriculum,
         progress: float,
         generator: torch.Generator,
     ) -> _Step:
-        config = self.config
+        config, clips = self.config, extraction.clips
         size = clips.latents(indices[0]).shape[-2:]
         if config.latent == "sample":
             clips = PosteriorSamples(clips, self.autoencoder, generator)
@@ -222,8 +252,7 @@ class RDTF:
             cases,
             generator,
             num_frames=config.num_frames,
-            clustering=config.extraction == "clusters",
-            representative=config.representative,
+            extraction=extraction,
             padding=config.padding,
             grey=self._grey(size),
         )
@@ -331,7 +360,6 @@ def sizes(config: Config, configs: Configs) -> dict[str, int]:
 
 
 def denoiser_on_meta(config: Config, configs: Configs) -> DFGN:
-    _check(config)
     clip_dim, t5_dim = _text_dims(configs)
     with torch.device("meta"):
         return DFGN(cross_attention_dim=clip_dim, t5_dim=t5_dim, **network_options(config))
@@ -366,32 +394,6 @@ def network_options(config: Config) -> dict[str, Any]:
 def _sizes(network: DFGN) -> dict[str, int]:
     trained = frozen.count(network)
     return {"base": 0, "trainable": trained, "total": trained}
-
-
-def _check(config: Config) -> None:
-    """What no network or training can be made of is said before any work."""
-    widths, groups = config.block_out_channels, config.norm_num_groups
-    faults = {
-        f"block_out_channels {list(widths)} must be multiples of norm_num_groups {groups}": any(
-            width % groups for width in widths
-        ),
-        f"attention_head_dim {config.attention_head_dim} is wider than the narrowest of block_out_channels "
-        f"{list(widths)}": config.attention_head_dim > min(widths),
-        f"k_min {config.k_min}, k_max {config.k_max} and num_frames {config.num_frames} must be in rising order, k_min "
-        "2 or more": not 2 <= config.k_min <= config.k_max <= config.num_frames,
-        f"condition_dropout {config.condition_dropout} must be 0 to 1/3: it is the share of each of three cases": not (
-            0 <= config.condition_dropout <= 1 / 3
-        ),
-        f"word_mask_probability {config.word_mask_probability} must be 0 to 1": not (
-            0 <= config.word_mask_probability <= 1
-        ),
-        f"curriculum_balance {config.curriculum_balance} must be 0 to 1": not 0 <= config.curriculum_balance <= 1,
-        f"curriculum_gains {list(config.curriculum_gains)} must be 0 or more, one of them more": not (
-            min(config.curriculum_gains) >= 0 < max(config.curriculum_gains)
-        ),
-    }
-    if found := [fault for fault, is_so in faults.items() if is_so]:
-        raise ProtocolError(f"options of rdtf: {'; '.join(found)}")
 
 
 def _dropped_conditions(count: int, probability: float, generator: torch.Generator) -> tuple[list[bool], list[bool]]:

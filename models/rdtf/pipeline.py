@@ -129,9 +129,12 @@ class RDTFPipeline(DiffusionPipeline):  # type: ignore[misc]
     def _sampler(
         self, num_steps: int | None, guidance_text: float | None, guidance_image: float | None, eta: float | None
     ) -> Sampler:
-        own = self.config
+        own, most = self.config, self.scheduler.config.num_train_timesteps
+        steps = own.num_inference_steps if num_steps is None else num_steps
+        if not 1 <= steps <= most:
+            raise InputError(f"num_inference_steps: {steps} steps were asked for; there are 1 to {most}")
         return Sampler(
-            num_steps=own.num_inference_steps if num_steps is None else num_steps,
+            num_steps=steps,
             timestep_spacing=self.scheduler.config.timestep_spacing,
             eta=own.eta if eta is None else eta,
             guidance_text=own.guidance_scale if guidance_text is None else guidance_text,
@@ -176,12 +179,11 @@ def _mask(known: Sequence[int] | Tensor | None, num_frames: int, *, num_images: 
         if num_images > num_frames:
             raise InputError(f"image: {num_images} frames were given of a clip of {num_frames}")
         return [int(place < num_images) for place in range(num_frames)]
-    mask = [int(value) for value in known]
-    if len(mask) != num_frames:
-        raise InputError(f"known: the mask has {len(mask)} values and the clip {num_frames} frames; give one a frame")
+    if len(known) != num_frames:
+        raise InputError(f"known: the mask has {len(known)} values and the clip {num_frames} frames; give one a frame")
     if any(value not in (0, 1) for value in known):
         raise InputError(f"known: {list(known)} is no mask; give 1 for a frame that is given and 0 for any other")
-    return mask
+    return [int(value) for value in known]
 
 
 def _check(prompts: Sequence[str], images: Sequence[Any], mask: Sequence[int], output_type: str) -> None:

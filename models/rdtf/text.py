@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import AutoTokenizer, CLIPTextModel, CLIPTokenizer, T5EncoderModel
 
+from rdtf_bench.core.errors import ProtocolError
+
 MASK = "#"
 MAX_REMEMBERED = 16_384  # captions whose states are kept
 
@@ -42,6 +44,9 @@ class TextEncoders:
     def __init__(
         self, clip: Any, t5: Any, *, clip_tokenizer: Any, t5_tokenizer: Any, clip_length: int, t5_length: int
     ) -> None:
+        most = clip.config.max_position_embeddings
+        if clip_length > most:
+            raise ProtocolError(f"options of rdtf: clip_length {clip_length}: the text encoder has {most} positions")
         self.clip = clip.eval().requires_grad_(False)
         self.t5 = t5.eval().requires_grad_(False)
         self.clip_tokenizer, self.t5_tokenizer = clip_tokenizer, t5_tokenizer

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from rdtf_bench.core.errors import InputError
+
 
 def generate(
     prompt: Annotated[str, typer.Option("--prompt", help="What to make; may be empty where a frame is known.")] = "",
@@ -18,7 +20,7 @@ def generate(
     num_frames: Annotated[
         int | None, typer.Option("--num-frames", help="Frames of the sticker; default: all that the network makes.")
     ] = None,
-    out: Annotated[Path, typer.Option("--out", help="The GIF to write.")] = Path("sticker.gif"),
+    out: Annotated[Path, typer.Option("--out", dir_okay=False, help="The GIF to write.")] = Path("sticker.gif"),
     model: Annotated[
         Path | None, typer.Option("--model", help="A folder that --save-model wrote; default: the table's RDTF.")
     ] = None,
@@ -46,6 +48,8 @@ def generate(
     from rdtf_bench.spec.load import load_scale
 
     mask = generating.read_mask(known)
+    if not prompt.strip() and not image:
+        raise InputError("neither a known frame nor a text was given: say with --prompt or --image what to make")
     if model is not None:
         pipeline = generating.from_folder(model)
     else:

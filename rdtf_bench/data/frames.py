@@ -38,43 +38,46 @@ def whole_loop(num_frames: int, count: int) -> tuple[int, ...]:
     return equal_intervals(num_frames, count) if num_frames >= count else ping_pong(num_frames, count)
 
 
-def by_clustering(
-    features: Float[Tensor, "F D"], k: int, generator: torch.Generator, *, representative: Representative = "random"
-) -> tuple[int, ...]:
-    """One frame of each of k clusters of the frames' features, in the order of time (section 3.1).
+class ClusteredFrames:
+    """The frames of one animation by their features, to be clustered again and again (section 3.1).
 
-    All frames where there are no more than k. Where fewer than k differ, further ones are drawn at random, so that the
-    result has min(k, F) indices. `first` is the released code's choice of the frame that stands for a cluster.
+    Rotated once, without loss, into no more dimensions than there are frames: X = R' Q' with orthonormal Q.
     """
-    num_frames = len(features)
-    if num_frames <= k:
-        return tuple(range(num_frames))
-    labels = _cluster(features, k, generator)
-    chosen = []
-    for label in sorted(set(labels.tolist())):
-        members = (labels == label).nonzero().flatten()
-        at = int(torch.randint(len(members), (1,), generator=generator)) if representative == "random" else 0
-        chosen.append(int(members[at]))
-    left = [frame for frame in range(num_frames) if frame not in chosen]
-    order = torch.randperm(len(left), generator=generator).tolist()
-    return tuple(sorted(chosen + [left[i] for i in order[: k - len(chosen)]]))
 
+    def __init__(self, features: Float[Tensor, "F D"]) -> None:
+        self.num_frames = len(features)
+        # before the rotation: its rounding makes equal rows differ
+        distinct, self._same_as = torch.unique(features, dim=0, return_inverse=True)
+        self._num_distinct = len(distinct)
+        points = features.double()
+        if points.shape[1] > points.shape[0]:
+            points = torch.linalg.qr(points.T, mode="r").R.T.contiguous()
+        self._points = points.numpy()
 
-def _cluster(features: Float[Tensor, "F D"], k: int, generator: torch.Generator) -> Int[Tensor, " F"]:
-    # before the rotation: its rounding makes equal rows differ
-    distinct, same_as = torch.unique(features, dim=0, return_inverse=True)
-    if len(distinct) <= k:
-        return same_as
-    seed = int(torch.randint(2**31, (1,), generator=generator))
-    with warnings.catch_warnings():
-        # rows that differ in the last bits only may leave clusters empty; the caller draws further frames then
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        found = KMeans(n_clusters=k, n_init=1, random_state=seed).fit(_rotated(features.double()).numpy())
-    return torch.from_numpy(found.labels_)
+    def draw(self, k: int, generator: torch.Generator, *, representative: Representative = "random") -> tuple[int, ...]:
+        """One frame of each of k clusters in the order of time.
 
+        All frames where there are no more than k. Where fewer than k differ, further ones are drawn at random, so that
+        the result has min(k, F) indices. `first` is the released code's choice of the frame that stands for a cluster.
+        """
+        if self.num_frames <= k:
+            return tuple(range(self.num_frames))
+        labels = self._labels(k, generator)
+        chosen = []
+        for label in sorted(set(labels.tolist())):
+            members = (labels == label).nonzero().flatten()
+            at = int(torch.randint(len(members), (1,), generator=generator)) if representative == "random" else 0
+            chosen.append(int(members[at]))
+        left = [frame for frame in range(self.num_frames) if frame not in chosen]
+        order = torch.randperm(len(left), generator=generator).tolist()
+        return tuple(sorted(chosen + [left[i] for i in order[: k - len(chosen)]]))
 
-def _rotated(points: Float[Tensor, "F D"]) -> Float[Tensor, "F R"]:
-    """The same distances in no more than F dimensions: X = R' Q' with orthonormal Q."""
-    if points.shape[1] <= points.shape[0]:
-        return points
-    return torch.linalg.qr(points.T, mode="r").R.T
+    def _labels(self, k: int, generator: torch.Generator) -> Int[Tensor, " F"]:
+        if self._num_distinct <= k:
+            return self._same_as
+        seed = int(torch.randint(2**31, (1,), generator=generator))
+        with warnings.catch_warnings():
+            # rows that differ in the last bits only may leave clusters empty; further frames are drawn then
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            found = KMeans(n_clusters=k, n_init=1, random_state=seed).fit(self._points)
+        return torch.from_numpy(found.labels_)

@@ -28,6 +28,9 @@ CURRICULUM_LINES = {
 }
 """What `draw_curricula` shows: panel -> name in the log -> legend."""
 
+LINE_STYLES = ("-", "--", ":")
+"""Of the first ten rows, the next ten and the rest: matplotlib has ten colours."""
+
 NOISY = ("realised_level", "loss")
 CURRICULA_SHOWN = 6
 """Columns that can be read side by side; the CSV has all rows."""
@@ -43,7 +46,10 @@ def draw(panels: Mapping[str, Logs], *, path: Path) -> Path:
         for index, (row, log) in enumerate(logs.items()):
             losses = _values(log, "loss")
             axes.plot(_values(log, "step"), losses, color=f"C{index}", alpha=0.25, linewidth=0.8)
-            axes.plot(_values(log, "step"), smoothed(losses), color=f"C{index}", linewidth=1.6, label=row)
+            style = LINE_STYLES[min(index // 10, 2)]
+            axes.plot(
+                _values(log, "step"), smoothed(losses), color=f"C{index}", linestyle=style, linewidth=1.6, label=row
+            )
         axes.set(xlabel="training step", ylabel="loss", yscale="log", title=title)
         axes.grid(visible=True, which="both", alpha=0.2)
         if logs:

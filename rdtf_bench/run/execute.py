@@ -7,7 +7,7 @@ import resource
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -220,6 +220,7 @@ def _run_jobs(jobs: Sequence[Job], bench: Bench, console: Console, *, quiet: boo
         listener.start()
         pool = ProcessPoolExecutor(bench.scale.workers, context, worker.start, (bench.scale.threads_per_worker, events))
         try:
+            _check_options(jobs, bench, pool)
             _schedule(jobs, bench, pool, display, peaks)
         except BaseException:
             for process in list((pool._processes or {}).values()):
@@ -231,6 +232,13 @@ def _run_jobs(jobs: Sequence[Job], bench: Bench, console: Console, *, quiet: boo
             listener.join(timeout=5)
     own_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return own_gib + sum(peaks.values())
+
+
+def _check_options(jobs: Sequence[Job], bench: Bench, pool: Executor) -> None:
+    """Before any work: a row whose options are wrong stops the run now, not when its turn comes."""
+    cells = [job.arguments["cell"] for job in jobs if job.function == "train_and_sample"]
+    if cells:
+        pool.submit(worker.call, "check_options", bench, "options", {"cells": cells}).result()
 
 
 def _schedule(

@@ -5,7 +5,7 @@ import json
 import resource
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from rdtf_bench.core.method import Method, Training, TrainingClips
 from rdtf_bench.core.store import Store, write_text
 from rdtf_bench.run.progress import Report
 from rdtf_bench.run.results import read_log
+from rdtf_bench.spec.plan import Cell
 
 
 def typed_config(kind: str, name: str, options: Mapping[str, Any], where: str) -> Any:
@@ -29,9 +30,18 @@ def typed_config(kind: str, name: str, options: Mapping[str, Any], where: str) -
     try:
         # through JSON: strict mode then still takes a list for a tuple
         return TypeAdapter(config).validate_json(json.dumps(dict(options)), strict=True)
+    except ProtocolError as e:  # what the Config itself refuses
+        raise ProtocolError(f"{where}: {e}") from None
     except ValidationError as e:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in e.errors())
         raise ProtocolError(f"{where}: options of {name}: {faults}") from None
+
+
+def check_options(cells: Sequence[Cell]) -> None:
+    """ProtocolError for the first row whose options its method does not have."""
+    for cell in cells:
+        if cell.fit is not None:
+            typed_config("method", cell.method, cell.fit["options"], f"row {cell.label!r}")
 
 
 def build(fit: Mapping[str, Any], assets: Mapping[str, Path], device: torch.device) -> Method:

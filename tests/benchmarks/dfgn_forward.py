@@ -1,9 +1,10 @@
 """Seconds of one forward pass of the released DFGN beside diffusers' I2VGenXLUNet, in one process and in turns.
 
-    OMP_NUM_THREADS=2 python tests/benchmarks/dfgn_forward.py [--repeats 3] [--small] [--compile]
+    OMP_NUM_THREADS=2 python tests/benchmarks/dfgn_forward.py [--repeats 3] [--small] [--compile] [--checkpointing]
 
 1x4x8x32x32, fp32, random weights, 77 + 77 tokens; the text's keys computed inside, and given. `--small` takes reduced
-widths; `--compile` compares torch.compile with eager at reduced widths and times both.
+widths; `--compile` compares torch.compile with eager at reduced widths and times both; `--checkpointing`
+measures the memory of a training step at reduced widths.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from diffusers import I2VGenXLUNet
 from torch import Tensor, nn
 
 from rdtf_bench.models.rdtf import DFGN
+from rdtf_bench.run import memory
 
 TOKENS = 77
 SMALL: dict[str, Any] = {"block_out_channels": (64, 128, 192, 256), "attention_head_dim": 32, "cross_attention_dim": 64}
@@ -87,13 +89,32 @@ def compare_compiled(repeats: int) -> None:
         print(f"{name:10} {(time.perf_counter() - began_s) / repeats:.3f} s")
 
 
+def compare_checkpointing() -> None:
+    network: Any = with_random_weights(lambda: DFGN(**SMALL, t5_dim=64)).requires_grad_(True)
+    latents, text = torch.randn(1, 4, 8, 32, 32), torch.randn(1, TOKENS, 64)
+
+    def step() -> tuple[float, float]:
+        before, began_s = memory.start("cpu"), time.perf_counter()
+        network(latents, torch.tensor([500]), latents, text, text).sample.square().mean().backward()
+        return (memory.peak("cpu") - before) / 2**20, time.perf_counter() - began_s
+
+    step()  # makes the gradients, which stay
+    for name in ("all activations kept", "gradient checkpointing"):
+        more_mib, taken_s = step()
+        print(f"{name:24} {more_mib:6.0f} MiB more at the peak, {taken_s:.2f} s forward and backward")
+        network.enable_gradient_checkpointing()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=3, help="0: one pass each, without a warm-up")
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--checkpointing", action="store_true")
     given = parser.parse_args()
     torch.set_num_threads(2)
+    if given.checkpointing:
+        return compare_checkpointing()
     with torch.inference_mode():
         if given.compile:
             compare_compiled(max(given.repeats, 1))

@@ -4,9 +4,10 @@ from itertools import pairwise
 import pytest
 import torch
 from jaxtyping import Float
+from sklearn.cluster import KMeans
 from torch import Tensor
 
-from rdtf_bench.data.frames import Representative, by_clustering, equal_intervals, ping_pong, whole_loop
+from rdtf_bench.data.frames import ClusteredFrames, Representative, equal_intervals, ping_pong, whole_loop
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -45,28 +46,28 @@ def test_the_whole_loop_is_extended_only_where_it_is_short() -> None:
 def test_each_group_of_frames_gives_one(representative: Representative) -> None:
     sizes = (1, 9, 2, 20, 5)
     ends = torch.tensor(sizes).cumsum(0)
-    chosen = by_clustering(groups(sizes), 5, generator(), representative=representative)
+    chosen = ClusteredFrames(groups(sizes)).draw(5, generator(), representative=representative)
     assert torch.bucketize(torch.tensor(chosen), ends, right=True).tolist() == [0, 1, 2, 3, 4]
     if representative == "first":
         assert chosen == (0, 1, 10, 12, 32)
 
 
 def test_members_are_drawn_evenly() -> None:
-    features = groups((4, 4))
-    draws = [by_clustering(features, 2, generator(seed))[0] for seed in range(200)]
+    frames = ClusteredFrames(groups((4, 4)))
+    draws = [frames.draw(2, generator(seed))[0] for seed in range(200)]
     counts = [draws.count(frame) for frame in range(4)]
     assert min(counts) > 25  # 50 expected of each, standard deviation 6
 
 
 def test_a_draw_depends_on_its_generator_alone() -> None:
-    features = torch.randn(30, 320, generator=generator())
-    assert by_clustering(features, 8, generator(3)) == by_clustering(features, 8, generator(3))
-    assert len({by_clustering(features, 8, generator(seed)) for seed in range(10)}) > 1
+    frames = ClusteredFrames(torch.randn(30, 320, generator=generator()))
+    assert frames.draw(8, generator(3)) == frames.draw(8, generator(3))
+    assert len({frames.draw(8, generator(seed)) for seed in range(10)}) > 1
 
 
 def test_few_frames_are_all_taken() -> None:
-    assert by_clustering(groups((3,)), 8, generator()) == (0, 1, 2)
-    assert by_clustering(groups((8,)), 8, generator()) == tuple(range(8))
+    assert ClusteredFrames(groups((3,))).draw(8, generator()) == (0, 1, 2)
+    assert ClusteredFrames(groups((8,))).draw(8, generator()) == tuple(range(8))
 
 
 @pytest.mark.parametrize("almost", [0.0, 1e-9])
@@ -74,25 +75,35 @@ def test_equal_frames_are_filled_up_without_a_warning(almost: float) -> None:
     features = torch.ones(20, 320, dtype=torch.float64)
     features[7] += 5
     features[12, 0] += almost
-    chosen = by_clustering(features, 4, generator())
+    frames = ClusteredFrames(features)
+    chosen = frames.draw(4, generator())
     assert chosen == tuple(sorted(set(chosen)))
     assert len(chosen) == 4
     assert 7 in chosen
-    assert chosen == by_clustering(features, 4, generator())
+    assert chosen == frames.draw(4, generator())
 
 
 def test_more_frames_than_dimensions_need_no_rotation() -> None:
-    chosen = by_clustering(groups((10, 10), dim=3), 2, generator(), representative="first")
+    chosen = ClusteredFrames(groups((10, 10), dim=3)).draw(2, generator(), representative="first")
     assert chosen == (0, 10)
 
 
-def test_a_draw_takes_milliseconds() -> None:
-    features = torch.randn(64, 320, generator=generator())
-    by_clustering(features, 8, generator())
+def test_clusters_are_those_of_the_features_themselves() -> None:
+    features = torch.randn(40, 500, generator=generator())
+    seed = int(torch.randint(2**31, (1,), generator=generator(5)))
+    labels = KMeans(n_clusters=6, n_init=1, random_state=seed).fit_predict(features.double().numpy())
+    expected = sorted(labels.tolist().index(label) for label in range(6))
+    assert ClusteredFrames(features).draw(6, generator(5), representative="first") == tuple(expected)
+
+
+@pytest.mark.parametrize("dim", [320, 4096])
+def test_a_draw_takes_milliseconds(dim: int) -> None:
+    frames = ClusteredFrames(torch.randn(64, dim, generator=generator()))
+    frames.draw(8, generator())
     took_s = []
     for seed in range(20):
         start_s = time.process_time()
-        by_clustering(features, 8, generator(seed))
+        frames.draw(8, generator(seed))
         took_s.append(time.process_time() - start_s)
-    # 3 ms without the type checks of the tests; the rest is for a busy machine
+    # without the type checks of the tests: see tests/benchmarks/frame_extraction.py; the rest is for a busy machine
     assert sorted(took_s)[10] < 0.02

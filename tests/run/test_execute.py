@@ -1,22 +1,22 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from rdtf_bench import catalog
-from rdtf_bench.core.errors import StoreError
+from rdtf_bench.core.errors import ProtocolError, StoreError
 from rdtf_bench.core.store import Store
 from rdtf_bench.run import execute, gate
-from rdtf_bench.run.bench import Bench, make_bench
+from rdtf_bench.run.bench import Bench, find_assets, make_bench
 from rdtf_bench.run.execute import Job, expected_seconds, jobs_for
 from rdtf_bench.spec.load import load_protocol, load_scale
 from rdtf_bench.spec.plan import Cell, plan
+from rdtf_bench.spec.schema import Row
 from tests.plans import DATA
 
 
 @pytest.fixture
 def planned(tmp_path: Path) -> tuple[Bench, list[Cell]]:
-    from rdtf_bench.run.bench import find_assets
-
     spec, scale = load_protocol("table1"), load_scale("tiny")
     assets = find_assets(scale)
     cells = plan(spec, scale, DATA, {role: asset.digest for role, asset in assets.items()}, catalog.constants)
@@ -108,3 +108,13 @@ def test_two_runs_in_one_store_are_refused(tmp_path: Path) -> None:
         execute._only_run_in(tmp_path),
     ):
         pass
+
+
+def test_options_of_every_row_to_be_trained_are_checked_before_any_job(planned: tuple[Bench, list[Cell]]) -> None:
+    bench, _ = planned
+    spec = load_protocol("table1")
+    wrong = spec.model_copy(update={"rows": (*spec.rows, Row(label="mine", method="rdtf", options={"k_max": 9}))})
+    digests = {role: asset.digest for role, asset in find_assets(bench.scale).items()}
+    jobs = jobs_for(bench, plan(wrong, bench.scale, DATA, digests, catalog.constants))
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ProtocolError, match=r"row 'mine': .*k_max 9"):
+        execute._check_options(jobs, bench, pool)

@@ -11,19 +11,9 @@ import torch
 from diffusers import AutoencoderKL
 from transformers import ByT5Tokenizer, CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config, T5EncoderModel
 
-PARITY = Path(__file__).parents[4] / "shared" / "parity"
+from tests.models.rdtf.small import NETWORK
 
-SMALL: dict[str, Any] = {
-    "block_out_channels": (8, 16),
-    "attention_head_dim": 8,
-    "cross_attention_dim": 12,
-    "t5_dim": 10,
-    "layers_per_block": 1,
-    "norm_num_groups": 4,
-    "transformer_in_heads": 1,
-    "sti_heads": 1,
-    "sti_head_dim": 8,
-}
+PARITY = Path(__file__).parents[4] / "shared" / "parity"
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +39,7 @@ def recipe() -> ModuleType:
 @pytest.fixture
 def small_options() -> dict[str, Any]:
     """Options of a DFGN small enough for a test."""
-    return dict(SMALL)
+    return {**NETWORK, "cross_attention_dim": 12, "t5_dim": 10}
 
 
 @pytest.fixture(scope="session")

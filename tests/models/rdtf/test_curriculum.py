@@ -105,13 +105,6 @@ def test_balance_goes_from_the_static_to_the_adaptive_part() -> None:
     assert by_level["prediction", 2] == pytest.approx(by_level["interpolation", 2])
 
 
-def settled(curriculum: AdaptiveCurriculum, loss: float, steps: int) -> AdaptiveCurriculum:
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(steps):
-        curriculum.observe(loss + 0.05 * torch.randn((), generator=generator).item())
-    return curriculum
-
-
 def test_starts_at_the_easiest_level() -> None:
     assert adaptive().target_level == 1
 
@@ -154,8 +147,7 @@ def test_the_closed_loop_settles(slope: float) -> None:
 
 
 def test_a_stuck_loss_does_not_wind_up() -> None:
-    curriculum = settled(adaptive(), 0.5, 50)
-    curriculum.controller.__init__(gains=GAINS, num_steps=200, history_steps=1000)  # type: ignore[misc]
+    curriculum = adaptive()
     for _ in range(5000):
         curriculum.observe(0.5)
     assert curriculum.target_level == 1

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from rdtf_bench.core.errors import StoreError
-from rdtf_bench.models.rdtf import DFGN
-from rdtf_bench.models.rdtf.dfgn import PAPER_TEXT
+from rdtf_bench.models.rdtf import DFGN, PRESETS
+from rdtf_bench.spec.load import load_protocol
 
 
 def inputs(options: dict[str, Any], *, batch: int = 2, num_frames: int = 8, size: int = 8) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def test_has_the_sizes_of_the_variants() -> None:
 
 def test_the_papers_text_has_its_size() -> None:
     # UNet2DConditionModel of these widths with 8 input channels, 865,922,244, and 16 STI layers of 6 d^2 + 1039 d + 2
-    assert count(on_meta(**PAPER_TEXT), without="context_") == 865_922_244 + 87_309_152
+    assert count(on_meta(**PRESETS["paper_text"]), without="context_") == 865_922_244 + 87_309_152
 
 
 def test_has_sti_layers_in_22_or_16_places() -> None:
@@ -76,7 +76,7 @@ def test_has_sti_layers_in_22_or_16_places() -> None:
         return sum(name.endswith("to_out.0.bias") and ".attn" not in name for name, _ in network.named_parameters())
 
     assert places(on_meta()) == 22
-    assert places(on_meta(**PAPER_TEXT)) == 16
+    assert places(on_meta(**PRESETS["paper_text"])) == 16
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_has_sti_layers_in_22_or_16_places() -> None:
         {"temporal_layer": "conv3d"},
         {"temporal_layer": "none"},
         {"num_frames": 5},
-        {key: value for key, value in PAPER_TEXT.items() if key != "block_out_channels"},
+        {key: value for key, value in PRESETS["paper_text"].items() if key != "block_out_channels"},
     ],
     ids=lambda variant: ",".join(map(str, variant.values())) or "released",
 )
@@ -200,3 +200,8 @@ def test_layers_without_a_fixed_number_of_frames_take_any(small_options: dict[st
         given = inputs(small_options, num_frames=num_frames)
         with torch.no_grad():
             assert network(**given).sample.shape == given["sample"].shape
+
+
+def test_the_papers_network_is_one_row_of_paper_or_code() -> None:
+    (whole,) = [row for row in load_protocol("ablate-paper-or-code").rows if row.label == "paper: the whole network"]
+    assert {**whole.options, "block_out_channels": (320, 640, 1280, 1280)} == PRESETS["paper_text"]

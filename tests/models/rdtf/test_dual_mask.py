@@ -14,10 +14,10 @@ from rdtf_bench.data.frames import Representative
 from rdtf_bench.diffusion.latents import encode
 from rdtf_bench.models.rdtf.curriculum import Case
 from rdtf_bench.models.rdtf.dual_mask import (
+    Extraction,
     MaskedClips,
     Padding,
     PosteriorSamples,
-    extracted_frames,
     masked_clips,
 )
 
@@ -39,15 +39,14 @@ class Stickers:
         return torch.nn.functional.one_hot(torch.arange(count) // 3, 4).float() + 0.001 * torch.arange(count)[:, None]
 
     def frames(self, index: int) -> UInt8[Tensor, "F C H W"]:
-        raise NotImplementedError(index)
+        pytest.fail(f"the frames of sticker {index} were read: latents and features are enough")
 
 
 def extracted(
     index: int, count: int, *, clustering: bool = True, representative: Representative = "random"
 ) -> list[int]:
-    generator = torch.Generator().manual_seed(0)
-    frames = extracted_frames(Stickers(), index, count, generator, clustering=clustering, representative=representative)
-    return list(frames)
+    extraction = Extraction(Stickers(), clustering=clustering, representative=representative)
+    return list(extraction.frames(index, count, torch.Generator().manual_seed(0)))
 
 
 def masked(cases: list[Case], *, padding: Padding = "grey") -> MaskedClips:
@@ -57,8 +56,7 @@ def masked(cases: list[Case], *, padding: Padding = "grey") -> MaskedClips:
         cases,
         torch.Generator().manual_seed(0),
         num_frames=8,
-        clustering=True,
-        representative="first",
+        extraction=Extraction(Stickers(), clustering=True, representative="first"),
         padding=padding,
         grey=GREY,
     )

@@ -13,20 +13,9 @@ from rdtf_bench.core.errors import ProtocolError, StoreError
 from rdtf_bench.core.method import Conditions, Method, Sampler, Training, TrainingClips
 from rdtf_bench.core.seeds import generator_for, generators_for
 from rdtf_bench.models.rdtf.curriculum import make_curriculum
-from rdtf_bench.models.rdtf.method import RDTF, Config, build
+from rdtf_bench.models.rdtf.method import RDTF, build
+from tests.models.rdtf.small import CONFIG
 
-SMALL = Config(
-    block_out_channels=(8, 16),
-    layers_per_block=1,
-    attention_head_dim=8,
-    norm_num_groups=4,
-    transformer_in_heads=1,
-    sti_heads=1,
-    sti_head_dim=8,
-    clip_length=10,
-    t5_length=16,
-    prediction_type="v_prediction",
-)
 TRAINING = Training(
     task="it2v",
     num_frames=8,
@@ -61,11 +50,11 @@ class Stickers:
         return self._latents[index].flatten(1)
 
     def frames(self, index: int) -> UInt8[Tensor, "F C H W"]:
-        raise NotImplementedError(index)
+        pytest.fail(f"the frames of sticker {index} were read: latents and features are enough")
 
 
 def make(assets: dict[str, Path], **changed: Any) -> RDTF:
-    return build(replace(SMALL, **changed), assets=assets, device=torch.device("cpu"))
+    return build(replace(CONFIG, **changed), assets=assets, device=torch.device("cpu"))
 
 
 def fit(method: RDTF, folder: Path, **changed: Any) -> list[dict[str, float]]:
@@ -176,11 +165,12 @@ def test_steps_on_one_batch_lower_its_loss(assets: dict[str, Path]) -> None:
     curriculum = make_curriculum(
         "none", variant="paper", k_min=3, k_max=8, gains=(5.0, 3.0, 1.3), balance=0.5, num_steps=2, history_steps=10
     )
+    extraction = method._extraction(Stickers())
     optimizer = torch.optim.SGD(method.network.parameters(), lr=1e-2)
     losses = []
     for _ in range(3):
         loss, _ = method._loss_at(
-            0, generator_for(0, "step", 0), clips=Stickers(), curriculum=curriculum, training=TRAINING
+            0, generator_for(0, "step", 0), extraction=extraction, curriculum=curriculum, training=TRAINING
         )
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -293,7 +283,7 @@ def test_padding_carries_no_loss(assets: dict[str, Path]) -> None:
     loss, _ = method._loss_at(
         0,
         generator_for(0, "step", 0),
-        clips=Stickers(),
+        extraction=method._extraction(Stickers()),
         curriculum=curriculum,
         training=replace(TRAINING, batch_size=8),
     )

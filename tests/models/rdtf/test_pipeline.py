@@ -13,22 +13,11 @@ from rdtf_bench.core.errors import BenchError, InputError
 from rdtf_bench.core.method import Conditions, Sampler
 from rdtf_bench.core.video import to_uint8
 from rdtf_bench.models.rdtf import RDTFPipeline
-from rdtf_bench.models.rdtf.method import Config, build
+from rdtf_bench.models.rdtf.method import build
 from rdtf_bench.models.rdtf.pipeline import RDTFPipelineOutput
+from tests.models.rdtf.small import CONFIG
 
 SIZE_PX = 16
-CONFIG = Config(
-    block_out_channels=(8, 16),
-    layers_per_block=1,
-    attention_head_dim=8,
-    norm_num_groups=4,
-    transformer_in_heads=1,
-    sti_heads=1,
-    sti_head_dim=8,
-    clip_length=10,
-    t5_length=16,
-    prediction_type="v_prediction",
-)
 SAMPLER = Sampler(num_steps=2, timestep_spacing="trailing", eta=1.0, guidance_text=2.0, guidance_image=3.0)
 
 
@@ -136,6 +125,8 @@ def test_pictures_of_other_sizes_and_with_transparency_are_taken(pipeline: RDTFP
         ({"prompt": "x", "known": [0] * 8, "image": [picture()] * 8}, "8 frames were given, and the mask has 0"),
         ({"image": [picture()] * 9}, "9 frames were given of a clip of 8"),
         ({"prompt": "x", "output_type": "gif"}, "is none of pil, np, pt"),
+        ({"prompt": "x", "num_inference_steps": 0}, "0 steps were asked for; there are 1 to 1000"),
+        ({"image": picture(), "known": torch.tensor([0.5] + [0] * 7)}, "is no mask"),
         ({"prompt": "x", "generator": [seeded()] * 2}, "2 were given for 1 prompts"),
     ],
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.models.rdtf.text import TextEncoders, mask_words
 
 
@@ -53,3 +54,9 @@ def test_a_recalled_caption_does_not_depend_on_what_was_asked_before(assets: dic
     first, second = encoders(assets), encoders(assets)
     second.recall(["x y z", "q"])
     torch.testing.assert_close(first.recall(["a", "b"]).clip, second.recall(["b", "a"]).clip.flip(0), rtol=0, atol=0)
+
+
+def test_more_tokens_than_the_encoder_has_positions_are_refused(assets: dict[str, Path]) -> None:
+    cpu = torch.device("cpu")
+    with pytest.raises(ProtocolError, match="clip_length 78: the text encoder has 77 positions"):
+        TextEncoders.read(assets["text_encoder"], assets["t5_encoder"], clip_length=78, t5_length=14, device=cpu)
