@@ -3,6 +3,7 @@
 Clips come as NumPy arrays (`video.numpy()`), because nothing in report/ may import torch.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ Rows = Mapping[str, UInt8[np.ndarray, "B F C H W"]]
 """What to show, by the row's label; every row has the same clips in the same order."""
 
 GAP_PX = 2
+BETWEEN_CAPTIONS_PX = 8
 FONT_PX = 11
 LINE_PX = 13
 CAPTION_LINES = 3
@@ -35,7 +37,7 @@ def gif_grid(rows: Rows, *, path: Path, captions: Sequence[str], zoom: int = 2, 
         page = _sheet(
             [[_picture(rows[name][clip, frame], zoom) for clip in range(num_clips)] for name in names],
             names=names,
-            heads=[_wrapped(caption, width * zoom) for caption in captions],
+            heads=[_wrapped(caption, width * zoom + GAP_PX - BETWEEN_CAPTIONS_PX) for caption in captions],
         )
         _progress(page, (frame + 1) / num_frames)
         pages.append(page)
@@ -157,12 +159,15 @@ def _progress(page: "Image.Image", part: float) -> None:
 def _paletted(pages: "Sequence[Image.Image]") -> "list[Image.Image]":
     """All pages in one palette, chosen over all of them: no colour flickers, nothing is dithered."""
     from PIL import Image
+    from sklearn.metrics import pairwise_distances_argmin
 
     pixels = np.stack([np.asarray(page) for page in pages])
     palette = _palette(pages, pixels.reshape(-1, 3))
     packed = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
     colours, places = np.unique(packed, return_inverse=True)
-    indices = _nearest(np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1), palette)
+    wanted = np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1)
+    # not Pillow's own mapping: it sorts colours into boxes and is off by some levels, which turns white paper grey
+    indices = pairwise_distances_argmin(wanted.astype(np.float32), palette.astype(np.float32))
     paletted = [Image.fromarray(page) for page in indices.astype(np.uint8)[places].reshape(pixels.shape[:3])]
     for page in paletted:
         page.putpalette(palette.tobytes())
@@ -173,29 +178,18 @@ def _palette(pages: "Sequence[Image.Image]", pixels: UInt8[np.ndarray, "N 3"]) -
     """Paper, ink and 253 colours: a median cut, which gives a tongue the colour of its face, and then k-means, which
     does not. One of 256 is left over for the transparency with which the file format skips what did not change."""
     from PIL import Image
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
 
     strip = Image.fromarray(np.concatenate([np.asarray(page) for page in pages]))
     cut = strip.quantize(colors=253, method=Image.Quantize.MEDIANCUT).getpalette()
     means = np.array([*PAPER, *INK, *(cut or [])], dtype=np.float32).reshape(-1, 3)[:255]
     seen = pixels[:: max(1, len(pixels) // PALETTE_PIXELS)].astype(np.float32)
-    for _ in range(KMEANS_STEPS):
-        nearest = _nearest(seen, means)
-        counts = np.bincount(nearest, minlength=len(means))[:, None]
-        sums = np.stack([np.bincount(nearest, weights=channel, minlength=len(means)) for channel in seen.T], axis=1)
-        means = np.where(counts > 0, sums / np.maximum(counts, 1), means).astype(np.float32)
-        means[:2] = PAPER, INK
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer steps than it would take, or fewer colours
+        means = KMeans(len(means), init=means, n_init=1, max_iter=KMEANS_STEPS).fit(seen).cluster_centers_
+    means[:2] = PAPER, INK
     return means.round().astype(np.uint8)
-
-
-def _nearest(colours: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """Index of the palette's nearest colour, exactly: Pillow's own mapping sorts colours into boxes and is off by some
-    levels, which turns white paper grey."""
-    wanted, offered = colours.astype(np.float32), palette.astype(np.float32)
-    lengths = (offered**2).sum(1)
-    parts = [
-        (lengths - 2 * wanted[start : start + 65536] @ offered.T).argmin(1) for start in range(0, len(wanted), 65536)
-    ]
-    return np.concatenate(parts)
 
 
 def _write(path: Path, save: Callable[[Path], None]) -> None:
