@@ -17,13 +17,15 @@ Name = Annotated[str, typer.Argument(help="An asset, as `assets list` has it.")]
 
 @app.command(name="list")
 def list_assets() -> None:
-    """Every set of weights: where it is, where it comes from, and whether its bytes are the registry's."""
+    """Every set of weights: licence, state, place, source, and the SHA-256 of each file where it is known."""
     from rdtf_bench.core import assets
 
     for name in assets.names():
         asset = assets.find(name)
         link = f" -> {asset.path.resolve()}" if asset.path.is_symlink() else ""
         typer.echo(f"{name:24} {asset.licence:12} {_state(asset)}\n{'':24} {asset.path}{link} ({asset.source})")
+        for file, sha256 in asset.files.items():
+            typer.echo(f"{'':24} {file or asset.path.name}: SHA-256 {sha256 or 'not known'}")
 
 
 @app.command()

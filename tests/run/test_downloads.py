@@ -7,6 +7,7 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 
+from rdtf_bench.commands.assets import list_assets
 from rdtf_bench.core import assets
 from rdtf_bench.core.errors import AssetError, UnknownNameError
 from rdtf_bench.core.official import OFFICIAL
@@ -158,3 +159,16 @@ def test_shipped_weights_are_not_fetched_and_a_typo_has_its_match() -> None:
         downloads.fetch("toy/clip")
     with pytest.raises(UnknownNameError, match=r"Did you mean 'vgg16'\?"):
         downloads.add("vgg61", Path())
+
+
+def test_the_list_has_licence_state_place_source_and_hash(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    list_assets()
+    printed = capsys.readouterr().out
+    for said in (
+        "vgg16                    BSD-3-Clause absent",
+        f"{root / 'vgg16'} ({OFFICIAL['vgg16'].source})",
+        f"vgg16: SHA-256 {OFFICIAL['vgg16'].files['']}",
+        "fast-vqa-b: SHA-256 not known",
+        "toy/clip                 Apache-2.0   verified",
+    ):
+        assert said in printed
