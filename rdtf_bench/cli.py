@@ -17,6 +17,7 @@ from rdtf_bench.commands.options import (
     DEFAULT_STORE,
     Data,
     Format,
+    MethodOptions,
     Methods,
     Quiet,
     ScaleName,
@@ -26,6 +27,7 @@ from rdtf_bench.commands.options import (
     Table,
     Uri,
     With,
+    method_options,
     results_folder,
     source_of,
 )
@@ -185,8 +187,8 @@ def list_names() -> None:
 
 @app.command()
 def validate() -> None:
-    """Read every protocol and scale, look up every name in them and plan every pair of them."""
-    from rdtf_bench.run import bench
+    """Read every protocol and scale, look up every name and option in them and plan every pair of them."""
+    from rdtf_bench.run import bench, fit
     from rdtf_bench.run.protocols import load_table, load_tables
     from rdtf_bench.spec.load import (
         cost_names,
@@ -202,6 +204,7 @@ def validate() -> None:
         for scale in scale_names():
             spec, sizes = load_table(table), load_scale(scale)
             _, cells = bench.cells_of(spec, sizes, None, DEFAULT_STORE)
+            fit.check_options(cells)
             typer.echo(f"{table} at {scale}: {len(cells)} cells")
     for table in sheet_names():
         typer.echo(f"{table}: {len(load_sheet(table).settings or load_sheet(table).printed)} rows of the paper")
@@ -215,6 +218,7 @@ def validate() -> None:
 def params(
     method: Annotated[str, typer.Argument(help="A method, such as rdtf or simda.")],
     scale: ScaleName = "paper",
+    option: MethodOptions = None,
     format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
 ) -> None:
     """Count a method's parameters at a scale, by component; needs no weights."""
@@ -225,7 +229,7 @@ def params(
 
     if format not in ("text", "json"):
         raise unknown_name("format", format, ("text", "json"))
-    counts = sizes(method, load_scale(scale))
+    counts = sizes(method, load_scale(scale), method_options(option))
     typer.echo(json.dumps(counts, indent=1) if format == "json" else sizes_text(method, scale, counts))
 
 
