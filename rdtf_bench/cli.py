@@ -17,7 +17,6 @@ from rdtf_bench.commands.options import (
     DEFAULT_STORE,
     Data,
     Format,
-    MethodOptions,
     Methods,
     Quiet,
     ScaleName,
@@ -27,7 +26,6 @@ from rdtf_bench.commands.options import (
     Table,
     Uri,
     With,
-    method_options,
     results_folder,
     source_of,
 )
@@ -218,7 +216,6 @@ def validate() -> None:
 def params(
     method: Annotated[str, typer.Argument(help="A method, such as rdtf or simda.")],
     scale: ScaleName = "paper",
-    option: MethodOptions = None,
     format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
 ) -> None:
     """Count a method's parameters at a scale, by component; needs no weights."""
@@ -229,7 +226,7 @@ def params(
 
     if format not in ("text", "json"):
         raise unknown_name("format", format, ("text", "json"))
-    counts = sizes(method, load_scale(scale), method_options(option))
+    counts = sizes(method, load_scale(scale))
     typer.echo(json.dumps(counts, indent=1) if format == "json" else sizes_text(method, scale, counts))
 
 
