@@ -5,8 +5,8 @@ through), USES (of "fake", "real", "captions", what the score depends on), a fro
 `build(config, assets=, device=) -> Metric`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
@@ -26,6 +26,7 @@ class Score:
     n: int
     without_group: tuple[float, ...]
     name: str = ""  # the yardstick with all that decides it, such as "fvd[i3d-k400, 8>16 repeat, ..., n 500]"
+    beside: Mapping[str, float] = field(default_factory=dict)  # further figures of the same clips, by name
 
 
 @runtime_checkable

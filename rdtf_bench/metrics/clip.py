@@ -21,6 +21,7 @@ from rdtf_bench.core import assets as registry
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.core.metric import Score
 from rdtf_bench.core.video import VideoU8
+from rdtf_bench.metrics import sample_ids
 from rdtf_bench.metrics.features import open_clip_model
 from rdtf_bench.metrics.statistics import mean_without_each_group
 
@@ -112,7 +113,7 @@ def figures(found: Similarities) -> dict[str, float]:
 
 
 class ClipSimilarity(Metric):
-    """CLIP similarity as a torchmetrics metric; embeddings and tokens are kept, so that states merge and sync.
+    """CLIP similarity as a torchmetrics metric; embeddings, tokens and ids are kept, so that states merge and sync.
 
     `model` is a folder in open_clip's layout, or a model; None is the embedded one. `options` are torchmetrics' own.
     """
@@ -123,12 +124,13 @@ class ClipSimilarity(Metric):
 
     frames: list[Tensor]
     tokens: list[Tensor]
+    ids: list[Tensor]
 
     def __init__(self, model: ImageTextModel | Path | str | None = None, **options: Any) -> None:
         super().__init__(**options)
         model = model or registry.verified("toy/clip")
         self.model = open_clip_model.load(Path(model)) if isinstance(model, (str, Path)) else model
-        for state in ("frames", "tokens"):
+        for state in ("frames", "tokens", "ids"):
             self.add_state(state, default=[], dist_reduce_fx="cat")
 
     @property
@@ -140,17 +142,19 @@ class ClipSimilarity(Metric):
         del clip_ids
         return self.model(video)
 
-    def update(self, video: VideoU8, captions: Sequence[str]) -> None:
-        """Add clips with their captions, one each."""
-        tokens = self._tokens(captions, len(video))
+    def update(self, video: VideoU8, captions: Sequence[str], *, clip_ids: Sequence[str] | None = None) -> None:
+        """Add clips with their captions, one each. With ids, a sampler's padding counts once."""
+        tokens, ids = self._tokens(captions, len(video)), sample_ids.hashed(clip_ids, len(video))
         self.frames.append(self.model(video))
         self.tokens.append(tokens.to(self.device))
+        self.ids.append(ids.to(self.device))
 
     def similarities(self) -> Similarities:
         """Of all clips so far, from which every figure of this module follows."""
         if len(self.frames) == 0:  # a list, or after a sync one tensor
             raise DataError(f"no clips were given; CLIP similarity needs at least {MIN_CLIPS}")
-        return self._similarities(dim_zero_cat(self.frames), dim_zero_cat(self.tokens))
+        first = sample_ids.first_of_each(dim_zero_cat(self.ids))
+        return self._similarities(dim_zero_cat(self.frames)[first], dim_zero_cat(self.tokens)[first])
 
     def compute(self) -> Float[Tensor, ""]:
         """Mean probability of the own caption; DataError for fewer than 2 clips."""
@@ -164,14 +168,16 @@ class ClipSimilarity(Metric):
         captions: Sequence[str],
         groups: Sequence[int],
     ) -> Score:
-        """From observations. The candidates stay all captions while groups of clips are left out."""
+        """From observations; beside it the other figures. The candidates stay all captions without each group."""
         del real
         found = self._similarities(fake, self._tokens(captions, len(fake)))
         per_clip = clip_candidates(found)
         without = mean_without_each_group(per_clip, groups)
         num_candidates = found.cosines.shape[2]
         name = f"clip[{self.model.name}, {num_candidates} candidates, scale {found.scale:.4g}, n {len(per_clip)}]"
-        return Score(value=float(per_clip.mean()), n=len(per_clip), without_group=without, name=name)
+        beside = {figure: value for figure, value in figures(found).items() if figure != "clip_candidates"}
+        value = float(per_clip.mean())
+        return Score(value=value, n=len(per_clip), without_group=without, name=name, beside=beside)
 
     def _tokens(self, captions: Sequence[str], num_clips: int) -> Int64[Tensor, "N L"]:
         if len(captions) != num_clips:

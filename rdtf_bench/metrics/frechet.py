@@ -8,6 +8,7 @@ exact at any rank.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int64
@@ -140,33 +141,41 @@ def frechet_of_moments(*, fake: Moments, real: Moments, ddof: int = 1) -> float:
 
 
 class _Products:
-    """Products of the features centred once, from which any choice of the clips is evaluated."""
+    """Products of the features centred once, from which any choice of the clips is evaluated.
+
+    A clip that is chosen several times is one row with a weight: a resample of n clips has about 0.63 n rows.
+    """
 
     def __init__(self, fake: Float[Tensor, "N D"], real: Float[Tensor, "N D"], ddof: int) -> None:
         self.ddof = ddof
         self.shift = fake.mean(0) - real.mean(0)
         self.fake, self.real = fake - fake.mean(0), real - real.mean(0)
         self.squares = self.fake.square().sum(1) + self.real.square().sum(1)
-        self.dual = len(fake) <= fake.shape[1]
-        self.cross = self.fake @ self.real.T if self.dual else None
 
-    def distance(self, keep: Int64[Tensor, " R"]) -> float:
-        count = len(keep)
+    @cached_property
+    def cross(self) -> Float[Tensor, "N N"]:
+        return self.fake @ self.real.T
+
+    def distance(self, chosen: Int64[Tensor, " R"]) -> float:
+        count = len(chosen)
         if count < 2:
             raise DataError(f"a choice of {count} of {len(self.fake)} clips leaves too few; use more groups")
-        fake_mean, real_mean = self.fake[keep].mean(0), self.real[keep].mean(0)
+        rows, counted = chosen.unique(return_counts=True)
+        times = counted.double()
+        fake_mean, real_mean = times @ self.fake[rows] / count, times @ self.real[rows] / count
         centre = fake_mean.square().sum() + real_mean.square().sum()
-        spread = (self.squares[keep].sum() - count * centre) / (count - self.ddof)
+        spread = (times @ self.squares[rows] - count * centre) / (count - self.ddof)
         shift = (self.shift + fake_mean - real_mean).square().sum()
-        return _distance(shift, spread, self._root(keep, count))
+        return _distance(shift, spread, self._root(rows, times) / (count - self.ddof))
 
-    def _root(self, keep: Int64[Tensor, " R"], count: int) -> Float[Tensor, ""]:
-        if self.cross is not None:
-            cross = self.cross[keep][:, keep]
-            cross = cross - cross.mean(0) - cross.mean(1, keepdim=True) + cross.mean()
-            return _nuclear_norm(cross) / (count - self.ddof)
-        fake, real = (torch.cov(side[keep].T, correction=self.ddof) for side in (self.fake, self.real))
-        return _trace_of_root(fake, real)
+    def _root(self, rows: Int64[Tensor, " K"], times: Float[Tensor, " K"]) -> Float[Tensor, ""]:
+        """Trace of the root of the product of both scatters."""
+        if len(rows) <= self.fake.shape[1]:
+            cross, shares, scale = self.cross[rows][:, rows], times / times.sum(), times.sqrt()
+            cross = cross - shares @ cross - (cross @ shares)[:, None] + shares @ cross @ shares
+            return _nuclear_norm(scale[:, None] * cross * scale)
+        fake, real = (torch.cov(side[rows].T, correction=0, aweights=times) for side in (self.fake, self.real))
+        return _trace_of_root(fake, real) * times.sum()
 
 
 def _nuclear_norm(cross: Float[Tensor, "N M"]) -> Float[Tensor, ""]:

@@ -7,6 +7,7 @@ changes of its features; it ranks spatial and temporal faults, but its values ar
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -19,12 +20,20 @@ from torchmetrics.utilities import dim_zero_cat
 from rdtf_bench.core.errors import DataError, ProtocolError, unknown_name
 from rdtf_bench.core.metric import Score
 from rdtf_bench.core.official import OFFICIAL
-from rdtf_bench.core.seeds import generator_for, seed_for
+from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.store import sha256_of
 from rdtf_bench.core.video import VideoU8
+from rdtf_bench.metrics import sample_ids
 from rdtf_bench.metrics.features import efficientnet, i3d
 from rdtf_bench.metrics.features.precision import full_precision
-from rdtf_bench.metrics.frechet import Moments, frechet_distance, frechet_of_moments, without_each_group
+from rdtf_bench.metrics.frechet import (
+    Moments,
+    frechet_distance,
+    frechet_infinity,
+    frechet_of_moments,
+    without_each_group,
+)
+from rdtf_bench.metrics.kernel import kernel_distance
 from rdtf_bench.metrics.statistics import evened
 
 LABEL = "FVD"
@@ -37,7 +46,6 @@ MORE_ASSETS = {("network", "i3d"): ("i3d",)}
 USES = ("fake", "real")
 
 NETWORKS = ("enet_lite0", "i3d")
-NO_ID = -1  # ids are 63-bit hashes, so never negative
 KEPT_CLIPS = 50_000
 """A side with more keeps its mean and covariance instead of its features: 160 MB at 400 float64 features."""
 
@@ -69,7 +77,7 @@ class Profile:
 
 PROFILES: Mapping[str, Profile] = {
     "reference": Profile(resize="bilinear", epsilon=1e-3, ddof=1),  # google-research frechet_video_distance
-    "styleganv": Profile(resize="bilinear half-pixel", epsilon=1e-3, ddof=0),  # universome/stylegan-v; TATS, cd-fvd
+    "styleganv": Profile(resize="bilinear half-pixel", epsilon=1e-3, ddof=0),  # universome/stylegan-v
     "videogpt": Profile(resize="bilinear half-pixel crop, epsilon 1e-5", epsilon=1e-5, ddof=1),  # wilson1yan/VideoGPT
 }
 
@@ -130,13 +138,17 @@ class EfficientNetClips(nn.Module):
 
 
 class I3DClips(nn.Module):
-    """400 features a clip: I3D's logits averaged over time, after a profile's resize and a rule for short clips."""
+    """I3D's logits averaged over time (400 a clip), after a profile's resize and a rule for short clips.
+
+    `name` is that of a reduced network; without one the hash of the weights says whether it is the original.
+    """
 
     def __init__(
         self,
         network: i3d.I3D | i3d.ScriptedI3D,
         *,
         weights_sha256: str,
+        name: str = "",
         profile: str = "reference",
         rule: str = "repeat",
         compiled: bool = False,
@@ -147,9 +159,9 @@ class I3DClips(nn.Module):
         if rule not in i3d.RULES:
             raise unknown_name("extension rule", rule, i3d.RULES)
         self.network = network.to(memory_format=torch.channels_last_3d)
-        self.weights_sha256, self.profile, self.rule = weights_sha256, profile, rule
+        self.weights_sha256, self.name, self.profile, self.rule = weights_sha256, name, profile, rule
         self.num_features: int = network.num_classes
-        self.is_official = weights_sha256 in official_sha256s()
+        self.is_official = not name and weights_sha256 in official_sha256s()
         if compiled:
             self.network.compile()
         self.requires_grad_(False).eval()
@@ -160,11 +172,11 @@ class I3DClips(nn.Module):
 
     @property
     def yardstick(self) -> str:
-        return "" if self.is_official else f"i3d, unverified sha256 {self.weights_sha256[:12]}"
+        return self.name if self.name or self.is_official else f"i3d, unverified sha256 {self.weights_sha256[:12]}"
 
     def full_name(self, num_frames: int | None) -> str:
-        network = "i3d-k400"
-        if not self.is_official:
+        network = self.name or "i3d-k400"
+        if not self.name and not self.is_official:
             network = f"i3d unverified sha256 {self.weights_sha256[:12]} probe {self.probe():.4f}"
         return f"{network}, {self._frames(num_frames)}, {self.network.size_px} {PROFILES[self.profile].resize}"
 
@@ -201,12 +213,16 @@ def official_sha256s() -> set[str]:
 
 
 def load_i3d(path: Path, *, profile: str = "reference", rule: str = "repeat", compiled: bool = False) -> I3DClips:
-    """From a file of weights, for `FrechetVideoDistance`; AssetError where it is no I3D."""
+    """From a file of weights or a reduced network's folder; AssetError where it is no I3D."""
     if profile not in PROFILES:
         raise unknown_name("FVD profile", profile, PROFILES)
-    pool_steps = 1 if rule == "pool1" else 2
-    network = i3d.load(path, epsilon=PROFILES[profile].epsilon, pool_steps=pool_steps)
-    return I3DClips(network, weights_sha256=sha256_of(path), profile=profile, rule=rule, compiled=compiled)
+    epsilon, pool_steps = PROFILES[profile].epsilon, 1 if rule == "pool1" else 2
+    clips_of = partial(I3DClips, profile=profile, rule=rule, compiled=compiled)
+    if path.is_dir():
+        name, reduced = i3d.load_reduced(path, epsilon=epsilon, pool_steps=pool_steps)
+        return clips_of(reduced, name=name, weights_sha256=sha256_of(path / i3d.WEIGHTS_FILE))
+    network = i3d.load(path, epsilon=epsilon, pool_steps=pool_steps)
+    return clips_of(network, weights_sha256=sha256_of(path))
 
 
 def temporal_summary(features: Float[Tensor, "F D"]) -> Float[Tensor, " E"]:
@@ -277,12 +293,10 @@ class FrechetVideoDistance(Metric):
         self, features: Float[Tensor, "B D"], *, real: bool, clip_ids: Sequence[str] | None = None
     ) -> None:
         """Add clips by their features, such as those of a cached reference set."""
-        if clip_ids is not None and len(clip_ids) != len(features):
-            raise DataError(f"{len(features)} clips came with {len(clip_ids)} ids")
-        hashes = [NO_ID] * len(features) if clip_ids is None else [seed_for(clip_id) for clip_id in clip_ids]
+        ids = sample_ids.hashed(clip_ids, len(features))
         side = "real" if real else "fake"
         getattr(self, side).append(features.to(self.device).double())
-        getattr(self, f"{side}_ids").append(torch.tensor(hashes, device=self.device, dtype=torch.long))
+        getattr(self, f"{side}_ids").append(ids.to(self.device))
         if sum(len(part) for part in getattr(self, side)) > KEPT_CLIPS:
             self._fold(side)
 
@@ -314,12 +328,18 @@ class FrechetVideoDistance(Metric):
         captions: Sequence[str],
         groups: Sequence[int],
     ) -> Score:
-        """From observations of equally many clips; the values without each group are for groups of equal size."""
+        """From observations of equally many clips; the values without each group are for groups of equal size.
+
+        Beside it the unbiased kernel distance and, from 2 clips a feature on, the distance at infinitely many clips.
+        """
         del captions
         value = frechet_distance(fake=fake, real=real, ddof=self.ddof)
         without = without_each_group(fake=fake, real=real, groups=groups, ddof=self.ddof)
         spread = evened(value, without, groups)
-        return Score(value=value, n=len(fake), without_group=spread, name=self.name(len(fake)))
+        beside = {"kernel_distance": kernel_distance(fake=fake, real=real)}
+        if len(fake) >= 2 * fake.shape[1]:
+            beside["frechet_infinity"] = frechet_infinity(fake=fake, real=real, ddof=self.ddof)
+        return Score(value=value, n=len(fake), without_group=spread, name=self.name(len(fake)), beside=beside)
 
     def features(self, side: str) -> Float[Tensor, "N D"]:
         """Of "fake" or "real", each clip once; for a kernel distance, FVD-infinity or a noise floor."""
@@ -328,7 +348,7 @@ class FrechetVideoDistance(Metric):
         parts: list[Tensor] = getattr(self, side)
         if sum(len(part) for part in parts) == 0:
             raise DataError(f"{side}: no clips were given; FVD needs at least {MIN_CLIPS}")
-        return _rows(parts)[_first_of_each(dim_zero_cat(getattr(self, f"{side}_ids")))]
+        return _rows(parts)[sample_ids.first_of_each(dim_zero_cat(getattr(self, f"{side}_ids")))]
 
     def _folded(self, side: str) -> int:
         return int(getattr(self, f"{side}_moments")[0])
@@ -346,7 +366,7 @@ class FrechetVideoDistance(Metric):
         before = getattr(self, f"{side}_folded_ids")
         if len(before) > 0:
             given = dim_zero_cat(before)
-            if not bool(_first_of_each(given).all()):
+            if not bool(sample_ids.first_of_each(given).all()):
                 raise DataError(
                     f"{side}: the same clips came to several processes, and of more than {KEPT_CLIPS} clips a process "
                     "they cannot be taken out again. Use a sampler that does not pad."
@@ -361,7 +381,7 @@ class FrechetVideoDistance(Metric):
         """Ids of the kept clips that were not there before, and which clips those are."""
         ids, before = (dim_zero_cat([torch.zeros(0, dtype=torch.long, device=self.device), *_listed(state)])
                        for state in (getattr(self, f"{side}_ids"), getattr(self, f"{side}_folded_ids")))  # fmt: skip
-        new = _first_of_each(torch.cat([before, ids]))[len(before) :]
+        new = sample_ids.first_of_each(torch.cat([before, ids]))[len(before) :]
         return ids[new], new
 
 
@@ -401,13 +421,3 @@ def _merged(states: Float[Tensor, "P S"]) -> Float[Tensor, " S"]:
     for state in states[1:]:
         merged = merged.merged(_unflat(state, width))
     return _flat(merged)
-
-
-def _first_of_each(ids: Int64[Tensor, " N"]) -> Bool[Tensor, " N"]:
-    """1 where an id comes for the first time, and where there is none."""
-    seen: set[int] = set()
-    first = []
-    for number in ids.tolist():
-        first.append(number == NO_ID or number not in seen)
-        seen.add(number)
-    return torch.tensor(first, device=ids.device)

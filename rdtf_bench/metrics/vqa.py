@@ -20,10 +20,11 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 from rdtf_bench.core import assets as registry
-from rdtf_bench.core.errors import AssetError, DataError, ProtocolError
+from rdtf_bench.core.errors import AssetError, DataError, InputError, ProtocolError
 from rdtf_bench.core.metric import Score
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.video import VideoU8
+from rdtf_bench.metrics import sample_ids
 from rdtf_bench.metrics.features.fast_vqa import (
     FastVQANetwork,
     draw_offsets,
@@ -134,7 +135,7 @@ def _load_folder(folder: Path) -> Judge:
 
 
 class FastVQA(Metric):
-    """FAST-VQA as a torchmetrics metric; raw scores of every clip are kept, so that states merge and sync.
+    """FAST-VQA as a torchmetrics metric; raw scores and ids of every clip are kept, so that states merge and sync.
 
     `judge` is a network with its scale, or where to load the one that `config` names; None is the embedded one.
     `options` are torchmetrics' own.
@@ -145,6 +146,7 @@ class FastVQA(Metric):
     full_state_update = False
 
     raw: list[Tensor]
+    ids: list[Tensor]
 
     def __init__(self, judge: Judge | Path | str | None = None, config: Config | None = None, **options: Any) -> None:
         super().__init__(**options)
@@ -152,7 +154,8 @@ class FastVQA(Metric):
         judge = judge or registry.verified("toy/vqa")
         self.judge = load(Path(judge), self.config.network) if isinstance(judge, (str, Path)) else judge
         _check(self.config, self.judge)
-        self.add_state("raw", default=[], dist_reduce_fx="cat")
+        for state in ("raw", "ids"):
+            self.add_state(state, default=[], dist_reduce_fx="cat")
 
     @property
     def yardstick(self) -> str:
@@ -170,18 +173,24 @@ class FastVQA(Metric):
         return torch.stack([self._observe(clip, name) for clip, name in zip(video, clip_ids, strict=True)])
 
     def update(self, video: VideoU8, clip_ids: Sequence[str] | None = None) -> None:
-        """Add clips. Without ids the places to look at are drawn from the clips' own bytes."""
+        """Add clips. With ids a sampler's padding counts once; without, the places to look at come from the bytes."""
+        ids = sample_ids.hashed(clip_ids, len(video))
         names = [_content_id(clip) for clip in video] if clip_ids is None else clip_ids
         self.raw.append(self.observe(video, names))
+        self.ids.append(ids.to(self.device))
 
     def compute(self) -> Float[Tensor, ""]:
         """Mean of the rescaled scores, in 0..1."""
         if len(self.raw) == 0:  # a list, or after a sync one tensor
             raise DataError("no clips were given; VQA needs at least one")
-        return self.per_clip(dim_zero_cat(self.raw)).mean()
+        first = sample_ids.first_of_each(dim_zero_cat(self.ids))
+        return self.per_clip(dim_zero_cat(self.raw)[first]).mean()
 
     def per_clip(self, raw: Float[Tensor, "N K"]) -> Float[Tensor, " N"]:
         """Observations -> score of each clip in 0..1: raw scores averaged over draws, then rescaled."""
+        finite = raw.isfinite().all(1)
+        if not bool(finite.all()):
+            raise DataError(f"the score of clip {int(finite.int().argmin())} is NaN or infinite")
         return self.judge.scale.rescale(raw.double().mean(1))
 
     def draw_deviation(self, raw: Float[Tensor, "N K"]) -> float:
@@ -199,16 +208,17 @@ class FastVQA(Metric):
         captions: Sequence[str],
         groups: Sequence[int],
     ) -> Score:
-        """From observations: the mean over clips, and without each group."""
+        """From observations: the mean over clips, and without each group; beside it raw score and spread over draws."""
         del real, captions
         per_clip = self.per_clip(fake)
-        if not bool(per_clip.isfinite().all()):
-            raise DataError(f"the score of clip {int(per_clip.isfinite().int().argmin())} is NaN or infinite")
         without = mean_without_each_group(per_clip, groups)
         config, n = self.config, len(per_clip)
         where = f"{config.num_frames} frames, {config.grid}x{config.grid} of {FRAGMENT_PX} px, draws {config.draws}"
         name = f"vqa[{self.judge.name}, {where}, n {n}]"
-        return Score(value=float(per_clip.mean()), n=n, without_group=without, name=name)
+        beside = {"raw": float(fake.double().mean())}
+        if config.draws > 1:
+            beside["draw_deviation"] = self.draw_deviation(fake)
+        return Score(value=float(per_clip.mean()), n=n, without_group=without, name=name, beside=beside)
 
     def _observe(self, clip: UInt8[Tensor, "F C H W"], clip_id: str) -> Float[Tensor, " K"]:
         config, aligned = self.config, min(self.judge.scale.aligned, self.config.num_frames)
@@ -251,7 +261,7 @@ def _check(config: Config, judge: Judge) -> None:
         raise ProtocolError(f"vqa: num_frames: {frames} is no multiple of {judge.scale.aligned}, as {judge.name} needs")
     try:
         judge.network.fragments_backbone.adapted_window((frames, side, side))
-    except ValueError as error:
+    except InputError as error:
         raise ProtocolError(
             f"vqa: num_frames {frames} and grid {config.grid} do not fit {judge.name}: {error}"
         ) from error

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ class ScoreRecord:
     without_group: tuple[float, ...]  # the value with each group of clips left out; empty where there are no clips
     key: str  # what decided this score: samples, metric, its version, options and networks
     name: str = ""  # the yardstick in full; empty where `yardstick` is all there is to say
+    beside: dict[str, float] = field(default_factory=dict)  # further figures of the same clips, by name
 
 
 @dataclass(frozen=True, kw_only=True)

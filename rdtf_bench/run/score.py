@@ -117,9 +117,10 @@ def to_record(metric: str, result: Score, low: float, high: float, yardstick: st
         without_group=result.without_group,
         key=key,
         name=result.name,
+        beside=dict(result.beside),
     )
-    if not all(math.isfinite(number) for number in (record.value, record.ci_low, record.ci_high)):
-        raise AssertionError(f"{metric} gave {record.value} [{record.ci_low}, {record.ci_high}]")
+    if not all(map(math.isfinite, (record.value, record.ci_low, record.ci_high, *record.beside.values()))):
+        raise AssertionError(f"{metric} gave {record.value} [{record.ci_low}, {record.ci_high}] and {record.beside}")
     return record
 
 

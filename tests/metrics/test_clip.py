@@ -106,6 +106,19 @@ def test_merged_states_order_and_batches_do_not_matter() -> None:
     assert float(parts[0].compute()) == pytest.approx(float(whole.compute()), rel=1e-12)
 
 
+def test_a_samplers_padding_counts_once() -> None:
+    video, captions, names = torch.cat([flat(RED, BLUE), flat(GREEN, GREEN)]), ["red", "green"], ["a", "b"]
+    once, twice = ClipSimilarity(Colours()), ClipSimilarity(Colours())
+    once.update(video, captions, clip_ids=names)
+    for _ in range(2):
+        twice.update(video[:1], captions[:1], clip_ids=names[:1])
+    twice.update(video, captions, clip_ids=names)
+    assert len(twice.similarities().own) == 2
+    assert float(twice.compute()) == float(once.compute())
+    with pytest.raises(DataError, match="2 clips came with 1 ids"):
+        twice.update(video, captions, clip_ids=["a"])
+
+
 def test_score_keeps_all_candidates_while_groups_are_left_out() -> None:
     metric = ClipSimilarity(Colours())
     video = torch.cat([flat(RED), flat(GREEN), flat(RED)])

@@ -7,6 +7,7 @@ from torch import Tensor
 from torchmetrics.image.kid import poly_mmd
 
 from rdtf_bench.core.errors import DataError
+from rdtf_bench.metrics import kernel
 from rdtf_bench.metrics.kernel import kernel_distance, kernel_without_each_group
 
 
@@ -42,11 +43,13 @@ def test_equal_distributions_are_at_zero_whatever_the_number_of_clips() -> None:
         assert abs(float(values.mean())) < 3 * float(values.std()) / 10  # three standard errors of 100 draws
 
 
-def test_sets_of_different_sizes_and_their_order() -> None:
+def test_sets_of_different_sizes_and_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     fake, real = draw(20, 5, 2, mean=0.5), draw(33, 5, 3)
     found = kernel_distance(fake=fake, real=real)
     assert kernel_distance(fake=real, real=fake) == pytest.approx(found, rel=1e-12)
     assert kernel_distance(fake=fake.flip(0), real=real) == pytest.approx(found, rel=1e-12)
+    monkeypatch.setattr(kernel, "CLIPS_AT_ONCE", 7)
+    assert kernel_distance(fake=fake, real=real) == pytest.approx(found, rel=1e-12)
 
 
 def test_leaving_out_a_group_is_the_distance_of_what_is_left() -> None:

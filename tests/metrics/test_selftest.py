@@ -11,7 +11,7 @@ from torch import Tensor, nn
 import rdtf_bench.models.toy
 from rdtf_bench.core import video as quantisation
 from rdtf_bench.core.errors import UnknownNameError
-from rdtf_bench.metrics import clip, frechet, fvd, reference, selftest, vqa
+from rdtf_bench.metrics import clip, frechet, fvd, reference, sample_ids, selftest, vqa
 from rdtf_bench.metrics.features import efficientnet, fast_vqa, i3d, open_clip_model
 from rdtf_bench.metrics.features.efficientnet import EfficientNetLite0
 from rdtf_bench.metrics.features.i3d import I3D
@@ -160,7 +160,7 @@ def test_truncated_quantisation(instruments: Instruments, monkeypatch: pytest.Mo
 
 
 def test_duplicated_samples(instruments: Instruments, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fvd, "_first_of_each", lambda ids: torch.ones(len(ids), dtype=torch.bool))
+    monkeypatch.setattr(sample_ids, "first_of_each", lambda ids: torch.ones(len(ids), dtype=torch.bool))
     assert "came twice" in str(probe("duplicates", instruments).fault)
 
 

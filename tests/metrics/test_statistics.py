@@ -99,7 +99,8 @@ def test_resamples_draw_whole_clusters() -> None:
     assert [chosen.tolist() for chosen in resamples(clusters, 200)] == [chosen.tolist() for chosen in drawn]
 
 
-@pytest.mark.parametrize(("n", "d"), [(12, 30), (40, 5)])
+# the last: fewer features than clips, and more than clips of a resample that are different
+@pytest.mark.parametrize(("n", "d"), [(12, 30), (40, 5), (40, 30)])
 def test_the_distance_of_a_resample_is_that_of_its_clips(n: int, d: int) -> None:
     generator = torch.Generator().manual_seed(1)
     fake, real = torch.randn(2, n, d, generator=generator, dtype=torch.float64)

@@ -149,6 +149,17 @@ def test_merged_states_equal_one_pass() -> None:
     assert float(whole.compute()) == pytest.approx(scored.value, abs=1e-12)
 
 
+def test_a_samplers_padding_counts_once() -> None:
+    videos, names, once, twice = clips(4), ids(4), metric(), metric()
+    once.update(videos, names)
+    twice.update(videos[[0, 1, 2, 3, 0]], [*names, names[0]])
+    twice.update(videos[1:2], names[1:2])
+    assert float(twice.compute()) == float(once.compute())
+    without_ids = metric()
+    without_ids.update(videos[[0, 1, 2, 3, 0]])
+    assert float(without_ids.compute()) != float(once.compute())
+
+
 def test_the_callers_training_mode_changes_nothing() -> None:
     """Dropout would make scores random."""
     found, video = metric(), clips(1)
@@ -180,11 +191,11 @@ def test_two_processes_equal_one() -> None:
     videos, names = clips(5), ids(5)
     whole, other = metric(), metric()
     whole.update(videos, names)
-    other.update(videos[3:], names[3:])
+    other.update(videos[2:], names[2:])  # its first clip is the other's last, as a sampler pads
 
     def gather(ours: Tensor, group: object) -> list[Tensor]:
         del group
-        return [ours, torch.cat(other.raw)]
+        return [ours, torch.cat(other.raw if ours.is_floating_point() else other.ids)]
 
     config = Config(network=NAME)
     one = FastVQA(judge(), config, dist_sync_fn=gather, distributed_available_fn=lambda: True)
@@ -206,6 +217,12 @@ def test_a_score_that_is_no_number_is_refused() -> None:
     fake = observed([0.1, float("nan")])
     with pytest.raises(DataError, match="clip 1 is NaN"):
         metric().score(fake=fake, real=fake, captions=["a", "b"], groups=[0, 1])
+    found = metric()
+    found.update(clips(1))
+    found.raw.append(fake[1:])
+    found.ids.append(torch.tensor([2]))
+    with pytest.raises(DataError, match="clip 1 is NaN"):
+        found.compute()
 
 
 # ---- assets

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torchvision.models.swin_transformer import PatchMerging, SwinTransformerBlock
 from torchvision.models.video.swin_transformer import PatchEmbed3d, ShiftedWindowAttention3d
 
-from rdtf_bench.core.errors import AssetError
+from rdtf_bench.core.errors import AssetError, InputError
 
 Axes = tuple[int, int, int]  # time, height, width
 
@@ -210,7 +210,7 @@ class GatedSwin(nn.Module):
         window = tuple(w * n // base for w, n, base in zip(self.window, size, self.base_size, strict=True))
         if any(n > base for n, base in zip(size, self.base_size, strict=True)) or 0 in window:
             frames, height, width = size
-            raise ValueError(
+            raise InputError(
                 f"fragments of {frames} frames, {height}x{width} px: a window of {self.window} made for inputs of "
                 f"{self.base_size} becomes {window}. Every axis must be at most the base size and leave a window of 1."
             )
@@ -351,7 +351,7 @@ def fragments(
     frames, height, width = video.shape[1:]
     aligned = min(aligned, frames)
     if offsets_h.shape != (grid, grid, frames // aligned) or frames % aligned:
-        raise ValueError(
+        raise InputError(
             f"{frames} frames in groups of {aligned} on a grid of {grid}x{grid}: the number of frames must be a "
             f"multiple of the group and the offsets (grid, grid, groups); these are {tuple(offsets_h.shape)}."
         )

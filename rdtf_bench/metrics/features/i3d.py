@@ -5,6 +5,7 @@ the pooled 1024 before them and not probabilities. Submodules are named as in pi
 so that its files and those converted for it load as they are. Here a video is C T H W and a batch of them B C T H W.
 """
 
+import json
 import math
 import pickle
 import zipfile
@@ -16,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from rdtf_bench.core.errors import AssetError, DataError, unknown_name
@@ -26,6 +27,7 @@ MIN_FRAMES = 9  # 8 leave one step where the last pool takes two
 TRAINED_FRAMES = 16  # what FVD is usually computed on; shorter clips are extended to it
 NUM_FEATURES = 400
 BATCH_NORM_EPSILON = 1e-3  # of the original (Sonnet's default); VideoGPT's port says 1e-5
+CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"  # of a folder with a reduced network
 
 Axes = tuple[int, int, int]  # time, height, width
 Branches = tuple[int, int, int, int, int, int]  # output channels: b0, b1a, b1b, b2a, b2b, b3b
@@ -223,6 +225,28 @@ def load(path: Path, *, epsilon: float = BATCH_NORM_EPSILON, pool_steps: int = 2
     network = I3D(epsilon=epsilon, pool_steps=pool_steps)
     network.load_upstream(read_weights(path))
     return network
+
+
+def load_reduced(folder: Path, *, epsilon: float = BATCH_NORM_EPSILON, pool_steps: int = 2) -> tuple[str, I3D]:
+    """The name and the network of a folder that `save_reduced` wrote; AssetError where it is none."""
+    path = folder / CONFIG_FILE
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        name = str(config["name"])
+        network = I3D(**config["network"], epsilon=epsilon, pool_steps=pool_steps)
+    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise AssetError(f"{path}: is no description of a reduced I3D (name, network): {error!r}") from error
+    if not name:
+        raise AssetError(f"{path}: the network has no name, and without one it would pass for the official one")
+    network.load_upstream(read_weights(folder / WEIGHTS_FILE))
+    return name, network
+
+
+def save_reduced(network: I3D, folder: Path, *, name: str, options: Mapping[str, Any]) -> None:
+    """Write what `load_reduced` reads; the options are those that I3D was made with."""
+    save_file({key: value.contiguous() for key, value in network.state_dict().items()}, folder / WEIGHTS_FILE)
+    config = {"name": name, "network": dict(options)}
+    (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def is_script(path: Path) -> bool:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models.video import swin3d_t
 
-from rdtf_bench.core.errors import AssetError
+from rdtf_bench.core.errors import AssetError, InputError
 from rdtf_bench.metrics.features import fast_vqa
 from rdtf_bench.metrics.features.fast_vqa import FastVQANetwork, draw_offsets, fragments, normalise
 
@@ -251,7 +251,7 @@ def test_map_has_a_score_every_two_frames_and_32_pixels(frames: int, side: int) 
 
 @pytest.mark.parametrize("shape", [(8, 256, 224), (33, 224, 224), (3, 224, 224)])
 def test_an_input_that_no_trained_window_fits_is_refused(shape: tuple[int, int, int]) -> None:
-    with pytest.raises(ValueError, match="at most the base size"):
+    with pytest.raises(InputError, match="at most the base size"):
         run(small(window=(8, 7, 7), base_size=(32, 224, 224)), clip(1, 3, *shape))
 
 
@@ -362,7 +362,7 @@ def test_offsets_stay_inside_their_cells_and_come_from_the_generator() -> None:
 
 def test_offsets_for_other_groups_are_refused() -> None:
     zeros = torch.zeros(2, 2, 1, dtype=torch.long)
-    with pytest.raises(ValueError, match="multiple of the group"):
+    with pytest.raises(InputError, match="multiple of the group"):
         fragments(numbered(64, 64, frames=8), offsets_h=zeros, offsets_w=zeros, grid=2, aligned=4)
 
 
