@@ -17,6 +17,7 @@ from diffusers.models.resnet import TemporalConvLayer
 from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
 from jaxtyping import Float
 from peft import LoraConfig, PeftModel, set_peft_model_state_dict
+from peft.utils import SAFETENSORS_WEIGHTS_NAME
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -25,9 +26,10 @@ from rdtf_bench.baselines.i2vgen_xl.counting import base_on_meta, count, denoise
 from rdtf_bench.baselines.i2vgen_xl.counting import denoiser_inputs as denoiser_inputs  # the same for all three
 from rdtf_bench.baselines.i2vgen_xl.examples import Examples
 from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
-from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL
-from rdtf_bench.core.method import OnStep, Training, TrainingClips
+from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL, draw_kaiming
+from rdtf_bench.core.method import Conditions, OnStep, Sampler, Training, TrainingClips
 from rdtf_bench.core.seeds import generator_for, seed_for
+from rdtf_bench.core.video import Video
 from rdtf_bench.diffusion.masks import draw_known
 from rdtf_bench.diffusion.sampling import Latents
 from rdtf_bench.models.frozen import Configs
@@ -53,13 +55,16 @@ class Config(Conditioning):
         False  # DEVIATION where True: on a whole domain, discarding it also discards the domain's look
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.motion_rank < 1 or self.absorber_rank < 1 or not 0 <= self.absorber_share < 1:
+            raise ValueError("ranks are at least 1, and absorber_share is from 0 to less than 1")
+
 
 @contextmanager
 def without_temporal_layers(network: nn.Module) -> Iterator[None]:
     """Every temporal layer lets its input through, so that frames do not see each other."""
-    layers: list[Any] = [
-        m for m in network.modules() if isinstance(m, TemporalConvLayer | STI | TransformerTemporalModel)
-    ]
+    layers = _temporal_layers(network)
     for layer in layers:
         layer.forward = _unchanged_output if isinstance(layer, TransformerTemporalModel) else _unchanged
     try:
@@ -67,6 +72,23 @@ def without_temporal_layers(network: nn.Module) -> Iterator[None]:
     finally:
         for layer in layers:
             del layer.forward
+
+
+@contextmanager
+def with_temporal_layers(network: nn.Module) -> Iterator[None]:
+    """The layers as they are, within `without_temporal_layers` too."""
+    bypassed = {layer: layer.forward for layer in _temporal_layers(network) if "forward" in vars(layer)}
+    for layer in bypassed:
+        del layer.forward
+    try:
+        yield
+    finally:
+        for layer, unchanged in bypassed.items():
+            layer.forward = unchanged
+
+
+def _temporal_layers(network: nn.Module) -> list[Any]:
+    return [m for m in network.modules() if isinstance(m, TemporalConvLayer | STI | TransformerTemporalModel)]
 
 
 def _unchanged(hidden_states: Tensor, num_frames: int) -> Tensor:  # noqa: ARG001
@@ -110,7 +132,7 @@ class CustomizeAVideo(TunedI2VGenXL):
             if ".lora_B." in path:
                 nn.init.zeros_(parameter)
             else:
-                nn.init.kaiming_uniform_(parameter, a=5**0.5, generator=generator_for(seed, "init", path))
+                draw_kaiming(parameter, generator_for(seed, "init", path))
 
     def counted(self, known: Known, task: str) -> Known:  # noqa: ARG002
         return torch.ones_like(known)
@@ -164,11 +186,22 @@ class CustomizeAVideo(TunedI2VGenXL):
             for path, parameter in self.adapter(ABSORBER).items():
                 parameter.copy_(saved[path])
 
+    def generate(self, given: Conditions, generators: Sequence[torch.Generator], sampler: Sampler) -> Video:
+        """As it is when trained, in the middle of a stage too: a tuning shows what it would give."""
+        active = self.active
+        self._activate(*self._kept())
+        try:
+            with with_temporal_layers(self.network):
+                return super().generate(given, generators, sampler)
+        finally:
+            self._activate(*active)
+
     def _kept(self) -> tuple[str, ...]:
         return (MOTION, ABSORBER) if self.config.keep_absorber else (MOTION,)
 
     def _activate(self, *names: str) -> None:
         """These take part in a forward pass; the last one alone is trained."""
+        self.active = names
         self.network.base_model.set_adapter(list(names))
         for path, parameter in self.network.named_parameters():
             parameter.requires_grad_(f".{names[-1]}." in path)
@@ -181,7 +214,9 @@ class CustomizeAVideo(TunedI2VGenXL):
     def load(self, folder: Path) -> None:
         self.task = adapter_files.check_note(folder, self.identity)
         for name in self._kept():
-            weights = load_file(folder / name / "adapter_model.safetensors")
+            # PEFT leaves the adapter's own name out
+            expected = {path.replace(f".{name}.", "."): parameter for path, parameter in self.adapter(name).items()}
+            weights = adapter_files.read_weights(folder / name / SAFETENSORS_WEIGHTS_NAME, expected)
             set_peft_model_state_dict(self.network, weights, adapter_name=name)
 
     def merged(self) -> nn.Module:

@@ -5,7 +5,6 @@ adapters: a bottleneck of a quarter of the width with GELU behind the self-atten
 Each ends in zeros, so the base is unchanged before training. Latent-shift attention is left out: see README.md.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 from rdtf_bench.baselines.i2vgen_xl.counting import base_on_meta, denoiser_sizes, encoder_sizes
 from rdtf_bench.baselines.i2vgen_xl.counting import denoiser_inputs as denoiser_inputs  # the same for all three
 from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
-from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL
+from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL, draw_kaiming
 from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet, become
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.diffusion.masks import task_named
@@ -42,6 +41,11 @@ class Config(Conditioning):
     )
     temporal_ratio: float = 0.5
     spatial_ratio: float = 0.25
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (0 < self.temporal_ratio <= 1 and 0 < self.spatial_ratio <= 1):
+            raise ValueError("the ratios of the bottlenecks are above 0 and at most 1")
 
 
 class TemporalAdapter(nn.Module):
@@ -150,7 +154,7 @@ class SimDA(TunedI2VGenXL):
                 if last:
                     nn.init.zeros_(layer.weight)
                 else:
-                    nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
+                    draw_kaiming(layer.weight, generator)
 
     def counted(self, known: Known, task: str) -> Known:
         """All frames, as the method was made for; not the given ones where it is trained to fill in the others."""

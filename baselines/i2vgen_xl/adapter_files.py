@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -36,13 +37,27 @@ def load(folder: Path, adapter: Mapping[str, Tensor], identity: Identity) -> str
     """Into the adapter's own tensors; returns the task it was trained for. Raises AssetError where the files are of
     another adapter."""
     task = check_note(folder, identity)
-    saved = load_file(folder / WEIGHTS)
-    if saved.keys() != adapter.keys():
-        odd = sorted(saved.keys() ^ adapter.keys())[:3]
-        raise AssetError(f"{folder / WEIGHTS}: the tensors are not this adapter's, {odd} for instance. Fit it again.")
+    saved = read_weights(folder / WEIGHTS, adapter)
     for name, tensor in adapter.items():
         tensor.copy_(saved[name])
     return task
+
+
+def read_weights(path: Path, adapter: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a file, which must have the adapter's names and shapes."""
+    try:
+        saved = load_file(path)
+    except (OSError, SafetensorError) as fault:
+        raise AssetError(
+            f"{path}: cannot be read: {fault}. Give the folder that fit wrote, or fit it again."
+        ) from fault
+    if odd := [name for name in {**saved, **adapter} if _shape(saved, name) != _shape(adapter, name)]:
+        raise AssetError(f"{path}: {odd[0]} and {len(odd) - 1} more are not this adapter's. Fit it again.")
+    return saved
+
+
+def _shape(weights: Mapping[str, Tensor], name: str) -> torch.Size | None:
+    return weights[name].shape if name in weights else None
 
 
 def write_note(folder: Path, identity: Identity, task: str | None) -> None:
@@ -58,7 +73,10 @@ def check_note(folder: Path, identity: Identity) -> str | None:
         raise AssetError(
             f"{path}: there is no such file, so {folder} holds no adapter. Give the folder that fit wrote."
         )
-    saved = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as fault:
+        raise AssetError(f"{path}: is not JSON: {fault}. Give the folder that fit wrote, or fit it again.") from fault
     if odd := [key for key in identity if saved.get(key) != identity[key]]:
         told = "; ".join(f"{key} is {saved.get(key)!r}, here it is {identity[key]!r}" for key in odd)
         raise AssetError(f"{path}: the adapter is for something else: {told}. Load it where it fits, or fit it again.")

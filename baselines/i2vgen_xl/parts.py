@@ -13,7 +13,9 @@ from typing import Any, Literal
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, I2VGenXLUNet
+from huggingface_hub.errors import StrictDataclassError
 from jaxtyping import Float
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import (
@@ -28,9 +30,21 @@ from transformers import (
 
 from rdtf_bench.baselines.i2vgen_xl.released import release
 from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet
-from rdtf_bench.core.errors import AssetError
+from rdtf_bench.core.errors import AssetError, ProtocolError
 from rdtf_bench.core.video import Video
 from rdtf_bench.diffusion.latents import encode
+
+_FAULTS = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    RuntimeError,
+    ZeroDivisionError,
+    SafetensorError,
+    StrictDataclassError,
+)
+"""What the libraries raise for configs and weights that are wrong or do not fit together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +62,10 @@ class Conditioning:
     condition_dropout: float = 0.1  # of caption and image embedding together: the branch that guidance subtracts
     precision: Literal["fp32", "bf16"] = "fp32"  # bf16: the frozen base in bfloat16, the adapter in float32, autocast
     gradient_checkpointing: bool = False  # activations are made again in the backward pass; changes no number
+
+    def __post_init__(self) -> None:
+        if self.text_tokens < 1 or self.clip_skip < 0 or not 0 <= self.condition_dropout <= 1:
+            raise ValueError("text_tokens is at least 1, clip_skip at least 0, and condition_dropout a probability")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,20 +148,21 @@ def load_parts(assets: Mapping[str, Path], conditioning: Conditioning, *, device
     image_processor = _beside(image, "feature_extractor", "preprocessor_config.json")
     second_text = ("t5_encoder",) if conditioning.variant == "released" else ()
     _check_present(assets, tokenizer, image_processor, second_text)
-    unet = _load(AdapterI2VGenXLUNet, assets["base"] / "unet", torch_dtype=torch.float32)
+    unet = _load_network(AdapterI2VGenXLUNet, assets["base"] / "unet", torch_dtype=torch.float32)
     parts = Parts(
         unet=unet,
         fingerprint=fingerprint(unet),
         scheduler=_load(DDIMScheduler, assets["base"] / "scheduler"),
-        autoencoder=_frozen(_load(AutoencoderKL, assets["autoencoder"], torch_dtype=torch.float32), device),
+        autoencoder=_frozen(_load_network(AutoencoderKL, assets["autoencoder"], torch_dtype=torch.float32), device),
         tokenizer=_load(CLIPTokenizer, tokenizer),
-        text_encoder=_frozen(_load(CLIPTextModel, text, dtype=torch.float32), device),
-        image_encoder=_frozen(_load(CLIPVisionModelWithProjection, image, dtype=torch.float32), device),
+        text_encoder=_frozen(_load_network(CLIPTextModel, text, dtype=torch.float32), device),
+        image_encoder=_frozen(_load_network(CLIPVisionModelWithProjection, image, dtype=torch.float32), device),
         image_processor=_load(CLIPImageProcessor, image_processor),
         t5=_load_t5(assets["t5_encoder"], device) if conditioning.variant == "released" else None,
         device=device,
     )
     _check_fit(parts, assets)
+    _check_text(parts, conditioning, assets["text_encoder"])
     if parts.t5 is not None:
         text_dim = unet.config.cross_attention_dim
         release(unet, t5_dim=parts.t5.encoder.config.d_model, text_dim=text_dim)
@@ -160,12 +179,25 @@ def _beside(folder: Path, name: str, file: str) -> Path:
 def _load(kind: Any, folder: Path, **options: Any) -> Any:
     try:
         return kind.from_pretrained(folder, local_files_only=True, **options)
-    except (OSError, ValueError, RuntimeError) as fault:  # what the libraries raise for files that do not fit together
-        raise AssetError(f"{folder}: {kind.__name__} cannot be loaded from it: {str(fault).strip()[:300]}") from fault
+    except _FAULTS as fault:
+        reason = f"{type(fault).__name__}: {str(fault).strip()[:300]}"
+        raise AssetError(f"{folder}: {kind.__name__} cannot be loaded from it: {reason}") from fault
+
+
+def _load_network(kind: Any, folder: Path, **options: Any) -> Any:
+    """Exactly the weights that its config asks for: the libraries only warn of others, and draw absent ones."""
+    network, found = _load(kind, folder, output_loading_info=True, **options)
+    faults = {"lack": found["missing_keys"], "have besides": found["unexpected_keys"]}
+    if told := [f"{word} {sorted(names)[0]} and {len(names) - 1} more" for word, names in faults.items() if names]:
+        raise AssetError(
+            f"{folder}: the weights are not those of its config.json: they {' and '.join(told)}. Give config and "
+            "weights of one save_pretrained."
+        )
+    return network
 
 
 def _load_t5(folder: Path, device: torch.device) -> T5:
-    encoder = _load(T5EncoderModel, folder, dtype=torch.float32)
+    encoder = _load_network(T5EncoderModel, folder, dtype=torch.float32)
     return T5(tokenizer=_load(AutoTokenizer, folder), encoder=_frozen(encoder, device))
 
 
@@ -199,8 +231,15 @@ def _check_present(
             f"base {assets['base']}: not found: {', '.join(missing)}. A base has the parts of the ali-vilab/i2vgen-xl "
             "release, each a folder that save_pretrained writes. Give complete ones."
         )
-    folder = assets["base"] / "unet"
-    found = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("_class_name")
+    _check_class(assets["base"] / "unet")
+
+
+def _check_class(folder: Path) -> None:
+    path = folder / "config.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")).get("_class_name")
+    except ValueError as fault:
+        raise AssetError(f"{path}: is not JSON: {fault}. Give the file that save_pretrained writes.") from fault
     if found != I2VGenXLUNet.__name__:
         raise AssetError(f"{folder}: this is a {found}, not an I2VGenXLUNet. Give a base of the I2VGen-XL family.")
 
@@ -228,3 +267,21 @@ def _check_fit(parts: Parts, assets: Mapping[str, Path]) -> None:
             f"{assets['base'] / 'scheduler'}: prediction_type is {parts.scheduler.config.prediction_type!r}; I2VGen-XL "
             "predicts v. Give the scheduler of the release (v_prediction)."
         )
+
+
+def _check_text(parts: Parts, conditioning: Conditioning, folder: Path) -> None:
+    """What the text encoder would stumble over only when it is first used."""
+    config, words = parts.text_encoder.config, len(parts.tokenizer)
+    if words > config.vocab_size:
+        raise AssetError(
+            f"{folder}: its embedding has {config.vocab_size} words, but the tokenizer beside it knows {words} "
+            "(vocab_size). Give the tokenizer that this text encoder was trained with."
+        )
+    for option, given, most in (
+        ("text_tokens", conditioning.text_tokens, config.max_position_embeddings),
+        ("clip_skip", conditioning.clip_skip, config.num_hidden_layers),
+    ):
+        if given > most:
+            raise ProtocolError(
+                f"{option}: {given} is more than the {most} that the text encoder of {folder} has. Give {most} or less."
+            )

@@ -40,6 +40,15 @@ def mark_known(latents: Latents, known: Known) -> Latents:
     return keep_known(positions.expand_as(latents), latents, known)
 
 
+@torch.no_grad()
+def draw_kaiming(parameter: nn.Parameter, generator: torch.Generator) -> None:
+    """Kaiming's uniform distribution, with which torch's own layers begin. Drawn where the generator is: it serves no
+    other device."""
+    drawn = torch.empty(parameter.shape)
+    nn.init.kaiming_uniform_(drawn, a=5**0.5, generator=generator)
+    parameter.copy_(drawn)
+
+
 def keep_known(latents: Latents, clean: Latents, known: Known) -> Latents:
     return torch.where(known[:, None, :, None, None].bool(), clean, latents)
 

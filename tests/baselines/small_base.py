@@ -79,20 +79,20 @@ def write_text_encoder(folder: Path, tokenizer: Path) -> None:
     network.save_pretrained(folder)
 
 
-def write_image_encoder(folder: Path, processor: Path) -> None:
+def write_image_encoder(folder: Path, processor: Path, size_px: int = 32) -> None:
     config = CLIPVisionConfig(
         hidden_size=16,
         intermediate_size=32,
         projection_dim=WIDTH,
         num_hidden_layers=1,
         num_attention_heads=2,
-        image_size=32,
+        image_size=size_px,
         patch_size=16,
     )
     network = CLIPVisionModelWithProjection(config)
     randomise(network, "image")
     network.save_pretrained(folder)
-    CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32).save_pretrained(processor)
+    CLIPImageProcessor(size={"shortest_edge": size_px}, crop_size=size_px).save_pretrained(processor)
 
 
 def write_t5_encoder(folder: Path) -> None:

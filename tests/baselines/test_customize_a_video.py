@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from peft.tuners.lora import LoraLayer
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rdtf_bench.baselines import customize_a_video
@@ -17,7 +18,10 @@ from rdtf_bench.baselines.customize_a_video import (
     without_temporal_layers,
 )
 from rdtf_bench.baselines.i2vgen_xl.examples import collect
-from tests.baselines.small_base import FIRST, Build, Clips, disturb, training
+from rdtf_bench.core.errors import AssetError
+from rdtf_bench.core.method import OnStep
+from rdtf_bench.core.seeds import generators_for
+from tests.baselines.small_base import FIRST, SAMPLER, Build, Clips, conditions, disturb, training
 
 
 def random_inputs(method: Any) -> dict[str, Tensor]:
@@ -94,6 +98,43 @@ def test_the_stages_share_the_budget_and_the_absorber_is_discarded(build: Build,
     assert active == [[ABSORBER]] + [[ABSORBER, MOTION]] * 4
     assert layer.active_adapters == [MOTION]
     assert list(method.trainable()) == list(method.adapter(MOTION))
+
+
+def test_a_sample_between_two_steps_is_made_as_at_the_end(build: Build, clips: Clips, tmp_path: Path) -> None:
+    """Without the absorber and with the temporal layers: in the first stage it is the base's.
+    The training goes on as if nothing had been."""
+    given = conditions(FIRST)
+
+    def sample(method: Any) -> Tensor:
+        made: Tensor = method.generate(given, generators_for(0, given.clip_ids, "sample"), SAMPLER)
+        return made
+
+    fitted = [build(customize_a_video, absorber_share=0.5) for _ in range(2)]
+    of_base = sample(fitted[0])
+    made: list[Tensor] = []
+    steps: list[OnStep] = [lambda *_: made.append(sample(fitted[0])), lambda *_: None]
+    for number, (method, on_step) in enumerate(zip(fitted, steps, strict=True)):
+        (tmp_path / str(number)).mkdir()
+        method.fit(clips, training(num_steps=4), folder=tmp_path / str(number), on_step=on_step)
+    assert [torch.equal(clip, of_base) for clip in made] == [True, True, False, False]
+    alone = fitted[1].trainable()
+    assert all(torch.equal(weight, alone[name]) for name, weight in fitted[0].trainable().items())
+
+
+def test_a_damaged_adapter_is_named(build: Build, tmp_path: Path) -> None:
+    build(customize_a_video).save(tmp_path)
+    weights = tmp_path / MOTION / "adapter_model.safetensors"
+    named = load_file(weights)
+    first = next(iter(named))
+    save_file({name: tensor for name, tensor in named.items() if name != first}, weights)
+    with pytest.raises(AssetError, match=f"{first} and 0 more are not this adapter's"):
+        build(customize_a_video).load(tmp_path)
+    weights.write_bytes(b"no tensors")
+    with pytest.raises(AssetError, match="cannot be read"):
+        build(customize_a_video).load(tmp_path)
+    (tmp_path / "adapter.json").write_text("{")
+    with pytest.raises(AssetError, match="is not JSON"):
+        build(customize_a_video).load(tmp_path)
 
 
 def test_a_kept_absorber_is_saved_and_loaded_with_the_motion(build: Build, clips: Clips, tmp_path: Path) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+from transformers import CLIPTokenizer
 
 from rdtf_bench.baselines import simda
-from rdtf_bench.baselines.i2vgen_xl.hub import PARTS, find_base, parts_of
+from rdtf_bench.baselines.i2vgen_xl.hub import PARTS, find_base, fingerprint, parts_of
 from rdtf_bench.baselines.simda import SimDA
-from rdtf_bench.core.errors import AssetError
+from rdtf_bench.core.errors import AssetError, ProtocolError
 from tests.baselines.small_base import Build, random_inputs, write_release
 
 
@@ -25,8 +27,9 @@ def damaged(release: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(release, tmp_path / "base"))
 
 
-def load(folder: Path) -> SimDA:
-    return simda.build(simda.Config(text_tokens=8), assets=parts_of(find_base(str(folder))), device=torch.device("cpu"))
+def load(folder: Path, **options: Any) -> SimDA:
+    config = simda.Config(**{"text_tokens": 8, **options})
+    return simda.build(config, assets=parts_of(find_base(str(folder))), device=torch.device("cpu"))
 
 
 def change(path: Path, **values: Any) -> None:
@@ -66,6 +69,17 @@ def test_a_missing_part_is_named(damaged: Path, part: str) -> None:
         ("scheduler/scheduler_config.json", {"prediction_type": "epsilon"}, "I2VGen-XL predicts v"),
         ("vae/config.json", {"latent_channels": 8}, "vae"),
         ("text_encoder/config.json", {"hidden_size": 32}, "text_encoder"),
+        ("text_encoder/config.json", {"hidden_size": "wide"}, "text_encoder: CLIPTextModel cannot be loaded"),
+        ("unet/config.json", {"attention_head_dim": 64}, "unet: AdapterI2VGenXLUNet cannot be loaded"),
+        ("unet/config.json", {"block_out_channels": "wide"}, "unet: AdapterI2VGenXLUNet cannot be loaded"),
+        ("unet/config.json", {"layers_per_block": 2}, "unet: AdapterI2VGenXLUNet cannot be loaded"),
+        ("vae/config.json", {"mid_block_add_attention": True}, "vae: the weights are not those .*: they lack decoder"),
+        ("text_encoder/config.json", {"num_hidden_layers": 3}, r"text_encoder: .*: they lack encoder\.layers\.2"),
+        (
+            "text_encoder/config.json",
+            {"num_hidden_layers": 1},
+            r"text_encoder: .*: they have besides encoder\.layers\.1",
+        ),
     ],
 )
 def test_a_wrong_config_is_named(damaged: Path, file: str, values: dict[str, Any], said: str) -> None:
@@ -74,11 +88,52 @@ def test_a_wrong_config_is_named(damaged: Path, file: str, values: dict[str, Any
         load(damaged)
 
 
-def test_weights_cut_short_are_named(damaged: Path) -> None:
-    weights = damaged / "unet" / "diffusion_pytorch_model.safetensors"
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder", "image_encoder"])
+def test_weights_cut_short_are_named(damaged: Path, part: str) -> None:
+    (weights,) = (damaged / part).glob("*.safetensors")
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(AssetError, match="unet: AdapterI2VGenXLUNet cannot be loaded from it"):
+    with pytest.raises(AssetError, match=rf"{part}: \w+ cannot be loaded from it"):
         load(damaged)
+
+
+@pytest.mark.parametrize("part", ["unet", "scheduler", "vae", "text_encoder", "image_encoder"])
+def test_a_config_that_is_not_json_is_named(damaged: Path, part: str) -> None:
+    name = "scheduler_config.json" if part == "scheduler" else "config.json"
+    (damaged / part / name).write_text("{")
+    with pytest.raises(AssetError, match=part):
+        load(damaged)
+
+
+def test_a_tokenizer_of_another_text_encoder_is_named(damaged: Path) -> None:
+    words = ["a", "b", "<|startoftext|>", "<|endoftext|>", *(f"{number}</w>" for number in range(100))]
+    CLIPTokenizer(vocab={word: number for number, word in enumerate(words)}, merges=[]).save_pretrained(
+        damaged / "tokenizer"
+    )
+    with pytest.raises(
+        AssetError, match="text_encoder: its embedding has 54 words, but the tokenizer beside it knows 104"
+    ):
+        load(damaged)
+
+
+@pytest.mark.parametrize(("option", "most"), [("text_tokens", 77), ("clip_skip", 2)])
+def test_more_than_the_text_encoder_has_is_refused(release: Path, option: str, most: int) -> None:
+    with pytest.raises(ProtocolError, match=f"{option}: {most + 1} is more than the {most} that the text encoder of"):
+        load(release, **{option: most + 1})
+
+
+def test_weights_named_as_in_the_release_are_the_same(damaged: Path, build: Build) -> None:
+    """Which was written when transformers had the text encoder's layers below `text_model`."""
+    path = damaged / "text_encoder" / "model.safetensors"
+    save_file({f"text_model.{name}": weight for name, weight in load_file(path).items()}, path, {"format": "pt"})
+    ours, known = load(damaged), build(simda)
+    expected = known.parts.encode_captions(["a cat runs"], known.config)
+    assert torch.equal(ours.parts.encode_captions(["a cat runs"], ours.config), expected)
+
+
+def test_a_fingerprint_tells_bases_apart(release: Path, damaged: Path) -> None:
+    assert fingerprint(damaged) == fingerprint(release)
+    change(damaged / "scheduler" / "scheduler_config.json", steps_offset=0)
+    assert fingerprint(damaged) != fingerprint(release)
 
 
 def test_what_is_neither_a_folder_nor_an_id_is_named() -> None:

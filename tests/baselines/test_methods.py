@@ -325,3 +325,22 @@ def test_in_bfloat16_the_base_alone_is_narrow(module: ModuleType, build: Build, 
     narrow, wide = sample(method, FIRST), sample(full, FIRST)
     assert not torch.equal(narrow, wide)
     assert float((narrow - wide).abs().mean()) < 0.05  # bfloat16 has 8 bits
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@each_method
+def test_it_trains_on_a_gpu_and_samples_on_either_device(
+    module: ModuleType, build: Build, assets: Mapping[str, Path], clips: Clips, tmp_path: Path
+) -> None:
+    config = module.Config(text_tokens=8, precision="bf16", gradient_checkpointing=True)
+    method = module.build(config, assets=assets, device=torch.device("cuda"))
+    (tmp_path / "fit").mkdir()
+    method.fit(clips, training(num_steps=5), folder=tmp_path / "fit", on_step=lambda *_: None)
+    assert bool(sample(method, FIRST).isfinite().all())
+    (tmp_path / "saved").mkdir()
+    method.save(tmp_path / "saved")
+    on_cpu = build(module)
+    on_cpu.load(tmp_path / "saved")
+    trained = on_cpu.trainable()
+    assert all(torch.equal(weight.cpu(), trained[name]) for name, weight in method.trainable().items())
