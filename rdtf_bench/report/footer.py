@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from rdtf_bench.report import differences
 from rdtf_bench.report.rows import Number, lines
 from rdtf_bench.report.verdicts import against
 from rdtf_bench.run.record import Record
@@ -32,6 +33,7 @@ def notes(
     return [
         *_warnings(numbers),
         *_against_reference(numbers),
+        *differences.notes(spec, numbers),
         *_intervals(spec, numbers),
         _yardsticks(found),
         *_control_clips(cells, numbers),

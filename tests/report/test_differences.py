@@ -1,0 +1,62 @@
+"""What an option changes, paired over the clips, worked out by hand."""
+
+from collections.abc import Sequence
+
+from rdtf_bench.report.differences import notes, pairs
+from rdtf_bench.report.rows import Number
+from rdtf_bench.spec.load import load_protocol, protocol_names
+
+COMMON = (20.0, -20.0, 20.0, -20.0)
+WITH_OWN = (21.0, -19.0, 19.0, -21.0)
+"""COMMON and +1, +1, -1, -1: beside a row of COMMON the difference has the deviation sqrt(3 / 4 * 4) = 1.73."""
+
+
+def number(row: str, value: float, moves: Sequence[float], *, yardstick: str = "toy") -> Number:
+    return Number(
+        method="simda",
+        dataset="asg",
+        task="it2v",
+        metric="fvd",
+        yardstick=yardstick,
+        value=value,
+        ci_low=value - 40,
+        ci_high=value + 40,
+        n=128,
+        paper=None,
+        row=row,
+        kind="method",
+        label="FVD",
+        unit="",
+        higher_is_better=False,
+        seeds=(0,),
+        without_group=tuple(value + move for move in moves),
+    )
+
+
+def test_each_released_baseline_is_beside_the_faithful_one() -> None:
+    for table in ("ablate-baselines", "table1-released-baselines"):
+        found = pairs(load_protocol(table))
+        assert found == {f"{name}, released": name for name in ("Customize-A-Video", "I2V-Adapter", "SimDA")}
+
+
+def test_every_ablation_asks_what_each_of_its_rows_changes() -> None:
+    for name in protocol_names():
+        if name.startswith("ablate-"):
+            spec = load_protocol(name)
+            assert len(pairs(spec)) == sum(bool(row.options) for row in spec.rows), name
+
+
+def test_the_difference_is_paired_and_named_with_its_interval() -> None:
+    numbers = [number("SimDA", 100.0, COMMON), number("SimDA, released", 130.0, WITH_OWN)]
+    (note,) = notes(load_protocol("ablate-baselines"), numbers)
+    assert note.startswith("FVD minus that of the same method without the option")
+    assert "below 0 is better" in note
+    assert note.endswith(": SimDA, released +30.0 [+26.6, +33.4].")
+
+
+def test_nothing_is_said_of_rows_that_cannot_be_compared() -> None:
+    spec = load_protocol("ablate-baselines")
+    released = number("SimDA, released", 130.0, WITH_OWN)
+    assert list(notes(spec, [released])) == []
+    assert list(notes(spec, [number("SimDA", 100.0, COMMON, yardstick="i3d"), released])) == []
+    assert list(notes(load_protocol("table1"), [number("SimDA", 100.0, COMMON)])) == []
