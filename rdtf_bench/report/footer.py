@@ -48,8 +48,9 @@ def notes(
 def legend(best: str, second: str) -> str:
     """What the marks mean; `best` and `second` as the layout shows them."""
     return (
-        f"Of the methods alone, {best} and {second}; ≈: the difference from the best is not resolved at this n (paired "
-        "delete-a-group jackknife, Holm-corrected, 5 %; where there are no groups of clips, intervals that overlap)."
+        f"Of the methods alone, {best} and {second}, only where the differences from those behind it are resolved at "
+        "this n; ≈: tied for the best (paired delete-a-group jackknife, Holm-corrected, 5 %; where there are no groups "
+        "of clips, intervals that overlap)."
     )
 
 

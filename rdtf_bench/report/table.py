@@ -108,11 +108,8 @@ def _line(shown: Grid, label: str, shown_label: str) -> list[str]:
 
 
 def _marked(entry: Entry) -> str:
-    place = entry.verdict.place if entry.verdict else ""
-    before, after = {"best": BEST, "second": SECOND, "": ("", "")}[place]
-    unresolved = entry.verdict is not None and not entry.verdict.resolved
-    value = f"{'≈' if unresolved else ''}{before}{_escaped(entry.value)}{after}"
-    return f"{value} {entry.interval}".rstrip()
+    before, after = {"best": BEST, "second": SECOND, "tied": ("≈", "")}.get(entry.verdict or "", ("", ""))
+    return f"{before}{_escaped(entry.value)}{after} {entry.interval}".rstrip()
 
 
 def _joined(words: "Sequence[str] | map[str]") -> str:

@@ -89,9 +89,10 @@ def _words(entry: Entry, fit: Fit, styled: bool) -> list[str]:
 
 
 def _marked(entry: Entry, styled: bool) -> str:
-    place = entry.verdict.place if entry.verdict else ""
-    around = "" if styled else {"best": "*", "second": "_", "": ""}[place]
-    return f"{'' if not entry.verdict or entry.verdict.resolved else '≈'}{around}{entry.value}{around}"
+    if entry.verdict == "tied":
+        return f"≈{entry.value}"
+    around = {"best": "*", "second": "_"}.get(entry.verdict or "", "")
+    return entry.value if styled else f"{around}{entry.value}{around}"
 
 
 def _table(grid: Grid, columns: Sequence[Column], fit: Fit, styled: bool) -> "Table":
@@ -129,7 +130,7 @@ def _cell(entry: Entry, fit: Fit, styled: bool) -> "Text":
 
     # never rich's own markup: it would read "[38.0, 44.6]" as a tag
     cell = Text("\n".join(_words(entry, fit, styled)))
-    style = {"best": "bold", "second": "underline"}.get(entry.verdict.place) if entry.verdict else None
+    style = {"best": "bold", "second": "underline"}.get(entry.verdict or "")
     if styled and style:
         start = cell.plain.index(entry.value)
         cell.stylize(style, start, start + len(entry.value))

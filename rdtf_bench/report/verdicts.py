@@ -13,31 +13,26 @@ from rdtf_bench.report.rows import Number
 
 LEVEL = 0.05
 
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    place: Literal["best", "second", ""]
-    resolved: bool  # the difference from the best; of the best itself, true
+Verdict = Literal["best", "second", "tied", ""]
+"""`best` differs from all other methods, `second` from all but the best; `tied` is what may be the best."""
 
 
 def verdicts(numbers: Sequence[Number]) -> dict[str, Verdict]:
     """By row, of the methods of one metric; controls do not compete, nor does a method that has no rival.
 
-    Equal values share a place. Numbers of different yardsticks cannot be ranked, so nothing is said of them.
+    Numbers of different yardsticks cannot be ranked, so nothing is said of them.
     """
     rivals = [number for number in numbers if number.kind == "method"]
     if len(rivals) < 2 or len({number.yardstick for number in rivals}) > 1:
         return {}
-    values = sorted({number.value for number in rivals}, reverse=rivals[0].higher_is_better)
-    best = next(number for number in rivals if number.value == values[0])
-    behind = [number for number in rivals if number.value != best.value]
+    best, *behind = sorted(rivals, key=lambda number: number.value, reverse=rivals[0].higher_is_better)
     resolved = are_resolved(behind, best)
-    second = values[1] if len(values) > 1 else None
-    judged = {
-        number.row: Verdict(place="second" if number.value == second else "", resolved=resolved[number.row])
-        for number in behind
-    }
-    return {number.row: judged.get(number.row, Verdict(place="best", resolved=True)) for number in rivals}
+    judged: dict[str, Verdict] = {number.row: "" if resolved[number.row] else "tied" for number in behind}
+    judged[best.row] = "best" if all(resolved.values()) else "tied"
+    second, *others = behind
+    if judged[best.row] == "best" and all(are_resolved(others, second).values()):
+        judged[second.row] = "second"
+    return {number.row: judged[number.row] for number in rivals}
 
 
 def are_resolved(numbers: Sequence[Number], reference: Number) -> dict[str, bool]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from rdtf_bench.report.rows import Number
-from rdtf_bench.report.verdicts import Against, Verdict, against, verdicts
+from rdtf_bench.report.verdicts import Against, against, verdicts
 
 COMMON = (20.0, -20.0, 20.0, -20.0)
 NOTHING = (0.0, 0.0, 0.0, 0.0)
@@ -51,17 +51,17 @@ def ungrouped(row: str, value: float, half: float) -> Number:
 
 def test_lower_is_best_where_lower_is_better() -> None:
     found = verdicts([number("a", 3.0), number("b", 1.0), number("c", 2.0)])
-    assert {row: verdict.place for row, verdict in found.items()} == {"a": "", "b": "best", "c": "second"}
+    assert found == {"a": "", "b": "best", "c": "second"}
 
 
 def test_higher_is_best_where_higher_is_better() -> None:
     found = verdicts([number(row, value, higher_is_better=True) for row, value in (("a", 3.0), ("b", 1.0), ("c", 2.0))])
-    assert {row: verdict.place for row, verdict in found.items()} == {"a": "best", "b": "", "c": "second"}
+    assert found == {"a": "best", "b": "", "c": "second"}
 
 
 def test_controls_do_not_compete() -> None:
     found = verdicts([number("a", 3.0), number("b", 2.0), number("autoencoder", 1.0, kind="control")])
-    assert {row: verdict.place for row, verdict in found.items()} == {"a": "second", "b": "best"}
+    assert found == {"a": "second", "b": "best"}
 
 
 def test_a_method_without_a_rival_is_not_called_best() -> None:
@@ -71,17 +71,13 @@ def test_a_method_without_a_rival_is_not_called_best() -> None:
 def test_a_difference_is_resolved_though_the_intervals_overlap_when_both_rows_move_together() -> None:
     """100 and 110, each with deviation 20 sqrt(3) = 35; their difference has deviation sqrt(3), so z = 5.8."""
     own = tuple(common + sign for common, sign in zip(COMMON, (1, 1, -1, -1), strict=True))
-    assert verdicts([number("a", 100.0, COMMON), number("b", 110.0, own)])["b"] == Verdict(
-        place="second", resolved=True
-    )
+    assert verdicts([number("a", 100.0, COMMON), number("b", 110.0, own)]) == {"a": "best", "b": "second"}
 
 
 def test_a_difference_is_not_resolved_when_the_rows_move_against_each_other() -> None:
     """The difference moves by 40: its deviation is 40 sqrt(3) = 69, so z = 0.14."""
     against_it = tuple(-common for common in COMMON)
-    assert verdicts([number("a", 100.0, COMMON), number("b", 110.0, against_it)])["b"] == Verdict(
-        place="second", resolved=False
-    )
+    assert verdicts([number("a", 100.0, COMMON), number("b", 110.0, against_it)]) == {"a": "tied", "b": "tied"}
 
 
 def test_more_comparisons_ask_for_more() -> None:
@@ -90,19 +86,29 @@ def test_more_comparisons_ask_for_more() -> None:
     moves = (unit, -unit, unit, -unit)
     best, b, c = number("a", 0.0), number("b", 2.1, moves), number("c", 2.2, moves)
     best = Number(**{**vars(best), "without_group": NOTHING})
-    assert verdicts([best, b])["b"].resolved
-    assert not verdicts([best, b, c])["b"].resolved
+    assert verdicts([best, b])["a"] == "best"
+    assert verdicts([best, b, c]) == {"a": "tied", "b": "tied", "c": "tied"}
 
 
-@pytest.mark.parametrize(("half", "resolved"), [(0.4, True), (0.6, False)])
-def test_what_has_no_groups_is_resolved_where_intervals_do_not_overlap(half: float, resolved: bool) -> None:
-    found = verdicts([ungrouped("a", 1.0, half), ungrouped("b", 2.0, half)])
-    assert found["b"] == Verdict(place="second", resolved=resolved)
+@pytest.mark.parametrize(("half", "verdict"), [(0.4, "best"), (0.6, "tied")])
+def test_what_has_no_groups_is_resolved_where_intervals_do_not_overlap(half: float, verdict: str) -> None:
+    assert verdicts([ungrouped("a", 1.0, half), ungrouped("b", 2.0, half)])["a"] == verdict
 
 
-def test_equal_values_share_a_place() -> None:
+def test_the_best_of_two_that_are_tied_is_not_called_best() -> None:
+    """The difference of a and b has deviation 40 sqrt(3) = 69; c moves as a does, so that it is resolved behind it."""
+    found = verdicts([number("a", 100.0, COMMON), number("b", 101.0, [-x for x in COMMON]), number("c", 200.0, COMMON)])
+    assert found == {"a": "tied", "b": "tied", "c": ""}
+
+
+def test_a_second_that_is_tied_with_the_third_is_not_called_second() -> None:
+    rows = [number("a", 1.0), number("b", 100.0, COMMON), number("c", 101.0, [-x / 2 for x in COMMON])]
+    assert verdicts(rows) == {"a": "best", "b": "", "c": ""}
+
+
+def test_equal_values_are_tied() -> None:
     found = verdicts([ungrouped(row, value, 0.0) for row, value in (("a", 1.0), ("b", 1.0), ("c", 2.0), ("d", 2.0))])
-    assert [verdict.place for verdict in found.values()] == ["best", "best", "second", "second"]
+    assert list(found.values()) == ["tied", "tied", "", ""]
 
 
 def test_different_yardsticks_are_not_ranked() -> None:
