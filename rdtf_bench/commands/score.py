@@ -37,6 +37,8 @@ def score(
     from rdtf_bench.run.progress import Display
     from rdtf_bench.spec.load import load_scale
 
+    if json is not None:
+        comparison.require_place(json)
     with Display(Console(stderr=True), {"score": 1.0}, quiet=quiet) as display:
         found = compare(
             load_scale(scale),

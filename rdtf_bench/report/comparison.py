@@ -1,6 +1,7 @@
 """Scores of one folder of clips against another, as text and as rows."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,22 @@ def rows(found: Comparison) -> list[dict[str, Any]]:
             "n": score.n,
             "unit": score.unit,
             "higher_is_better": score.higher_is_better,
+            "beside": score.beside,
             **clips,
         }
         for name, score in found.scores.items()
     ]
+
+
+def require_place(path: Path) -> None:
+    """StoreError where `write` would fail: to be said before the work."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise StoreError(f"{path}: cannot be written: {fault.strerror}") from fault
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        why = "is a folder" if path.is_dir() else f"{path.parent} cannot be written to"
+        raise StoreError(f"{path}: {why}. Name another file: --json FILE")
 
 
 def write(found: Comparison, path: Path) -> None:
@@ -59,7 +72,13 @@ def text(found: Comparison) -> str:
     said.append("95 % interval = value ± 1.96 delete-a-group jackknife deviations, for the expected value at this n.")
     if names := [score.name for score in found.scores.values() if score.name]:
         said.append(f"Yardsticks in full: {'; '.join(names)}.")
+    if beside := [_beside(score) for score in found.scores.values() if score.beside]:
+        said.append(f"Beside them: {'; '.join(beside)}.")
     return "\n".join([*said, *found.notes])
+
+
+def _beside(score: ScoreRecord) -> str:
+    return f"{score.label} {', '.join(f'{name} {value:.4g}' for name, value in score.beside.items())}"
 
 
 def _line(score: ScoreRecord) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ What can be wrong with the folders is found before any network is loaded.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -89,6 +89,11 @@ def compare(
     _require_enough(chosen, {fake: fakes, real: reals})
     shape = animations.common_shape((*fakes, *reals), num_frames=num_frames, size_px=size_px)
     texts = animations.read_captions(captions, fakes) if captions else {}
+    if texts and len(set(texts.values())) < 2:
+        raise DataError(
+            f"{captions}: all clips have the same caption: there is no other candidate to tell it from, and there are "
+            "no groups of clips for an interval. Leave --captions out."
+        )
     pairs = _pairs(fakes, reals)
     looking = _Looking(chosen, _at_length(scale, shape.num_frames), lambda clip: animations.decode(clip, shape))
     seen_fake = looking.at(fakes, chosen, Report(sink, "score", "generated clips"))
@@ -147,17 +152,15 @@ class _Looking:
         return to_record(name, result, low, high, metric.yardstick, key_of(self._instruments[name].identity))
 
     def _batches(self, clips: Sequence[Clip]) -> Iterator[tuple[int, VideoU8]]:
-        def read(start: int) -> VideoU8:
-            return torch.stack([self._decode(clip) for clip in clips[start : start + CLIPS_AT_ONCE]])
+        with ThreadPoolExecutor(max_workers=torch.get_num_threads()) as readers:
 
-        starts = range(0, len(clips), CLIPS_AT_ONCE)
-        with ThreadPoolExecutor(max_workers=1) as reader:
-            coming = reader.submit(read, 0)
-            for start in starts:
-                video = coming.result()
-                if start + CLIPS_AT_ONCE < len(clips):
-                    coming = reader.submit(read, start + CLIPS_AT_ONCE)
-                yield start, video
+            def read(start: int) -> list[Future[UInt8[Tensor, "F C H W"]]]:
+                return [readers.submit(self._decode, clip) for clip in clips[start : start + CLIPS_AT_ONCE]]
+
+            coming = read(0)
+            for start in range(0, len(clips), CLIPS_AT_ONCE):
+                arrived, coming = coming, read(start + CLIPS_AT_ONCE)
+                yield start, torch.stack([clip.result() for clip in arrived])
 
 
 def _at_length(scale: Scale, num_frames: int) -> Scale:

@@ -1,6 +1,6 @@
 """Clips a second of I3D (16 frames, 224 px, random weights): plain fp32 contiguous, channels_last_3d, and compiled.
 
-python tests/benchmarks/i3d_rate.py [--threads 2] [--compile]
+python tests/benchmarks/i3d_rate.py [--compile]
 """
 
 import argparse

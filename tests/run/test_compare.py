@@ -75,6 +75,10 @@ def test_every_metric_has_its_interval_n_and_yardstick(two_folders: Path, score:
         assert f"[{row['ci_low']:.{places}f}, {row['ci_high']:.{places}f}]" in printed
     assert rows[0]["name"] == "fvd[enet-lite0, 4 frames, 64 bilinear antialias, ddof 1, n 6]"
     assert rows[0]["name"] in printed
+    assert set(rows[0]["beside"]) == {"kernel_distance"}
+    assert f"kernel_distance {rows[0]['beside']['kernel_distance']:.4g}" in printed
+    assert set(rows[1]["beside"]) == {"raw"}
+    assert set(rows[2]["beside"]) == {"clipsim", "mrr", "r@1", "r@5", "r@10"}
     assert "6 clips" in printed
     assert "4 frames of 24x24 px" in printed
     network = EfficientNetClips(efficientnet.load(), size_px=64)
@@ -119,6 +123,10 @@ def test_without_captions_what_needs_them_is_said_to_be_left_out(two_folders: Pa
         (["--metrics", "seconds"], 2, "Known: clip, fvd, vqa"),
         (["--metrics", "clip"], 4, "clip: needs a caption of every generated clip. Name their file: --captions"),
         (["--captions", "nowhere.jsonl"], 4, "nowhere.jsonl: cannot be read"),
+        (["--captions", "same.csv"], 4, "same.csv: all clips have the same caption"),
+        (["--captions", "twice.csv"], 4, "twice.csv:3: file_name 'clip0.png' stands already at twice.csv:2"),
+        (["--captions", "half.csv"], 4, "half.csv: names no caption of 1 of 2 clips"),
+        (["--json", "."], 6, "is a folder. Name another file: --json FILE"),
         (["--fake", "nowhere"], 4, "nowhere: there is no such folder"),
         (["--num-frames", "5"], 4, "have fewer than 5 frames"),
         (["--num-frames", "1"], 2, "--num-frames"),
@@ -142,6 +150,9 @@ def test_a_users_fault_is_told_before_any_network_is_loaded(
         write_clips(tmp_path / name, count, seed=name, num_frames=num_frames, size=size)
     write_clips(tmp_path / "longer", 2, seed="l", num_frames=5, size=8)
     write_clips(tmp_path / "larger", 2, seed="l", num_frames=4, size=9)
+    for name, rows in (("same", "0.png,a 1.png,a"), ("twice", "0.png,a 0.png,b"), ("half", "0.png,a")):
+        lines = "".join(f"clip{row}\n" for row in rows.split())
+        (tmp_path / f"{name}.csv").write_text(f"file_name,text\n{lines}")
     monkeypatch.setattr("rdtf_bench.run.instruments.build_metric", lambda *_: pytest.fail("a network was loaded"))
     got, printed = score(*options)
     assert got == status
