@@ -17,6 +17,7 @@ from rdtf_bench.commands.options import (
     DEFAULT_STORE,
     Data,
     Format,
+    MethodOptions,
     Methods,
     Quiet,
     ScaleName,
@@ -26,6 +27,7 @@ from rdtf_bench.commands.options import (
     Table,
     Uri,
     With,
+    method_options,
     results_folder,
     source_of,
 )
@@ -216,6 +218,7 @@ def validate() -> None:
 def params(
     method: Annotated[str, typer.Argument(help="A method, such as rdtf or simda.")],
     scale: ScaleName = "paper",
+    option: MethodOptions = None,
     format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
 ) -> None:
     """Count a method's parameters at a scale, by component; needs no weights."""
@@ -226,7 +229,7 @@ def params(
 
     if format not in ("text", "json"):
         raise unknown_name("format", format, ("text", "json"))
-    counts = sizes(method, load_scale(scale))
+    counts = sizes(method, load_scale(scale), method_options(option))
     typer.echo(json.dumps(counts, indent=1) if format == "json" else sizes_text(method, scale, counts))
 
 

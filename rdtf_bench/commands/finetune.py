@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rdtf_bench.commands.options import Quiet, Uri
+from rdtf_bench.commands.options import MethodOptions, Quiet, SkipBroken, Uri, method_options
 
 
 def finetune(
@@ -25,15 +25,14 @@ def finetune(
     checkpoint_every: Annotated[
         int, typer.Option("--checkpoint-every", min=1, help="Steps between checkpoints.")
     ] = 100,
-    option: Annotated[
-        list[str] | None, typer.Option("--option", help="An option of the method.", metavar="NAME=VALUE")
-    ] = None,
+    option: MethodOptions = None,
     precision: Annotated[str, typer.Option("--precision", help="Of the frozen base: fp32 or bf16.")] = "fp32",
     gradient_checkpointing: Annotated[
         bool, typer.Option("--gradient-checkpointing", help="Less memory, a third more time, the same numbers.")
     ] = False,
     device: Annotated[str, typer.Option("--device", help="cpu, or cuda.")] = "cpu",
     seed: Annotated[int, typer.Option("--seed", help="Of weights, order and noise.")] = 0,
+    skip_broken: SkipBroken = False,
     tracking_uri: Uri = None,
     quiet: Quiet = False,
 ) -> None:
@@ -47,7 +46,7 @@ def finetune(
 
     settings = tuner.settings(
         method,
-        options={**tuner.parse_options(option or []), "precision": precision},
+        options={"precision": precision, **method_options(option)},
         base=base,
         data=data,
         size_px=size,
@@ -70,6 +69,7 @@ def finetune(
             out,
             device=device,
             gradient_checkpointing=gradient_checkpointing,
+            skip_broken=skip_broken,
             sample_every=sample_every,
             sink=display,
             on_step=journal.step,

@@ -1,7 +1,7 @@
 """Arguments and options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,6 +31,10 @@ Seeds = Annotated[
     int | None,
     typer.Option("--seeds", min=1, help="Train every row this often, with the seeds 0, 1 ...; default: the table's."),
 ]
+MethodOptions = Annotated[
+    list[str] | None,
+    typer.Option("--option", help="An option of the method, as places=all; again for another.", metavar="NAME=VALUE"),
+]
 StoreDir = Annotated[
     Path, typer.Option("--store", envvar="RDTF_BENCH_STORE", help="Where everything that is computed is kept.")
 ]
@@ -47,6 +51,25 @@ DEFAULT_STORE = Path("runs")
 def results_folder() -> Path:
     """results/ of the checkout; an installed wheel has none, and nothing is found there."""
     return Path(__file__).resolve().parents[2] / "results"
+
+
+def method_options(given: list[str] | None) -> dict[str, Any]:
+    """What --option says, each value read as YAML.
+
+    >>> method_options(["motion_rank=8", "places=all"])
+    {'motion_rank': 8, 'places': 'all'}
+    """
+    import yaml
+
+    from rdtf_bench.core.errors import ProtocolError
+
+    options = {}
+    for text in given or []:
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise ProtocolError(f"--option {text!r} is not of the form NAME=VALUE, such as motion_rank=8")
+        options[name] = yaml.safe_load(value)
+    return options
 
 
 def source_of(data: list[str] | None, dataset: str) -> str | None:

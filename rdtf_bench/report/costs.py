@@ -19,7 +19,7 @@ Rows = list[list[str]]
 def render(spec: CostSpec, record: CostRecord | None, *, format: str) -> str:
     if format not in FORMATS:
         raise unknown_name("format", format, FORMATS)
-    tidy = [] if record is None else [_tidy(spec, row) for row in record.rows]
+    tidy = [] if record is None else [*(_tidy(spec, row) for row in record.rows), *_tidy_readings(spec, record)]
     if format == "json":
         return json.dumps(tidy, indent=1, allow_nan=False)
     if format == "csv":
@@ -39,6 +39,18 @@ def _tidy(spec: CostSpec, row: Measured) -> dict[str, Any]:
     paper = next((quoted.paper for quoted in spec.rows if quoted.label == row.label), {}).get(row.metric)
     known = {"method": row.method, "dataset": None, "task": None, "paper": paper.number if paper else None}
     return {name: known[name] if name in known else getattr(row, name) for name in TIDY}
+
+
+def _tidy_readings(spec: CostSpec, record: CostRecord) -> Iterator[dict[str, Any]]:
+    """Of the method that is counted; the yardstick says which printed size it may explain."""
+    for reading, counted in zip(spec.readings, record.readings, strict=True):
+        as_read = {
+            "method": reading.method,
+            "metric": "params_as_read",
+            "yardstick": f"{reading.label}: {reading.counts_as}",
+        }
+        number = {"value": counted, "ci_low": counted, "ci_high": counted, "n": 1, "paper": reading.paper.number}
+        yield {name: {**as_read, **number}.get(name) for name in TIDY}
 
 
 def _sizes(spec: CostSpec, record: CostRecord | None) -> tuple[str, Rows]:

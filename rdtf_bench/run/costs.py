@@ -14,20 +14,17 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from rdtf_bench import catalog
-from rdtf_bench.core import assets as registry
 from rdtf_bench.core.store import Store, write_text
 from rdtf_bench.run import environment, memory
 from rdtf_bench.run.cost_record import FILE, CostRecord, Measured, key
-from rdtf_bench.run.fit import typed_config
+from rdtf_bench.run.sizes import configured, sizes
 from rdtf_bench.spec.load import load_scale
-from rdtf_bench.spec.plan import asset_roles
 from rdtf_bench.spec.schema import CostSpec, Options, Scale
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -69,7 +66,7 @@ def run(spec: CostSpec, *, root: Path, say: Say) -> CostRecord:
             protocol=spec.name,
             version=spec.version,
             rows=tuple(measure(spec, scale, say=say)),
-            readings=tuple(_counts(reading.method, reading.options, scale)["total"] for reading in spec.readings),
+            readings=tuple(sizes(reading.method, scale, reading.options)["total"] for reading in spec.readings),
             environment=environment.describe(device().type, torch.get_num_threads()),
             seconds=round(time.monotonic() - began_s, 1),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -122,7 +119,7 @@ def fill(network: nn.Module, shared: dict[str, nn.Parameter]) -> None:
 def _denoiser(
     label: str, method: str, options: Options, spec: CostSpec, scale: Scale, shared: dict[str, nn.Parameter]
 ) -> Denoiser:
-    module, config, configs = _configured(method, options, scale)
+    module, config, configs = configured(method, scale, options)
     network = module.denoiser_on_meta(config, configs)
     fill(network, shared)
     inputs = module.denoiser_inputs(
@@ -135,19 +132,6 @@ def _denoiser(
         inputs={name: tensor.to(device()) for name, tensor in inputs.items()},
         counts=module.sizes(config, configs),
     )
-
-
-def _configured(method: str, options: Options, scale: Scale) -> tuple[Any, Any, dict[str, Any]]:
-    given = {**scale.methods[method].options, **options}
-    roles = asset_roles(catalog.constants("method", method), given)
-    configs = {role: registry.find(scale.assets[role]).config() for role in roles}
-    return catalog.load("method", method), typed_config("method", method, given, f"method {method}"), configs
-
-
-def _counts(method: str, options: Options, scale: Scale) -> dict[str, int]:
-    module, config, configs = _configured(method, options, scale)
-    counts: dict[str, int] = module.sizes(config, configs)
-    return counts
 
 
 def _cast(denoiser: Denoiser, dtype: torch.dtype) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import DataError, ProtocolError, StoreError, unknown_name
@@ -20,6 +19,7 @@ from rdtf_bench.core.method import Method, Sampler, Training
 from rdtf_bench.core.seeds import generators_for
 from rdtf_bench.core.store import Store, key_of, write_text
 from rdtf_bench.core.video import VideoU8, to_uint8
+from rdtf_bench.diffusion.masks import TASKS, task_named
 from rdtf_bench.run import clips as stored_clips
 from rdtf_bench.run.clips import RealClips, StoredTrainingClips
 from rdtf_bench.run.datasets import ClipFile
@@ -31,6 +31,7 @@ DATASET = "asg"
 JOB = "finetune"
 BASE_ROLES = frozenset({"autoencoder", "text_encoder", "image_encoder", "base"})
 SETTINGS, ADAPTER = "finetune.json", "adapter"
+CELL_PX = 8  # of a latent: I2VGen-XL's autoencoder halves three times
 
 OnSamples = Callable[[int, VideoU8, RealClips], None]
 """(steps done, what the method made, the true clips)."""
@@ -57,6 +58,15 @@ class Settings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """The training split, and some clips of the test split to show what has been learnt."""
+
+    train: Sequence[ClipFile]
+    shown: Sequence[ClipFile]
+    fingerprint: str  # of what is trained on: ids, bytes and captions
+
+
+@dataclass(frozen=True, kw_only=True)
 class Finished:
     adapter: Path
     adapter_bytes: int
@@ -66,20 +76,6 @@ class Finished:
 def methods() -> list[str]:
     """Those that tune the base, and need nothing else."""
     return [name for name in catalog.names("method") if set(catalog.constants("method", name)["ASSETS"]) == BASE_ROLES]
-
-
-def parse_options(given: Sequence[str]) -> dict[str, Any]:
-    """
-    >>> parse_options(["motion_rank=8", "places=all"])
-    {'motion_rank': 8, 'places': 'all'}
-    """
-    options = {}
-    for text in given:
-        name, separator, value = text.partition("=")
-        if not separator:
-            raise ProtocolError(f"--option {text!r} is not of the form NAME=VALUE, such as motion_rank=8")
-        options[name] = yaml.safe_load(value)
-    return options
 
 
 def settings(
@@ -97,9 +93,14 @@ def settings(
     checkpoint_every: int,
     seed: int,
 ) -> Settings:
-    """The rest of the budget is that of the methods' own code; samples are made as the base's pipeline makes them."""
+    """The rest of the budget is the same for all methods; samples are made as the base's pipeline makes them."""
     if method not in methods():
         raise unknown_name("method that tunes I2VGen-XL", method, methods())
+    tasks = [name for name, kind in TASKS.items() if all(map(any, kind.trained(num_frames)))]
+    if task not in tasks:
+        raise unknown_name("task that gives a frame", task, tasks)
+    if size_px % CELL_PX:
+        raise ProtocolError(f"size: {size_px} px is not a multiple of {CELL_PX}, as the autoencoder's latents need it")
     rate = catalog.constants("method", method)["LEARNING_RATE"] if learning_rate is None else learning_rate
     training = Training(
         task=task,
@@ -134,18 +135,22 @@ def finetune(
     *,
     device: str,
     gradient_checkpointing: bool,
+    skip_broken: bool,
     sample_every: int,
     sink: Sink,
     on_step: Callable[[int, Mapping[str, float]], None],
     on_samples: OnSamples,
 ) -> Finished:
     """Every fault of base, options and data is named before the first step."""
-    place = _device(device)
-    method, assets = _build(settings, gradient_checkpointing, place)
-    _go_on_or_refuse(settings, out)
-    train, shown = _choose(settings, out)
-    clips = _prepare(settings, train, assets, out, device=place, sink=sink)
-    real = _decode(settings, shown)
+    place, config = _device(device), _config(settings, gradient_checkpointing)
+    chosen = _choose(settings, out, skip_broken=skip_broken, sink=sink)
+    assets, fingerprint = _find_base(settings)
+    asked = {**settings.as_dict(), "base_fingerprint": fingerprint, "data_fingerprint": chosen.fingerprint}
+    _refuse_another(asked, out)
+    method: Method = catalog.load("method", settings.method).build(config, assets=assets, device=place)
+    write_text(out / SETTINGS, json.dumps(asked, indent=1, sort_keys=True) + "\n")
+    clips = _prepare(settings, chosen, assets, out, device=place, sink=sink)
+    real = _decode(settings, chosen.shown)
     report = Report(sink, JOB, "training")
 
     def after_step(step: int, measured: dict[str, float]) -> None:
@@ -167,16 +172,14 @@ def finetune(
     return Finished(adapter=folder, adapter_bytes=size, components=method.parameter_counts())
 
 
-def _go_on_or_refuse(settings: Settings, out: Path) -> None:
-    given = settings.as_dict()
+def _refuse_another(given: Mapping[str, Any], out: Path) -> None:
+    """Where a training has begun in the folder, it must be this one."""
     path = out / SETTINGS
     if path.is_file():
         before = json.loads(path.read_text(encoding="utf-8"))
         if odd := [name for name in given if before.get(name) != given[name]]:
             told = "; ".join(f"{name} was {before.get(name)!r}, is {given[name]!r}" for name in odd)
             raise StoreError(f"{out}: holds another training: {told}. Give the same again, or another folder: --out")
-    out.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(given, indent=1, sort_keys=True) + "\n")
 
 
 def _save(method: Method, folder: Path) -> None:
@@ -196,8 +199,7 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _build(settings: Settings, gradient_checkpointing: bool, device: torch.device) -> tuple[Method, Mapping[str, Path]]:
-    module = catalog.load("method", settings.method)
+def _config(settings: Settings, gradient_checkpointing: bool) -> Any:
     options = {**settings.options, "gradient_checkpointing": gradient_checkpointing}
     config = typed_config("method", settings.method, options, "finetune")
     if config.variant != "faithful":
@@ -205,16 +207,25 @@ def _build(settings: Settings, gradient_checkpointing: bool, device: torch.devic
             "finetune: option variant: the faithful methods alone are tuned. For the released ones: rdtf-bench run "
             "table1-released-baselines"
         )
+    return config
+
+
+def _find_base(settings: Settings) -> tuple[Mapping[str, Path], str]:
+    """The folder of each role, and a fingerprint of them all."""
     hub = catalog.load("hub", "i2vgen-xl")
-    assets: Mapping[str, Path] = hub.parts_of(hub.find_base(settings.base))
-    return module.build(config, assets=assets, device=device), assets
+    base = hub.find_base(settings.base)
+    return hub.parts_of(base), hub.fingerprint(base)
 
 
-def _choose(settings: Settings, out: Path) -> tuple[Sequence[ClipFile], Sequence[ClipFile]]:
-    """The training split, and some clips of the test split to show what has been learnt."""
+def _choose(settings: Settings, out: Path, *, skip_broken: bool, sink: Sink) -> Chosen:
     data = catalog.load("dataset", DATASET)
-    folder = data.read(data.prepare(settings.data, store=out), name=DATASET, cache=out / "indexes")
-    folder.require_unbroken(skip_broken=False)
+    folder = data.read(
+        data.prepare(settings.data, store=out),
+        name=DATASET,
+        cache=out / "indexes",
+        on_progress=Report(sink, JOB, "checking").advance,
+    )
+    folder.require_unbroken(skip_broken=skip_broken)
     fewest = settings.training.num_frames
     train = data.choose(folder.clips, split="train", min_frames=2).clips
     shown = data.choose(folder.clips, split="test", most=settings.num_shown, min_frames=fewest).clips
@@ -224,7 +235,7 @@ def _choose(settings: Settings, out: Path) -> tuple[Sequence[ClipFile], Sequence
                 f"{settings.data}: the {split} split has no usable animation (test clips need {fewest} frames). Add "
                 "some, or say in a split column of the metadata file which ones they are."
             )
-    return tuple(map(_file, train)), tuple(map(_file, shown))
+    return Chosen(train=tuple(map(_file, train)), shown=tuple(map(_file, shown)), fingerprint=data.fingerprint(train))
 
 
 def _file(clip: Any) -> ClipFile:
@@ -233,7 +244,7 @@ def _file(clip: Any) -> ClipFile:
 
 def _prepare(
     settings: Settings,
-    train: Sequence[ClipFile],
+    chosen: Chosen,
     assets: Mapping[str, Path],
     out: Path,
     *,
@@ -241,11 +252,11 @@ def _prepare(
     sink: Sink,
 ) -> StoredTrainingClips:
     store = Store(out / "prepared")
-    key = key_of({"clips": [clip.id for clip in train], "size_px": settings.size_px, "max": settings.max_frames})
+    key = key_of({"clips": chosen.fingerprint, "size_px": settings.size_px, "max": settings.max_frames})
     write_frames = partial(
         stored_clips.write_training_frames,
         dataset=DATASET,
-        clips=train,
+        clips=chosen.train,
         max_frames=settings.max_frames,
         size_px=settings.size_px,
         report=Report(sink, JOB, "decoding"),
@@ -278,4 +289,4 @@ def _sample(method: Method, settings: Settings, real: RealClips) -> VideoU8:
     given = conditions(real, task, slice(None))
     generators = generators_for(settings.training.seed, given.clip_ids, "sample")
     video = method.generate(given, generators, settings.sampler).cpu()
-    return to_uint8(video if task in ("it2v", "i2v") else overwrite_known(video, given))
+    return to_uint8(video if task_named(task).family == "generation" else overwrite_known(video, given))

@@ -14,10 +14,12 @@ from rdtf_bench.core import assets as registry
 from rdtf_bench.report.costs import render
 from rdtf_bench.run import costs, memory
 from rdtf_bench.run.cost_record import CostRecord, find, key
+from rdtf_bench.run.sizes import configured, sizes
 from rdtf_bench.spec.load import load_costs, load_scale
 from rdtf_bench.spec.schema import CostSpec
 
 BASELINES = ("customize_a_video", "i2v_adapter", "simda")
+LABELS = ("Customize-A-Video", "I2V-Adapter", "SimDA", "RDTF")
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +66,6 @@ def test_it_is_measured_once(spec: CostSpec, measured: tuple[CostRecord, Path, l
 
 def test_the_sizes_are_those_that_params_prints(spec: CostSpec, measured: tuple[CostRecord, Path, list[str]]) -> None:
     record, _, _ = measured
-    from rdtf_bench.run.sizes import sizes
-
     for method, total in column(record, "params").items():
         assert total == sizes(method, load_scale(spec.scale))["total"]
 
@@ -87,7 +87,7 @@ def test_a_network_of_random_weights_is_the_real_one(method: str, spec: CostSpec
     """Filled with the weights of the method as the scale builds it, it gives the same output."""
     scale = load_scale(spec.scale)
     assets = {role: registry.find(name).path for role, name in scale.assets.items()}
-    module, config, _ = costs._configured(method, {}, scale)
+    module, config, _ = configured(method, scale, {})
     known = module.build(config, assets=assets, device=torch.device("cpu"))
     timed = costs._denoiser(method, method, {}, spec, scale, {})
     # the timed network has no absorber, whose layers PEFT wraps
@@ -125,6 +125,9 @@ def test_the_table_and_its_rows(spec: CostSpec, measured: tuple[CostRecord, Path
     rows: list[dict[str, Any]] = json.loads(render(spec, record, format="json"))
     paper = {row["method"]: row["paper"] for row in rows if row["metric"] == "params"}
     assert paper == {"customize_a_video": 1.19e9, "i2v_adapter": 1.21e9, "simda": 1.32e9, "rdtf": 0.96e9}
+    as_read = {row["yardstick"].partition(":")[0]: row for row in rows if row["metric"] == "params_as_read"}
+    assert {label: row["value"] for label, row in as_read.items()} == dict(zip(LABELS, record.readings, strict=True))
+    assert (as_read["SimDA"]["method"], as_read["SimDA"]["paper"]) == ("i2v_adapter", 1.32e9)
     assert render(spec, record, format="csv").count("\n") == len(rows)
     assert "| SimDA |" in render(spec, record, format="md")
 
@@ -139,7 +142,7 @@ def test_the_readings_come_to_the_printed_digits(place: int, printed: str) -> No
     full = load_costs("table8")
     reading = full.readings[place]
     assert reading.paper.value == f"{printed} B"
-    total = costs._counts(reading.method, reading.options, load_scale(full.scale))["total"]
+    total = sizes(reading.method, load_scale(full.scale), reading.options)["total"]
     assert f"{total / 1e9:.2f}" == printed
 
 

@@ -1,17 +1,19 @@
 """Tuning on a folder of stickers, with a base in the layout of the release."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from diffusers import DDIMScheduler
 from PIL import Image
 from safetensors.torch import load_file
 
+from rdtf_bench.commands.options import method_options
 from rdtf_bench.core.errors import AssetError, BenchError, DataError, ProtocolError, StoreError, UnknownNameError
-from rdtf_bench.run import finetune as tuner
 from rdtf_bench.run.finetune import Settings, finetune, methods, settings
 from rdtf_bench.run.progress import Silent
 from tests.baselines.small_base import write_release
@@ -59,7 +61,9 @@ class Killed(Exception):
     pass
 
 
-def run(what: Settings, out: Path, *, killed_at: int | None = None) -> tuple[list[int], list[int]]:
+def run(
+    what: Settings, out: Path, *, killed_at: int | None = None, skip_broken: bool = False
+) -> tuple[list[int], list[int]]:
     """The steps that were taken, and after how many steps samples were made."""
     steps: list[int] = []
     shown: list[int] = []
@@ -75,6 +79,7 @@ def run(what: Settings, out: Path, *, killed_at: int | None = None) -> tuple[lis
         out,
         device="cpu",
         gradient_checkpointing=False,
+        skip_broken=skip_broken,
         sample_every=2,
         sink=Silent(),
         on_step=on_step,
@@ -103,6 +108,38 @@ def test_another_training_in_the_same_folder_is_refused(base: Path, stickers: Pa
         run(small(base, stickers, num_steps=1, task="interpolation"), tmp_path)
 
 
+def test_other_data_or_another_base_under_the_same_names_is_refused(base: Path, stickers: Path, tmp_path: Path) -> None:
+    data, copied = Path(shutil.copytree(stickers, tmp_path / "data")), Path(shutil.copytree(base, tmp_path / "base"))
+    what = small(copied, data, num_steps=1)
+    run(what, tmp_path / "out")
+    rows = (data / "metadata.jsonl").read_text()
+    (data / "metadata.jsonl").write_text(rows.replace("square 5", "a square"))
+    with pytest.raises(StoreError, match=r"holds another training: data_fingerprint was"):
+        run(what, tmp_path / "out")
+    (data / "metadata.jsonl").write_text(rows)
+    DDIMScheduler(prediction_type="v_prediction").save_pretrained(copied / "scheduler")
+    with pytest.raises(StoreError, match=r"holds another training: base_fingerprint was"):
+        run(what, tmp_path / "out")
+
+
+def test_an_adapter_of_another_method_is_refused(base: Path, stickers: Path, tmp_path: Path) -> None:
+    run(small(base, stickers, num_steps=1), tmp_path / "one")
+    shutil.copytree(tmp_path / "one" / "adapter", tmp_path / "other" / "adapter")
+    with pytest.raises(
+        AssetError, match="the adapter is for something else: method is 'simda', here it is 'i2v_adapter'"
+    ):
+        run(small(base, stickers, method="i2v_adapter", num_steps=1), tmp_path / "other")
+
+
+def test_a_broken_file_stops_it_or_is_left_out(base: Path, stickers: Path, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(stickers, tmp_path / "data"))
+    (data / "5.gif").write_bytes(b"GIF89a")
+    what = small(base, data, num_steps=1)
+    with pytest.raises(DataError, match="--skip-broken"):
+        run(what, tmp_path / "out")
+    assert run(what, tmp_path / "out", skip_broken=True)[0] == [0]
+
+
 def test_the_learning_rate_is_the_methods_own(base: Path, stickers: Path) -> None:
     rates = {name: small(base, stickers, method=name).training.learning_rate for name in methods()}
     assert rates == {"i2v_adapter": 1e-4, "simda": 5e-5, "customize_a_video": 5e-4}
@@ -113,6 +150,8 @@ def test_the_learning_rate_is_the_methods_own(base: Path, stickers: Path) -> Non
     [
         ({"base": "/nowhere/at all"}, AssetError, "there is no such folder"),
         ({"options": {"rank": 4}}, ProtocolError, r"simda has no option \['rank'\]"),
+        ({"options": {"spatial_ratio": 0.0}}, ProtocolError, "the ratios of the bottlenecks are above 0"),
+        ({"options": {"text_tokens": 78}}, ProtocolError, "text_tokens: 78 is more than the 77"),
         ({"options": {"variant": "released"}}, ProtocolError, "the faithful methods alone are tuned"),
         ({"num_frames": 9}, DataError, "the test split has no usable animation"),
     ],
@@ -125,15 +164,30 @@ def test_what_cannot_be_is_said_before_any_step(
     assert not (tmp_path / "checkpoints").exists()
 
 
-def test_a_method_that_tunes_nothing_is_refused(base: Path, stickers: Path) -> None:
-    with pytest.raises(UnknownNameError, match="Known: customize_a_video, i2v_adapter, simda"):
-        small(base, stickers, method="rdtf")
+@pytest.mark.parametrize(
+    ("changed", "error", "said"),
+    [
+        ({"method": "rdtf"}, UnknownNameError, "Known: customize_a_video, i2v_adapter, simda"),
+        (
+            {"task": "t2v"},
+            UnknownNameError,
+            "no task that gives a frame 't2v'.* Known: i2v, interpolation, it2v, prediction",
+        ),
+        ({"task": "predict"}, UnknownNameError, "Did you mean 'prediction'"),
+        ({"size_px": 100}, ProtocolError, "size: 100 px is not a multiple of 8"),
+    ],
+)
+def test_what_nothing_can_be_tuned_for_is_refused(
+    base: Path, stickers: Path, changed: dict[str, Any], error: type[BenchError], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        small(base, stickers, **changed)
 
 
 def test_options_are_read_as_yaml() -> None:
-    assert tuner.parse_options(["a=1", "b=x", "c=true"]) == {"a": 1, "b": "x", "c": True}
+    assert method_options(["a=1", "b=x", "c=true"]) == {"a": 1, "b": "x", "c": True}
     with pytest.raises(ProtocolError, match="NAME=VALUE"):
-        tuner.parse_options(["a"])
+        method_options(["a"])
 
 
 @pytest.mark.slow

@@ -30,3 +30,14 @@ def test_an_unknown_method_and_one_that_the_scale_leaves_out_are_named() -> None
         sizes("rdft", scale)
     with pytest.raises(ProtocolError, match="methods has no 'simda'"):
         sizes("simda", scale.model_copy(update={"methods": {"rdtf": scale.methods["rdtf"]}}))
+
+
+def test_options_change_what_is_counted() -> None:
+    scale = load_scale("paper")
+    assert sizes("simda", scale)["trainable"] == 24_855_680
+    assert sizes("simda", scale, {"places": "all"})["trainable"] == 34_712_960
+    released = sizes("i2v_adapter", scale, {"variant": "released"})
+    assert (released["trainable"], released["total"]) == (12_902_400, 1_318_050_004)
+    assert released["t5_encoder"] == 109_628_544
+    with pytest.raises(ProtocolError, match=r"simda at scale paper: simda has no option \['rank'\]"):
+        sizes("simda", scale, {"rank": 4})
