@@ -280,7 +280,8 @@ class AdaptiveCurriculum:
 
     def describe(self) -> dict[str, float]:
         controller = self.controller
-        return {"target_level": self.target_level, "loss_history": controller.mean, "loss_error": controller.error}
+        history = {"loss_history": controller.mean, "loss_error": controller.error} if controller.count else {}
+        return {"target_level": self.target_level, **history}
 
     def state_dict(self) -> dict[str, Any]:
         return self.controller.state_dict()

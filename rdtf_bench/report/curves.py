@@ -68,10 +68,10 @@ def draw_curricula(logs: Logs, *, path: Path) -> Path:
         column[0].set(title=row, ylim=(0, 1))
         for axes, (label, lines) in zip(column, CURRICULUM_LINES.items(), strict=True):
             for index, (name, legend) in enumerate(lines.items()):
-                if name in log[0]:
-                    values = _values(log, name)
+                if having := [entry for entry in log if name in entry]:  # there is no history at the first step
+                    values = _values(having, name)
                     drawn = smoothed(values) if name in NOISY else values
-                    axes.plot(_values(log, "step"), drawn, color=f"C{index}", linewidth=1.4, label=legend)
+                    axes.plot(_values(having, "step"), drawn, color=f"C{index}", linewidth=1.4, label=legend)
             axes.set(ylabel=label)
             axes.grid(visible=True, alpha=0.2)
             axes.legend(frameon=False, fontsize="small")
@@ -85,7 +85,7 @@ def with_curriculum(logs: Logs) -> dict[str, Log]:
 
 def write_csv(logs: Logs, *, path: Path) -> Path:
     """The logs as a tidy table: `row`, `step`, and every value that any of them has; what a row has not is empty."""
-    names = ["row", *dict.fromkeys(name for log in logs.values() for name in (log[0] if log else ()))]
+    names = ["row", *dict.fromkeys(name for log in logs.values() for entry in log for name in entry)]
     out = io.StringIO()
     writer = csv.DictWriter(out, names, lineterminator="\n")
     writer.writeheader()
