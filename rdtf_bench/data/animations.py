@@ -1,5 +1,5 @@
 """Clips of any kind below a folder: animated images, videos, folders of frames; and what they hold: what a method made,
-or what it is compared with. No torch at import.
+or what it is compared with. Their pixels are decode.py's. No torch.
 
 A clip's id is its path below the root without its suffix, so that `a/cat.gif` and `a/cat/000.png` ... are the same clip
 of two methods.
@@ -21,8 +21,6 @@ from rdtf_bench.data.inspection import SUFFIXES, UNREADABLE, inspect
 
 if TYPE_CHECKING:
     from av.container import InputContainer
-    from jaxtyping import UInt8
-    from torch import Tensor
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".webm", ".mov", ".mkv", ".avi")
 STILL_SUFFIXES = (".jpg", ".jpeg", ".bmp")  # of frames; a PNG or WebP may be a frame as well
@@ -116,14 +114,6 @@ def read_captions(path: Path, clips: Sequence[Animation]) -> dict[str, str]:
 def fingerprint(clips: Sequence[Animation]) -> str:
     """Of ids and bytes, in the order of the ids."""
     return key_of([[clip.id, *(sha256_of(path) for path in clip.frames or (clip.path,))] for clip in clips])
-
-
-def decode(clip: Animation, shape: Shape) -> "UInt8[Tensor, 'F C H W']":
-    """The clip's frames, on white."""
-    from rdtf_bench.data.decode import decode_animation  # torch
-    from rdtf_bench.data.frames import equal_intervals
-
-    return decode_animation(clip, equal_intervals(clip.num_frames, shape.num_frames), size_px=shape.size_px)
 
 
 def open_video(path: Path) -> "InputContainer":

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.data.animations import VIDEO_SUFFIXES, Animation, open_video
+from rdtf_bench.data.animations import VIDEO_SUFFIXES, Animation, Shape, open_video
 from rdtf_bench.data.frames import equal_intervals
 from rdtf_bench.data.inspection import UNREADABLE, first_frame
 
@@ -19,14 +19,15 @@ WHITE = (255, 255, 255, 255)
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]  # H W C
 
 
-def decode_animation(clip: Animation, indices: Sequence[int], *, size_px: int | None) -> UInt8[Tensor, "F C H W"]:
-    """Frames of a clip of any kind, resized as by `decode`; without a size as they are."""
+def decode_animation(clip: Animation, shape: Shape) -> UInt8[Tensor, "F C H W"]:
+    """A clip of any kind, resized as by `decode`; without a size as it is."""
+    indices = equal_intervals(clip.num_frames, shape.num_frames)
     if clip.frames:
-        pixels = [_still(clip.frames[number], size_px) for number in indices]
+        pixels = [_still(clip.frames[number], shape.size_px) for number in indices]
     elif clip.path.suffix.lower() in VIDEO_SUFFIXES:
-        pixels = _video_frames(clip, indices, size_px)
+        pixels = _video_frames(clip, indices, shape.size_px)
     else:
-        return decode(clip.path, size_px=size_px, indices=indices)
+        return decode(clip.path, size_px=shape.size_px, indices=indices)
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
 
 

@@ -83,7 +83,7 @@ def compare(
     Without `metrics`: all of them, those that need captions only where there are captions.
     """
     chosen = _chosen(metrics, with_captions=captions is not None)
-    animations = catalog.load("reader", "animations")
+    animations, pixels = catalog.load("reader", "animations"), catalog.load("reader", "pixels")
     fakes: Sequence[Clip] = animations.find(fake)
     reals: Sequence[Clip] = animations.find(real)
     _require_enough(chosen, {fake: fakes, real: reals})
@@ -95,7 +95,7 @@ def compare(
             "no groups of clips for an interval. Leave --captions out."
         )
     pairs = _pairs(fakes, reals)
-    looking = _Looking(chosen, _at_length(scale, shape.num_frames), lambda clip: animations.decode(clip, shape))
+    looking = _Looking(chosen, _at_length(scale, shape.num_frames), lambda clip: pixels.decode_animation(clip, shape))
     seen_fake = looking.at(fakes, chosen, Report(sink, "score", "generated clips"))
     of_both = [name for name in chosen if "real" in _uses(name)]
     seen_real = looking.at(reals, of_both, Report(sink, "score", "real clips"))

@@ -48,10 +48,10 @@ class OutsideClips:
     def video(self, ids: Sequence[str]) -> "VideoU8":
         import torch
 
-        animations = catalog.load("reader", "animations")
+        animations, pixels = catalog.load("reader", "animations"), catalog.load("reader", "pixels")
         chosen = [self.clips[clip_id] for clip_id in ids]
         shape = animations.common_shape(chosen, num_frames=None, size_px=None)
-        return torch.stack([animations.decode(clip, shape) for clip in chosen])
+        return torch.stack([pixels.decode_animation(clip, shape) for clip in chosen])
 
 
 def read(given: Sequence[str]) -> dict[str, OutsideClips]:

@@ -16,7 +16,8 @@ import torch
 from PIL import Image
 
 from rdtf_bench.core.seeds import generator_for
-from rdtf_bench.data.animations import common_shape, decode, find
+from rdtf_bench.data.animations import common_shape, find
+from rdtf_bench.data.decode import decode_animation
 from rdtf_bench.metrics.features.fast_vqa import FastVQANetwork
 from rdtf_bench.metrics.features.i3d import I3D
 from rdtf_bench.run import instruments
@@ -57,7 +58,7 @@ def forward_alone(root: Path, scale: Scale) -> float:
         shape = common_shape(clips, num_frames=8, size_px=scale.clip.size_px)
         for start in range(0, len(clips), CLIPS_AT_ONCE):
             part = clips[start : start + CLIPS_AT_ONCE]
-            video = torch.stack([decode(clip, shape) for clip in part])
+            video = torch.stack([decode_animation(clip, shape) for clip in part])
             began_s = time.monotonic()
             for metric in metrics:
                 loaded[metric].metric.observe(video, [clip.id for clip in part])

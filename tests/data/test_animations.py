@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.data.animations import common_shape, decode, find, read_captions
+from rdtf_bench.data.animations import common_shape, find, read_captions
+from rdtf_bench.data.decode import decode_animation
 
 Writer = Callable[..., Path]
 
@@ -56,7 +57,7 @@ def test_every_kind_of_clip_is_found_by_its_path(tmp_path: Path, animation: Writ
 def test_a_video_shows_its_frames_in_order(tmp_path: Path, codec: str) -> None:
     video(tmp_path / ("a.webm" if "vp9" in codec else "a.mp4"), 10, codec=codec)
     (clip,) = find(tmp_path)
-    pixels = decode(clip, common_shape([clip], num_frames=5, size_px=16))
+    pixels = decode_animation(clip, common_shape([clip], num_frames=5, size_px=16))
     assert pixels.shape == (5, 3, 16, 16)
     levels = pixels[:, :, 8, 8].float()
     # limited range and lossy coding: within a third of a step from frame to frame
@@ -66,7 +67,7 @@ def test_a_video_shows_its_frames_in_order(tmp_path: Path, codec: str) -> None:
 def test_frames_are_in_the_order_of_their_numbers_and_keep_their_pixels(tmp_path: Path) -> None:
     frames(tmp_path / "clip", 12)
     (clip,) = find(tmp_path)
-    pixels = decode(clip, common_shape([clip], num_frames=None, size_px=None))
+    pixels = decode_animation(clip, common_shape([clip], num_frames=None, size_px=None))
     assert pixels[:, 0, 0, 0].tolist() == [10 + 20 * number for number in range(12)]
     assert pixels.shape == (12, 3, 32, 32)
 
@@ -79,7 +80,7 @@ def test_frames_and_an_animation_of_the_same_pixels_are_the_same_clip(tmp_path: 
     (one,), (two,) = find(tmp_path / "one"), find(tmp_path / "two")
     assert one.id == two.id
     shape = common_shape([one, two], num_frames=4, size_px=20)
-    assert torch.equal(decode(one, shape), decode(two, shape))
+    assert torch.equal(decode_animation(one, shape), decode_animation(two, shape))
 
 
 def test_clips_that_cannot_be_used_are_named_together(tmp_path: Path, animation: Writer) -> None:

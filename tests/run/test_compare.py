@@ -11,7 +11,8 @@ from PIL import Image
 
 from rdtf_bench import cli
 from rdtf_bench.core.seeds import generator_for
-from rdtf_bench.data.animations import common_shape, decode, find
+from rdtf_bench.data.animations import common_shape, find
+from rdtf_bench.data.decode import decode_animation
 from rdtf_bench.metrics.features import efficientnet
 from rdtf_bench.metrics.frechet import frechet_distance
 from rdtf_bench.metrics.fvd import EfficientNetClips
@@ -86,7 +87,7 @@ def test_every_metric_has_its_interval_n_and_yardstick(two_folders: Path, score:
     for name in ("fake", "real"):
         clips = find(two_folders / name)
         shape = common_shape(clips, num_frames=None, size_px=None)
-        sides.append(network(torch.stack([decode(clip, shape) for clip in clips])))
+        sides.append(network(torch.stack([decode_animation(clip, shape) for clip in clips])))
     # the same features by another batch composition
     assert rows[0]["value"] == pytest.approx(frechet_distance(fake=sides[0], real=sides[1]), rel=1e-5)
 
