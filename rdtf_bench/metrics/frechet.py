@@ -160,7 +160,7 @@ class _Products:
         count = len(chosen)
         if count < 2:
             raise DataError(f"a choice of {count} of {len(self.fake)} clips leaves too few; use more groups")
-        rows, counted = chosen.unique(return_counts=True)
+        rows, counted = torch.unique(chosen, return_counts=True)
         times = counted.double()
         fake_mean, real_mean = times @ self.fake[rows] / count, times @ self.real[rows] / count
         centre = fake_mean.square().sum() + real_mean.square().sum()

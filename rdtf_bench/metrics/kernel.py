@@ -58,7 +58,7 @@ def _checked(name: str, features: Float[Tensor, "N D"]) -> Float[Tensor, "N D"]:
 
 
 def _sum_of_pairs(a: Float[Tensor, "N D"], b: Float[Tensor, "M D"]) -> float:
-    return math.fsum(float(_kernel(part, b).sum()) for part in a.split(CLIPS_AT_ONCE))
+    return math.fsum(float(_kernel(part, b).sum()) for part in torch.split(a, CLIPS_AT_ONCE))
 
 
 def _mean_of_others(features: Float[Tensor, "N D"]) -> float:
