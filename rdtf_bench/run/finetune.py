@@ -176,10 +176,17 @@ def _refuse_another(given: Mapping[str, Any], out: Path) -> None:
     """Where a training has begun in the folder, it must be this one."""
     path = out / SETTINGS
     if path.is_file():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        if odd := [name for name in given if before.get(name) != given[name]]:
-            told = "; ".join(f"{name} was {before.get(name)!r}, is {given[name]!r}" for name in odd)
+        before, now = _flat(json.loads(path.read_text(encoding="utf-8"))), _flat(given)
+        if odd := [name for name in {**now, **before} if before.get(name) != now.get(name)]:
+            told = "; ".join(f"{name} was {before.get(name)!r}, is {now.get(name)!r}" for name in odd)
             raise StoreError(f"{out}: holds another training: {told}. Give the same again, or another folder: --out")
+
+
+def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in nested.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return flat
 
 
 def _save(method: Method, folder: Path) -> None:
