@@ -1,8 +1,12 @@
-"""Protocols of validity, as metric-validity: what `run`, `show` and `plan` do for them."""
+"""Protocols of validity, as metric-validity and fvd-8-frames: what `run`, `show` and `plan` do for them."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from rdtf_bench.spec.schema import ValiditySpec
 
 
 def are_in(table: str) -> bool:
@@ -14,46 +18,45 @@ def are_in(table: str) -> bool:
 def run(table: str, scale: str, data: list[str] | None, store: Path, *, skip_broken: bool, quiet: bool) -> None:
     from rich.console import Console
 
-    from rdtf_bench.commands.options import source_of
     from rdtf_bench.report import validity as report
-    from rdtf_bench.run import curves, validity
+    from rdtf_bench.run import agreement, curves, validity
     from rdtf_bench.run.progress import Display
     from rdtf_bench.spec.load import load_scale
 
-    spec = curves.load(table)
+    spec, sizes = curves.load(table), load_scale(scale)
+    source = _source(spec, data)
     with Display(Console(stderr=True), {table: 1.0}, quiet=quiet) as display:
-        found = validity.run(
-            spec,
-            load_scale(scale),
-            source=source_of(data, spec.dataset),
-            root=store,
-            skip_broken=skip_broken,
-            sink=display,
-        )
-    pictures = report.draw(found, store / "pictures" / f"{table}-{scale}")
-    typer.echo(report.render(spec, found, format="text"))
+        found = validity.run(spec, sizes, source=source, root=store, skip_broken=skip_broken, sink=display)
+    agreements = agreement.read_all(spec, sizes, source, store)
+    pictures = report.draw(found, agreements, store / "pictures" / f"{table}-{scale}")
+    typer.echo(report.render(spec, found, agreements, format="text"))
     if not quiet:
         typer.echo(f"{', '.join(map(str, pictures))}", err=True)
 
 
 def show(table: str, scale: str, data: list[str] | None, store: Path, *, format: str) -> None:
-    from rdtf_bench.commands.options import source_of
     from rdtf_bench.report import validity as report
-    from rdtf_bench.run import curves
+    from rdtf_bench.run import agreement, curves
     from rdtf_bench.spec.load import load_scale
 
-    spec = curves.load(table)
-    found = curves.read_all(spec, load_scale(scale), source_of(data, spec.dataset), store)
-    typer.echo(report.render(spec, found, format=format))
+    spec, sizes = curves.load(table), load_scale(scale)
+    source = _source(spec, data)
+    found = curves.read_all(spec, sizes, source, store)
+    typer.echo(report.render(spec, found, agreement.read_all(spec, sizes, source, store), format=format))
 
 
 def plan(table: str, scale: str, data: list[str] | None, store: Path) -> None:
-    from rdtf_bench.commands.options import source_of
     from rdtf_bench.core.store import Store
     from rdtf_bench.run import curves
     from rdtf_bench.spec.load import load_scale
 
     spec, held = curves.load(table), Store(store)
-    for curve in curves.plan(spec, load_scale(scale), source_of(data, spec.dataset), store):
+    for curve in curves.plan(spec, load_scale(scale), _source(spec, data), store):
         state = "done" if held.has(curves.KIND, curve.key) else "to do"
-        typer.echo(f"  {curve.key}  {curve.metric:8} {curve.fault:14} {state}")
+        typer.echo(f"  {curve.key}  {curve.look.name:16} {curve.fault:14} {state}")
+
+
+def _source(spec: "ValiditySpec", data: list[str] | None) -> str | None:
+    from rdtf_bench.commands.options import source_of
+
+    return source_of(data, spec.dataset) or spec.source

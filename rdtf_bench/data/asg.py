@@ -31,6 +31,11 @@ __all__ = [
 ]
 
 
+LONG = "toy-long"
+LONG_COUNTS = {"train": 8, "validation": 64, "test": 64}
+LONG_MIN_FRAMES = 16
+
+
 @dataclass(frozen=True, kw_only=True)
 class Builtin:
     """What the data set holds where no folder is named; known without writing it."""
@@ -46,11 +51,16 @@ def builtin() -> Builtin:
 def prepare(source: str | None, *, store: Path) -> Path:
     """The folder of a source: None is the toy stickers, written if need be; "fluent" what `data fetch fluent` made.
 
-    Anything else is a path; a folder of the name fluent is "./fluent".
+    "toy-long" is a set of toy stickers of at least 17 frames each, written likewise.
+    Anything else is a path; a folder of such a name is "./fluent".
     """
     if source is None:
         root = store / "data" / builtin().fingerprint
         toy_stickers.write(root)
+        return root
+    if source == LONG:
+        root = store / "data" / f"{LONG}-{toy_stickers.fingerprint()}"
+        toy_stickers.write(root, counts=LONG_COUNTS, min_frames=LONG_MIN_FRAMES)
         return root
     if source == fluent.NAME:
         root = fluent.root_in(store)

@@ -112,10 +112,11 @@ def fingerprint() -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def write(root: Path, *, seed: int = 0, counts: Mapping[str, int] = COUNTS) -> None:
+def write(root: Path, *, seed: int = 0, counts: Mapping[str, int] = COUNTS, min_frames: int = 0) -> None:
     """Write the set below `root` unless it is there: GIF files and `metadata.jsonl` (file_name, text, split).
 
-    The folder appears whole or not at all. Another seed draws other stickers of the same pairs.
+    The folder appears whole or not at all. Another seed draws other stickers of the same pairs; `min_frames` leaves the
+    short ones out.
     """
     if (root / "metadata.jsonl").is_file():
         return
@@ -123,7 +124,11 @@ def write(root: Path, *, seed: int = 0, counts: Mapping[str, int] = COUNTS) -> N
     making = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
     try:
         making.chmod(0o755)
-        rows = [_write_clip(making, split, index, seed) for split in sorted(counts) for index in range(counts[split])]
+        rows = [
+            _write_clip(making, split, sticker(split, index, seed=seed, min_frames=min_frames), index)
+            for split in sorted(counts)
+            for index in range(counts[split])
+        ]
         (making / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         os.rename(making, root)
     except OSError:
@@ -134,8 +139,7 @@ def write(root: Path, *, seed: int = 0, counts: Mapping[str, int] = COUNTS) -> N
         shutil.rmtree(making, ignore_errors=True)
 
 
-def _write_clip(root: Path, split: str, index: int, seed: int) -> dict[str, str]:
-    draw = sticker(split, index, seed=seed)
+def _write_clip(root: Path, split: str, draw: Draw, index: int) -> dict[str, str]:
     words = f"{draw.colour} {draw.shape} {draw.action}".replace(" ", "-")
     path = root / split / f"{index:05d}-{words}.gif"
     path.parent.mkdir(exist_ok=True)
@@ -169,21 +173,21 @@ def pairs(split: str) -> tuple[tuple[str, str, str], ...]:
     return tuple(sorted(chosen, key=lambda pair: _digest(NAME, "order", *pair)))
 
 
-def sticker(split: str, index: int, *, seed: int = 0) -> Draw:
-    """Draw number `index` of a split; it depends on nothing else."""
+def sticker(split: str, index: int, *, seed: int = 0, min_frames: int = 0) -> Draw:
+    """Draw number `index` of a split, of at least `min_frames` frames; it depends on nothing else."""
     in_split = pairs(split)
     turn, place = divmod(index, len(in_split))
     colour, shape, action = in_split[place]
     # only random() keeps its stream from one Python to the next
     rng = random.Random(int(_digest(NAME, seed, split, index), 16))
     styles = tuple(STYLES)
-    short = split == "train"
+    fewest = max(min_frames, 0 if split == "train" else MIN_FRAMES_TO_SCORE)
     return Draw(
         colour=colour,
         shape=shape,
         action=action,
         style=styles[(turn + int(_digest(NAME, seed, "style", colour, shape, action), 16)) % len(styles)],
-        num_frames=_draw_num_frames(rng, fewest=0 if short else MIN_FRAMES_TO_SCORE),
+        num_frames=_draw_num_frames(rng, fewest=fewest),
         duration_ms=DURATIONS_MS[int(rng.random() * len(DURATIONS_MS))],
         radius=0.22 + 0.05 * rng.random(),
         centre=(0.5 + 0.06 * (rng.random() - 0.5), 0.54 + 0.06 * (rng.random() - 0.5)),

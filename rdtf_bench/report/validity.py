@@ -3,12 +3,15 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from rdtf_bench.core.errors import unknown_name
+from rdtf_bench.report import agreement
 from rdtf_bench.report.grid import decimals_for
+from rdtf_bench.run.agreement import AgreementRecord
 from rdtf_bench.run.curves import CurveRecord
 from rdtf_bench.spec.schema import ValiditySpec
 
@@ -18,28 +21,35 @@ TIDY = ("metric", "yardstick", "fault", "strength", "value", "rank_correlation",
 NOT_SEEN = "NOT SEEN"
 
 
-def render(spec: ValiditySpec, curves: Sequence[CurveRecord], *, format: str) -> str:
+def render(
+    spec: ValiditySpec, curves: Sequence[CurveRecord], agreements: Sequence[AgreementRecord] = (), *, format: str
+) -> str:
+    """With agreements, JSON is an object of "agreement" and "curves", else the rows of the curves alone."""
     if format not in FORMATS:
         raise unknown_name("format", format, FORMATS)
     if format == "json":
-        return json.dumps(list(_rows(curves)), indent=1, allow_nan=False)
+        rows = list(_rows(curves))
+        compared = list(agreement.rows(agreements, _by_yardstick(curves))) if agreements else []
+        return json.dumps({"agreement": compared, "curves": rows} if compared else rows, indent=1, allow_nan=False)
     if format == "csv":
         out = io.StringIO()
         writer = csv.DictWriter(out, TIDY, lineterminator="\n")
         writer.writeheader()
         writer.writerows(_rows(curves))
         return out.getvalue().removesuffix("\n")
-    return "\n".join([f"{spec.name}: {spec.title}", *_text(curves)])
+    compared_text = agreement.text(agreements, _by_yardstick(curves)) if agreements else ()
+    return "\n".join([f"{spec.name}: {spec.title}", *_text(curves), *compared_text])
 
 
-def draw(curves: Sequence[CurveRecord], folder: Path) -> list[Path]:
-    """A PNG a metric, a panel a fault; the dotted line is the value of intact clips."""
+def draw(curves: Sequence[CurveRecord], agreements: Sequence[AgreementRecord], folder: Path) -> list[Path]:
+    """A PNG a yardstick, a panel a fault (the dotted line is the value of intact clips), and one of the agreements."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for metric, found in _by_metric(curves).items():
+    measured = _by_yardstick(curves)
+    for found in measured:
         columns = 3
         lines = -(-len(found) // columns)
         figure = Figure(figsize=(3.2 * columns, 2.4 * lines), dpi=110, layout="constrained")
@@ -53,13 +63,22 @@ def draw(curves: Sequence[CurveRecord], folder: Path) -> list[Path]:
         for axes in panels[len(found) :]:
             axes.set_visible(False)
         figure.suptitle(f"{found[0].label} ({found[0].yardstick}) over the strength of faults, n = {found[0].n}")
-        paths.append(folder / f"{metric}.png")
+        paths.append(folder / f"{_file_name(found[0], measured)}.png")
         figure.savefig(paths[-1], format="png")
+    if agreements:
+        paths.append(agreement.draw(agreements, measured, folder / "agreement.png"))
     return paths
 
 
+def _file_name(curve: CurveRecord, measured: Sequence[Sequence[CurveRecord]]) -> str:
+    """The metric's, with its yardstick where the metric has several."""
+    if sum(found[0].metric == curve.metric for found in measured) == 1:
+        return curve.metric
+    return f"{curve.metric}-{re.sub('[^a-z0-9]+', '-', curve.yardstick.lower()).strip('-')}"
+
+
 def _text(curves: Sequence[CurveRecord]) -> Iterator[str]:
-    for found in _by_metric(curves).values():
+    for found in _by_yardstick(curves):
         first = found[0]
         arrow = "↑" if first.higher_is_better else "↓"
         heads = ["intact", *(f"{strength:g}" for strength in first.strengths)]
@@ -73,11 +92,11 @@ def _text(curves: Sequence[CurveRecord]) -> Iterator[str]:
     yield "\nSpearman: rank correlation of severity and how bad the metric finds it; from 0.9 on the fault is seen."
 
 
-def _by_metric(curves: Sequence[CurveRecord]) -> Mapping[str, list[CurveRecord]]:
-    found: dict[str, list[CurveRecord]] = {}
+def _by_yardstick(curves: Sequence[CurveRecord]) -> list[list[CurveRecord]]:
+    found: dict[tuple[str, str], list[CurveRecord]] = {}
     for curve in curves:
-        found.setdefault(curve.metric, []).append(curve)
-    return found
+        found.setdefault((curve.metric, curve.yardstick), []).append(curve)
+    return list(found.values())
 
 
 def _rows(curves: Sequence[CurveRecord]) -> Iterator[dict[str, Any]]:

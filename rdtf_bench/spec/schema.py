@@ -121,6 +121,22 @@ class CostSpec(Part):
     readings: tuple[Reading, ...]
 
 
+class ShortClips(Part):
+    """FVD of a part of each clip's frames, by every rule, beside FVD of all of them."""
+
+    num_frames: PositiveInt  # of the clips that get the faults
+    shown: PositiveInt  # of them, at equal intervals
+    rules: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def frames_are_shown_at_equal_intervals(self) -> "ShortClips":
+        if self.num_frames % self.shown or self.num_frames == self.shown:
+            raise ValueError(
+                f"of {self.num_frames} frames {self.shown} cannot be shown at equal intervals of 2 or more"
+            )
+        return self
+
+
 class ValiditySpec(Part):
     """Real clips through faults of growing strength: what each metric sees of them."""
 
@@ -128,10 +144,25 @@ class ValiditySpec(Part):
     version: PositiveInt
     title: str
     dataset: str
+    source: str | None = None  # of the data set, where --data names none
     num_clips: PositiveInt
     metrics: tuple[str, ...]
+    networks: dict[str, tuple[str, ...]] = {}  # of a metric: each is tried; else the scale's own alone
     faults: tuple[str, ...]
     strengths: tuple[Annotated[float, Field(ge=0, le=1)], ...]
+    short_clips: ShortClips | None = None  # with one metric and one network, whose rules are compared
+
+    @model_validator(mode="after")
+    def networks_are_of_our_metrics(self) -> "ValiditySpec":
+        if stray := sorted(set(self.networks) - set(self.metrics)):
+            raise ValueError(f"networks are named for {stray}, which this protocol does not measure")
+        return self
+
+    @model_validator(mode="after")
+    def rules_are_of_one_network(self) -> "ValiditySpec":
+        if self.short_clips and [len(self.networks.get(metric, ())) for metric in self.metrics] != [1]:
+            raise ValueError("rules for short clips are compared for one metric and one network of it")
+        return self
 
 
 class Setting(Part):

@@ -83,3 +83,11 @@ def test_real_stickers_decode(real_stickers: Path, tmp_path: Path) -> None:
         assert frames.shape == (min(8, clip.num_frames), 3, 64, 64)
         assert frames.float().std() > 1  # something is drawn
         assert (frames == 255).all(dim=1).any()  # on white
+
+
+def test_long_toy_stickers_are_a_source_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asg, "LONG_COUNTS", {"train": 1, "validation": 2, "test": 3})
+    folder = asg.read(asg.prepare("toy-long", store=tmp_path), name="asg", cache=tmp_path / "indexes")
+    assert folder.counts() == {"train": 1, "validation": 2, "test": 3}
+    assert min(clip.num_frames for clip in folder.clips) >= 16
+    assert dict(asg.builtin().counts) == {"train": 640, "validation": 128, "test": 128}

@@ -117,3 +117,10 @@ def test_the_fingerprint_changes_with_the_version(monkeypatch: pytest.MonkeyPatc
     assert toy.fingerprint() == before
     monkeypatch.setattr(toy, "VERSION", toy.VERSION + 1)
     assert toy.fingerprint() != before
+
+
+def test_short_stickers_may_be_left_out() -> None:
+    for index in range(20):
+        usual, long = toy.sticker("train", index), toy.sticker("train", index, min_frames=16)
+        assert long.num_frames >= 16
+        assert (long.caption, long.radius, long.duration_ms) == (usual.caption, usual.radius, usual.duration_ms)

@@ -17,6 +17,7 @@ from rdtf_bench.core.intervals import deviation
 from rdtf_bench.core.metric import Metric
 from rdtf_bench.core.official import OFFICIAL
 from rdtf_bench.core.seeds import generator_for
+from rdtf_bench.core.store import sha256_of
 from rdtf_bench.core.video import VideoU8
 from rdtf_bench.metrics import fvd
 from rdtf_bench.metrics.features import efficientnet, i3d
@@ -317,6 +318,18 @@ def test_a_scale_may_name_i3d(tmp_path: Path) -> None:
     for bad in (Config(network="i3d", profile="tf"), Config(network="i3d", rule="repeats")):
         with pytest.raises(ProtocolError, match="Known"):
             fvd.build(bad, assets={"i3d": tmp_path / "i3d.pt"}, device=torch.device("cpu"))
+
+
+def test_a_reduced_network_is_never_the_official_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = small_i3d().network
+    assert isinstance(network, I3D)
+    i3d.save_reduced(network, tmp_path, name="small", options={"num_classes": 7, "width": 1 / 16, "size_px": 32})
+    monkeypatch.setattr(fvd, "official_sha256s", lambda: {sha256_of(tmp_path / i3d.WEIGHTS_FILE)})
+    config = Config(network="i3d", rule="pool1", num_frames=8)
+    metric = fvd.build(config, assets={"i3d": tmp_path}, device=torch.device("cpu"))
+    assert metric.yardstick == "small"
+    assert metric.name(60) == "fvd[small, 8 pool1, 32 bilinear, ddof 1, n 60]"
+    assert metric.observe(clips(2, "short", num_frames=8), []).shape == (2, 7)
 
 
 def test_a_score_names_its_yardstick_in_full() -> None:

@@ -272,3 +272,43 @@ def test_the_torchscript_file_of_styleganv_is_read(tmp_path: Path) -> None:
     torch.testing.assert_close(run(loaded, video), network(video, return_features=True).detach())
     with pytest.raises(AssetError, match="TorchScript file's network is fixed"):
         i3d.load(tmp_path / "i3d_torchscript.pt", epsilon=1e-5)
+
+
+# ---- a reduced network's folder
+
+
+def test_a_reduced_network_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    network = small()
+    i3d.save_reduced(network, tmp_path, name="small", options={"num_classes": 5, "width": 1 / 16, "size_px": 32})
+    name, loaded = i3d.load_reduced(tmp_path)
+    assert name == "small"
+    assert torch.equal(run(loaded.eval(), clip(9)), run(network, clip(9)))
+    _, other = i3d.load_reduced(tmp_path, epsilon=1e-1, pool_steps=1)
+    assert run(other.eval(), clip(8)).shape == (1, 5)
+    assert not torch.equal(run(other.eval(), clip(9)), run(network, clip(9)))
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ('{"name": "x"}', r"config\.json: is no description of a reduced I3D.*network"),
+        ('{"name": "x", "network": {"breadth": 1}}', "breadth"),
+        ('{"name": "", "network": {"num_classes": 5, "width": 0.0625, "size_px": 32}}', "has no name"),
+        ('{"name": "x", "network": {"num_classes": 6, "width": 0.0625, "size_px": 32}}', r"shape \(5,\), not \(6,\)"),
+        ("not JSON", "JSONDecodeError"),
+    ],
+)
+def test_a_folder_that_is_no_reduced_network_is_refused(tmp_path: Path, config: str, said: str) -> None:
+    i3d.save_reduced(small(), tmp_path, name="small", options={})
+    (tmp_path / "config.json").write_text(config)
+    with pytest.raises(AssetError, match=said):
+        i3d.load_reduced(tmp_path)
+
+
+def test_width_scales_every_channel_and_no_name() -> None:
+    with torch.device("meta"):
+        full, half = I3D(), I3D(width=0.5)
+    assert list(full.state_dict()) == list(half.state_dict())
+    for key, value in half.state_dict().items():
+        if key.endswith("bn.weight"):
+            assert 2 * len(value) == len(full.state_dict()[key])
