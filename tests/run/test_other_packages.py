@@ -1,6 +1,5 @@
 """A method of another package: built and installed here, and measured as a row of a table."""
 
-import json
 import os
 import subprocess
 import sys
@@ -8,12 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
-from PIL import Image
 
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import ProtocolError, UnknownNameError
-from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.store import Store
 from rdtf_bench.run import bench as benches
 from rdtf_bench.run import datasets, jobs
@@ -111,20 +107,6 @@ def shiny(installed: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     for cache in caches:
         cache.cache_clear()
-
-
-@pytest.fixture
-def stickers(tmp_path: Path) -> str:
-    """50 test clips and one to train on."""
-    root = tmp_path / "stickers"
-    root.mkdir()
-    rows = [{"file_name": f"{i}.png", "text": f"text {i}", "split": "test" if i else "train"} for i in range(51)]
-    for i, row in enumerate(rows):
-        frames = torch.randint(0, 256, (4, 16, 16, 3), generator=generator_for("sticker", i)).byte().numpy()
-        first, *others = [Image.fromarray(frame) for frame in frames]
-        first.save(root / row["file_name"], save_all=True, append_images=others, duration=100)
-    (root / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return str(root)
 
 
 @pytest.mark.usefixtures("shiny")

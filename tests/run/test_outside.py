@@ -28,20 +28,6 @@ def small() -> Scale:
     return scale.model_copy(update={"clip": ClipShape(num_frames=4, size_px=16)})
 
 
-@pytest.fixture
-def stickers(tmp_path: Path) -> str:
-    """A data folder of 50 test clips of 5 frames, and one to train on."""
-    root = tmp_path / "stickers"
-    root.mkdir()
-    rows = [{"file_name": f"{i}.png", "text": f"text {i}", "split": "test" if i else "train"} for i in range(51)]
-    for i, row in enumerate(rows):
-        frames = torch.randint(0, 256, (5, 16, 16, 3), generator=generator_for("sticker", i)).byte().numpy()
-        first, *others = [Image.fromarray(frame) for frame in frames]
-        first.save(root / row["file_name"], save_all=True, append_images=others, duration=100)
-    (root / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return str(root)
-
-
 def export(spec: TableSpec, stickers: str, store: Path, out: Path) -> list[dict[str, object]]:
     count = conditions.export(
         spec,

@@ -1,0 +1,24 @@
+"""A data folder small enough for a test that runs a table."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from rdtf_bench.core.seeds import generator_for
+
+
+@pytest.fixture
+def stickers(tmp_path: Path) -> str:
+    """50 test clips of 5 frames of 16 px, and one to train on."""
+    root = tmp_path / "stickers"
+    root.mkdir()
+    rows = [{"file_name": f"{i}.png", "text": f"text {i}", "split": "test" if i else "train"} for i in range(51)]
+    for i, row in enumerate(rows):
+        frames = torch.randint(0, 256, (5, 16, 16, 3), generator=generator_for("sticker", i)).byte().numpy()
+        first, *others = [Image.fromarray(frame) for frame in frames]
+        first.save(root / row["file_name"], save_all=True, append_images=others, duration=100)
+    (root / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(root)
