@@ -28,6 +28,9 @@ def sticker(path: Path, frames: int = 8) -> None:
     images[0].save(path, save_all=True, append_images=images[1:], duration=100, loop=0)
 
 
+FINETUNE = ["finetune", "simda", "--base", "ali-vilab/i2vgen-xl", "--out", "adapter", "--data"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
@@ -60,6 +63,11 @@ def sticker(path: Path, frames: int = 8) -> None:
         (["generate", "--prompt", "a star"], 6, "is not trained yet. Run: rdtf-bench run table1"),
         (["params", "rdft"], 2, "there is no method 'rdft'. Did you mean 'rdtf'?"),
         (["params", "rdtf", "--format", "jsn"], 2, "there is no format 'jsn'. Did you mean 'json'?"),
+        (["params", "simda", "--option", "places"], 2, "--option 'places' is not of the form NAME=VALUE"),
+        (["params", "simda", "--option", "places=al"], 2, "places: Input should be 'attention' or 'all'"),
+        ([*FINETUNE, "nowhere", "--task", "t2v"], 2, "there is no task that gives a frame 't2v'"),
+        ([*FINETUNE, "nowhere", "--option", "rank=4"], 2, "simda has no option ['rank']"),
+        ([*FINETUNE, "nowhere"], 4, "nowhere: there is no such folder"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

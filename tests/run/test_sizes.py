@@ -1,7 +1,11 @@
 """Parameter counts at full size, without any weights: the figures of spec and papers."""
 
-import pytest
+import json
 
+import pytest
+from typer.testing import CliRunner
+
+from rdtf_bench.cli import app
 from rdtf_bench.core.errors import ProtocolError, UnknownNameError
 from rdtf_bench.run.sizes import sizes
 from rdtf_bench.spec.load import load_scale
@@ -41,3 +45,11 @@ def test_options_change_what_is_counted() -> None:
     assert released["t5_encoder"] == 109_628_544
     with pytest.raises(ProtocolError, match=r"simda at scale paper: simda has no option \['rank'\]"):
         sizes("simda", scale, {"rank": 4})
+
+
+def test_the_command_prints_them_as_json() -> None:
+    arguments = ["params", "customize_a_video", "--scale", "paper", "--format", "json", "--option", "motion_rank=8"]
+    answer = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    counts = json.loads(answer.output)
+    assert (counts["base"], counts["trainable"]) == (1_420_469_224, 2 * 831_488)
+    assert (counts["total"], counts["absorber"]) == (counts["base"] + counts["trainable"], 829_952)
