@@ -28,6 +28,7 @@ MIN_FRAMES = 9  # 8 leave one step where the last pool takes two
 TRAINED_FRAMES = 16  # what FVD is usually computed on; shorter clips are extended to it
 NUM_FEATURES = 400
 BATCH_NORM_EPSILON = 1e-3  # of the original (Sonnet's default); VideoGPT's port says 1e-5
+HAS_ONEDNN: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"  # of a folder with a reduced network
 
 Axes = tuple[int, int, int]  # time, height, width
@@ -76,9 +77,7 @@ class SamePool(nn.Module):
 
 def convolved(hidden: Float[Tensor, "B C T H W"], layer: nn.Conv3d) -> Float[Tensor, "B D t h w"]:
     """`layer(hidden)`; on a CPU by oneDNN also for the small maps of a single clip, where torch has a slower kernel."""
-    has_onednn: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    by_onednn = has_onednn and hidden.is_cpu and hidden.dtype is torch.float32
-    if not by_onednn or torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or not (HAS_ONEDNN and hidden.is_cpu and hidden.dtype is torch.float32):
         return layer(hidden)
     padding = [size // 2 if layer.padding == "same" else 0 for size in layer.kernel_size]
     return torch.mkldnn_convolution(hidden, layer.weight, None, padding, layer.stride, layer.dilation, layer.groups)
