@@ -167,6 +167,7 @@ def finetune(
         checkpoints.mkdir(exist_ok=True)
         method.fit(clips, settings.training, folder=checkpoints, on_step=after_step)
         _save(method, folder)
+        shutil.rmtree(checkpoints)
     on_samples(settings.training.num_steps, _sample(method, settings, real), real)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return Finished(adapter=folder, adapter_bytes=size, components=method.parameter_counts())

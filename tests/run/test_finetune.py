@@ -98,6 +98,7 @@ def test_it_trains_shows_samples_and_goes_on_where_it_was_killed(base: Path, sti
     with pytest.raises(Killed):
         run(what, tmp_path / "parts", killed_at=2)
     assert run(what, tmp_path / "parts") == ([2, 3], [4])
+    assert not (tmp_path / "parts" / "checkpoints").exists()  # hundreds of MB at full size
     whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     assert all(torch.equal(weight, parts[name]) for name, weight in whole.items())
 
