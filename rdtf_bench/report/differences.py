@@ -15,25 +15,29 @@ def pairs(spec: TableSpec) -> dict[str, str]:
 
 
 def notes(spec: TableSpec, numbers: Sequence[Number]) -> Iterator[str]:
-    """A note a metric that has groups of clips; each interval stands for itself."""
+    """What the differences are, then a note a row: by each metric that has groups of clips. Each interval stands for
+    itself."""
+    said = {row: "; ".join(_differences(spec, numbers, row, plain)) for row, plain in pairs(spec).items()}
+    if any(said.values()):
+        yield (
+            "What an option changes: difference from the same method without it [95 % interval], paired over the same "
+            "clips."
+        )
+    yield from (f"{row}: {told}." for row, told in said.items() if told)
+
+
+def _differences(spec: TableSpec, numbers: Sequence[Number], row: str, plain: str) -> Iterator[str]:
     for metric in spec.metrics:
         column = {number.row: number for number in numbers if number.metric == metric and number.without_group}
-        told = [
-            f"{row} {_difference(column, row, plain)}"
-            for row, plain in pairs(spec).items()
-            if {row, plain} <= set(column) and column[row].yardstick == column[plain].yardstick
-        ]
-        if told:
-            about = next(iter(column.values()))
-            better = "above" if about.higher_is_better else "below"
-            yield (
-                f"{about.label} minus that of the same method without the option [95 % interval, paired over the same "
-                f"clips; {better} 0 is better]: {'; '.join(told)}."
-            )
+        if {row, plain} <= set(column) and column[row].yardstick == column[plain].yardstick:
+            yield f"{_heading(column[row])} {_difference(column, column[row], column[plain])}"
 
 
-def _difference(column: Mapping[str, Number], row: str, plain: str) -> str:
-    ours, reference = column[row], column[plain]
+def _heading(number: Number) -> str:
+    return f"{number.label} {'↑' if number.higher_is_better else '↓'}"
+
+
+def _difference(column: Mapping[str, Number], ours: Number, reference: Number) -> str:
     found = intervals.difference(
         ours.value, ours.without_group, minus=reference.value, minus_without_group=reference.without_group
     )

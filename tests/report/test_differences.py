@@ -48,10 +48,9 @@ def test_every_ablation_asks_what_each_of_its_rows_changes() -> None:
 
 def test_the_difference_is_paired_and_named_with_its_interval() -> None:
     numbers = [number("SimDA", 100.0, COMMON), number("SimDA, released", 130.0, WITH_OWN)]
-    (note,) = notes(load_protocol("ablate-baselines"), numbers)
-    assert note.startswith("FVD minus that of the same method without the option")
-    assert "below 0 is better" in note
-    assert note.endswith(": SimDA, released +30.0 [+26.6, +33.4].")
+    head, note = notes(load_protocol("ablate-baselines"), numbers)
+    assert head.startswith("What an option changes")
+    assert note == "SimDA, released: FVD ↓ +30.0 [+26.6, +33.4]."
 
 
 def test_nothing_is_said_of_rows_that_cannot_be_compared() -> None:
