@@ -50,8 +50,9 @@ class Journal:
 
 
 def summary(settings: "Settings", finished: "Finished") -> str:
-    sizes = finished.components
+    sizes, training = finished.components, settings.training
     return (
         f"{finished.adapter}: {finished.adapter_bytes / 1e6:.1f} MB, {sizes['trainable']:,} trained parameters on a "
-        f"base of {sizes['base']:,}; {settings.training.num_steps} steps of {settings.training.batch_size} clips"
+        f"base of {sizes['base']:,}; {training.num_steps} steps of {training.batch_size} clips; samples of "
+        f"{finished.shown_split} clips"
     )

@@ -49,7 +49,7 @@ class Settings:
     max_frames: int  # of a training sticker
     training: Training
     sampler: Sampler
-    num_shown: int  # test clips that samples are made of
+    num_shown: int  # clips that samples are made of
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -59,10 +59,11 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """The training split, and some clips of the test split to show what has been learnt."""
+    """What is trained on, and some clips to show what has been learnt."""
 
     train: Sequence[ClipFile]
     shown: Sequence[ClipFile]
+    shown_split: str  # "test", or "train" where that has none that is long enough
     fingerprint: str  # of what is trained on: ids, bytes and captions
 
 
@@ -71,6 +72,7 @@ class Finished:
     adapter: Path
     adapter_bytes: int
     components: dict[str, int]
+    shown_split: str  # whose clips the samples are of
 
 
 def methods() -> list[str]:
@@ -170,7 +172,12 @@ def finetune(
         shutil.rmtree(checkpoints)
     on_samples(settings.training.num_steps, _sample(method, settings, real), real)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return Finished(adapter=folder, adapter_bytes=size, components=method.parameter_counts())
+    return Finished(
+        adapter=folder,
+        adapter_bytes=size,
+        components=method.parameter_counts(),
+        shown_split=chosen.shown_split,
+    )
 
 
 def _refuse_another(given: Mapping[str, Any], out: Path) -> None:
@@ -234,16 +241,26 @@ def _choose(settings: Settings, out: Path, *, skip_broken: bool, sink: Sink) -> 
         on_progress=Report(sink, JOB, "checking").advance,
     )
     folder.require_unbroken(skip_broken=skip_broken)
+    pick = partial(data.choose, folder.clips)
+    train = pick(split="train", min_frames=2).clips
+    if not train:
+        raise DataError(
+            f"{settings.data}: the train split has no animation. Add some, or say in a split column of the metadata "
+            "file which ones they are."
+        )
     fewest = settings.training.num_frames
-    train = data.choose(folder.clips, split="train", min_frames=2).clips
-    shown = data.choose(folder.clips, split="test", most=settings.num_shown, min_frames=fewest).clips
-    for split, chosen in (("train", train), ("test", shown)):
-        if not chosen:
-            raise DataError(
-                f"{settings.data}: the {split} split has no usable animation (test clips need {fewest} frames). Add "
-                "some, or say in a split column of the metadata file which ones they are."
+    for split in ("test", "train"):  # a small folder may have no test split
+        if shown := pick(split=split, most=settings.num_shown, min_frames=fewest).clips:
+            return Chosen(
+                train=tuple(map(_file, train)),
+                shown=tuple(map(_file, shown)),
+                shown_split=split,
+                fingerprint=data.fingerprint(train),
             )
-    return Chosen(train=tuple(map(_file, train)), shown=tuple(map(_file, shown)), fingerprint=data.fingerprint(train))
+    raise DataError(
+        f"{settings.data}: has no animation of at least {fewest} frames to make samples of. Add some, or take shorter "
+        "clips: --num-frames"
+    )
 
 
 def _file(clip: Any) -> ClipFile:

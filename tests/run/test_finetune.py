@@ -132,6 +132,16 @@ def test_an_adapter_of_another_method_is_refused(base: Path, stickers: Path, tmp
         run(small(base, stickers, method="i2v_adapter", num_steps=1), tmp_path / "other")
 
 
+def test_a_folder_without_a_test_split_shows_what_it_trains_on(base: Path, stickers: Path, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(stickers, tmp_path / "data"))
+    rows = (data / "metadata.jsonl").read_text()
+    (data / "metadata.jsonl").write_text(rows.replace('"split": "test"', '"split": "train"'))
+    assert run(small(base, data, num_steps=1), tmp_path / "out") == ([0], [1])
+    (data / "metadata.jsonl").write_text(rows.replace('"split": "train"', '"split": "test"'))
+    with pytest.raises(DataError, match="the train split has no animation"):
+        run(small(base, data, num_steps=1), tmp_path / "none")
+
+
 def test_a_broken_file_stops_it_or_is_left_out(base: Path, stickers: Path, tmp_path: Path) -> None:
     data = Path(shutil.copytree(stickers, tmp_path / "data"))
     (data / "5.gif").write_bytes(b"GIF89a")
@@ -154,7 +164,7 @@ def test_the_learning_rate_is_the_methods_own(base: Path, stickers: Path) -> Non
         ({"options": {"spatial_ratio": 0.0}}, ProtocolError, "the ratios of the bottlenecks are above 0"),
         ({"options": {"text_tokens": 78}}, ProtocolError, "text_tokens: 78 is more than the 77"),
         ({"options": {"variant": "released"}}, ProtocolError, "the faithful methods alone are tuned"),
-        ({"num_frames": 9}, DataError, "the test split has no usable animation"),
+        ({"num_frames": 9}, DataError, "no animation of at least 9 frames to make samples of"),
     ],
 )
 def test_what_cannot_be_is_said_before_any_step(
@@ -205,6 +215,7 @@ def test_the_command_logs_to_mlflow_and_shows_samples(base: Path, stickers: Path
         answer = CliRunner().invoke(app, arguments, catch_exceptions=False)
         assert answer.exit_code == 0, answer.output
         assert "trained parameters on a base of" in answer.output
+        assert "samples of test clips" in answer.output
     assert (tmp_path / "adapter" / "motion" / "adapter_model.safetensors").is_file()
     with Image.open(tmp_path / "samples" / "step-000005.gif") as shown:
         assert getattr(shown, "n_frames", 1) == 8
