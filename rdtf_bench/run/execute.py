@@ -281,23 +281,36 @@ def _only_run_in(root: Path) -> Iterator[None]:
 
 
 def _records(spec: TableSpec, scale: Scale, data: Dataset, bench: Bench, cells: Sequence[Cell]) -> dict[str, Record]:
-    """The record of every cell; one that has all its scores already is left as it is."""
+    """The record of every cell; one that has all its scores already is left as it is.
+
+    A cell may stand in several tables with other metrics in each: what another one scored stays in its record.
+    """
     folder = record.folder_in(bench.store.root)
     known = record.find([cell.id for cell in cells], [folder])
     described = None
     for cell in cells:
         old = known.get(cell.id)
-        if old is not None and {m: s.key for m, s in old.scores.items()} == {m: cell.score_key(m) for m in cell.scores}:
+        if old is not None and all(
+            metric in old.scores and old.scores[metric].key == cell.score_key(metric) for metric in cell.scores
+        ):
             continue
         described = described or environment.describe(scale.device, scale.threads_per_worker)
-        known[cell.id] = _record(spec, scale, data, bench, cell, described)
+        known[cell.id] = _record(spec, scale, data, bench, cell, described, old)
         record.save(known[cell.id], folder)
     return known
 
 
 def _record(
-    spec: TableSpec, scale: Scale, data: Dataset, bench: Bench, cell: Cell, described: dict[str, Any]
+    spec: TableSpec,
+    scale: Scale,
+    data: Dataset,
+    bench: Bench,
+    cell: Cell,
+    described: dict[str, Any],
+    old: Record | None,
 ) -> Record:
+    elsewhere = {} if old is None else old.scores
+    decided_elsewhere = {} if old is None else old.config["scores"]
     fit = None if cell.fit is None else fit_facts(bench.store, cell.fit_key)
     sampled_s = seconds_of_samples(bench.store, cell.sample_key)
     return Record(
@@ -311,9 +324,9 @@ def _record(
         dataset=spec.dataset,
         task=spec.task,
         seed=cell.seed,
-        config={"fit": cell.fit, "sample": cell.sample, "scores": cell.scores},
+        config={"fit": cell.fit, "sample": cell.sample, "scores": decided_elsewhere | cell.scores},
         data=data.facts,
-        scores={metric: score_of(bench.store, cell.score_key(metric)) for metric in cell.scores},
+        scores=elsewhere | {metric: score_of(bench.store, cell.score_key(metric)) for metric in cell.scores},
         components={} if fit is None else fit["components"],
         stage_seconds={"sample": sampled_s} if fit is None else {"fit": fit["seconds"], "sample": sampled_s},
         peak_memory_gib=None if fit is None else fit["peak_memory_gib"],

@@ -1,14 +1,20 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import ProtocolError, StoreError
 from rdtf_bench.core.store import Store
 from rdtf_bench.run import execute, gate
 from rdtf_bench.run.bench import Bench, find_assets, make_bench
+from rdtf_bench.run.datasets import Dataset
 from rdtf_bench.run.execute import Job, expected_seconds, jobs_for
+from rdtf_bench.run.record import ScoreRecord
+from rdtf_bench.run.sample import write_control
+from rdtf_bench.run.score import write_score
 from rdtf_bench.spec.load import load_protocol, load_scale
 from rdtf_bench.spec.plan import Cell, plan
 from rdtf_bench.spec.schema import Row
@@ -118,3 +124,30 @@ def test_options_of_every_row_to_be_trained_are_checked_before_any_job(planned: 
     jobs = jobs_for(bench, plan(wrong, bench.scale, DATA, digests, catalog.constants))
     with ThreadPoolExecutor(1) as pool, pytest.raises(ProtocolError, match=r"row 'mine': .*k_max 9"):
         execute._check_options(jobs, bench, pool)
+
+
+def test_a_record_keeps_what_another_table_scored_of_the_same_clips(planned: tuple[Bench, list[Cell]]) -> None:
+    bench, cells = planned
+    static = next(cell for cell in cells if cell.method == "static")
+    write_control(torch.zeros(2, 8, 3, 4, 4, dtype=torch.uint8), static.sample_key, seconds=1.0, store=bench.store)
+    for metric in static.scores:
+        score = ScoreRecord(
+            label=metric,
+            unit="",
+            higher_is_better=True,
+            version=1,
+            yardstick="",
+            value=0.5,
+            ci_low=0.4,
+            ci_high=0.6,
+            n=2,
+            without_group=(),
+            key=static.score_key(metric),
+        )
+        write_score(score, score.key, bench.store)
+    data = Dataset(identity=DATA, clips={}, facts={})
+    for table in ("table1", "table2-interpolation"):
+        metrics = load_protocol(table).metrics
+        wanted = replace(static, scores={name: scored for name, scored in static.scores.items() if name in metrics})
+        record = execute._records(load_protocol(table), bench.scale, data, bench, [wanted])[static.id]
+        assert set(record.scores) == set(record.config["scores"]) == {"fvd", "vqa", "clip"}
