@@ -143,7 +143,9 @@ def _method(label: str, line: Sequence[Cell], records: Mapping[str, Record]) -> 
 
 def _cost(record: Record) -> Iterator[str]:
     if "trainable" in record.components:
-        yield f"{record.components['trainable']:,} trainable parameters"
+        absorber = record.components.get("absorber")  # Customize-A-Video trains it as well, and may discard it
+        more = f" and {absorber:,} of the absorber" if absorber else ""
+        yield f"{record.components['trainable']:,} trainable parameters{more}"
     if "fit" in record.stage_seconds:
         yield f"trained in {record.stage_seconds['fit']:.0f} s"
 

@@ -196,6 +196,15 @@ def test_a_value_that_rounds_to_zero_has_no_sign(show: Show, cells: list[Cell], 
 # -- what is said below
 
 
+def test_the_footer_counts_what_was_trained_and_discarded_too(
+    show: Show, cells: list[Cell], records: dict[str, Record]
+) -> None:
+    tuned = next(cell for cell in cells if cell.method == "customize_a_video")
+    records[tuned.id].components["absorber"] = 4_321
+    assert "Customize-A-Video: trained for it2v" in show("md")
+    assert show("md").count("61,234 trainable parameters and 4,321 of the absorber") == 1
+
+
 def test_the_footer_names_sizes_budgets_data_and_the_intervals_meaning(show: Show) -> None:
     text = show("md")
     scale = load_scale("tiny")
