@@ -15,11 +15,12 @@ def plan_text(spec: TableSpec, scale: Scale, data: DataIdentity, cells: Sequence
     jobs = execute.jobs_for(bench, cells)
     counts = f"{data.num_train} train, {data.num_validation} validation, {data.num_test} test clips"
     lines = [f"{spec.name} at scale {scale.name} on {spec.dataset} ({data.source}: {counts})"]
+    widest = max(len(cell.name) for cell in cells)
     for cell in cells:
         trained = cell.fit is not None and bench.store.has("fit", cell.fit_key)
         state = "done" if not _missing(cell, bench.store) else "trained" if trained else "to do"
         steps = f"{scale.training.num_steps} steps" if cell.fit is not None else "control row"
-        lines.append(f"  {cell.id}  {cell.name:20} {steps:12} {','.join(cell.scores):28} {state}")
+        lines.append(f"  {cell.id}  {cell.name:{widest}} {steps:12} {','.join(cell.scores):28} {state}")
     seconds = execute.expected_seconds(jobs, scale.workers)
     lines.append(
         f"{len(jobs)} jobs to do on {scale.workers} workers, about {_minutes(seconds)} on a machine like the scale's"
