@@ -34,7 +34,7 @@ from rdtf_bench.commands.options import (
 from rdtf_bench.commands.power import power
 from rdtf_bench.commands.score import score
 from rdtf_bench.commands.selftest import selftest
-from rdtf_bench.core.errors import BenchError
+from rdtf_bench.core.errors import BenchError, ProtocolError
 
 if TYPE_CHECKING:  # for the annotations alone: `--help` reads no schema
     from rdtf_bench.spec.plan import Cell, DataIdentity
@@ -71,6 +71,7 @@ def run(
     from rdtf_bench.run.protocols import load_tables, with_methods
     from rdtf_bench.spec.load import load_scale
 
+    _refuse_unused(table, data, extra, method, seeds)
     if costs.are_in(table):
         return costs.run(table, store, quiet=quiet)
     if validity.are_in(table):
@@ -124,6 +125,7 @@ def show(
     format: Format = "text",
 ) -> None:
     """Print a table, our values beside the paper's, from the store or else from the published results."""
+    _refuse_unused(table, data, extra, method, seeds)
     if costs.are_in(table):
         return costs.show(table, store, results_folder(), format=format)
     if validity.are_in(table):
@@ -146,6 +148,7 @@ def plan(
     """List the cells of a table, what is left to do and how long it should take."""
     from rdtf_bench.report.plans import plan_text
 
+    _refuse_unused(table, data, extra, method, seeds)
     if costs.are_in(table):
         return costs.plan(table, store)
     if validity.are_in(table):
@@ -308,6 +311,17 @@ def _planned(
         spec, sizes = with_methods(named, load_scale(scale), method or [])
         identity, cells = bench.cells_of(spec, sizes, source_of(data, spec.dataset), store, rows)
         yield spec, sizes, identity, cells
+
+
+def _refuse_unused(table: str, data: Data, extra: With, method: Methods, seeds: Seeds) -> None:
+    """A protocol without trained rows cannot follow all flags of one that has them."""
+    if not any(kind.are_in(table) for kind in (costs, sheets, validity)):
+        return
+    unused = {"--with": extra, "--method": method, "--seeds": seeds}
+    if not validity.are_in(table):
+        unused["--data"] = data
+    if flags := [flag for flag, given in unused.items() if given]:
+        raise ProtocolError(f"{table}: {', '.join(flags)} means nothing to it, as it trains no rows. Leave it out.")
 
 
 def _print_table(
