@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rdtf_bench.core.errors import unknown_name
-from rdtf_bench.models.toy import autoencoder, base, clip, corpus, fast_vqa, text
+from rdtf_bench.models.toy import autoencoder, base, clip, corpus, fast_vqa, i3d, text
 from rdtf_bench.models.toy.card import WEIGHTS, write_card
 from rdtf_bench.models.toy.corpus import Corpus
 
 Say = Callable[[str], None]
 
 ENCODERS = ("text_encoder", "image_encoder", "t5_encoder")
-NAMES = ("autoencoder", *ENCODERS, "base", "clip", "vqa")
+NAMES = ("autoencoder", *ENCODERS, "base", "clip", "vqa", "i3d")
 LEARNT = ["toy stickers (training pairs, new draws among them)", "fluent (training split)", "toy scenes"]
 VALIDATION_SCENES = 64
 BASE_DATA = ["toy scenes", "toy movers", "and no sticker"]
@@ -103,6 +103,8 @@ def build(
         build_encoders(work, text.EncodersRecipe())
     if name in (None, "base"):
         build_base(work, base.BaseRecipe())
+    if name in (None, "i3d"):
+        i3d.build(out / "i3d", work=work.training("i3d"), on_progress=work.report)
     if name in (None, "clip"):
         clip.build(out / "clip", data=data, fluent=fluent, stickers=stickers, on_progress=work.report)
     if name in (None, "vqa"):

@@ -19,7 +19,7 @@ from rdtf_bench.core.store import key_of, sha256_of, write_text
 
 TOY_WEIGHTS = Path(__file__).parents[1] / "models" / "toy" / "weights"
 PINS = "pins.json"
-TOY_NAMES = ("autoencoder", "base", "clip", "image_encoder", "t5_encoder", "text_encoder", "vqa")
+TOY_NAMES = ("autoencoder", "base", "clip", "i3d", "image_encoder", "t5_encoder", "text_encoder", "vqa")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from rdtf_bench import catalog
 from rdtf_bench.core import assets as registry
-from rdtf_bench.core.errors import StoreError, unknown_name
+from rdtf_bench.core.errors import ProtocolError, StoreError, unknown_name
 from rdtf_bench.core.store import Store, key_of, write_text
 from rdtf_bench.run import datasets
 from rdtf_bench.spec.load import load_validity, validity_names
@@ -104,7 +104,9 @@ def sizes(spec: ValiditySpec, scale: Scale) -> DataSizes:
 
 def plan(spec: ValiditySpec, scale: Scale, source: str | None, root: Path) -> list[PlannedCurve]:
     """Every curve with its key: what decides the metric, the clips, and the fault."""
-    data = datasets.identify(spec.dataset, source, sizes(spec, scale), shape(spec, scale).num_frames, store=root)
+    frames = shape(spec, scale).num_frames
+    # where validation is too small, training clips stand in for it
+    data = datasets.identify(spec.dataset, source, sizes(spec, scale), frames, store=root, min_train_frames=frames)
     return [
         PlannedCurve(look=look, fault=fault, key=_key(spec, scale, data, look, fault))
         for look in looks(spec, scale)
@@ -135,13 +137,16 @@ def write(record: CurveRecord, folder: Path) -> None:
 
 def _key(spec: ValiditySpec, scale: Scale, data: DataIdentity, look: Look, fault: str) -> str:
     facts = catalog.constants("metric", look.metric)
+    roles = asset_roles(facts, look.options)
+    if missing := [role for role in roles if role not in scale.assets]:
+        raise ProtocolError(f"scale {scale.name}: assets has no {missing[0]!r}, which {look.name!r} needs")
     other = {"train": data.train, "validation": data.validation}[noise_floor_split(data)]
     identity: dict[str, Any] = {
         "version": spec.version,
         "metric": look.metric,
         "metric_version": facts["VERSION"],
         "options": look.options,
-        "assets": {role: registry.find(scale.assets[role]).digest for role in asset_roles(facts, look.options)},
+        "assets": {role: registry.find(scale.assets[role]).digest for role in roles},
         "fault": fault,
         "strengths": spec.strengths,
         "clips": {"test": data.test, "other": other, "shape": shape(spec, scale).model_dump()},

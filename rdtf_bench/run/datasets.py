@@ -50,24 +50,36 @@ def parse_data_options(given: Sequence[str]) -> dict[str, str]:
     return sources
 
 
-def identify(name: str, source: str | None, sizes: DataSizes, min_frames: int, *, store: Path) -> DataIdentity:
+def identify(
+    name: str, source: str | None, sizes: DataSizes, min_frames: int, *, store: Path, min_train_frames: int = 2
+) -> DataIdentity:
     """What the plan needs to know. Built-in data is not written for it; a folder is read, by its index if known."""
     if source is None:
         return _builtin_identity(name, sizes)
-    return read(name, source, sizes, min_frames, store=store, skip_broken=True).identity
+    found = read(name, source, sizes, min_frames, store=store, skip_broken=True, min_train_frames=min_train_frames)
+    return found.identity
 
 
 def read(
-    name: str, source: str | None, sizes: DataSizes, min_frames: int, *, store: Path, skip_broken: bool
+    name: str,
+    source: str | None,
+    sizes: DataSizes,
+    min_frames: int,
+    *,
+    store: Path,
+    skip_broken: bool,
+    min_train_frames: int = 2,
 ) -> Dataset:
-    """The clips themselves. Built-in data is written into the store if it is not there."""
+    """The clips themselves. Built-in data is written into the store if it is not there.
+
+    What is scored must have a clip's frames; a training sticker may be short, as it is extended.
+    """
     module = catalog.load("dataset", name)
     root = module.prepare(source, store=store)
     folder = module.read(root, name=name, cache=store / "data" / "indexes")
     folder.require_unbroken(skip_broken=skip_broken)
     most = {"train": sizes.train, "validation": sizes.validation, "test": sizes.test}
-    # a training sticker may be short (it is extended); what is scored must have the clip's frames
-    fewest = {"train": 2, "validation": min_frames, "test": min_frames}
+    fewest = {"train": min_train_frames, "validation": min_frames, "test": min_frames}
     chosen = {
         split: module.choose(folder.clips, split=split, most=most[split], min_frames=fewest[split]) for split in most
     }

@@ -121,7 +121,15 @@ def _files(
     """Test clips that get the faults, and equally many other real clips that they are compared with."""
     num_frames = curves.shape(spec, scale).num_frames
     sizes = curves.sizes(spec, scale)
-    data = datasets.read(spec.dataset, source, sizes, num_frames, store=store.root, skip_broken=skip_broken)
+    data = datasets.read(
+        spec.dataset,
+        source,
+        sizes,
+        num_frames,
+        store=store.root,
+        skip_broken=skip_broken,
+        min_train_frames=num_frames,
+    )
     split = noise_floor_split(data.identity)
     test, other = data.clips["test"], data.clips[split]
     count = min(len(test), len(other))

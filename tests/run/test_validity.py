@@ -213,10 +213,10 @@ def test_the_protocol_is_run_shown_and_planned_by_its_name(
         return f"{e.value.code or 0}: {out}{err}"
 
     assert "6: " in rdtf_bench("show", "metric-validity")[:3]
-    assert rdtf_bench("plan", "metric-validity").count("to do") == 3 * 9
+    assert rdtf_bench("plan", "metric-validity").count("to do") == 4 * 9  # FVD through two networks
     ran = rdtf_bench("run", "metric-validity", "--quiet")
     assert "blur" in ran
     assert "NOT SEEN" in ran
-    assert len(stand_ins) == 3
+    assert len(stand_ins) == 4
     assert rdtf_bench("show", "metric-validity").removesuffix("\n") in ran
     assert (tmp_path / "store" / "pictures" / "metric-validity-tiny" / "vqa.png").is_file()

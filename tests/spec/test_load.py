@@ -10,12 +10,13 @@ from rdtf_bench.spec.load import (
     load_protocol,
     load_scale,
     load_sheet,
+    load_validity,
     parse,
     protocol_names,
     scale_names,
     sheet_names,
 )
-from rdtf_bench.spec.schema import PaperValue, TableSpec
+from rdtf_bench.spec.schema import PaperValue, TableSpec, ValiditySpec
 
 GOOD = """
 name: t
@@ -118,3 +119,13 @@ OF_RDTF = [name for name in protocol_names() if name.startswith("ablate-") and n
 def test_an_ablation_leaves_one_row_as_it_is(name: str) -> None:
     """That of table1, so that its training is shared."""
     assert [row.method for row in load_protocol(name).rows if not row.options].count("rdtf") == 1
+
+
+def test_rules_for_short_clips_are_of_one_network_and_of_frames_at_equal_intervals() -> None:
+    spec = load_validity("fvd-8-frames").model_dump()
+    with pytest.raises(ValidationError, match="of 16 frames 6 cannot be shown at equal intervals"):
+        ValiditySpec.model_validate({**spec, "short_clips": {**spec["short_clips"], "shown": 6}})
+    with pytest.raises(ValidationError, match="for one metric and one network"):
+        ValiditySpec.model_validate({**spec, "networks": {}})
+    with pytest.raises(ValidationError, match=r"\['vqa'\], which this protocol does not measure"):
+        ValiditySpec.model_validate({**spec, "networks": {**spec["networks"], "vqa": ("x",)}})
