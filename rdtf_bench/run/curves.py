@@ -99,7 +99,7 @@ def shape(spec: ValiditySpec, scale: Scale) -> ClipShape:
 
 
 def sizes(spec: ValiditySpec, scale: Scale) -> DataSizes:
-    return scale.data.model_copy(update={"test": spec.num_clips, "validation": spec.num_clips})
+    return scale.data.model_copy(update=dict.fromkeys(("train", "validation", "test"), spec.num_clips))
 
 
 def plan(spec: ValiditySpec, scale: Scale, source: str | None, root: Path) -> list[PlannedCurve]:

@@ -138,7 +138,9 @@ def _files(
             f"{data.facts['source']}: the {split} split has {len(other)} clips of {num_frames} frames or more, and at "
             f"least {datasets.MIN_TEST_CLIPS} are needed beside the test clips to compare them with"
         )
-    return test[:count], other[:count]
+    # they are in the order of their ids, which is that of their folders: all of those are kept
+    places = [i * len(other) // count for i in range(count)]
+    return test[:count], tuple(other[place] for place in places)
 
 
 def _decoded(
