@@ -34,8 +34,13 @@ ENET_ANSWER = (3.862902, 4.549654, -1.209005, -2.212554, 0.421635, 0.560168, 0.2
 I3D_ANSWER = (-870.271057, -606.618164, -533.290039, -190.203888, 851.302856, 98.805481, -314.258331, -863.443604)
 STRENGTHS = (0.0, 0.2, 0.6)
 """Of the ladders: far enough apart that each step shows on 16 clips."""
-NOISE = (0.0, 0.1, 0.3)
-"""From 0.4 on more noise does not move FVD (enet-lite0) of these scenes any further."""
+FVD_LADDERS = {
+    "blur": STRENGTHS,
+    "noise": (0.0, 0.1, 0.3),  # from 0.4 on more does not move FVD (enet-lite0) of these scenes any further
+    "freeze": STRENGTHS,
+    "shuffle": (0.0, 0.1),  # one exchange and three: after four, 8 frames are in no order any more
+    "collapse": STRENGTHS,
+}
 TOLERANCE = 1e-3
 """Relative to the largest value: kernels differ by 1e-5, the faults that are looked for by more than 1e-2."""
 
@@ -326,8 +331,7 @@ PROBES: Mapping[str, Probe] = {
     "fragments": fragments,
     "sides": sides,
     "cache": cache,
-    **{f"fvd_{fault}": ladder("fvd", fault) for fault in ("blur", "freeze", "shuffle", "collapse")},
-    "fvd_noise": ladder("fvd", "noise", NOISE),
+    **{f"fvd_{fault}": ladder("fvd", fault, strengths) for fault, strengths in FVD_LADDERS.items()},
     "vqa_noise": ladder("vqa", "noise"),
     "captions": captions,
 }

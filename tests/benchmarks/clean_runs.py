@@ -1,6 +1,6 @@
 """Alarms that the self-test raises on metrics that are as shipped, over runs with other clips each.
 
-OMP_NUM_THREADS=1 python tests/benchmarks/clean_runs.py [--runs 100]
+OMP_NUM_THREADS=1 python tests/benchmarks/clean_runs.py [--runs 100] [--probes fvd_shuffle ...]
 """
 
 import argparse
@@ -16,6 +16,7 @@ from rdtf_bench.metrics.features import efficientnet
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--probes", nargs="+", help="default: all")
     given = parser.parse_args()
     weights = Path(rdtf_bench.models.toy.__file__).parent / "weights"
     instruments = selftest.Instruments(
@@ -25,7 +26,7 @@ def main() -> None:
     )
     began, alarms = time.process_time(), 0
     for seed in range(given.runs):
-        for outcome in selftest.run(dataclasses.replace(instruments, seed=seed)):
+        for outcome in selftest.run(dataclasses.replace(instruments, seed=seed), given.probes):
             if not outcome.passed:
                 alarms += 1
                 print(f"run {seed}: {outcome.probe}: {outcome.fault}", flush=True)
