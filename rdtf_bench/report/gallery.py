@@ -159,7 +159,7 @@ def _progress(page: "Image.Image", part: float) -> None:
 def _paletted(pages: "Sequence[Image.Image]") -> "list[Image.Image]":
     """All pages in one palette, chosen over all of them: no colour flickers, nothing is dithered."""
     from PIL import Image
-    from sklearn.metrics import pairwise_distances_argmin
+    from scipy.spatial import KDTree
 
     pixels = np.stack([np.asarray(page) for page in pages])
     palette = _palette(pages, pixels.reshape(-1, 3))
@@ -167,7 +167,7 @@ def _paletted(pages: "Sequence[Image.Image]") -> "list[Image.Image]":
     colours, places = np.unique(packed, return_inverse=True)
     wanted = np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1)
     # not Pillow's own mapping: it sorts colours into boxes and is off by some levels, which turns white paper grey
-    indices = pairwise_distances_argmin(wanted.astype(np.float32), palette.astype(np.float32))
+    _, indices = KDTree(palette).query(wanted)
     paletted = [Image.fromarray(page) for page in indices.astype(np.uint8)[places].reshape(pixels.shape[:3])]
     for page in paletted:
         page.putpalette(palette.tobytes())
