@@ -1,36 +1,11 @@
 """What an option changes, paired over the clips, worked out by hand."""
 
-from collections.abc import Sequence
-
 from rdtf_bench.report.differences import notes, pairs
-from rdtf_bench.report.rows import Number
 from rdtf_bench.spec.load import load_protocol, protocol_names
+from tests.report.numbers import COMMON, number
 
-COMMON = (20.0, -20.0, 20.0, -20.0)
 WITH_OWN = (21.0, -19.0, 19.0, -21.0)
 """COMMON and +1, +1, -1, -1: beside a row of COMMON the difference has the deviation sqrt(3 / 4 * 4) = 1.73."""
-
-
-def number(row: str, value: float, moves: Sequence[float], *, yardstick: str = "toy") -> Number:
-    return Number(
-        method="simda",
-        dataset="asg",
-        task="it2v",
-        metric="fvd",
-        yardstick=yardstick,
-        value=value,
-        ci_low=value - 40,
-        ci_high=value + 40,
-        n=128,
-        paper=None,
-        row=row,
-        kind="method",
-        label="FVD",
-        unit="",
-        higher_is_better=False,
-        seeds=(0,),
-        without_group=tuple(value + move for move in moves),
-    )
 
 
 def test_each_released_baseline_is_beside_the_faithful_one() -> None:

@@ -1,47 +1,10 @@
-"""Best, second and resolved, each worked out by hand.
-
-Four groups that move a score by +-s have the jackknife deviation s * sqrt(3).
-"""
-
-from collections.abc import Sequence
+"""Best, second and resolved, each worked out by hand."""
 
 import pytest
 
 from rdtf_bench.report.rows import Number
 from rdtf_bench.report.verdicts import Against, against, verdicts
-
-COMMON = (20.0, -20.0, 20.0, -20.0)
-NOTHING = (0.0, 0.0, 0.0, 0.0)
-
-
-def number(
-    row: str,
-    value: float,
-    moves: Sequence[float] = NOTHING,
-    *,
-    kind: str = "method",
-    higher_is_better: bool = False,
-    yardstick: str = "toy",
-) -> Number:
-    return Number(
-        method=row,
-        dataset="asg",
-        task="it2v",
-        metric="fvd",
-        yardstick=yardstick,
-        value=value,
-        ci_low=value - 40,
-        ci_high=value + 40,
-        n=128,
-        paper=None,
-        row=row,
-        kind=kind,
-        label="FVD",
-        unit="",
-        higher_is_better=higher_is_better,
-        seeds=(0,),
-        without_group=tuple(value + move for move in moves),
-    )
+from tests.report.numbers import COMMON, NOTHING, number
 
 
 def ungrouped(row: str, value: float, half: float) -> Number:
