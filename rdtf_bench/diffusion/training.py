@@ -5,12 +5,14 @@ What a step sees depends on (seed, step) alone, so a checkpoint holds weights, o
 
 import os
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from rdtf_bench.core.method import OnStep, Training
@@ -33,11 +35,12 @@ def batch_indices(num_clips: int, training: Training, step: int) -> list[int]:
     """Which clips step `step` sees: passes over a fresh permutation each, the last of a pass wrapping into the next."""
     first = step * training.batch_size
     places = range(first, first + training.batch_size)
-    orders = {
-        epoch: torch.randperm(num_clips, generator=generator_for(training.seed, "order", epoch)).tolist()
-        for epoch in {place // num_clips for place in places}
-    }
-    return [orders[place // num_clips][place % num_clips] for place in places]
+    return [int(_order(num_clips, training.seed, place // num_clips)[place % num_clips]) for place in places]
+
+
+@lru_cache(maxsize=2)  # of millions of clips an order is worth keeping; a batch may span two passes
+def _order(num_clips: int, seed: int, epoch: int) -> Int[Tensor, " num_clips"]:
+    return torch.randperm(num_clips, generator=generator_for(seed, "order", epoch))
 
 
 def train(
@@ -61,10 +64,16 @@ def train(
         num_warmup_steps=training.warmup_steps,
         num_training_steps=training.num_steps,
     )
-    ema = EMAModel(trained, decay=training.ema_decay, use_ema_warmup=True, power=3 / 4)
-    parts: dict[str, Any] = {"optimizer": optimizer, "schedule": schedule, "ema": ema, **(stateful or {})}
+    ema = None
+    if training.ema_decay > 0:
+        ema = EMAModel(trained, decay=training.ema_decay, use_ema_warmup=True, power=3 / 4)
+    parts: dict[str, Any] = {"optimizer": optimizer, "schedule": schedule, **(stateful or {})}
+    if ema is not None:
+        parts["ema"] = ema
     path = folder / "checkpoint.pt"
     first = _resume(path, parameters, parts)
+    if ema is not None:
+        ema.to(trained[0].device)  # a checkpoint is read on the CPU
     for step in range(first, training.num_steps):
         loss, logged = loss_at(step, generator_for(training.seed, "step", step))
         loss.backward()  # type: ignore[no-untyped-call]
@@ -72,18 +81,19 @@ def train(
         optimizer.step()
         schedule.step()
         optimizer.zero_grad(set_to_none=True)
-        ema.step(trained)
+        if ema is not None:
+            ema.step(trained)
         on_step(step, {"loss": loss.item(), "grad_norm": float(norm), **logged})
         if (step + 1) % training.checkpoint_every == 0 and step + 1 < training.num_steps:
             _save(path, step + 1, parameters, parts)
-    if training.ema_decay > 0:
+    if ema is not None:
         ema.copy_to(trained)
 
 
 def _resume(path: Path, parameters: Mapping[str, nn.Parameter], parts: Mapping[str, Any]) -> int:
     if not path.is_file():
         return 0
-    saved = torch.load(path, weights_only=True)
+    saved = torch.load(path, map_location="cpu", weights_only=True)
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(saved["parameters"][name])

@@ -31,8 +31,8 @@ def training(**changed: Any) -> Training:
 class Problem:
     """A parameter drawn to a noisy target, and a counter that the checkpoint must hold."""
 
-    def __init__(self) -> None:
-        self.weight = nn.Parameter(torch.zeros(4))
+    def __init__(self, device: str = "cpu") -> None:
+        self.weight = nn.Parameter(torch.zeros(4, device=device))
         self.seen: list[float] = []
         self.log: list[tuple[int, dict[str, float]]] = []
 
@@ -43,7 +43,7 @@ class Problem:
         self.seen = list(state_dict["seen"])
 
     def loss_at(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        target = 3 + torch.randn(4, generator=generator)
+        target = 3 + torch.randn(4, generator=generator).to(self.weight.device)
         # the sum over what was seen stands for a curriculum: it decides what comes
         loss = (self.weight - target - 0.01 * len(self.seen)).square().mean()
         self.seen.append(loss.item())
@@ -97,6 +97,35 @@ def test_ends_as_the_moving_average_unless_it_is_off(tmp_path: Path) -> None:
     assert (averaged.weight < last.weight).all()
 
 
+@pytest.mark.parametrize(("ema_decay", "kept"), [(0.9, True), (0.0, False)])
+def test_a_checkpoint_holds_an_average_only_where_there_is_one(tmp_path: Path, ema_decay: float, kept: bool) -> None:
+    Problem().run(tmp_path, ema_decay=ema_decay)
+    assert ("ema" in torch.load(tmp_path / "checkpoint.pt", weights_only=True)) is kept
+
+
+def test_resumed_equals_uninterrupted_without_an_average(tmp_path: Path) -> None:
+    whole, again = Problem(), Problem()
+    whole.run(tmp_path / "whole", ema_decay=0.0)
+    with pytest.raises(KeyboardInterrupt):
+        Problem().run(tmp_path / "killed", stop_before=5, ema_decay=0.0)
+    again.run(tmp_path / "killed", ema_decay=0.0)
+    assert torch.equal(again.weight, whole.weight)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_checkpoint_of_a_gpu_goes_on_there_and_on_a_cpu(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        Problem("cuda").run(tmp_path, stop_before=5)
+    checkpoint = (tmp_path / "checkpoint.pt").read_bytes()
+    for device in ("cuda", "cpu"):
+        (tmp_path / "checkpoint.pt").write_bytes(checkpoint)
+        again = Problem(device)
+        again.run(tmp_path)
+        assert again.weight.device.type == device
+        assert [step for step, _ in again.log] == [4, 5]
+
+
 def test_no_half_written_checkpoint_stays(tmp_path: Path) -> None:
     Problem().run(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
@@ -115,6 +144,21 @@ def test_a_batch_may_span_two_passes() -> None:
     settings = training(batch_size=4)
     seen = [i for step in range(3) for i in batch_indices(6, settings, step)]
     assert sorted(seen[:6]) == sorted(seen[6:]) == list(range(6))
+
+
+def test_an_order_is_drawn_once_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+    randperm = torch.randperm
+
+    def counted(*given: Any, **options: Any) -> Tensor:
+        drawn.append(given[0])
+        return randperm(*given, **options)
+
+    monkeypatch.setattr(torch, "randperm", counted)
+    settings = training(batch_size=4, seed=12345)
+    for step in range(9):
+        batch_indices(12, settings, step)
+    assert drawn == [12, 12, 12]
 
 
 def test_the_order_depends_on_the_seed() -> None:
