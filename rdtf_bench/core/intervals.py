@@ -1,12 +1,13 @@
 """Delete-a-group jackknife intervals and paired tests, from the values of a score without each group of clips.
 
-Plain Python, so that a table can be made from records alone. An interval is for the expected value of the score at
+Without torch, so that a table can be made from records alone. An interval is for the expected value of the score at
 this number of clips, not for infinitely many.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import variance
 
 Z_95 = 1.959963984540054
 """97.5 % quantile of the standard normal distribution."""
@@ -58,6 +59,25 @@ def difference(
         raise ValueError(f"rows of {len(without_group)} and {len(minus_without_group)} groups cannot be paired")
     pairs = zip(without_group, minus_without_group, strict=True)
     return estimate(value - minus, [ours - theirs for ours, theirs in pairs])
+
+
+def with_seeds(found: Estimate, by_seed: Sequence[float]) -> Estimate:
+    """An estimate over clips of the mean over trainings, with how trainings differ: their variances add up.
+
+    Few seeds say little of their own spread, so the interval and the test are Student's, with the degrees of freedom
+    of Welch and Satterthwaite (that of the clips, over many groups, counted as known).
+    """
+    from scipy.special import stdtr, stdtrit  # most tables have one seed and need no scipy
+
+    count = len(by_seed)
+    between = variance(by_seed) / count
+    if between == 0:
+        return found
+    total = found.deviation**2 + between
+    freedom = (count - 1) * (total / between) ** 2
+    spread, margin = math.sqrt(total), math.sqrt(total) * float(stdtrit(freedom, 0.975))
+    p = 2 * float(stdtr(freedom, -abs(found.value) / spread))
+    return Estimate(value=found.value, deviation=spread, ci_low=found.value - margin, ci_high=found.value + margin, p=p)
 
 
 def clips_to_resolve(difference: float, *, deviation: float, n: int) -> int:

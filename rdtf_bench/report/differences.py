@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from rdtf_bench.core import intervals
 from rdtf_bench.report.grid import decimals_for
-from rdtf_bench.report.rows import Number
+from rdtf_bench.report.rows import Number, difference
 from rdtf_bench.spec.schema import TableSpec
 
 
@@ -38,8 +37,6 @@ def _heading(number: Number) -> str:
 
 
 def _difference(column: Mapping[str, Number], ours: Number, reference: Number) -> str:
-    found = intervals.difference(
-        ours.value, ours.without_group, minus=reference.value, minus_without_group=reference.without_group
-    )
+    found = difference(ours, reference)
     places = decimals_for(max(abs(number.value) for number in column.values()))
     return f"{found.value:+.{places}f} [{found.ci_low:+.{places}f}, {found.ci_high:+.{places}f}]"

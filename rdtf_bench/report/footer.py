@@ -79,7 +79,7 @@ def _against_reference(numbers: Sequence[Number]) -> Iterator[str]:
 def _intervals(spec: TableSpec, numbers: Sequence[Number]) -> Iterator[str]:
     over_clips = sorted({number.n for number in numbers if number.without_group})
     if over_clips:
-        several = f"mean of {len(spec.seeds)} seeds, ± their standard deviation, which the interval takes in as well"
+        several = f"mean of {len(spec.seeds)} seeds, ± their standard deviation, which intervals and tests take in"
         seeds = several if len(spec.seeds) > 1 else "1 seed: how trainings differ is not in them"
         yield (
             "[95 % interval] = value ± 1.96 delete-a-group jackknife deviations, for the expected value at this n; "

@@ -1,6 +1,5 @@
 """Plan + records -> the numbers of a table, one for each that exists. Pure; no torch."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
@@ -35,11 +34,26 @@ class Number:
     unit: str
     higher_is_better: bool
     seeds: tuple[int, ...]  # the value is the mean over them
+    by_seed: tuple[float, ...] = ()  # its value with each seed
     seed_sd: float | None = None  # the standard deviation over them; None of a single one
     without_group: tuple[float, ...]
 
     def tidy(self, columns: Sequence[str] = TIDY) -> dict[str, Any]:
         return {name: len(self.seeds) if name == "seeds" else getattr(self, name) for name in columns}
+
+
+def difference(one: Number, other: Number) -> intervals.Estimate:
+    """Of two rows of one metric: paired by clip, and where trainings were repeated, with how they differ."""
+    found = intervals.difference(
+        one.value, one.without_group, minus=other.value, minus_without_group=other.without_group
+    )
+    if one.seeds == other.seeds and len(one.seeds) > 1:  # the same data in the same order: paired as well
+        pairs = zip(one.by_seed, other.by_seed, strict=True)
+        return intervals.with_seeds(found, [ours - theirs for ours, theirs in pairs])
+    for side in (one, other):
+        if len(side.seeds) > 1:
+            found = intervals.with_seeds(found, side.by_seed)
+    return found
 
 
 def columns(numbers: Sequence[Number]) -> tuple[str, ...]:
@@ -98,6 +112,7 @@ def _number(metric: str, found: Sequence[tuple[Cell, Record]], quoted: PaperValu
         unit=scores[0].unit,
         higher_is_better=scores[0].higher_is_better,
         seeds=tuple(cell.seed for cell, _ in found),
+        by_seed=tuple(score.value for score in scores),
         seed_sd=stdev(score.value for score in scores) if len(scores) > 1 else None,
         without_group=without_group,
     )
@@ -114,6 +129,5 @@ def _mean_over_seeds(scores: Sequence[ScoreRecord]) -> tuple[float, float, float
     without_group = tuple(fmean(group) for group in zip(*(score.without_group for score in scores), strict=True))
     if not without_group:
         return value, fmean(score.ci_low for score in scores), fmean(score.ci_high for score in scores), ()
-    between = stdev(values) / math.sqrt(len(values))
-    margin = intervals.Z_95 * math.hypot(intervals.deviation(without_group), between)
-    return value, value - margin, value + margin, without_group
+    found = intervals.with_seeds(intervals.estimate(value, without_group), values)
+    return value, found.ci_low, found.ci_high, without_group

@@ -1,7 +1,8 @@
 """Who is best in one column, and which differences are real at this number of clips. Pure; no torch.
 
-Scores over clips are compared by the paired delete-a-group jackknife, Holm-corrected over the comparisons made; what
-has no groups of clips (parameters, seconds) differs where its intervals do not overlap.
+Scores over clips are compared by the paired delete-a-group jackknife, over several seeds with how trainings differ,
+Holm-corrected over the comparisons made; what has no groups of clips (parameters, seconds) differs where its intervals
+do not overlap.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rdtf_bench.core import intervals
-from rdtf_bench.report.rows import Number
+from rdtf_bench.report.rows import Number, difference
 
 LEVEL = 0.05
 
@@ -39,16 +40,7 @@ def are_resolved(numbers: Sequence[Number], reference: Number) -> dict[str, bool
     """By row: does the number differ from the reference beyond chance, at a family-wise 5 % over `numbers`?"""
     if not reference.without_group:
         return {number.row: _apart(number, reference) for number in numbers}
-    p_values = [
-        intervals.difference(
-            number.value,
-            number.without_group,
-            minus=reference.value,
-            minus_without_group=reference.without_group,
-        ).p
-        for number in numbers
-    ]
-    adjusted = intervals.holm(p_values)
+    adjusted = intervals.holm([difference(number, reference).p for number in numbers])
     return {number.row: p < LEVEL for number, p in zip(numbers, adjusted, strict=True)}
 
 

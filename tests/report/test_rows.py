@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
+from scipy.stats import t as student
 
-from rdtf_bench.core.intervals import Z_95
 from rdtf_bench.report.rows import TIDY, columns, rows
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec.plan import Cell
@@ -77,7 +77,7 @@ def test_a_mean_over_seeds_adds_the_variance_of_clips_and_of_trainings(
     measure: Callable[[Sequence[Cell]], dict[str, Record]],
 ) -> None:
     """Values 10 and 14: mean 12, deviation of the mean sqrt(8 / 2) = 2. The groups' means 11, 13, 11, 13 have the
-    jackknife deviation sqrt(3 / 4 * 4) = sqrt(3). Together sqrt(4 + 3)."""
+    jackknife deviation sqrt(3 / 4 * 4) = sqrt(3). Together sqrt(4 + 3), of which 4 has one degree of freedom."""
     twice = spec.model_copy(update={"seeds": (0, 1)})
     cells = [cell for cell in plan_of(twice) if cell.label == "RDTF"]
     records = measure(cells)
@@ -89,8 +89,8 @@ def test_a_mean_over_seeds_adds_the_variance_of_clips_and_of_trainings(
     assert number.value == 12
     assert number.seed_sd == pytest.approx(math.sqrt(8))
     assert number.tidy(columns([number])) == number.tidy() | {"seeds": 2, "seed_sd": number.seed_sd}
-    assert number.ci_high - 12 == pytest.approx(Z_95 * math.sqrt(7))
-    assert 12 - number.ci_low == pytest.approx(Z_95 * math.sqrt(7))
+    margin = student.ppf(0.975, 1 * (7 / 4) ** 2) * math.sqrt(7)
+    assert (12 - number.ci_low, number.ci_high - 12) == pytest.approx((margin, margin))
 
 
 def test_seeds_that_have_not_run_are_not_in_the_mean(

@@ -1,8 +1,10 @@
 """Best, second and resolved, each worked out by hand."""
 
+from dataclasses import replace
+
 import pytest
 
-from rdtf_bench.report.rows import Number
+from rdtf_bench.report.rows import Number, difference
 from rdtf_bench.report.verdicts import Against, against, verdicts
 from tests.report.numbers import COMMON, NOTHING, number
 
@@ -41,6 +43,19 @@ def test_a_difference_is_not_resolved_when_the_rows_move_against_each_other() ->
     """The difference moves by 40: its deviation is 40 sqrt(3) = 69, so z = 0.14."""
     against_it = tuple(-common for common in COMMON)
     assert verdicts([number("a", 100.0, COMMON), number("b", 110.0, against_it)]) == {"a": "tied", "b": "tied"}
+
+
+def test_a_difference_that_seeds_do_not_repeat_is_not_resolved() -> None:
+    """Over the clips alone 440, 500 against 500, 560 has z = 12; paired by seed it is -60 twice, against a single
+    training of 500 it is 30 away with a deviation of 30 from two seeds."""
+    moves = (5 / 3**0.5, -5 / 3**0.5) * 2
+    ours = replace(number("a", 470.0, moves), seeds=(0, 1), by_seed=(440.0, 500.0))
+    theirs = replace(number("b", 530.0), seeds=(0, 1), by_seed=(500.0, 560.0))
+    assert verdicts([ours, theirs])["a"] == "best"
+    assert difference(ours, theirs).deviation == pytest.approx(5)
+    once = number("b", 500.0)
+    assert verdicts([ours, once])["a"] == "tied"
+    assert difference(ours, once).deviation == pytest.approx((5**2 + 30**2) ** 0.5)
 
 
 def test_more_comparisons_ask_for_more() -> None:
