@@ -23,6 +23,9 @@ def score(
     size: Annotated[
         int | None, typer.Option("--size", min=8, help="Make every frame a square of this many pixels.")
     ] = None,
+    resamples: Annotated[
+        int | None, typer.Option("--resamples", min=2, help="Tell FVD's deviation over this many bootstrap draws too.")
+    ] = None,
     scale: Annotated[
         str, typer.Option("--scale", help="Whose networks to look through: a file in protocols/scales/.")
     ] = "tiny",
@@ -48,6 +51,7 @@ def score(
             metrics=[name.strip() for name in metrics.split(",")] if metrics is not None else None,
             num_frames=num_frames,
             size_px=size,
+            resamples=resamples or 0,
             sink=display,
         )
     typer.echo(comparison.text(found))

@@ -3,7 +3,8 @@
 What can be wrong with the folders is found before any network is loaded.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from rdtf_bench import catalog
 from rdtf_bench.core import intervals
-from rdtf_bench.core.errors import DataError, unknown_name
+from rdtf_bench.core.errors import DataError, ProtocolError, unknown_name
 from rdtf_bench.core.seeds import seed_for
 from rdtf_bench.core.store import key_of
 from rdtf_bench.core.video import VideoU8
@@ -23,10 +24,10 @@ from rdtf_bench.run import instruments
 from rdtf_bench.run.progress import Report, Sink
 from rdtf_bench.run.record import ScoreRecord
 from rdtf_bench.run.score import CLIPS_AT_ONCE, to_record
-from rdtf_bench.spec.schema import Scale
+from rdtf_bench.spec.schema import Options, Scale
 
-FEWEST = 2
-"""Clips without which there is no interval, whatever the metric."""
+STAYING = 2
+"""Clips of a distance that are left where an interval leaves out the others."""
 
 
 @runtime_checkable
@@ -76,13 +77,16 @@ def compare(
     metrics: Sequence[str] | None,
     num_frames: int | None,
     size_px: int | None,
+    resamples: int = 0,
     sink: Sink,
 ) -> Comparison:
     """Score the clips of `fake` against those of `real` by the metrics and networks of a scale.
 
-    Without `metrics`: all of them, those that need captions only where there are captions.
+    Without `metrics`: all of them, those that need captions only where there are captions. `resamples` are FVD's.
     """
     chosen = _chosen(metrics, with_captions=captions is not None)
+    if resamples and "fvd" not in chosen:
+        raise ProtocolError(f"--resamples draws for FVD, and only {', '.join(chosen)} is scored. Leave it out.")
     animations, pixels = catalog.load("reader", "animations"), catalog.load("reader", "pixels")
     fakes: Sequence[Clip] = animations.find(fake)
     reals: Sequence[Clip] = animations.find(real)
@@ -95,7 +99,10 @@ def compare(
             "no groups of clips for an interval. Leave --captions out."
         )
     pairs = _pairs(fakes, reals)
-    looking = _Looking(chosen, _at_length(scale, shape.num_frames), lambda clip: pixels.decode_animation(clip, shape))
+    said = [texts.get(fakes[place].id, fakes[place].id) for place, _ in pairs]
+    _require_groups(chosen, said)
+    of_fvd = {"num_frames": shape.num_frames, "resamples": resamples}
+    looking = _Looking(chosen, _with_fvd(scale, of_fvd), lambda clip: pixels.decode_animation(clip, shape))
     seen_fake = looking.at(fakes, chosen, Report(sink, "score", "generated clips"))
     of_both = [name for name in chosen if "real" in _uses(name)]
     seen_real = looking.at(reals, of_both, Report(sink, "score", "real clips"))
@@ -163,9 +170,9 @@ class _Looking:
                 yield start, torch.stack([clip.result() for clip in arrived])
 
 
-def _at_length(scale: Scale, num_frames: int) -> Scale:
+def _with_fvd(scale: Scale, options: Options) -> Scale:
     """A scale's Frechet distance is of clips of its own length, and names it; here the clips have theirs."""
-    fvd = {**scale.metrics.get("fvd", {}), "num_frames": num_frames}
+    fvd = {**scale.metrics.get("fvd", {}), **options}
     return scale.model_copy(update={"metrics": {**scale.metrics, "fvd": fvd}})
 
 
@@ -178,33 +185,46 @@ def _chosen(asked: Sequence[str] | None, *, with_captions: bool) -> list[str]:
             raise unknown_name("metric of clips", name, known)
     needing = [name for name in asked if "captions" in _uses(name)]
     if needing and not with_captions:
-        raise DataError(f"{', '.join(needing)}: needs a caption of every generated clip. Name their file: --captions")
+        raise ProtocolError(f"{', '.join(needing)}: needs captions of the generated clips. Name their file: --captions")
     return list(dict.fromkeys(asked))
 
 
 def _require_enough(metrics: Sequence[str], folders: Mapping[Path, Sequence[Clip]]) -> None:
-    fewest = max(FEWEST, *(_facts(name)["MIN_CLIPS"] for name in metrics))
+    fewest = max(_facts(name)["MIN_CLIPS"] + ("real" in _uses(name)) for name in metrics)
     for folder, clips in folders.items():
         if len(clips) < fewest:
             raise DataError(f"{folder}: too few clips: {len(clips)}. {', '.join(metrics)} need at least {fewest}.")
 
 
+def _require_groups(metrics: Sequence[str], captions: Sequence[str]) -> None:
+    """An interval leaves out the clips of each caption in turn; DataError where a distance is left with too few."""
+    (caption, most), *_ = Counter(captions).most_common(1)
+    if len(captions) - most < STAYING and any("real" in _uses(name) for name in metrics):
+        raise DataError(
+            f"too few captions for an interval: {most} of {len(captions)} clips have {caption!r}, and at least "
+            f"{STAYING} clips with others are needed"
+        )
+
+
 def _pairs(fakes: Sequence[Clip], reals: Sequence[Clip]) -> list[tuple[int, int]]:
     """Places of equally many clips of both, for distances between sets: a distance is biased by n.
 
-    Clips of one id are a pair where all clips of the smaller folder have one. Else both are taken by a hash of the id.
+    Clips of one id are a pair; where they are too few, both sides are filled up by a hash of the id.
     """
     at = {clip.id: place for place, clip in enumerate(reals)}
     shared = [(place, at[clip.id]) for place, clip in enumerate(fakes) if clip.id in at]
-    count = min(len(fakes), len(reals))
-    if len(shared) == count:
-        return shared
-    return list(zip(_drawn(fakes, count), _drawn(reals, count), strict=True))
+    count = min(len(fakes), len(reals)) - len(shared)
+    rest = zip(
+        _drawn(fakes, {ours for ours, _ in shared}, count),
+        _drawn(reals, {theirs for _, theirs in shared}, count),
+        strict=True,
+    )
+    return sorted([*shared, *rest])
 
 
-def _drawn(clips: Sequence[Clip], count: int) -> list[int]:
-    by_hash = sorted(range(len(clips)), key=lambda place: seed_for(clips[place].id, "chosen"))
-    return sorted(by_hash[:count])
+def _drawn(clips: Sequence[Clip], taken: Set[int], count: int) -> list[int]:
+    free = [place for place in range(len(clips)) if place not in taken]
+    return sorted(sorted(free, key=lambda place: seed_for(clips[place].id, "chosen"))[:count])
 
 
 def _notes(
@@ -215,6 +235,9 @@ def _notes(
         fewer, more = sorted((len(fakes), len(reals)))
         which = "generated" if len(fakes) > len(reals) else "real"
         yield f"{distances}: {fewer} of the {more} {which} clips, so that both sides have equally many."
+    shared = len({clip.id for clip in fakes} & {clip.id for clip in reals})
+    if distances and shared < min(len(fakes), len(reals)):
+        yield f"{distances}: {shared} generated clips have a real one of the same name; the others are in no pair."
     if asked is None and (left := [name for name in metric_names() if name not in chosen]):
         yield f"Not scored without captions (--captions FILE): {', '.join(left)}."
 

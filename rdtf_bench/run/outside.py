@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rdtf_bench import catalog
-from rdtf_bench.core.errors import DataError
+from rdtf_bench.core.errors import DataError, ProtocolError
 from rdtf_bench.spec.schema import ClipShape
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ def read(given: Sequence[str]) -> dict[str, OutsideClips]:
     for text in given:
         label, separator, folder = text.partition("=")
         if not separator or not label or not folder:
-            raise DataError(f"--with {text!r} is not of the form NAME=FOLDER, such as --with mine=clips")
+            raise ProtocolError(f"--with {text!r} is not of the form NAME=FOLDER, such as --with mine=clips")
         if label in found:
-            raise DataError(f"--with names the row {label!r} twice")
+            raise ProtocolError(f"--with names the row {label!r} twice")
         clips = animations.find(Path(folder))
         found[label] = OutsideClips(
             folder=Path(folder),

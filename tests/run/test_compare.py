@@ -92,6 +92,17 @@ def test_every_metric_has_its_interval_n_and_yardstick(two_folders: Path, score:
     assert rows[0]["value"] == pytest.approx(frechet_distance(fake=sides[0], real=sides[1]), rel=1e-5)
 
 
+def test_a_bootstrap_is_beside_the_interval_on_request(two_folders: Path, score: Score) -> None:
+    assert score("--metrics", "fvd", "--resamples", "40", "--json", "scores.json")[0] == 0
+    (row,) = json.loads((two_folders / "scores.json").read_text())
+    # in proportion: both are the spread of the same distance
+    jackknife = (row["ci_high"] - row["value"]) / 1.96
+    assert 0.3 * jackknife < row["beside"]["bootstrap_deviation"] < 3 * jackknife
+    status, said = score("--metrics", "vqa", "--resamples", "40")
+    assert status == 2
+    assert "only vqa is scored. Leave it out." in said
+
+
 def test_a_folder_against_itself_is_at_distance_0(two_folders: Path, score: Score) -> None:
     status, _ = score("--fake", str(two_folders / "real"), "--metrics", "fvd", "--json", "scores.json")
     (row,) = json.loads((two_folders / "scores.json").read_text())
@@ -109,11 +120,24 @@ def test_of_more_real_clips_those_with_the_same_ids_are_taken(tmp_path: Path, sc
     assert "FVD: 3 of the 8 real clips" in printed
 
 
-def test_without_captions_what_needs_them_is_said_to_be_left_out(two_folders: Path, score: Score) -> None:
+def test_clips_of_one_name_are_pairs_though_others_are_not(tmp_path: Path, score: Score) -> None:
+    """The fake clip that has no partner must not shift the pairs of the others: their pixels are equal."""
+    write_clips(tmp_path / "real", 6, seed="same")
+    write_clips(tmp_path / "fake", 6, seed="same")
+    (tmp_path / "real" / "clip0.png").rename(tmp_path / "real" / "stranger.png")
+    status, printed = score("--metrics", "fvd", "--json", "scores.json")
+    (row,) = json.loads((tmp_path / "scores.json").read_text())
+    assert status == 0
+    assert "FVD: 5 generated clips have a real one of the same name; the others are in no pair." in printed
+    # the sets are equal, and so are they without any pair; mispaired, what is left out of both sides differs
+    assert (row["value"], row["ci_high"]) == pytest.approx((0, 0), abs=1e-6)
+
+
+@pytest.mark.usefixtures("two_folders")
+def test_without_captions_what_needs_them_is_said_to_be_left_out(score: Score) -> None:
     status, printed = score("--num-frames", "3", "--size", "16")
     assert status == 0
     assert "Not scored without captions (--captions FILE): clip." in printed
-    assert f"{two_folders.name}" not in printed
     assert "3 frames of 16x16 px" in printed
 
 
@@ -122,11 +146,12 @@ def test_without_captions_what_needs_them_is_said_to_be_left_out(two_folders: Pa
     [
         (["--metrics", "fvd,vka"], 2, "there is no metric of clips 'vka'. Did you mean 'vqa'?"),
         (["--metrics", "seconds"], 2, "Known: clip, fvd, vqa"),
-        (["--metrics", "clip"], 4, "clip: needs a caption of every generated clip. Name their file: --captions"),
+        (["--metrics", "clip"], 2, "clip: needs captions of the generated clips. Name their file: --captions"),
         (["--captions", "nowhere.jsonl"], 4, "nowhere.jsonl: cannot be read"),
         (["--captions", "same.csv"], 4, "same.csv: all clips have the same caption"),
         (["--captions", "twice.csv"], 4, "twice.csv:3: file_name 'clip0.png' stands already at twice.csv:2"),
-        (["--captions", "half.csv"], 4, "half.csv: names no caption of 1 of 2 clips"),
+        (["--captions", "half.csv"], 4, "half.csv: names no caption of 2 of 3 clips"),
+        (["--captions", "most.csv"], 4, "too few captions for an interval: 2 of 3 clips have 'a'"),
         (["--json", "."], 6, "is a folder. Name another file: --json FILE"),
         (["--fake", "nowhere"], 4, "nowhere: there is no such folder"),
         (["--num-frames", "5"], 4, "have fewer than 5 frames"),
@@ -135,7 +160,7 @@ def test_without_captions_what_needs_them_is_said_to_be_left_out(two_folders: Pa
         (["--scale", "tinny"], 2, "Did you mean 'tiny'?"),
         (["--fake", "longer"], 4, "clips differ in frames"),
         (["--fake", "larger"], 4, "clips differ in pixels"),
-        (["--fake", "few"], 4, "few: too few clips: 1. fvd, vqa need at least 2."),
+        (["--fake", "few"], 4, "few: too few clips: 2. fvd, vqa need at least 3."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -147,11 +172,17 @@ def test_a_users_fault_is_told_before_any_network_is_loaded(
     score: Score,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name, count, num_frames, size in (("real", 2, 4, 8), ("fake", 2, 4, 8), ("few", 1, 4, 8)):
+    for name, count, num_frames, size in (("real", 3, 4, 8), ("fake", 3, 4, 8), ("few", 2, 4, 8)):
         write_clips(tmp_path / name, count, seed=name, num_frames=num_frames, size=size)
-    write_clips(tmp_path / "longer", 2, seed="l", num_frames=5, size=8)
-    write_clips(tmp_path / "larger", 2, seed="l", num_frames=4, size=9)
-    for name, rows in (("same", "0.png,a 1.png,a"), ("twice", "0.png,a 0.png,b"), ("half", "0.png,a")):
+    write_clips(tmp_path / "longer", 3, seed="l", num_frames=5, size=8)
+    write_clips(tmp_path / "larger", 3, seed="l", num_frames=4, size=9)
+    captions = {
+        "same": "0.png,a 1.png,a 2.png,a",
+        "most": "0.png,a 1.png,a 2.png,b",
+        "twice": "0.png,a 0.png,b",
+        "half": "0.png,a",
+    }
+    for name, rows in captions.items():
         lines = "".join(f"clip{row}\n" for row in rows.split())
         (tmp_path / f"{name}.csv").write_text(f"file_name,text\n{lines}")
     monkeypatch.setattr("rdtf_bench.run.instruments.build_metric", lambda *_: pytest.fail("a network was loaded"))
