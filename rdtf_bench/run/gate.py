@@ -9,7 +9,7 @@ from rdtf_bench import catalog
 from rdtf_bench.core import assets as registry
 from rdtf_bench.core.store import key_of, write_text
 from rdtf_bench.spec.plan import asset_roles
-from rdtf_bench.spec.schema import Scale
+from rdtf_bench.spec.schema import Options, Scale
 
 METRICS = ("fvd", "vqa", "clip")
 
@@ -17,6 +17,12 @@ METRICS = ("fvd", "vqa", "clip")
 def save(root: Path, scale: Scale, faults: Mapping[str, str]) -> None:
     """`faults` by probe; empty where all passed."""
     write_text(_path(root, scale), json.dumps({"scale": scale.name, "faults": dict(faults)}, indent=1) + "\n")
+
+
+def can_be_made(scale: Scale) -> bool:
+    """Are the networks of all three metrics there? A table may score, and need, fewer."""
+    roles = {role for name in METRICS for role in asset_roles(catalog.constants("metric", name), _options(name, scale))}
+    return not any(registry.find(scale.assets[role]).absent() for role in roles)
 
 
 def is_known(root: Path, scale: Scale) -> bool:
@@ -42,8 +48,12 @@ def _path(root: Path, scale: Scale) -> Path:
     return root / "selftest" / f"{key_of(identity)}.json"
 
 
+def _options(name: str, scale: Scale) -> Options:
+    return scale.metrics.get(name, {})
+
+
 def _identity(name: str, scale: Scale) -> dict[str, Any]:
-    facts, options = catalog.constants("metric", name), scale.metrics.get(name, {})
+    facts, options = catalog.constants("metric", name), _options(name, scale)
     roles = asset_roles(facts, options)
     return {
         "version": facts["VERSION"],
