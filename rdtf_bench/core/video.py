@@ -1,7 +1,10 @@
 """The one layout and the two value ranges used inside rdtf_bench."""
 
+import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
+
+from rdtf_bench.core.errors import DataError
 
 Video = Float[Tensor, "B F C H W"]  # values in [-1, 1]
 VideoU8 = UInt8[Tensor, "B F C H W"]  # values in 0..255, what is stored and what metrics read
@@ -14,3 +17,12 @@ def to_uint8(video: Video) -> VideoU8:
 
 def to_unit(video: VideoU8) -> Video:
     return video.float() / 127.5 - 1
+
+
+def require_clips(video: Tensor) -> None:
+    """DataError for anything but VideoU8: values in [0, 1] would be taken for black frames, and give a score."""
+    if video.dtype is not torch.uint8 or video.ndim != 5 or video.shape[2] != 3:
+        raise DataError(
+            f"clips are uint8 in 0..255 with the axes B F C H W and 3 channels, these are {video.dtype} of shape "
+            f"{tuple(video.shape)}. rdtf_bench.core.video.to_uint8 makes them of values in [-1, 1]."
+        )

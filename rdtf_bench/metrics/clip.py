@@ -14,15 +14,14 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
-from torchmetrics import Metric
-from torchmetrics.utilities import dim_zero_cat
 
 from rdtf_bench.core import assets as registry
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.core.metric import Score
-from rdtf_bench.core.video import VideoU8
+from rdtf_bench.core.video import VideoU8, require_clips
 from rdtf_bench.metrics import sample_ids
 from rdtf_bench.metrics.features import open_clip_model
+from rdtf_bench.metrics.states import ClipMetric
 from rdtf_bench.metrics.statistics import mean_without_each_group
 
 LABEL = "CLIP"
@@ -112,17 +111,16 @@ def figures(found: Similarities) -> dict[str, float]:
     return {name: float(values.mean()) for name, values in per_clip.items()}
 
 
-class ClipSimilarity(Metric):
+class ClipSimilarity(ClipMetric):
     """CLIP similarity as a torchmetrics metric; embeddings, tokens and ids are kept, so that states merge and sync.
 
     `model` is a folder in open_clip's layout, or a model; None is the embedded one. `options` are torchmetrics' own.
     """
 
     higher_is_better = HIGHER_IS_BETTER
-    is_differentiable = False
-    full_state_update = False
 
-    frames: list[Tensor]
+    embeddings: list[Tensor]  # a row a frame
+    frame_counts: list[Tensor]
     tokens: list[Tensor]
     ids: list[Tensor]
 
@@ -130,7 +128,7 @@ class ClipSimilarity(Metric):
         super().__init__(**options)
         model = model or registry.verified("toy/clip")
         self.model = open_clip_model.load(Path(model)) if isinstance(model, (str, Path)) else model
-        for state in ("frames", "tokens", "ids"):
+        for state in ("embeddings", "frame_counts", "tokens", "ids"):
             self.add_state(state, default=[], dist_reduce_fx="cat")
 
     @property
@@ -138,23 +136,35 @@ class ClipSimilarity(Metric):
         return self.model.name
 
     def observe(self, video: VideoU8, clip_ids: Sequence[str]) -> Float[Tensor, "B F D"]:
-        """Unit embeddings of each clip's frames. The ids are for metrics with randomness; this has none."""
+        """Unit embeddings of each clip's frames, on the CPU. The ids are for metrics with randomness; this has none."""
         del clip_ids
-        return self.model(video)
+        require_clips(video)
+        return self.model(video).cpu()
 
     def update(self, video: VideoU8, captions: Sequence[str], *, clip_ids: Sequence[str] | None = None) -> None:
         """Add clips with their captions, one each. With ids, a sampler's padding counts once."""
         tokens, ids = self._tokens(captions, len(video)), sample_ids.hashed(clip_ids, len(video))
-        self.frames.append(self.model(video))
+        self.embeddings.append(self.observe(video, ()).flatten(0, 1).to(self.device))
+        self.frame_counts.append(torch.full((len(video),), video.shape[1], device=self.device))
         self.tokens.append(tokens.to(self.device))
         self.ids.append(ids.to(self.device))
 
+    def no_clips(self) -> Mapping[str, Tensor]:
+        tokens, number = self.model.tokenize([""]), torch.zeros(0, dtype=torch.long)
+        embeddings = self.model.embed_texts(tokens)
+        return {"embeddings": embeddings[:0], "frame_counts": number, "tokens": tokens[:0], "ids": number}
+
     def similarities(self) -> Similarities:
         """Of all clips so far, from which every figure of this module follows."""
-        if len(self.frames) == 0:  # a list, or after a sync one tensor
+        counts = sorted(set(self.rows("frame_counts").tolist()))
+        if not counts:
             raise DataError(f"no clips were given; CLIP similarity needs at least {MIN_CLIPS}")
-        first = sample_ids.first_of_each(dim_zero_cat(self.ids))
-        return self._similarities(dim_zero_cat(self.frames)[first], dim_zero_cat(self.tokens)[first])
+        if len(counts) > 1:
+            raise DataError(f"clips of {counts} frames: CLIP similarity compares clips of one length")
+        first = sample_ids.first_of_each(self.rows("ids"))
+        embeddings = self.rows("embeddings")
+        frames = embeddings.view(-1, counts[0], embeddings.shape[1])
+        return self._similarities(frames[first], self.rows("tokens")[first])
 
     def compute(self) -> Float[Tensor, ""]:
         """Mean probability of the own caption; DataError for fewer than 2 clips."""
@@ -196,7 +206,8 @@ class ClipSimilarity(Metric):
         if len(candidates) < 2:
             raise DataError("all clips have the same caption: there is no other candidate to tell it from")
         texts = self.model.embed_texts(candidates).to(frames.device)
-        return Similarities(cosines=frames.double() @ texts.double().T, own=own, scale=self.model.scale)
+        cosines = frames.double() @ texts.double().T
+        return Similarities(cosines=cosines, own=own.to(cosines.device), scale=self.model.scale)
 
 
 def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -> ClipSimilarity:

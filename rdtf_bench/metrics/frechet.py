@@ -36,7 +36,11 @@ def frechet_distance(*, fake: Float[Tensor, "N D"], real: Float[Tensor, "M _"], 
     if min(len(fake), len(real)) <= fake.shape[1]:
         root = _nuclear_norm(fake @ real.T) / math.sqrt(num_fake * num_real)
     else:
-        root = _trace_of_root(fake.T @ fake / num_fake, real.T @ real / num_real)
+        found = _root_by_cholesky(fake.T @ fake / num_fake, real.T @ real / num_real)
+        if found is None:  # triangles R with R^T R = X^T X have the same nuclear norm, and are smaller
+            ours, theirs = (torch.linalg.qr(side, mode="r").R for side in (fake, real))
+            found = _nuclear_norm(ours @ theirs.T) / math.sqrt(num_fake * num_real)
+        root = found
     return _distance(shift, spread, root)
 
 
@@ -157,7 +161,7 @@ class _Products:
         return self.fake @ self.real.T
 
     def distance(self, chosen: Int64[Tensor, " R"]) -> float:
-        count = len(chosen)
+        count, chosen = len(chosen), chosen.to(self.fake.device)
         if count < 2:
             raise DataError(f"a choice of {count} of {len(self.fake)} clips leaves too few; use more groups")
         rows, counted = torch.unique(chosen, return_counts=True)
@@ -184,13 +188,18 @@ def _nuclear_norm(cross: Float[Tensor, "N M"]) -> Float[Tensor, ""]:
 
 
 def _trace_of_root(a: Float[Tensor, "D D"], b: Float[Tensor, "D D"]) -> Float[Tensor, ""]:
+    root = _root_by_cholesky(a, b)
+    return _nuclear_norm(_half(a).T @ _half(b)) if root is None else root
+
+
+def _root_by_cholesky(a: Float[Tensor, "D D"], b: Float[Tensor, "D D"]) -> Float[Tensor, ""] | None:
+    """Trace of the root of the product; None where `a` has not full rank."""
     factor, failed = torch.linalg.cholesky_ex(a)
     pivots = factor.diagonal().square()
-    if not failed and bool(pivots.min() > WELL_CONDITIONED * pivots.max()):
-        eigenvalues: Tensor = torch.linalg.eigvalsh(factor.T @ b @ factor)
-        return eigenvalues.clamp(min=0).sqrt().sum()
-    singular_values: Tensor = torch.linalg.svdvals(_half(a).T @ _half(b))
-    return singular_values.sum()
+    if failed or not bool(pivots.min() > WELL_CONDITIONED * pivots.max()):
+        return None
+    eigenvalues: Tensor = torch.linalg.eigvalsh(factor.T @ b @ factor)
+    return eigenvalues.clamp(min=0).sqrt().sum()
 
 
 def _half(covariance: Float[Tensor, "D D"]) -> Float[Tensor, "D D"]:

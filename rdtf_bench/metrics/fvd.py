@@ -7,7 +7,7 @@ changes of its features; it ranks spatial and temporal faults, but its values ar
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -15,15 +15,13 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor, nn
 from torch._inductor import config as inductor
-from torchmetrics import Metric
-from torchmetrics.utilities import dim_zero_cat
 
 from rdtf_bench.core.errors import DataError, ProtocolError, unknown_name
 from rdtf_bench.core.metric import Score
 from rdtf_bench.core.official import OFFICIAL
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.store import sha256_of
-from rdtf_bench.core.video import VideoU8
+from rdtf_bench.core.video import VideoU8, require_clips
 from rdtf_bench.metrics import sample_ids
 from rdtf_bench.metrics.features import efficientnet, i3d
 from rdtf_bench.metrics.features.precision import full_precision
@@ -32,10 +30,12 @@ from rdtf_bench.metrics.frechet import (
     frechet_distance,
     frechet_infinity,
     frechet_of_moments,
+    of_resamples,
     without_each_group,
 )
 from rdtf_bench.metrics.kernel import kernel_distance
-from rdtf_bench.metrics.statistics import evened
+from rdtf_bench.metrics.states import ClipMetric
+from rdtf_bench.metrics.statistics import bootstrap_deviation, evened, resamples
 
 LABEL = "FVD"
 UNIT = ""
@@ -65,6 +65,8 @@ class Config:
     """Of i3d: how clips of fewer than 16 frames reach them. The paper scores 8 and names no rule."""
     compiled: bool = False
     """Of i3d: torch.compile, faster after half a minute, with features 7e-7 away."""
+    resamples: int = 0
+    """Bootstrap draws of the groups of clips, whose deviation is told beside the jackknife's interval; 0 for none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +181,7 @@ class I3DClips(nn.Module):
     def full_name(self, num_frames: int | None) -> str:
         network = self.name or "i3d-k400"
         if not self.name and not self.is_official:
-            network = f"i3d unverified sha256 {self.weights_sha256[:12]} probe {self.probe():.4f}"
+            network = f"i3d unverified sha256 {self.weights_sha256[:12]} probe {self.probe:.4f}"
         return f"{network}, {self._frames(num_frames)}, {self.network.size_px} {PROFILES[self.profile].resize}"
 
     def forward(self, video: VideoU8) -> Float[Tensor, "B D"]:
@@ -196,6 +198,7 @@ class I3DClips(nn.Module):
         resized = i3d.resize(clip, profile=self.profile, size_px=self.network.size_px)
         return i3d.extend(resized, rule=self.rule)[None].contiguous(memory_format=torch.channels_last_3d)
 
+    @cached_property
     def probe(self) -> float:
         """Mean absolute feature of one clip of seeded noise: tells weights apart where no hash is known."""
         noise = torch.randint(0, 256, (1, i3d.TRAINED_FRAMES, 3, 64, 64), generator=generator_for("i3d probe"))
@@ -234,16 +237,15 @@ def temporal_summary(features: Float[Tensor, "F D"]) -> Float[Tensor, " E"]:
     return torch.cat([features.mean(0), first.abs().mean(0), second.abs().mean(0)])
 
 
-class FrechetVideoDistance(Metric):
+class FrechetVideoDistance(ClipMetric):
     """FVD as a torchmetrics metric; features are kept, so that states merge and sync without loss.
 
-    `network` defaults to EfficientNet-Lite0 at 96 px; `load_i3d` makes the original's. `ddof` and `num_frames` as in
-    PROFILES and Config. `options` are torchmetrics' own, such as `dist_sync_fn`.
+    `network` defaults to EfficientNet-Lite0 at 96 px; `load_i3d` makes the original's. `ddof` is that of the network's
+    profile unless it is given; `num_frames` and `resamples` as in Config. `options` are torchmetrics' own, such as
+    `dist_sync_fn`.
     """
 
     higher_is_better = HIGHER_IS_BETTER
-    is_differentiable = False
-    full_state_update = False
 
     fake: list[Tensor]
     real: list[Tensor]
@@ -252,11 +254,20 @@ class FrechetVideoDistance(Metric):
     frame_counts: list[Tensor]
 
     def __init__(
-        self, network: ClipNetwork | None = None, *, ddof: int = 1, num_frames: int | None = None, **options: Any
+        self,
+        network: ClipNetwork | None = None,
+        *,
+        ddof: int | None = None,
+        num_frames: int | None = None,
+        resamples: int = 0,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self.network = network or EfficientNetClips(efficientnet.load(), size_px=Config().size_px)
-        self.ddof, self.num_frames = ddof, num_frames
+        profile = PROFILES[self.network.profile] if isinstance(self.network, I3DClips) else PROFILES["reference"]
+        self.ddof = profile.ddof if ddof is None else ddof
+        self.num_frames, self.resamples = num_frames, resamples
+        self._asked_frames = num_frames
         width = self.network.num_features
         for side in ("fake", "real"):
             self.add_state(side, default=[], dist_reduce_fx="cat")
@@ -277,9 +288,10 @@ class FrechetVideoDistance(Metric):
         return f"fvd[{said}, ddof {self.ddof}, n {n}]"
 
     def observe(self, video: VideoU8, clip_ids: Sequence[str]) -> Float[Tensor, "B D"]:
-        """Features of each clip. The ids are for metrics with randomness; this has none."""
+        """Features of each clip, on the CPU. The ids are for metrics with randomness; this has none."""
         del clip_ids
-        features = self.network(video)
+        require_clips(video)
+        features = self.network(video).cpu()
         self.num_frames = self.num_frames or video.shape[1]
         if video.shape[1] != self.num_frames:
             raise DataError(
@@ -289,13 +301,28 @@ class FrechetVideoDistance(Metric):
 
     def update(self, video: VideoU8, *, real: bool, clip_ids: Sequence[str] | None = None) -> None:
         """Add clips to one side. With ids, a clip that comes again (a sampler's padding) counts once."""
-        self.update_features(self.observe(video, ()), real=real, clip_ids=clip_ids)
+        self._add(self.observe(video, ()), real=real, clip_ids=clip_ids)
         self.frame_counts.append(torch.tensor([video.shape[1]], device=self.device))
 
     def update_features(
         self, features: Float[Tensor, "B D"], *, real: bool, clip_ids: Sequence[str] | None = None
     ) -> None:
         """Add clips by their features, such as those of a cached reference set."""
+        self._computed = None  # as torchmetrics does around `update`
+        self._update_count += 1
+        self._add(features, real=real, clip_ids=clip_ids)
+
+    def reset(self) -> None:
+        super().reset()
+        self.num_frames = self._asked_frames
+
+    def no_clips(self) -> Mapping[str, Tensor]:
+        features = torch.zeros(0, self.network.num_features, dtype=torch.float64)
+        numbers = torch.zeros(0, dtype=torch.long)
+        lists = [state for state, default in self._defaults.items() if isinstance(default, list)]
+        return {state: features if state in ("fake", "real") else numbers for state in lists}
+
+    def _add(self, features: Float[Tensor, "B D"], *, real: bool, clip_ids: Sequence[str] | None) -> None:
         ids = sample_ids.hashed(clip_ids, len(features))
         side = "real" if real else "fake"
         getattr(self, side).append(features.to(self.device).double())
@@ -303,17 +330,9 @@ class FrechetVideoDistance(Metric):
         if sum(len(part) for part in getattr(self, side)) > KEPT_CLIPS:
             self._fold(side)
 
-    def sync(self, *arguments: Any, **options: Any) -> None:
-        # a process without clips sends empty rows of the right width, which torchmetrics cannot know
-        no_features = torch.zeros(0, self.network.num_features, dtype=torch.float64, device=self.device)
-        for state, default in self._defaults.items():
-            if isinstance(default, list) and len(getattr(self, state)) == 0:
-                setattr(self, state, [no_features if state in ("fake", "real") else no_features[:, 0].long()])
-        super().sync(*arguments, **options)
-
     def compute(self) -> Float[Tensor, ""]:
         """The distance in float64; DataError where a side has fewer than 2 clips or frame counts are mixed."""
-        counts = sorted(set(dim_zero_cat(self.frame_counts).tolist())) if len(self.frame_counts) > 0 else []
+        counts = sorted(set(self.rows("frame_counts").tolist()))
         if len(counts) > 1:
             raise DataError(f"clips of {counts} frames: FVD compares clips of one length")
         if self._folded("fake") or self._folded("real"):
@@ -333,7 +352,8 @@ class FrechetVideoDistance(Metric):
     ) -> Score:
         """From observations of equally many clips; the values without each group are for groups of equal size.
 
-        Beside it the unbiased kernel distance and, from 2 clips a feature on, the distance at infinitely many clips.
+        Beside it the unbiased kernel distance, from 2 clips a feature on the distance at infinitely many clips, and on
+        request the bootstrap's deviation.
         """
         del captions
         value = frechet_distance(fake=fake, real=real, ddof=self.ddof)
@@ -342,16 +362,20 @@ class FrechetVideoDistance(Metric):
         beside = {"kernel_distance": kernel_distance(fake=fake, real=real)}
         if len(fake) >= 2 * fake.shape[1]:
             beside["frechet_infinity"] = frechet_infinity(fake=fake, real=real, ddof=self.ddof)
+        if self.resamples:
+            drawn = resamples([str(group) for group in groups], self.resamples)
+            values = of_resamples(fake=fake, real=real, resamples=drawn, ddof=self.ddof)
+            beside["bootstrap_deviation"] = bootstrap_deviation(values)
         return Score(value=value, n=len(fake), without_group=spread, name=self.name(len(fake)), beside=beside)
 
     def features(self, side: str) -> Float[Tensor, "N D"]:
         """Of "fake" or "real", each clip once; for a kernel distance, FVD-infinity or a noise floor."""
         if self._folded(side):
             raise DataError(f"{side}: of more than {KEPT_CLIPS} clips only mean and covariance were kept")
-        parts: list[Tensor] = getattr(self, side)
-        if sum(len(part) for part in parts) == 0:
+        features = self.rows(side)
+        if len(features) == 0:
             raise DataError(f"{side}: no clips were given; FVD needs at least {MIN_CLIPS}")
-        return _rows(parts)[sample_ids.first_of_each(dim_zero_cat(getattr(self, f"{side}_ids")))]
+        return features[sample_ids.first_of_each(self.rows(f"{side}_ids"))]
 
     def _folded(self, side: str) -> int:
         return int(getattr(self, f"{side}_moments")[0])
@@ -366,24 +390,17 @@ class FrechetVideoDistance(Metric):
 
     def _moments(self, side: str) -> Moments:
         """Of all clips of a side, each once."""
-        before = getattr(self, f"{side}_folded_ids")
-        if len(before) > 0:
-            given = dim_zero_cat(before)
-            if not bool(sample_ids.first_of_each(given).all()):
-                raise DataError(
-                    f"{side}: the same clips came to several processes, and of more than {KEPT_CLIPS} clips a process "
-                    "they cannot be taken out again. Use a sampler that does not pad."
-                )
+        if not bool(sample_ids.first_of_each(self.rows(f"{side}_folded_ids")).all()):
+            raise DataError(
+                f"{side}: the same clips came to several processes, and of more than {KEPT_CLIPS} clips a process "
+                "they cannot be taken out again. Use a sampler that does not pad."
+            )
         folded = _unflat(getattr(self, f"{side}_moments"), self.network.num_features)
-        parts: list[Tensor] = getattr(self, side)
-        if sum(len(part) for part in parts) == 0:
-            return folded
-        return folded.merged(Moments.of(_rows(parts)[self._new_ids(side)[1]]))
+        return folded.merged(Moments.of(self.rows(side)[self._new_ids(side)[1]]))
 
     def _new_ids(self, side: str) -> tuple[Int64[Tensor, " K"], Bool[Tensor, " N"]]:
         """Ids of the kept clips that were not there before, and which clips those are."""
-        ids, before = (dim_zero_cat([torch.zeros(0, dtype=torch.long, device=self.device), *_listed(state)])
-                       for state in (getattr(self, f"{side}_ids"), getattr(self, f"{side}_folded_ids")))  # fmt: skip
+        ids, before = self.rows(f"{side}_ids"), self.rows(f"{side}_folded_ids")
         new = sample_ids.first_of_each(torch.cat([before, ids]))[len(before) :]
         return ids[new], new
 
@@ -392,21 +409,11 @@ def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -
     network: EfficientNetClips | I3DClips
     if config.network == "enet_lite0":
         network = EfficientNetClips(efficientnet.load(assets["efficientnet"], device), size_px=config.size_px)
-        ddof = 1
     elif config.network == "i3d":
         network = load_i3d(assets["i3d"], profile=config.profile, rule=config.rule, compiled=config.compiled)
-        ddof = PROFILES[config.profile].ddof
     else:
         raise ProtocolError(f"fvd: {unknown_name('network', config.network, NETWORKS)}")
-    return FrechetVideoDistance(network, ddof=ddof, num_frames=config.num_frames).to(device)
-
-
-def _listed(state: list[Tensor] | Tensor) -> list[Tensor]:
-    return [state] if isinstance(state, Tensor) else state  # a list, or after a sync one tensor
-
-
-def _rows(parts: list[Tensor] | Tensor) -> Float[Tensor, "N D"]:
-    return dim_zero_cat(parts)
+    return FrechetVideoDistance(network, num_frames=config.num_frames, resamples=config.resamples).to(device)
 
 
 def _flat(moments: Moments) -> Float[Tensor, " S"]:

@@ -6,10 +6,9 @@ clips are few. The kernel does not forget a common shift of all features: never 
 """
 
 import math
-from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from rdtf_bench.core.errors import DataError
@@ -24,28 +23,6 @@ def kernel_distance(*, fake: Float[Tensor, "N D"], real: Float[Tensor, "M D"]) -
     fake, real = _checked("fake", fake), _checked("real", real)
     across = _sum_of_pairs(fake, real) / (len(fake) * len(real))
     return _mean_of_others(fake) + _mean_of_others(real) - 2 * across
-
-
-def kernel_without_each_group(
-    *, fake: Float[Tensor, "N D"], real: Float[Tensor, "N D"], groups: Sequence[int]
-) -> tuple[float, ...]:
-    """The distance with the clips of each group left out of both sets, for its interval."""
-    if not len(fake) == len(real) == len(groups):
-        raise DataError(f"{len(fake)} fake and {len(real)} real clips cannot share {len(groups)} group numbers")
-    kernels, number = _Kernels(fake, real), torch.tensor(groups)
-    return tuple(kernels.distance(number != group, number != group) for group in sorted(set(groups)))
-
-
-class _Kernels:
-    """Of every pair of clips, from which any choice of them is evaluated."""
-
-    def __init__(self, fake: Float[Tensor, "N D"], real: Float[Tensor, "M D"]) -> None:
-        fake, real = _checked("fake", fake), _checked("real", real)
-        self.fake, self.real, self.cross = _kernel(fake, fake), _kernel(real, real), _kernel(fake, real)
-
-    def distance(self, fake: Bool[Tensor, " N"], real: Bool[Tensor, " M"]) -> float:
-        cross = self.cross[fake][:, real].mean()
-        return float(_mean_of_pairs(self.fake[fake][:, fake]) + _mean_of_pairs(self.real[real][:, real]) - 2 * cross)
 
 
 def _checked(name: str, features: Float[Tensor, "N D"]) -> Float[Tensor, "N D"]:
@@ -70,8 +47,3 @@ def _mean_of_others(features: Float[Tensor, "N D"]) -> float:
 
 def _kernel(a: Float[Tensor, "N D"], b: Float[Tensor, "M D"]) -> Float[Tensor, "N M"]:
     return (a @ b.T / a.shape[1] + 1) ** DEGREE
-
-
-def _mean_of_pairs(kernel: Float[Tensor, "N N"]) -> Float[Tensor, ""]:
-    count = len(kernel)
-    return (kernel.sum() - kernel.diagonal().sum()) / (count * (count - 1))

@@ -6,8 +6,10 @@ space. It stands in the file too, so that a renamed or stale file is an error an
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import torch
@@ -62,10 +64,13 @@ def digest(video: VideoU8, clip_ids: Sequence[str]) -> str:
 
 def _write(path: Path, features: Float[Tensor, "N D"], identity: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    half_written = path.with_suffix(".tmp")
     written = save({"features": features.contiguous()}, metadata={"identity": json.dumps(identity, sort_keys=True)})
-    half_written.write_bytes(written)
-    half_written.replace(path)
+    # a name of its own: several processes may fill the same cache
+    with NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as half_written:
+        half_written.write(written)
+        half_written.flush()
+        os.fsync(half_written.fileno())
+    Path(half_written.name).replace(path)
 
 
 def _read(path: Path, identity: dict[str, Any], *, shape: tuple[int, int]) -> Float[Tensor, "N D"]:

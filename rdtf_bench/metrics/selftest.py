@@ -54,8 +54,8 @@ class Instruments:
     clip: ClipSimilarity
     seed: int = 0  # which clips are drawn; recorded answers are of 0
 
-    def scenes(self, num_frames: int = 8, size_px: int = 64) -> VideoU8:
-        return scenes(self.seed, num_frames, size_px)
+    def scenes(self, size_px: int = 64) -> VideoU8:
+        return scenes(self.seed, self.fvd.num_frames or 8, size_px)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,14 +16,12 @@ from jaxtyping import Float, UInt8
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torchmetrics import Metric
-from torchmetrics.utilities import dim_zero_cat
 
 from rdtf_bench.core import assets as registry
 from rdtf_bench.core.errors import AssetError, DataError, InputError, ProtocolError
 from rdtf_bench.core.metric import Score
 from rdtf_bench.core.seeds import generator_for
-from rdtf_bench.core.video import VideoU8
+from rdtf_bench.core.video import VideoU8, require_clips
 from rdtf_bench.metrics import sample_ids
 from rdtf_bench.metrics.features.fast_vqa import (
     FastVQANetwork,
@@ -33,6 +31,7 @@ from rdtf_bench.metrics.features.fast_vqa import (
     read_checkpoint,
 )
 from rdtf_bench.metrics.features.precision import full_precision
+from rdtf_bench.metrics.states import ClipMetric
 from rdtf_bench.metrics.statistics import mean_without_each_group
 
 LABEL = "VQA"
@@ -57,6 +56,11 @@ class Config:
     """Cells of 32 px along each side; 7 for the released networks."""
     draws: int = 1
     """Of fragments, whose raw scores are averaged."""
+
+    @classmethod
+    def of(cls, network: str) -> "Config":
+        """What a network was trained to look at."""
+        return cls(network=network, num_frames=32, grid=7) if network in RELEASED else cls(network=network)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,25 +138,23 @@ def _load_folder(folder: Path) -> Judge:
         raise AssetError(f"vqa: {folder} cannot be read as a FAST-VQA network: {error}") from error
 
 
-class FastVQA(Metric):
+class FastVQA(ClipMetric):
     """FAST-VQA as a torchmetrics metric; raw scores and ids of every clip are kept, so that states merge and sync.
 
     `judge` is a network with its scale, or where to load the one that `config` names; None is the embedded one.
-    `options` are torchmetrics' own.
+    Without a `config` a network looks at what it was trained on. `options` are torchmetrics' own.
     """
 
     higher_is_better = HIGHER_IS_BETTER
-    is_differentiable = False
-    full_state_update = False
 
     raw: list[Tensor]
     ids: list[Tensor]
 
     def __init__(self, judge: Judge | Path | str | None = None, config: Config | None = None, **options: Any) -> None:
         super().__init__(**options)
-        self.config = config or Config()
         judge = judge or registry.verified("toy/vqa")
-        self.judge = load(Path(judge), self.config.network) if isinstance(judge, (str, Path)) else judge
+        self.judge = load(Path(judge), (config or Config()).network) if isinstance(judge, (str, Path)) else judge
+        self.config = config or Config.of(self.judge.name)
         _check(self.config, self.judge)
         for state in ("raw", "ids"):
             self.add_state(state, default=[], dist_reduce_fx="cat")
@@ -164,27 +166,31 @@ class FastVQA(Metric):
         return f"{self.judge.name} {config.num_frames}f {config.grid}x{config.grid}{draws}"
 
     def observe(self, video: VideoU8, clip_ids: Sequence[str]) -> Float[Tensor, "B K"]:
-        """Raw scores of each clip, one for each of the K draws of fragments."""
+        """Raw scores of each clip, one for each of the K draws of fragments, on the CPU."""
+        require_clips(video)
         if len(clip_ids) != len(video):
             raise DataError(f"{len(video)} clips came with {len(clip_ids)} ids")
         if video.shape[1] < 2:
             raise DataError("clips of one frame are no videos: VQA needs at least 2 frames a clip")
         # a clip a pass: the same bits whatever else is in the batch
-        return torch.stack([self._observe(clip, name) for clip, name in zip(video, clip_ids, strict=True)])
+        return torch.stack([self._observe(clip, name) for clip, name in zip(video, clip_ids, strict=True)]).cpu()
 
     def update(self, video: VideoU8, clip_ids: Sequence[str] | None = None) -> None:
         """Add clips. With ids a sampler's padding counts once; without, the places to look at come from the bytes."""
         ids = sample_ids.hashed(clip_ids, len(video))
         names = [_content_id(clip) for clip in video] if clip_ids is None else clip_ids
-        self.raw.append(self.observe(video, names))
+        self.raw.append(self.observe(video, names).to(self.device))
         self.ids.append(ids.to(self.device))
+
+    def no_clips(self) -> Mapping[str, Tensor]:
+        return {"raw": torch.zeros(0, self.config.draws), "ids": torch.zeros(0, dtype=torch.long)}
 
     def compute(self) -> Float[Tensor, ""]:
         """Mean of the rescaled scores, in 0..1."""
-        if len(self.raw) == 0:  # a list, or after a sync one tensor
+        raw = self.rows("raw")
+        if len(raw) == 0:
             raise DataError("no clips were given; VQA needs at least one")
-        first = sample_ids.first_of_each(dim_zero_cat(self.ids))
-        return self.per_clip(dim_zero_cat(self.raw)[first]).mean()
+        return self.per_clip(raw[sample_ids.first_of_each(self.rows("ids"))]).mean()
 
     def per_clip(self, raw: Float[Tensor, "N K"]) -> Float[Tensor, " N"]:
         """Observations -> score of each clip in 0..1: raw scores averaged over draws, then rescaled."""
@@ -253,6 +259,8 @@ def frame_indices(given: int, wanted: int) -> list[int]:
 def _check(config: Config, judge: Judge) -> None:
     """ProtocolError where the network cannot look at that many frames or fragments."""
     frames, side = config.num_frames, config.grid * FRAGMENT_PX
+    if config.network != judge.name:
+        raise ProtocolError(f"vqa: network: {config.network!r} is asked for, and given is {judge.name!r}")
     if min(frames, config.grid, config.draws) < 1:
         raise ProtocolError(
             f"vqa: num_frames, grid and draws start at 1, these are {frames}, {config.grid}, {config.draws}"

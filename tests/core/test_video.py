@@ -1,6 +1,9 @@
+import pytest
 import torch
+from torch import Tensor
 
-from rdtf_bench.core.video import to_uint8, to_unit
+from rdtf_bench.core.errors import DataError
+from rdtf_bench.core.video import require_clips, to_uint8, to_unit
 
 
 def test_uint8_survives_the_round_trip() -> None:
@@ -11,3 +14,13 @@ def test_uint8_survives_the_round_trip() -> None:
 def test_values_out_of_range_are_clamped_and_not_wrapped() -> None:
     video = torch.tensor([-1.2, 1.2]).reshape(1, 1, 1, 1, 2)
     assert to_uint8(video).flatten().tolist() == [0, 255]
+
+
+@pytest.mark.parametrize(
+    "video",
+    [torch.rand(2, 4, 3, 8, 8), torch.zeros(4, 3, 8, 8).byte(), torch.zeros(2, 3, 4, 8, 8).byte()],
+    ids=["values in 0..1", "no batch", "channels first"],
+)
+def test_what_is_no_clip_in_bytes_is_refused(video: Tensor) -> None:
+    with pytest.raises(DataError, match="B F C H W"):
+        require_clips(video)

@@ -33,7 +33,7 @@ class Colours:
         return torch.nn.functional.normalize(video.float().mean((3, 4)), dim=-1)
 
     def tokenize(self, captions: Sequence[str]) -> Int64[Tensor, "N L"]:
-        return torch.tensor([[WORDS.index(word)] for word in captions])
+        return torch.tensor([[WORDS.index(word or "red")] for word in captions])
 
     def embed_texts(self, tokens: Int64[Tensor, "N L"]) -> Float[Tensor, "N D"]:
         return torch.eye(3)[tokens[:, 0]]
@@ -141,6 +141,14 @@ def test_captions_must_be_there_one_a_clip() -> None:
         metric.update(video, ["red", " "])
     with pytest.raises(DataError, match="same caption"):
         metric.score(fake=metric.observe(video, []), real=torch.zeros(2), captions=["red"] * 2, groups=[0, 1])
+
+
+def test_clips_of_several_lengths_are_refused() -> None:
+    metric = ClipSimilarity(Colours())
+    metric.update(flat(RED, RED), ["red"])
+    metric.update(flat(GREEN, GREEN, GREEN), ["green"])
+    with pytest.raises(DataError, match=r"clips of \[2, 3\] frames"):
+        metric.compute()
 
 
 def test_too_few_clips_and_bad_embeddings_are_refused() -> None:

@@ -15,7 +15,6 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from rdtf_bench.core.errors import DataError, ProtocolError
 from rdtf_bench.core.intervals import deviation
 from rdtf_bench.core.metric import Metric
-from rdtf_bench.core.official import OFFICIAL
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.store import sha256_of
 from rdtf_bench.core.video import VideoU8
@@ -302,11 +301,6 @@ def test_weights_that_nobody_pinned_say_so(monkeypatch: pytest.MonkeyPatch) -> N
     assert metric.name(500) == "fvd[i3d-k400, 8>16 repeat, 32 bilinear, ddof 1, n 500]"
 
 
-def test_nothing_is_official_until_the_registry_has_its_hash() -> None:
-    known = {value for name in ("i3d-k400", "i3d-k400-torchscript") for value in OFFICIAL[name].files.values()}
-    assert fvd.official_sha256s() == known - {None}
-
-
 def test_a_scale_may_name_i3d(tmp_path: Path) -> None:
     torch.save(I3D().state_dict(), tmp_path / "i3d.pt")
     config = Config(network="i3d", profile="styleganv", num_frames=8)
@@ -352,6 +346,30 @@ def test_a_samplers_padding_counts_once() -> None:
     metric.update(real, real=True)
     metric.update(torch.cat([fake, fake[:3]]), real=False)
     assert float(metric.compute()) != value_of(fake=[fake], real=[real])
+
+
+def test_features_that_come_later_change_the_value() -> None:
+    metric, fake, real = FrechetVideoDistance(MeanColour()), clips(20, "fake"), clips(30, "real")
+    metric.update(fake, real=False)
+    metric.update_features(metric.observe(real[:10], ()), real=True)
+    assert float(metric.compute()) == value_of(fake=[fake], real=[real[:10]])
+    metric.update_features(metric.observe(real[10:], ()), real=True)
+    assert float(metric.compute()) == pytest.approx(value_of(fake=[fake], real=[real]), rel=1e-10)
+
+
+def test_after_a_reset_clips_may_have_another_length() -> None:
+    metric = FrechetVideoDistance(MeanColour())
+    metric.update(clips(4, "long", num_frames=5), real=True)
+    metric.reset()
+    metric.update(clips(4, "real"), real=True)
+    metric.update(clips(4, "fake"), real=False)
+    assert float(metric.compute()) == value_of(fake=[clips(4, "fake")], real=[clips(4, "real")])
+
+
+def test_a_profile_brings_its_covariance() -> None:
+    assert FrechetVideoDistance(small_i3d(profile="styleganv")).ddof == 0
+    assert FrechetVideoDistance(small_i3d(profile="styleganv"), ddof=1).ddof == 1
+    assert FrechetVideoDistance(small_i3d()).ddof == 1
 
 
 def test_too_few_clips_are_refused() -> None:

@@ -8,7 +8,7 @@ from torchmetrics.image.kid import poly_mmd
 
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.metrics import kernel
-from rdtf_bench.metrics.kernel import kernel_distance, kernel_without_each_group
+from rdtf_bench.metrics.kernel import kernel_distance
 
 
 def draw(n: int, d: int, seed: int, *, mean: float = 0) -> Float[Tensor, "N D"]:
@@ -52,15 +52,6 @@ def test_sets_of_different_sizes_and_their_order(monkeypatch: pytest.MonkeyPatch
     assert kernel_distance(fake=fake, real=real) == pytest.approx(found, rel=1e-12)
 
 
-def test_leaving_out_a_group_is_the_distance_of_what_is_left() -> None:
-    fake, real = draw(18, 4, 4), draw(18, 4, 5)
-    groups = [i % 6 for i in range(18)]
-    kept = torch.tensor(groups) != 3
-    found = kernel_without_each_group(fake=fake, real=real, groups=groups)
-    assert len(found) == 6
-    assert found[3] == pytest.approx(kernel_distance(fake=fake[kept], real=real[kept]), rel=1e-12)
-
-
 def test_too_few_and_broken_features_are_refused() -> None:
     bad = draw(4, 3, 6)
     bad[2, 0] = float("nan")
@@ -68,5 +59,3 @@ def test_too_few_and_broken_features_are_refused() -> None:
         kernel_distance(fake=bad, real=draw(4, 3, 7))
     with pytest.raises(DataError, match=r"real: .* at least 2 clips, there is 1"):
         kernel_distance(fake=draw(4, 3, 6), real=draw(1, 3, 7))
-    with pytest.raises(DataError, match="cannot share 3 group numbers"):
-        kernel_without_each_group(fake=draw(4, 3, 6), real=draw(4, 3, 7), groups=[0, 1, 2])

@@ -203,6 +203,14 @@ def test_two_processes_equal_one() -> None:
     assert float(one.compute()) == pytest.approx(float(whole.compute()), abs=1e-12)
 
 
+def test_a_released_network_looks_at_what_it_was_trained_on() -> None:
+    network = FastVQANetwork(**{**OPTIONS, "base_size": (32, 224, 224), "grid": (7, 7)})
+    released = Judge(network, name="fast-vqa-b", scale=vqa.RELEASED["fast-vqa-b"])
+    assert FastVQA(released).yardstick == "fast-vqa-b 32f 7x7"
+    with pytest.raises(ProtocolError, match="'toy-fast-vqa' is asked for, and given is 'fast-vqa-b'"):
+        FastVQA(released, Config())
+
+
 @pytest.mark.filterwarnings("ignore:The ``compute`` method:UserWarning")  # torchmetrics' own, before our error
 def test_missing_ids_and_missing_clips_are_refused() -> None:
     with pytest.raises(DataError, match="2 clips came with 1 ids"):

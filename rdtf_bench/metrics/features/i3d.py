@@ -181,14 +181,7 @@ class I3D(nn.Module):
 
     def step_logits(self, video: Float[Tensor, "B C T H W"]) -> Float[Tensor, "B K S"]:
         """Logits of each step in time; DataError where a clip is too short or of another size."""
-        frames, height, width = video.shape[2:]
-        if (height, width) != (self.size_px, self.size_px):
-            raise DataError(f"I3D looks at frames of {self.size_px}x{self.size_px} px, these are {height}x{width}")
-        if frames < self.min_frames:
-            raise DataError(
-                f"I3D needs at least {self.min_frames} frames a clip, these have {frames}. Extend them by a rule, the "
-                f"same for real and generated clips: {', '.join(RULES)}."
-            )
+        _require_shape(video, size_px=self.size_px, min_frames=self.min_frames)
         hidden = video
         for name, block in self.named_children():
             if name != "logits":
@@ -226,8 +219,20 @@ class ScriptedI3D(nn.Module):
         self.size_px, self.num_classes = SIZE_PX, NUM_FEATURES
 
     def forward(self, video: Float[Tensor, "B C T H W"]) -> Float[Tensor, "B K"]:
+        _require_shape(video, size_px=SIZE_PX, min_frames=MIN_FRAMES)
         # "features" are the logits averaged over time, before a softmax; size and range are ours to make
         return self.script(video, rescale=False, resize=False, return_features=True)
+
+
+def _require_shape(video: Float[Tensor, "B C T H W"], *, size_px: int, min_frames: int) -> None:
+    frames, height, width = video.shape[2:]
+    if (height, width) != (size_px, size_px):
+        raise DataError(f"I3D looks at frames of {size_px}x{size_px} px, these are {height}x{width}")
+    if frames < min_frames:
+        raise DataError(
+            f"I3D needs at least {min_frames} frames a clip, these have {frames}. Extend them by a rule, the same for "
+            f"real and generated clips: {', '.join(RULES)}."
+        )
 
 
 def load(path: Path, *, epsilon: float = BATCH_NORM_EPSILON, pool_steps: int = 2) -> I3D | ScriptedI3D:

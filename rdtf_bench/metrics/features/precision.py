@@ -13,8 +13,9 @@ def full_precision(device: torch.device) -> Iterator[None]:
         stack.enter_context(torch.inference_mode())
         stack.enter_context(torch.autocast(device.type, enabled=False))
         if device.type == "cuda":
-            # torch's own context managers keep what the caller had
-            stack.enter_context(torch.backends.cudnn.flags(allow_tf32=False))
+            # not cudnn.flags(), which switches off whatever it is not given, cuDNN itself included
+            stack.callback(setattr, torch.backends.cudnn, "allow_tf32", torch.backends.cudnn.allow_tf32)
+            torch.backends.cudnn.allow_tf32 = False
             before = torch.get_float32_matmul_precision()
             stack.callback(torch.set_float32_matmul_precision, before)
             torch.set_float32_matmul_precision("highest")

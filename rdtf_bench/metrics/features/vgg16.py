@@ -42,7 +42,7 @@ class VGG16(nn.Module):
         size_px: int,  # noqa: ARG002 the authors resize clips of any size to the same
     ) -> Float[Tensor, "N D"]:
         """4096 features a frame, before the first activation; RGB frames are stretched to a square."""
-        with full_precision(self.mean.device), torch.inference_mode():
+        with full_precision(self.mean.device):
             return torch.cat([self._features(part) for part in torch.split(frames, FRAMES_AT_ONCE)])
 
     def _features(self, frames: UInt8[Tensor, "N C H W"]) -> Float[Tensor, "N D"]:
