@@ -102,6 +102,7 @@ def draw(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord
             axes.plot(theirs.values, ours.values, marker="o", markersize=3, linewidth=1, label=ours.fault)
         axes.set(xscale="log", yscale="log", xlabel=whole[0].yardstick)
         axes.set_title(f"{record.rule}: tau {record.tau:.3f}", fontsize=10)
+    panels[0].set_ylabel("shown short, by the rule")
     panels[-1].legend(fontsize=7)
     figure.suptitle(f"{whole[0].label} of short clips by each rule over that of the whole clips, n = {found[0].n}")
     path.parent.mkdir(parents=True, exist_ok=True)
