@@ -244,13 +244,15 @@ def publish(
     store: StoreDir = DEFAULT_STORE,
     extra: With = None,
     method: Methods = None,
+    seeds: Seeds = None,
 ) -> None:
     """Copy the records of a table into results/ and write its README anew."""
     from rdtf_bench.report import publish as publishing
 
+    _refuse_unused(table, data, extra, method, seeds)
     if costs.are_in(table):
         return costs.publish(table, store, results_folder())
-    for spec, sizes, _, cells in _planned(table, scale, data, store, extra, method, None):
+    for spec, sizes, _, cells in _planned(table, scale, data, store, extra, method, seeds):
         typer.echo(publishing.publish(spec, sizes, cells, store=store, results=results_folder()))
 
 

@@ -55,7 +55,7 @@ KEPT_CLIPS = 50_000
 class Config:
     network: str = "enet_lite0"
     size_px: int = 96
-    """Frames are resized to it for enet_lite0; blur, noise, freezing and shuffling order clips of 64 px at 64, 96 and
+    """Frames are resized to it for enet_lite0; blur, noise and freezing order clips of 64 px at 64, 96 and
     112 alike. I3D looks at 224."""
     num_frames: int | None = None
     """Of the clips, for the yardstick's name; clips of another length are refused. None: whatever they have."""

@@ -226,9 +226,29 @@ def bytes_rounded(instruments: Instruments) -> str | None:  # noqa: ARG001
     return f"{wrong} of 255 levels are cut off and not rounded" if wrong else None
 
 
+def colours(instruments: Instruments) -> str | None:
+    """FAST-VQA and CLIP read bytes in the order R, G, B: a frame of their mean colour is 0, a red one is not."""
+    mean = torch.tensor([123.675, 116.28, 103.53])  # of ImageNet, as FAST-VQA was trained
+    if fault := _differs(fast_vqa.normalise(mean.view(1, 3, 1, 1, 1)).flatten() + 1, (1.0, 1.0, 1.0)):
+        return f"FAST-VQA: {fault}"
+    model = instruments.clip.model
+    if not isinstance(model, open_clip_model.OpenClipModel):
+        return None  # another model: its preparation is its own
+    red = torch.zeros(1, 3, 8, 8).byte()
+    red[:, 0] = 255
+    expected = (torch.tensor([255.0, 0, 0]) - model.mean.flatten().cpu()) / model.std.flatten().cpu()
+    fault = _differs(model.pixels(red)[0, :, 0, 0].cpu(), expected.tolist())
+    return f"CLIP: {fault}" if fault else None
+
+
 def gate(instruments: Instruments) -> str | None:  # noqa: ARG001
     """Where the corners of four fragments meet, opposite ones are 2 apart; the paper's binary gate says 1."""
-    found = fast_vqa.fragment_distance((1, 4, 4), (1, 2, 2), (0, 1, 1), (2, 2))[0, 0].tolist()
+    attention = fast_vqa.GatedWindowAttention(1, [1, 2, 2], [0, 1, 1], 1, has_fragment_table=True)
+    assert attention.fragment_position_bias_table is not None
+    with torch.no_grad():  # tables of 0 within a fragment and 1 across: the bias is the distance
+        attention.fragment_position_bias_table.fill_(0)
+        attention.relative_position_bias_table.fill_(1)
+        found = attention.gated_bias((1, 4, 4), (1, 2, 2), (0, 1, 1), (2, 2))[0, 0, 0].tolist()
     return None if found == [0, 1, 1, 2] else f"fragments that are 0, 1, 1, 2 apart are said to be {found}"
 
 
@@ -326,6 +346,7 @@ PROBES: Mapping[str, Probe] = {
     "resize": resize,
     "covariance": covariance,
     "bytes_rounded": bytes_rounded,
+    "colours": colours,
     "gate": gate,
     "activation": activation,
     "fragments": fragments,

@@ -16,6 +16,8 @@ from rdtf_bench.metrics.statistics import groups
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 MONOTONE = 0.9
 """Rank correlation of value and severity from which a metric sees a fault."""
+ROUNDING = 1e-9
+"""Relative: frames in another order give a mean over frames other last digits, and those have a rank as well."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +33,7 @@ class Curve:
     @property
     def rank_correlation(self) -> float:
         """Spearman's, of severity and how bad the metric finds it: 1 is monotone, 0 where nothing moves."""
-        if len(set(self.values)) == 1:
+        if max(self.values) - min(self.values) <= ROUNDING * max(map(abs, self.values)):
             return 0.0
         sign = -1 if self.higher_is_better else 1
         return float(spearmanr(range(len(self.values)), [sign * value for value in self.values]).statistic)

@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -129,9 +129,24 @@ def test_unseeded_fragments(instruments: Instruments, monkeypatch: pytest.Monkey
 
 
 def test_binary_gate(instruments: Instruments, monkeypatch: pytest.MonkeyPatch) -> None:
-    intact = fast_vqa.fragment_distance
-    monkeypatch.setattr(fast_vqa, "fragment_distance", lambda *given: intact(*given).clamp(max=1))
+    intact = torch.lerp
+    monkeypatch.setattr(torch, "lerp", lambda start, end, weight: intact(start, end, weight.clamp(max=1)))
     assert not probe("gate", instruments).passed
+
+
+def test_blue_for_red_in_front_of_fast_vqa(instruments: Instruments, monkeypatch: pytest.MonkeyPatch) -> None:
+    intact = fast_vqa.normalise
+    monkeypatch.setattr(fast_vqa, "normalise", lambda fragments: intact(fragments.flip(1)))
+    assert "FAST-VQA" in str(probe("colours", instruments).fault)
+
+
+@pytest.mark.parametrize("wrong", [lambda x: x.flip(1), lambda x: x // 255], ids=["blue for red", "0 to 1"])
+def test_wrong_pixels_in_front_of_clip(
+    wrong: Callable[[Tensor], Tensor], instruments: Instruments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intact = open_clip_model.OpenClipModel.pixels
+    monkeypatch.setattr(open_clip_model.OpenClipModel, "pixels", lambda self, frames: intact(self, wrong(frames)))
+    assert "CLIP" in str(probe("colours", instruments).fault)
 
 
 def test_gelu_for_quick_gelu(instruments: Instruments, monkeypatch: pytest.MonkeyPatch) -> None:

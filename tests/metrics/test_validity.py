@@ -58,6 +58,8 @@ def test_direction_counts() -> None:
     assert rising.rank_correlation == pytest.approx(-1)
     assert Curve(fault="blur", values=(1.0, 2.0, 3.0), higher_is_better=False).is_seen
     assert Curve(fault="blur", values=(1.0, 1.0, 1.0), higher_is_better=False).rank_correlation == 0
+    last_digits = (0.1, 0.1 + 1e-13, 0.1 + 2e-13)
+    assert Curve(fault="shuffle", values=last_digits, higher_is_better=False).rank_correlation == 0
 
 
 # ---- rank agreement
