@@ -4,7 +4,7 @@ Prepared once and shared by every cell: decoding, encoding and feature extractio
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from rdtf_bench.core.video import VideoU8, to_unit
 from rdtf_bench.diffusion import latents as latent_space
 from rdtf_bench.run.datasets import ClipFile
 from rdtf_bench.run.progress import Report
+from rdtf_bench.run.stacked import save_stacked
 
 FRAMES_AT_ONCE = 64
 
@@ -53,23 +54,28 @@ def write_training_frames(
 ) -> None:
     """All frames of every training sticker (at most `max_frames`, at equal intervals), one after the other."""
     data = catalog.load("dataset", dataset)
-    frames = []
-    for done, clip in enumerate(clips):
-        frames.append(data.all_frames(clip.path, most=max_frames, size_px=size_px))
-        report.advance(done + 1, len(clips))
-    save_file({"frames": torch.cat(frames)}, folder / "frames.safetensors")
-    _write_names(folder, clips, {"num_frames": [len(f) for f in frames]})
+    counts = []
+
+    def decoded() -> Iterator[UInt8[Tensor, "F C H W"]]:
+        for clip in clips:
+            frames = data.all_frames(clip.path, most=max_frames, size_px=size_px)
+            counts.append(len(frames))
+            report.advance(len(counts), len(clips))
+            yield frames
+
+    save_stacked(decoded(), "frames", folder / "frames.safetensors")
+    _write_names(folder, clips, {"num_frames": counts})
 
 
 def write_latents(
     folder: Path, frames_folder: Path, autoencoder: Path, *, device: torch.device, report: Report
 ) -> None:
     network = AutoencoderKL.from_pretrained(autoencoder).to(device).eval()
-    parts = [
+    parts = (
         latent_space.encode(network, to_unit(part[None].to(device)))[0].cpu()
         for part in _in_parts(frames_folder, report)
-    ]
-    save_file({"latents": torch.cat(parts).contiguous()}, folder / "latents.safetensors")
+    )
+    save_stacked(parts, "latents", folder / "latents.safetensors")
 
 
 def write_features(
@@ -84,8 +90,8 @@ def write_features(
 ) -> None:
     """What frame extraction by clustering looks at; `network` is a feature of the catalog."""
     extractor = catalog.load("feature", network).load(weights, device)
-    parts = [extractor.features(part, size_px=size_px).float().cpu() for part in _in_parts(frames_folder, report)]
-    save_file({"features": torch.cat(parts).contiguous()}, folder / "features.safetensors")
+    parts = (extractor.features(part, size_px=size_px).float().cpu() for part in _in_parts(frames_folder, report))
+    save_stacked(parts, "features", folder / "features.safetensors")
 
 
 class StoredTrainingClips:
