@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image, ImageSequence, UnidentifiedImageError
+from PIL import Image
 
 from rdtf_bench import catalog
 from rdtf_bench.core import assets as registry
@@ -14,9 +14,12 @@ from rdtf_bench.core.errors import DataError, InputError, StoreError
 from rdtf_bench.core.method import Sampler
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.store import Store
+from rdtf_bench.data.frames import equal_intervals
+from rdtf_bench.data.inspection import UNREADABLE, first_frame
 from rdtf_bench.run import fit as fitting
 from rdtf_bench.run.bench import cells_of, find_assets
 from rdtf_bench.run.protocols import load_table
+from rdtf_bench.run.score import device_of
 from rdtf_bench.run.worker import be_quiet
 from rdtf_bench.spec.schema import Scale
 
@@ -27,6 +30,7 @@ PIPELINE = "RDTFPipeline"
 def from_store(table: str, scale: Scale, source: str | None, root: Path) -> Any:
     """The pipeline of the table's first row that is RDTF, with the weights that the store has of it."""
     be_quiet()
+    device = device_of(scale)
     spec = load_table(table)
     _, cells = cells_of(spec, scale, source, root)
     cell = next((cell for cell in cells if cell.method == METHOD), None)
@@ -41,20 +45,22 @@ def from_store(table: str, scale: Scale, source: str | None, root: Path) -> Any:
         )
     found = find_assets(scale)
     registry.verify([found[role] for role in cell.fit["assets"]])
-    method = fitting.build(cell.fit, {role: asset.path for role, asset in found.items()}, torch.device(scale.device))
+    method = fitting.build(cell.fit, {role: asset.path for role, asset in found.items()}, device)
     method.load(store.path("fit", cell.fit_key) / "weights")
     sampler = Sampler(**cell.sample["sampler"])
     return method.pipeline(size_px=scale.clip.size_px, sampler=sampler)  # type: ignore[attr-defined]
 
 
 def from_folder(folder: Path) -> Any:
+    """On the GPU where there is one."""
     be_quiet()
     index = folder / "model_index.json"
     named = json.loads(index.read_text(encoding="utf-8")).get("_class_name") if index.is_file() else None
     if named != PIPELINE:
         fault = f"holds a {named}" if named else "has no model_index.json"
         raise StoreError(f"{folder}: {fault}; a folder that {PIPELINE}.save_pretrained wrote is needed")
-    return getattr(catalog.load("pipeline", METHOD), PIPELINE).from_pretrained(folder)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return getattr(catalog.load("pipeline", METHOD), PIPELINE).from_pretrained(folder).to(device)
 
 
 def read_mask(text: str | None) -> list[int] | None:
@@ -72,11 +78,8 @@ def read_mask(text: str | None) -> list[int] | None:
 def read_images(paths: Sequence[Path], num_frames: int) -> list[Image.Image]:
     """A frame a file; one animation alone stands for its frames, `num_frames` at equal intervals where it has more."""
     if len(paths) != 1:
-        return [_frames_of(path)[0] for path in paths]
-    frames = _frames_of(paths[0])
-    if len(frames) <= num_frames:
-        return frames
-    return [frames[place * len(frames) // num_frames] for place in range(num_frames)]
+        return [frame for path in paths for frame in _frames_of(path, most=1)]
+    return _frames_of(paths[0], most=num_frames)
 
 
 def make(
@@ -90,7 +93,6 @@ def make(
     num_steps: int | None,
 ) -> list[Image.Image]:
     """One clip; a seed's noise is the same on every machine."""
-    pipeline.set_progress_bar_config(disable=True)
     count = num_frames or pipeline.unet.config.num_frames
     made: list[Image.Image] = pipeline(
         prompt=prompt,
@@ -109,9 +111,16 @@ def write_gif(frames: Sequence[Image.Image], path: Path, *, duration_ms: int) ->
     first.save(path, format="GIF", save_all=True, append_images=others, duration=duration_ms, loop=0, disposal=2)
 
 
-def _frames_of(path: Path) -> list[Image.Image]:
+def _frames_of(path: Path, *, most: int) -> list[Image.Image]:
+    """Of any image that Pillow reads, a photograph too."""
+    frames = []
     try:
         with Image.open(path) as image:
-            return [frame.convert("RGBA") for frame in ImageSequence.Iterator(image)]
-    except (OSError, UnidentifiedImageError) as fault:
+            start = first_frame(image)
+            count = getattr(image, "n_frames", 1) - start
+            for place in equal_intervals(count, min(most, count)):
+                image.seek(start + place)
+                frames.append(image.convert("RGBA"))
+    except UNREADABLE as fault:
         raise DataError(f"{path}: cannot be read as an image: {fault}") from fault
+    return frames

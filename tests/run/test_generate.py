@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
-from rdtf_bench.core.errors import DataError, InputError, StoreError
+from rdtf_bench import cli
+from rdtf_bench.core.errors import DataError, InputError, ProtocolError, StoreError
 from rdtf_bench.run import generate
 from rdtf_bench.spec.load import load_scale
 
@@ -35,9 +37,23 @@ def test_an_animation_stands_for_frames_at_equal_intervals_and_files_for_one_eac
     assert reds(generate.read_images([long, short], 5)) == [0, 0]
 
 
+def test_a_still_picture_before_an_animation_is_none_of_its_frames(tmp_path: Path) -> None:
+    still, *frames = (Image.new("RGB", (8, 8), (60 * number, 0, 0)) for number in range(4))
+    still.save(tmp_path / "a.png", save_all=True, append_images=frames, default_image=True)
+    assert reds(generate.read_images([tmp_path / "a.png"], 8)) == [60, 120, 180]
+    assert reds(generate.read_images([tmp_path / "a.png"] * 2, 8)) == [60, 60]
+
+
+def test_a_photograph_is_a_frame(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8), (200, 0, 0)).save(tmp_path / "a.jpg", quality=100)
+    assert reds(generate.read_images([tmp_path / "a.jpg"], 8)) == pytest.approx([200], abs=3)  # JPEG's own rounding
+
+
 def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
     (tmp_path / "note.txt").write_text("no image")
-    for name in ("note.txt", "absent.png"):
+    Image.new("RGB", (64, 64), (200, 0, 0)).save(tmp_path / "whole.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:60])
+    for name in ("note.txt", "absent.png", "cut.png"):
         with pytest.raises(DataError, match=name):
             generate.read_images([tmp_path / name], 8)
 
@@ -55,6 +71,35 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text('{"_class_name": "I2VGenXLPipeline"}')
     with pytest.raises(StoreError, match="holds a I2VGenXLPipeline"):
         generate.from_folder(tmp_path)
+
+
+@pytest.mark.parametrize("flags", [["--table", "table1"], ["--scale", "tiny", "--store", "runs"], ["--data", "asg=x"]])
+def test_what_says_which_rdtf_of_a_store_is_refused_beside_a_saved_one(
+    flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["rdtf-bench", "generate", "--prompt", "x", "--model", str(tmp_path), *flags])
+    with pytest.raises(SystemExit) as e:
+        cli.main()
+    assert e.value.code == 2
+    said = " ".join("".join(capsys.readouterr()).split())
+    assert f"{', '.join(flags[::2])} beside --model: a saved model is of no store" in said
+
+
+def test_the_environments_store_may_stand_beside_a_saved_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RDTF_BENCH_STORE", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["rdtf-bench", "generate", "--prompt", "x", "--model", str(tmp_path)])
+    with pytest.raises(SystemExit) as e:
+        cli.main()
+    assert e.value.code == StoreError.exit_status
+    assert "has no model_index.json" in " ".join("".join(capsys.readouterr()).split())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_a_scale_for_a_gpu_is_refused_where_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ProtocolError, match="scale gpu runs on a CUDA device and this machine has none"):
+        generate.from_store("table1", load_scale("gpu"), None, tmp_path)
 
 
 def test_what_is_not_trained_yet_and_a_table_without_rdtf_are_said(tmp_path: Path) -> None:
