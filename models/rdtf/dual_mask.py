@@ -39,13 +39,18 @@ class PosteriorSamples:
     def features(self, index: int) -> Float[Tensor, "F D"]:
         return self._clips.features(index)
 
-    @torch.no_grad()
     def latents(self, index: int) -> Float[Tensor, "F c h w"]:
-        frames = to_unit(self._clips.frames(index)[None])[0].to(self._autoencoder.device)
+        return self.latents_of(index, range(len(self._clips.frames(index))))
+
+    @torch.no_grad()
+    def latents_of(self, index: int, places: Sequence[int]) -> Float[Tensor, "P c h w"]:
+        """Of the frames at these P places; a place that comes twice has one draw."""
+        wanted = sorted(set(places))
+        frames = to_unit(self._clips.frames(index)[wanted][None])[0].to(self._autoencoder.device)
         posterior = self._autoencoder.encode(frames).latent_dist
         noise = torch.randn(posterior.mean.shape, generator=self._generator).to(posterior.mean)
-        latents: Tensor = posterior.mean + posterior.std * noise
-        return (latents * self._autoencoder.config.scaling_factor).cpu()
+        latents = (posterior.mean + posterior.std * noise) * self._autoencoder.config.scaling_factor
+        return latents.cpu()[[wanted.index(place) for place in places]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +93,15 @@ def masked_clips(
     counted = torch.zeros(len(indices), num_frames)
     for row, (index, case) in enumerate(zip(indices, cases, strict=True)):
         frames = extraction.frames(index, case.num_frames, generator)
-        real = clips.latents(index)[list(frames)]
+        real = _latents_of(clips, index, frames)
         filler = grey if padding == "grey" else real[-1]
         latents.append(torch.cat([real, filler.expand(num_frames - len(real), *filler.shape)]))
         known[row, : len(real)] = torch.tensor(case.known, dtype=torch.float32)
         counted[row, : len(real)] = 1
     return MaskedClips(latents=torch.stack(latents), known=known, counted=counted)
+
+
+def _latents_of(clips: TrainingClips, index: int, frames: Sequence[int]) -> Float[Tensor, "k c h w"]:
+    if isinstance(clips, PosteriorSamples):  # encoded now: no more frames than are looked at
+        return clips.latents_of(index, frames)
+    return clips.latents(index)[list(frames)]

@@ -107,5 +107,8 @@ def test_latents_of_the_posterior_are_its_mode_and_noise_from_the_generator(asse
     torch.testing.assert_close(drawn(0), drawn(0), rtol=0, atol=0)
     differences = torch.stack([drawn(seed) - mode for seed in range(64)])
     assert differences[0].abs().max() > 0
+    samples = PosteriorSamples(Pictures(), autoencoder, torch.Generator().manual_seed(0)).latents_of(0, (1, 0, 1))
+    assert torch.equal(samples[0], samples[2])
+    torch.testing.assert_close(samples[[1, 0]], drawn(0), rtol=0, atol=0)
     # the mean of 64 draws lies within five standard errors of the mode
     assert (differences.mean(0).abs() <= 5 * differences.std(0) / 8).all()
