@@ -20,6 +20,7 @@ from diffusers.models.transformers.transformer_temporal import TransformerTempor
 from diffusers.models.unets.unet_3d_blocks import UNetMidBlock3DCrossAttn, get_down_block, get_up_block
 from diffusers.models.unets.unet_3d_condition import UNet3DConditionOutput
 from diffusers.models.unets.unet_i2vgen_xl import I2VGenXLTransformerTemporalEncoder
+from diffusers.utils.accelerate_utils import apply_forward_hook
 from jaxtyping import Float, Int
 from safetensors import safe_open
 from torch import Tensor, nn
@@ -53,8 +54,8 @@ def start_as_identity(convolutions: nn.Sequential) -> None:
     """Let I2VGen-XL's small image encoder (3x3 convolutions, SiLU between) hand its input through at first.
 
     x = SiLU(x) - SiLU(-x), so each layer carries x and -x in its first channels; the others keep their random weights.
-    With torch's initialisation the known frames reach the network at a twentieth of the noise's size, and hundreds of
-    steps pass before it looks at them.
+    DEVIATION: the released code keeps torch's initialisation. With it the known frames reach the network at a twentieth
+    of the noise's size, and hundreds of steps pass before it looks at them.
     """
     first, *between, last = (layer for layer in convolutions if isinstance(layer, nn.Conv2d))
     eye = torch.eye(first.in_channels)
@@ -288,6 +289,7 @@ class DFGN(ModelMixin, ConfigMixin):  # type: ignore[misc]
             branches=branches[config.temporal_layer],
         )
 
+    @apply_forward_hook  # type: ignore[untyped-decorator] # diffusers' offloading moves the network at this call too
     def text_keys(
         self, clip_hidden_states: Float[Tensor, "B L1 D1"], t5_hidden_states: Float[Tensor, "B L2 D2"]
     ) -> TextKeys:

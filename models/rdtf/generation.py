@@ -1,7 +1,7 @@
 """From known frames and captions to clips: one path for the benchmark's method and the diffusers pipeline."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler
@@ -20,8 +20,8 @@ from rdtf_bench.models.rdtf.text import TextEncoders
 Guidance = Literal["two_scales", "negative_prompt"]
 
 
-def pixels_per_latent(autoencoder: AutoencoderKL) -> int:
-    return 2 ** (len(autoencoder.config.block_out_channels) - 1)
+def pixels_per_latent(autoencoder_config: Mapping[str, Any]) -> int:
+    return 2 ** (len(autoencoder_config["block_out_channels"]) - 1)
 
 
 @torch.no_grad()
@@ -38,21 +38,27 @@ def generate(
     sampler: Sampler,
     guidance: Guidance,
     negative_prompt: str,
+    device: torch.device,
 ) -> Video:
-    """`frames` are looked at where `known` is 1; one CPU generator a clip."""
+    """`frames` are looked at where `known` is 1; one CPU generator a clip.
+
+    device: where the networks run; with diffusers' offloading they are not there before they are called. They may have
+    any dtype, and between them everything is float32.
+    """
     if guidance == "two_scales":
         branches = two_scales(image=sampler.guidance_image, text=sampler.guidance_text)
     else:
         branches = one_scale(text=sampler.guidance_text)
-    given = _known_latents(autoencoder, frames, known, network.device)
-    image_latents = stack(given, torch.zeros_like(given), [branch.image for branch in branches])
+    dtype = network.dtype
+    given = _known_latents(autoencoder, frames, known, device)
+    image_latents = stack(given, torch.zeros_like(given), [branch.image for branch in branches]).to(dtype)
     absent = "" if guidance == "two_scales" else negative_prompt
     text_keys = _branch_keys(network, text, captions, branches, absent)
 
     def denoise(latents: Float[Tensor, "B C F H W"], timestep: int) -> Float[Tensor, "B C F H W"]:
         repeated = latents.repeat(len(branches), 1, 1, 1, 1)
-        outputs = network(repeated, timestep, image_latents, text_keys=text_keys).sample
-        return combine(outputs, branches)
+        outputs = network(repeated.to(dtype), timestep, image_latents, text_keys=text_keys).sample
+        return combine(outputs.to(latents.dtype), branches)
 
     latents = sample_latents(denoise, given, scheduler=scheduler, generators=generators, sampler=sampler)
     return decode(autoencoder, latents.transpose(1, 2))
@@ -63,8 +69,8 @@ def _known_latents(
 ) -> Float[Tensor, "B c F h w"]:
     """The latents of the given frames, zeros elsewhere; only given frames go through the autoencoder."""
     batch_size, num_frames, _, height, width = frames.shape
-    size = (height // pixels_per_latent(autoencoder), width // pixels_per_latent(autoencoder))
-    latents = torch.zeros(batch_size, num_frames, LATENT_CHANNELS, *size)
+    shrink = pixels_per_latent(autoencoder.config)
+    latents = torch.zeros(batch_size, num_frames, LATENT_CHANNELS, height // shrink, width // shrink)
     places = known.bool().cpu()
     if places.any():
         latents[places] = encode(autoencoder, frames[places][None].to(device))[0].cpu()
@@ -76,7 +82,7 @@ def _branch_keys(
 ) -> TextKeys:
     """Keys and values of every branch's text, once for the whole sampling run."""
     states = text.recall(captions), text.recall([absent] * len(captions))
-    given_keys, absent_keys = (network.text_keys(s.clip, s.t5) for s in states)
+    given_keys, absent_keys = (network.text_keys(s.clip.to(network.dtype), s.t5.to(network.dtype)) for s in states)
     choices = [branch.text for branch in branches]
     return {
         place: (stack(keys, absent_keys[place][0], choices), stack(values, absent_keys[place][1], choices))

@@ -75,8 +75,10 @@ class Config:
     word_mask_probability: float = 0.2  # the released value; the paper gives none
 
     prediction_type: Literal["epsilon", "v_prediction"] = "epsilon"  # Table 6
-    beta_schedule: Literal["scaled_linear", "linear"] = "scaled_linear"  # released; Table 6 says linear
-    zero_terminal_snr: bool = False  # True where the schedule is I2VGen-XL's own, as the released training loads it
+    # released; Table 6 says linear. What the released training loads is I2VGen-XL's own: "squaredcos_cap_v2" with
+    # zero_terminal_snr and v_prediction
+    beta_schedule: Literal["scaled_linear", "linear", "squaredcos_cap_v2"] = "scaled_linear"
+    zero_terminal_snr: bool = False
 
     condition_masks: Literal["all", "task"] = "all"  # "task": those of the evaluated task alone
     extraction: Literal["clusters", "intervals"] = "clusters"  # which frames: figure 4, or at equal intervals
@@ -97,6 +99,8 @@ class Config:
     negative_prompt: str = "distorted, discontinuous, ugly, blurry, low resolution, motionless, static, disfigured"
     condition_dropout: float = 0.1  # odds of each: no text, no image, neither. Two scales need all of them
 
+    gradient_checkpointing: bool = False  # activations are made again in the backward pass; changes no number
+
     def __post_init__(self) -> None:
         """ProtocolError for what no network or training can be made of, all of it at once."""
         widths, groups = self.block_out_channels, self.norm_num_groups
@@ -106,6 +110,10 @@ class Config:
             ),
             f"attention_head_dim {self.attention_head_dim} is wider than the narrowest of block_out_channels "
             f"{list(widths)}": self.attention_head_dim > min(widths),
+            f"sti_pool {self.sti_pool} must be 1 or more": self.sti_pool < 1,
+            f"zero_terminal_snr with prediction_type {self.prediction_type}: of the last step's noise no picture can "
+            "be told. Set prediction_type to v_prediction": self.zero_terminal_snr
+            and self.prediction_type == "epsilon",
             f"k_min {self.k_min}, k_max {self.k_max} and num_frames {self.num_frames} must be in rising order, k_min "
             "2 or more": not 2 <= self.k_min <= self.k_max <= self.num_frames,
             f"condition_dropout {self.condition_dropout} must be 0 to 1/3, the share of each of three cases": not (
@@ -115,6 +123,9 @@ class Config:
                 0 <= self.word_mask_probability <= 1
             ),
             f"curriculum_balance {self.curriculum_balance} must be 0 to 1": not 0 <= self.curriculum_balance <= 1,
+            f"curriculum_history_steps {self.curriculum_history_steps} must be 1 or more": (
+                self.curriculum_history_steps < 1
+            ),
             f"curriculum_gains {list(self.curriculum_gains)} must be 0 or more, one of them more": not (
                 min(self.curriculum_gains) >= 0 < max(self.curriculum_gains)
             ),
@@ -153,11 +164,11 @@ class RDTF:
             prediction_type=config.prediction_type,
             rescale_betas_zero_snr=config.zero_terminal_snr,
             steps_offset=1,
-            set_alpha_to_one=False,
+            set_alpha_to_one=config.beta_schedule == "squaredcos_cap_v2",  # so in I2VGen-XL, not in Stable Diffusion
             clip_sample=False,
         )
         self.network = self._new_network(0)
-        self._pixels_per_latent = pixels_per_latent(autoencoder)
+        self._pixels_per_latent = pixels_per_latent(autoencoder.config)
         self._grey_latent: Tensor | None = None
 
     def _new_network(self, seed: int) -> DFGN:
@@ -165,6 +176,8 @@ class RDTF:
         with torch.random.fork_rng(devices=[]):  # layers draw their first weights from the global generator
             torch.default_generator.manual_seed(seed_for(seed, "rdtf", "weights"))
             network = DFGN(cross_attention_dim=clip_dim, t5_dim=t5_dim, **network_options(self.config))
+        if self.config.gradient_checkpointing:
+            network.enable_gradient_checkpointing()
         return network.to(self.device).eval()
 
     def fit(self, clips: TrainingClips, training: Training, *, folder: Path, on_step: OnStep) -> None:
@@ -306,6 +319,7 @@ class RDTF:
             sampler=sampler,
             guidance=self.config.guidance,
             negative_prompt=self.config.negative_prompt,
+            device=self.device,
         )
 
     def pipeline(self, *, size_px: int, sampler: Sampler) -> RDTFPipeline:
@@ -335,14 +349,7 @@ class RDTF:
     def denoiser_inputs(self, *, batch_size: int, num_frames: int, size_px: int) -> dict[str, Tensor]:
         size = size_px // self._pixels_per_latent
         latents = torch.zeros(batch_size, LATENT_CHANNELS, num_frames, size, size, device=self.device)
-        text = self.text.recall([""] * batch_size)
-        return {
-            "sample": latents,
-            "timestep": torch.zeros(batch_size, dtype=torch.long, device=self.device),
-            "image_latents": latents,
-            "clip_hidden_states": text.clip,
-            "t5_hidden_states": text.t5,
-        }
+        return _forward_inputs(latents, self.text.recall([""] * batch_size))
 
     def parameter_counts(self) -> dict[str, int]:
         """Nothing of the denoiser is frozen: RDTF has no pretrained base."""
@@ -370,14 +377,19 @@ def denoiser_inputs(
 ) -> dict[str, Tensor]:
     """Keyword arguments of one forward pass, for timing."""
     clip_dim, t5_dim = _text_dims(configs)
-    side = size_px // 2 ** (len(configs["autoencoder"]["block_out_channels"]) - 1)
+    side = size_px // pixels_per_latent(configs["autoencoder"])
     latents = torch.zeros(batch_size, LATENT_CHANNELS, num_frames, side, side)
+    clip = torch.zeros(batch_size, config.clip_length, clip_dim)
+    return _forward_inputs(latents, TextStates(clip, torch.zeros(batch_size, config.t5_length, t5_dim)))
+
+
+def _forward_inputs(latents: Float[Tensor, "B C F H W"], text: TextStates) -> dict[str, Tensor]:
     return {
         "sample": latents,
-        "timestep": torch.zeros(batch_size, dtype=torch.long),
+        "timestep": torch.zeros(len(latents), dtype=torch.long, device=latents.device),
         "image_latents": latents,
-        "clip_hidden_states": torch.zeros(batch_size, config.clip_length, clip_dim),
-        "t5_hidden_states": torch.zeros(batch_size, config.t5_length, t5_dim),
+        "clip_hidden_states": text.clip,
+        "t5_hidden_states": text.t5,
     }
 
 

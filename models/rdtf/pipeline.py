@@ -79,7 +79,7 @@ class RDTFPipeline(DiffusionPipeline):  # type: ignore[misc]
             image_guidance_scale=image_guidance_scale,
             eta=eta,
         )
-        self.video_processor = VideoProcessor(vae_scale_factor=pixels_per_latent(vae), resample="bicubic")
+        self.video_processor = VideoProcessor(vae_scale_factor=pixels_per_latent(vae.config), resample="bicubic")
 
     @torch.no_grad()
     def __call__(
@@ -122,7 +122,9 @@ class RDTFPipeline(DiffusionPipeline):  # type: ignore[misc]
             sampler=self._sampler(num_inference_steps, guidance_scale, image_guidance_scale, eta),
             guidance=self.config.guidance,
             negative_prompt=self.config.negative_prompt,
+            device=self._execution_device,
         )
+        self.maybe_free_model_hooks()
         made = self.video_processor.postprocess_video(video[:, :count].transpose(1, 2).cpu(), output_type=output_type)
         return RDTFPipelineOutput(frames=made) if return_dict else (made,)
 
@@ -149,6 +151,7 @@ class RDTFPipeline(DiffusionPipeline):  # type: ignore[misc]
             t5_tokenizer=self.tokenizer_2,
             clip_length=self.config.clip_length,
             t5_length=self.config.t5_length,
+            device=self._execution_device,
         )
 
     def _padded(self, mask: Sequence[int]) -> list[int]:
@@ -203,11 +206,15 @@ def _generators(generator: torch.Generator | Sequence[torch.Generator] | None, c
     if generator is None:
         generator = torch.Generator()
         generator.seed()
-    if isinstance(generator, torch.Generator):
-        return [generator] * count
-    if len(generator) != count:
-        raise InputError(f"generator: {len(generator)} were given for {count} prompts; give one, or one each")
-    return generator
+    generators = [generator] * count if isinstance(generator, torch.Generator) else generator
+    if len(generators) != count:
+        raise InputError(f"generator: {len(generators)} were given for {count} prompts; give one, or one each")
+    if elsewhere := [one.device.type for one in generators if one.device.type != "cpu"]:
+        raise InputError(
+            f"generator: its device is {elsewhere[0]}, and noise is drawn on the CPU wherever the networks are, so "
+            "that a seed is the same clip everywhere; give torch.Generator()"
+        )
+    return generators
 
 
 def _on_white(image: Any) -> Any:

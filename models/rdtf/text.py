@@ -1,5 +1,6 @@
 """Captions as the network sees them: words replaced by "#", then the states of a CLIP and a T5 encoder."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,23 +14,29 @@ from transformers import AutoTokenizer, CLIPTextModel, CLIPTokenizer, T5EncoderM
 from rdtf_bench.core.errors import ProtocolError
 
 MASK = "#"
-MAX_REMEMBERED = 16_384  # captions whose states are kept
+MAX_REMEMBERED = 16_384  # captions whose states are kept, in the CPU's memory: 9 GB at full size
+# Thai, Lao, Burmese, Khmer; kana; Han; its further blocks: written without spaces between words
+UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
 
 
 def mask_words(caption: str, probability: float, generator: torch.Generator) -> str:
     """Each word replaced by "#" with this probability: the paper gives no value, the authors' code has 0.2.
 
-    A word is what stands between spaces; where there are no spaces, as in Chinese, a character. DEVIATION: the authors'
-    code cuts Chinese into words with jieba.
+    A word is what stands between spaces; in a caption without spaces, of a script that has none between words, as
+    Chinese, a character. DEVIATION: the authors' code cuts Chinese into words with jieba.
 
     >>> mask_words("a red star", 1.0, torch.Generator())
     '# # #'
+    >>> mask_words("étoile", 1.0, torch.Generator()), mask_words("红星", 1.0, torch.Generator())
+    ('#', '##')
     """
-    spaced = " " in caption.strip()
-    words = caption.split() if spaced or caption.isascii() else list(caption.strip())
+    by_character = " " not in caption.strip() and UNSPACED.search(caption) is not None
+    words = list(caption.strip()) if by_character else caption.split()
     hidden = (torch.rand(len(words), generator=generator) < probability).tolist()
     masked = [MASK if hide else word for word, hide in zip(words, hidden, strict=True)]
-    return (" " if spaced or caption.isascii() else "").join(masked)
+    return ("" if by_character else " ").join(masked)
 
 
 @dataclass(frozen=True)
@@ -39,10 +46,21 @@ class TextStates:
 
 
 class TextEncoders:
-    """Both encoders, frozen. A remembered caption is encoded alone, so that its states depend on nothing else."""
+    """Both encoders, frozen. A remembered caption is encoded alone, so that its states depend on nothing else.
+
+    device: where the encoders run; with diffusers' offloading they are not there before they are called.
+    """
 
     def __init__(
-        self, clip: Any, t5: Any, *, clip_tokenizer: Any, t5_tokenizer: Any, clip_length: int, t5_length: int
+        self,
+        clip: Any,
+        t5: Any,
+        *,
+        clip_tokenizer: Any,
+        t5_tokenizer: Any,
+        clip_length: int,
+        t5_length: int,
+        device: torch.device,
     ) -> None:
         most = clip.config.max_position_embeddings
         if clip_length > most:
@@ -50,6 +68,7 @@ class TextEncoders:
         self.clip = clip.eval().requires_grad_(False)
         self.t5 = t5.eval().requires_grad_(False)
         self.clip_tokenizer, self.t5_tokenizer = clip_tokenizer, t5_tokenizer
+        self._device = device
         self._lengths = {"clip": clip_length, "t5": t5_length}
         self._remembered: dict[str, TextStates] = {}
 
@@ -64,6 +83,7 @@ class TextEncoders:
             t5_tokenizer=AutoTokenizer.from_pretrained(t5),
             clip_length=clip_length,
             t5_length=t5_length,
+            device=device,
         )
 
     @property
@@ -81,12 +101,16 @@ class TextEncoders:
     def recall(self, captions: Sequence[str]) -> TextStates:
         """The states of captions that come back, each encoded once."""
         states = [self._recall_one(caption) for caption in captions]
-        return TextStates(torch.cat([s.clip for s in states]), torch.cat([s.t5 for s in states]))
+        return TextStates(
+            torch.cat([s.clip for s in states]).to(self._device), torch.cat([s.t5 for s in states]).to(self._device)
+        )
 
     def _recall_one(self, caption: str) -> TextStates:
+        """On the CPU."""
         states = self._remembered.get(caption)
         if states is None:
-            states = self.encode([caption])
+            encoded = self.encode([caption])
+            states = TextStates(encoded.clip.cpu(), encoded.t5.cpu())
             if len(self._remembered) < MAX_REMEMBERED:
                 self._remembered[caption] = states
         return states
@@ -100,7 +124,7 @@ class TextEncoders:
             for make, places in ((self.encode, places_fresh), (self.recall, places_kept))
             if places
         ]
-        order = torch.tensor(places_fresh + places_kept, device=self.clip.device).argsort()
+        order = torch.tensor(places_fresh + places_kept, device=self._device).argsort()
         return TextStates(torch.cat([p.clip for p in parts])[order], torch.cat([p.t5 for p in parts])[order])
 
     def _tokens(self, tokenizer: Any, captions: Sequence[str], encoder: str) -> dict[str, Tensor]:
@@ -108,4 +132,4 @@ class TextEncoders:
         tokens = tokenizer(
             list(captions), padding="max_length", truncation=True, max_length=length, return_tensors="pt"
         )
-        return {name: tokens[name].to(self.clip.device) for name in ("input_ids", "attention_mask")}
+        return {name: tokens[name].to(self._device) for name in ("input_ids", "attention_mask")}

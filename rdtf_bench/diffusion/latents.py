@@ -7,16 +7,24 @@ from torch import Tensor
 
 from rdtf_bench.core.video import Video
 
+LARGE = 32 * 32  # latents of a frame: 256 px
+LARGE_AT_ONCE = 16  # frames in one pass of the decoder, whose activations of a batch of clips would take tens of GB
+
 
 @torch.no_grad()
 def encode(autoencoder: AutoencoderKL, video: Video) -> Float[Tensor, "B F c h w"]:
-    """The posterior's mode times the scaling factor. The released code samples it; the mode keeps a clip the same."""
-    posterior = autoencoder.encode(video.flatten(0, 1)).latent_dist
-    latents: Tensor = posterior.mode() * autoencoder.config.scaling_factor
+    """The posterior's mode times the scaling factor. The released code samples it; the mode keeps a clip the same.
+
+    The autoencoder may be of another dtype than the video; latents have the video's.
+    """
+    posterior = autoencoder.encode(video.flatten(0, 1).to(autoencoder.dtype)).latent_dist
+    latents: Tensor = posterior.mode().to(video.dtype) * autoencoder.config.scaling_factor
     return latents.view(*video.shape[:2], *latents.shape[1:])
 
 
 @torch.no_grad()
 def decode(autoencoder: AutoencoderKL, latents: Float[Tensor, "B F c h w"]) -> Video:
-    frames = autoencoder.decode(latents.flatten(0, 1) / autoencoder.config.scaling_factor).sample
+    flat = (latents.flatten(0, 1) / autoencoder.config.scaling_factor).to(autoencoder.dtype)
+    parts = flat.split(LARGE_AT_ONCE if flat[0, 0].numel() >= LARGE else len(flat))
+    frames = torch.cat([autoencoder.decode(part).sample for part in parts]).to(latents.dtype)
     return frames.clamp(-1, 1).view(*latents.shape[:2], *frames.shape[1:])

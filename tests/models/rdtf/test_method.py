@@ -96,18 +96,20 @@ def test_keeps_the_contracts(assets: dict[str, Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("changed", "adapts"),
     [
-        {},
-        {"curriculum_variant": "released", "loss_mean_over": "all", "representative": "first"},
-        {"curriculum": "linear", "extraction": "intervals", "condition_masks": "task", "k_min": 8},
-        {"curriculum": "none", "padding": "last", "zero_terminal_snr": True, "isolate_padding": True},
+        ({}, True),
+        ({"curriculum_variant": "released", "loss_mean_over": "all", "representative": "first"}, False),
+        ({"curriculum": "linear", "extraction": "intervals", "condition_masks": "task", "k_min": 8}, False),
+        ({"curriculum": "none", "padding": "last", "zero_terminal_snr": True, "isolate_padding": True}, False),
     ],
     ids=["paper", "released", "no-ddu", "others"],
 )
-def test_resumed_ends_in_the_bits_of_uninterrupted(assets: dict[str, Path], tmp_path: Path, changed: Any) -> None:
+def test_resumed_ends_in_the_bits_of_uninterrupted(
+    assets: dict[str, Path], tmp_path: Path, changed: Any, adapts: bool
+) -> None:
     whole = make(assets, **changed)
-    fit(whole, tmp_path / "whole")
+    log = fit(whole, tmp_path / "whole")
     killed = make(assets, **changed)
 
     def stop_after_the_checkpoint(step: int, _: dict[str, float]) -> None:
@@ -118,7 +120,9 @@ def test_resumed_ends_in_the_bits_of_uninterrupted(assets: dict[str, Path], tmp_
     with pytest.raises(KeyboardInterrupt):
         killed.fit(Stickers(), TRAINING, folder=tmp_path / "killed", on_step=stop_after_the_checkpoint)
     again = make(assets, **changed)
-    assert len(fit(again, tmp_path / "killed")) == 2
+    # the log too: the weights alone would not show that the curriculum has forgotten what it saw
+    assert fit(again, tmp_path / "killed") == log[2:]
+    assert all(("target_level" in row and "loss_history" in row) is adapts for row in log[2:])
     for name, weight in weights(whole).items():
         assert torch.equal(weight, weights(again)[name]), name
 
@@ -247,11 +251,39 @@ def test_another_number_of_frames_is_refused_before_any_work(assets: dict[str, P
         ({"norm_num_groups": 3}, "multiples of norm_num_groups 3"),
         ({"attention_head_dim": 9}, "attention_head_dim 9 is wider"),
         ({"condition_dropout": 0.5}, "condition_dropout 0.5"),
+        ({"sti_pool": 0}, "sti_pool 0 must be 1 or more"),
+        ({"curriculum_history_steps": 0}, "curriculum_history_steps 0 must be 1 or more"),
+        ({"zero_terminal_snr": True, "prediction_type": "epsilon"}, "Set prediction_type to v_prediction"),
     ],
 )
 def test_options_that_cannot_be_are_refused_by_name(assets: dict[str, Path], changed: Any, message: str) -> None:
     with pytest.raises(ProtocolError, match=message):
         make(assets, **changed)
+
+
+def test_the_schedule_of_i2vgen_xl_ends_in_noise_alone_and_its_last_step_in_the_picture(
+    assets: dict[str, Path],
+) -> None:
+    theirs = make(assets, beta_schedule="squaredcos_cap_v2", zero_terminal_snr=True).scheduler
+    ours = make(assets).scheduler
+    assert theirs.alphas_cumprod[-1] == 0
+    assert theirs.final_alpha_cumprod == 1
+    assert ours.alphas_cumprod[-1] > 0
+    assert ours.final_alpha_cumprod == ours.alphas_cumprod[0] < 1
+
+
+def test_gradient_checkpointing_changes_no_weight_and_not_what_is_saved(
+    assets: dict[str, Path], tmp_path: Path
+) -> None:
+    plain, recomputed = make(assets), make(assets, gradient_checkpointing=True)
+    assert recomputed.network.is_gradient_checkpointing
+    for name, method in (("plain", plain), ("recomputed", recomputed)):
+        fit(method, tmp_path / name, num_steps=2)
+    for name, weight in weights(recomputed).items():
+        torch.testing.assert_close(weight, weights(plain)[name], rtol=1e-5, atol=1e-7)
+    (tmp_path / "weights").mkdir()
+    plain.save(tmp_path / "weights")
+    recomputed.load(tmp_path / "weights")
 
 
 def test_frozen_networks_stay_as_they_are(assets: dict[str, Path], tmp_path: Path) -> None:

@@ -67,6 +67,22 @@ def test_the_paddings_content_changes_neither_loss_nor_gradients(
         torch.testing.assert_close(changed_gradients[name], gradient, rtol=1e-6, atol=1e-8)
 
 
+def test_a_learned_absent_frame_stands_for_frames_of_zeros_and_is_learned(small_options: dict[str, Any]) -> None:
+    network, given = DFGN(**small_options, absent_frame="learned").eval(), inputs(small_options)
+    released = DFGN(**small_options).eval()
+    released.load_state_dict({k: v for k, v in network.state_dict().items() if k != "absent_latent"})
+    known = torch.tensor([1.0, 0, 0, 0, 0, 0, 0, 0])[:, None, None]
+    some_absent = {**given, "image_latents": given["image_latents"] * known}
+    with torch.no_grad():
+        # it starts as zeros, and is not looked at where every frame is known
+        assert torch.equal(network(**some_absent).sample, released(**some_absent).sample)
+        network.absent_latent.fill_(0.5)
+        assert torch.equal(network(**given).sample, released(**given).sample)
+        assert (network(**some_absent).sample - released(**some_absent).sample).abs().max() > 1e-4
+    network(**some_absent).sample.square().mean().backward()
+    assert network.absent_latent.grad.abs().min() > 0
+
+
 def test_without_it_the_network_sees_the_padding(small_options: dict[str, Any]) -> None:
     network, given = DFGN(**small_options).eval(), inputs(small_options)
     changed = {**given, "sample": given["sample"] + 1 - counted()[:, None, :, None, None]}

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from accelerate.hooks import CpuOffload
 from diffusers.utils import export_to_gif
 from PIL import Image
+from torch import nn
 
 from rdtf_bench.core.errors import BenchError, InputError
 from rdtf_bench.core.method import Conditions, Sampler
@@ -23,9 +25,11 @@ SAMPLER = Sampler(num_steps=2, timestep_spacing="trailing", eta=1.0, guidance_te
 
 @pytest.fixture(scope="module")
 def pipeline(assets: dict[str, Path]) -> RDTFPipeline:
-    made = build(CONFIG, assets=assets, device=torch.device("cpu")).pipeline(size_px=SIZE_PX, sampler=SAMPLER)
-    made.set_progress_bar_config(disable=True)
-    return made
+    return new_pipeline(assets)
+
+
+def new_pipeline(assets: dict[str, Path]) -> RDTFPipeline:
+    return build(CONFIG, assets=assets, device=torch.device("cpu")).pipeline(size_px=SIZE_PX, sampler=SAMPLER)
 
 
 def picture(seed: int = 0, size_px: int = SIZE_PX, mode: str = "RGB") -> Image.Image:
@@ -72,12 +76,59 @@ def test_the_first_k_frames_come_back_and_make_a_looping_gif(pipeline: RDTFPipel
 def test_saved_and_loaded_it_makes_the_same(pipeline: RDTFPipeline, tmp_path: Path) -> None:
     pipeline.save_pretrained(tmp_path)
     again = RDTFPipeline.from_pretrained(tmp_path)
-    again.set_progress_bar_config(disable=True)
     asked: dict[str, Any] = {"prompt": "blue down", "output_type": "pt"}
     expected = made_by(pipeline, **asked, generator=seeded())
     torch.testing.assert_close(made_by(again, **asked, generator=seeded()), expected, rtol=0, atol=0)
     assert expected.shape == (1, 8, 3, SIZE_PX, SIZE_PX)
     assert (again.config.clip_length, again.config.num_inference_steps) == (10, 2)
+
+
+def test_in_half_precision_it_makes_about_the_same(pipeline: RDTFPipeline, tmp_path: Path) -> None:
+    pipeline.save_pretrained(tmp_path)
+    half = RDTFPipeline.from_pretrained(tmp_path, dtype=torch.bfloat16)
+    assert {half.unet.dtype, half.vae.dtype, half.text_encoder.dtype} == {torch.bfloat16}
+    asked: dict[str, Any] = {"prompt": "blue down", "image": picture(), "output_type": "pt"}
+    expected = made_by(pipeline, **asked, generator=seeded())
+    made = made_by(half, **asked, generator=seeded())
+    assert made.dtype == torch.float32
+    # bfloat16 has 8 bits: a level of 256 at each rounding, of which there are many
+    assert (made - expected).abs().mean() < 4 / 256
+
+
+def test_with_offloading_each_network_is_fetched_before_it_is_called(
+    assets: dict[str, Path], pipeline: RDTFPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[str] = []
+    pre_forward = CpuOffload.pre_forward
+
+    def noted(hook: CpuOffload, module: nn.Module, *given: Any, **options: Any) -> Any:
+        fetched.append(type(module).__name__)
+        return pre_forward(hook, module, *given, **options)
+
+    monkeypatch.setattr(CpuOffload, "pre_forward", noted)
+    offloading = new_pipeline(assets)
+    offloading.enable_model_cpu_offload(device="cpu")
+    asked: dict[str, Any] = {"prompt": "blue down", "image": picture(), "output_type": "pt"}
+    made = made_by(offloading, **asked, generator=seeded())
+    torch.testing.assert_close(made, made_by(pipeline, **asked, generator=seeded()), rtol=0, atol=0)
+    # the frame; both captions, the empty one too; their keys, then two steps; the clip
+    texts = ["CLIPTextModel", "T5EncoderModel"] * 2
+    assert fetched == ["AutoencoderKL", *texts, *["DFGN"] * 2, *["DFGN"] * SAMPLER.num_steps, "AutoencoderKL"]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("how", ["enable_model_cpu_offload", "enable_sequential_cpu_offload"])
+def test_offloading_runs_on_a_gpu(assets: dict[str, Path], pipeline: RDTFPipeline, how: str) -> None:
+    offloading = new_pipeline(assets)
+    getattr(offloading, how)()
+    asked: dict[str, Any] = {"prompt": "blue down", "image": picture(), "output_type": "pt"}
+    expected = made_by(pipeline, **asked, generator=seeded())
+    torch.testing.assert_close(made_by(offloading, **asked, generator=seeded()), expected, rtol=1e-3, atol=1e-3)
+
+
+class OnAGPU(torch.Generator):
+    device = torch.device("cuda")
 
 
 def test_a_call_may_ask_for_another_sampler(pipeline: RDTFPipeline) -> None:
@@ -128,6 +179,7 @@ def test_pictures_of_other_sizes_and_with_transparency_are_taken(pipeline: RDTFP
         ({"prompt": "x", "num_inference_steps": 0}, "0 steps were asked for; there are 1 to 1000"),
         ({"image": picture(), "known": torch.tensor([0.5] + [0] * 7)}, "is no mask"),
         ({"prompt": "x", "generator": [seeded()] * 2}, "2 were given for 1 prompts"),
+        ({"prompt": "x", "generator": OnAGPU()}, "its device is cuda, and noise is drawn on the CPU"),
     ],
 )
 def test_what_cannot_be_made_is_said_before_any_work(

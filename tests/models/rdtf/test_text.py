@@ -35,6 +35,12 @@ def test_text_without_spaces_is_replaced_by_characters() -> None:
     assert mask_words("star", 0.0, generator()) == "star"
 
 
+@pytest.mark.parametrize("word", ["étoile", "звезда", "별"])
+def test_one_word_of_a_script_with_spaces_is_a_word(word: str) -> None:
+    assert mask_words(word, 1.0, generator()) == "#"
+    assert mask_words(word, 0.0, generator()) == word
+
+
 def test_lengths_and_widths_are_those_asked_for(assets: dict[str, Path]) -> None:
     text = encoders(assets)
     states = text.encode(["a star", "a very long caption that is cut"])
