@@ -17,27 +17,23 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from rdtf_bench.diffusion.masks import (
-    FAMILIES,
-    Mask,
-    interpolation_masks,
-    no_frame_masks,
-    one_frame_masks,
-    post_prediction_masks,
-    pre_prediction_masks,
-)
+from rdtf_bench.diffusion.masks import FAMILIES, Mask, post_prediction_masks, pre_prediction_masks
+from rdtf_bench.diffusion.masks import TASKS as EVALUATED
 
 Weights = Float64[Tensor, " cases"]
 
+
+def _as_evaluated(*names: str) -> dict[str, tuple[str, Callable[[int], tuple[Mask, ...]]]]:
+    return {name: (EVALUATED[name].family, EVALUATED[name].trained) for name in names}
+
+
 TASKS: dict[str, tuple[str, Callable[[int], tuple[Mask, ...]]]] = {
-    "interpolation": ("interpolation", interpolation_masks),
+    **_as_evaluated("interpolation"),
     "pre_prediction": ("prediction", pre_prediction_masks),
     "post_prediction": ("prediction", post_prediction_masks),
-    "it2v": ("generation", one_frame_masks),
-    "i2v": ("generation", one_frame_masks),
-    "t2v": ("generation", no_frame_masks),
+    **_as_evaluated("it2v", "i2v", "t2v"),
 }
-"""The six training tasks of the authors' code, with their family and their masks."""
+"""The six training tasks of the authors' code, with their family and their masks; their order decides what is drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +190,8 @@ class LossController:
     DEVIATION: the "integral of the loss" of eq. 3 diverges; it is read as the running mean. The difference is divided
     by the running standard deviation, so that the gains 5.0, 3.0 and 1.3 (Table 6) mean the same at every scale of the
     loss, and smoothed over `SMOOTHING_STEPS`, because one batch's loss says more about its noise levels than about the
-    network. Time is counted in the training's length, so that the loop is as fast in a short training as in a long one.
+    network. The integral's step is counted in the training's length, but the history and the smoothing in steps: where
+    the history is a small part of the training it follows the loss, and the target rises less (README.md has figures).
     """
 
     SMOOTHING_STEPS = 10
