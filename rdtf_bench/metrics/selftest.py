@@ -41,6 +41,8 @@ FVD_LADDERS = {
     "shuffle": (0.0, 0.1),  # one exchange and three: after four, 8 frames are in no order any more
     "collapse": STRENGTHS,
 }
+VQA_NOISE = (0.2, 0.4, 0.6)
+"""The weakest noise there is moves VQA of a few scenes less than its rank should say."""
 TOLERANCE = 1e-3
 """Relative to the largest value: kernels differ by 1e-5, the faults that are looked for by more than 1e-2."""
 
@@ -353,7 +355,7 @@ PROBES: Mapping[str, Probe] = {
     "sides": sides,
     "cache": cache,
     **{f"fvd_{fault}": ladder("fvd", fault, strengths) for fault, strengths in FVD_LADDERS.items()},
-    "vqa_noise": ladder("vqa", "noise"),
+    "vqa_noise": ladder("vqa", "noise", VQA_NOISE),
     "captions": captions,
 }
 
