@@ -59,6 +59,24 @@ def decode(
     return torch.from_numpy(np.stack([pixels[number] for number in indices])).permute(0, 3, 1, 2).contiguous()
 
 
+def pictures(path: Path, *, most: int) -> list[Image.Image]:
+    """All frames as they are, or `most` of them at equal intervals where there are more; any image that Pillow reads.
+
+    Raises DataError for a file that cannot be decoded.
+    """
+    frames = []
+    try:
+        with Image.open(path) as image:
+            start = first_frame(image)
+            num_frames = getattr(image, "n_frames", 1) - start
+            for place in equal_intervals(num_frames, min(most, num_frames)):
+                image.seek(start + place)
+                frames.append(image.convert("RGBA"))
+    except UNREADABLE as fault:
+        raise DataError(f"{path}: cannot be read as an image: {fault}") from fault
+    return frames
+
+
 def _frame(image: Image.Image, number: int, size_px: int | None) -> Pixels:
     image.seek(number)  # called in ascending order: going back would decode the file again
     return _on_white(image, size_px)

@@ -10,12 +10,10 @@ from PIL import Image
 
 from rdtf_bench import catalog
 from rdtf_bench.core import assets as registry
-from rdtf_bench.core.errors import DataError, InputError, StoreError
+from rdtf_bench.core.errors import InputError, StoreError
 from rdtf_bench.core.method import Sampler
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.store import Store
-from rdtf_bench.data.frames import equal_intervals
-from rdtf_bench.data.inspection import UNREADABLE, first_frame
 from rdtf_bench.run import fit as fitting
 from rdtf_bench.run.bench import cells_of, find_assets
 from rdtf_bench.run.protocols import load_table
@@ -77,9 +75,9 @@ def read_mask(text: str | None) -> list[int] | None:
 
 def read_images(paths: Sequence[Path], num_frames: int) -> list[Image.Image]:
     """A frame a file; one animation alone stands for its frames, `num_frames` at equal intervals where it has more."""
-    if len(paths) != 1:
-        return [frame for path in paths for frame in _frames_of(path, most=1)]
-    return _frames_of(paths[0], most=num_frames)
+    pixels = catalog.load("reader", "pixels")
+    most = num_frames if len(paths) == 1 else 1
+    return [picture for path in paths for picture in pixels.pictures(path, most=most)]
 
 
 def make(
@@ -109,18 +107,3 @@ def write_gif(frames: Sequence[Image.Image], path: Path, *, duration_ms: int) ->
     first, *others = frames
     path.parent.mkdir(parents=True, exist_ok=True)
     first.save(path, format="GIF", save_all=True, append_images=others, duration=duration_ms, loop=0, disposal=2)
-
-
-def _frames_of(path: Path, *, most: int) -> list[Image.Image]:
-    """Of any image that Pillow reads, a photograph too."""
-    frames = []
-    try:
-        with Image.open(path) as image:
-            start = first_frame(image)
-            count = getattr(image, "n_frames", 1) - start
-            for place in equal_intervals(count, min(most, count)):
-                image.seek(start + place)
-                frames.append(image.convert("RGBA"))
-    except UNREADABLE as fault:
-        raise DataError(f"{path}: cannot be read as an image: {fault}") from fault
-    return frames
