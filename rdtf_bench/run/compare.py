@@ -237,7 +237,8 @@ def _notes(
         yield f"{distances}: {fewer} of the {more} {which} clips, so that both sides have equally many."
     shared = len({clip.id for clip in fakes} & {clip.id for clip in reals})
     if distances and shared < min(len(fakes), len(reals)):
-        yield f"{distances}: {shared} generated clips have a real one of the same name; the others are in no pair."
+        few = f"{shared} have" if shared else "none has"
+        yield f"{distances}: of the generated clips {few} a real one of the same name to be paired with."
     if asked is None and (left := [name for name in metric_names() if name not in chosen]):
         yield f"Not scored without captions (--captions FILE): {', '.join(left)}."
 

@@ -128,7 +128,7 @@ def test_clips_of_one_name_are_pairs_though_others_are_not(tmp_path: Path, score
     status, printed = score("--metrics", "fvd", "--json", "scores.json")
     (row,) = json.loads((tmp_path / "scores.json").read_text())
     assert status == 0
-    assert "FVD: 5 generated clips have a real one of the same name; the others are in no pair." in printed
+    assert "FVD: of the generated clips 5 have a real one of the same name to be paired with." in printed
     # the sets are equal, and so are they without any pair; mispaired, what is left out of both sides differs
     assert (row["value"], row["ci_high"]) == pytest.approx((0, 0), abs=1e-6)
 
