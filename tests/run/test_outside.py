@@ -148,7 +148,7 @@ def test_clips_that_do_not_fit_are_named_before_any_work(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("given", ["mine", "=x", "mine="])
 def test_a_row_needs_a_name_and_a_folder(given: str) -> None:
-    with pytest.raises(DataError, match="is not of the form NAME=FOLDER"):
+    with pytest.raises(ProtocolError, match="is not of the form NAME=FOLDER"):
         outside.read([given])
 
 
