@@ -7,6 +7,7 @@ OMP_NUM_THREADS=1 python tests/benchmarks/i3d_rate.py [--compile]
 import argparse
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from statistics import median
 from unittest.mock import patch
 
@@ -51,7 +52,8 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    contiguous, last = seeded(I3D().eval()), seeded(I3D().eval()).to(memory_format=torch.channels_last_3d)
+    contiguous = seeded(I3D().eval())
+    last = deepcopy(contiguous).to(memory_format=torch.channels_last_3d)
     video = torch.rand(1, 3, 16, 224, 224, generator=generator_for("benchmark")) * 2 - 1
     video_last = video.to(memory_format=torch.channels_last_3d)
 
