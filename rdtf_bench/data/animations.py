@@ -93,7 +93,7 @@ def common_shape(clips: Sequence[Animation], *, num_frames: int | None, size_px:
 def read_captions(path: Path, clips: Sequence[Animation]) -> dict[str, str]:
     """Caption by clip id; rows of other clips are left aside. DataError for clips with none or with two.
 
-    A row names its clip by `id`, or by a `file_name` of any suffix.
+    A row names its clip by its `id` where it has one, else by its `file_name`, whose suffix may be another.
     """
     if path.suffix not in (".jsonl", ".csv"):
         raise DataError(f"{path}: captions are read from .jsonl or .csv, one row a clip with file_name and text")

@@ -18,7 +18,6 @@ from rdtf_bench.metrics.features.i3d import I3D
 from rdtf_bench.metrics.selftest import PROBES, Instruments, Outcome, scenes
 
 WEIGHTS = Path(rdtf_bench.models.toy.__file__).parent / "weights"
-SLOW = {name for name in PROBES if name.startswith("fvd_")} - {"fvd_shuffle"}  # two seconds each, of one kind
 
 
 def instruments_with(network: EfficientNetLite0) -> Instruments:
@@ -40,7 +39,7 @@ def probe(name: str, instruments: Instruments) -> Outcome:
     return outcome
 
 
-@pytest.mark.parametrize("name", sorted(set(PROBES) - SLOW))
+@pytest.mark.parametrize("name", sorted(PROBES))
 def test_what_is_shipped_passes(name: str, instruments: Instruments) -> None:
     assert probe(name, instruments).fault is None
 
