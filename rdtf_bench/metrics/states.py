@@ -23,7 +23,7 @@ class ClipMetric(Metric):
         """A list state as one tensor, whether or not it has been synced."""
         given: list[Tensor] | Tensor = getattr(self, state)
         parts = [given] if isinstance(given, Tensor) else given
-        return dim_zero_cat([self.no_clips()[state].to(self.device), *parts])
+        return dim_zero_cat(parts or [self.no_clips()[state].to(self.device)])
 
     def sync(self, *arguments: Any, **options: Any) -> None:
         # torchmetrics would send an empty vector of floats, whatever the others send
