@@ -190,8 +190,9 @@ class LossController:
     DEVIATION: the "integral of the loss" of eq. 3 diverges; it is read as the running mean. The difference is divided
     by the running standard deviation, so that the gains 5.0, 3.0 and 1.3 (Table 6) mean the same at every scale of the
     loss, and smoothed over `SMOOTHING_STEPS`, because one batch's loss says more about its noise levels than about the
-    network. The integral's step is counted in the training's length, but the history and the smoothing in steps: where
-    the history is a small part of the training it follows the loss, and the target rises less (README.md has figures).
+    network. The integral's step is counted in the training's length, the history and the smoothing in steps: with a
+    history as long as the training (eq. 3 integrates from 0) trainings of every length climb alike; one that is a small
+    part of it follows the loss, and the target rises less (README.md has figures).
     """
 
     SMOOTHING_STEPS = 10

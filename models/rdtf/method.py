@@ -93,7 +93,7 @@ class Config:
     curriculum_variant: Literal["paper", "released"] = "paper"
     curriculum_gains: tuple[float, float, float] = (5.0, 3.0, 1.3)  # Table 6
     curriculum_balance: float = 0.5  # 0: the static part alone, 1: the adaptive part alone
-    curriculum_history_steps: int = 1000  # the released window
+    curriculum_history_steps: int = 1000  # the released window; eq. 3 has the whole training, and so have the scales
 
     guidance: Guidance = "two_scales"  # Table 6; released: a negative prompt
     negative_prompt: str = "distorted, discontinuous, ugly, blurry, low resolution, motionless, static, disfigured"

@@ -22,6 +22,8 @@ from rdtf_bench.models.rdtf.curriculum import (
     static_probabilities,
     training_tasks,
 )
+from rdtf_bench.models.rdtf.method import Config
+from rdtf_bench.spec.load import load_scale, scale_names
 
 GAINS = (5.0, 3.0, 1.3)
 Kind = Literal["none", "linear", "adaptive"]
@@ -130,6 +132,29 @@ def test_a_step_up_in_the_loss_lowers_the_level_and_a_step_down_raises_it() -> N
     for _ in range(20):
         curriculum.observe(0.05)
     assert curriculum.target_level > lowered + 1
+
+
+def mean_target_of_a_power_law(num_steps: int, *, history_steps: int) -> float:
+    curriculum, total = adaptive(num_steps=num_steps, history_steps=history_steps), 0.0
+    noise = torch.randn(num_steps, generator=torch.Generator().manual_seed(0)).tolist()
+    for step in range(num_steps):
+        total += curriculum.target_level
+        curriculum.observe((0.1 + 0.9 * (step + 1) ** -0.25) * (1 + 0.15 * noise[step]))
+    return total / num_steps
+
+
+def test_with_the_whole_history_a_long_training_climbs_as_a_short_one_does() -> None:
+    short = mean_target_of_a_power_law(400, history_steps=400)
+    assert mean_target_of_a_power_law(20_000, history_steps=20_000) == pytest.approx(short, abs=0.5)
+    assert mean_target_of_a_power_law(20_000, history_steps=1000) < short - 1
+
+
+@pytest.mark.parametrize("name", scale_names())
+def test_every_scale_compares_the_loss_with_all_of_its_training(name: str) -> None:
+    scale = load_scale(name)
+    if "rdtf" in scale.methods:
+        options = scale.methods["rdtf"].options
+        assert options.get("curriculum_history_steps", Config.curriculum_history_steps) >= scale.training.num_steps
 
 
 @pytest.mark.parametrize("slope", [0.02, 0.1])
