@@ -153,8 +153,9 @@ def test_with_the_whole_history_a_long_training_climbs_as_a_short_one_does() -> 
 def test_every_scale_compares_the_loss_with_all_of_its_training(name: str) -> None:
     scale = load_scale(name)
     if "rdtf" in scale.methods:
-        options = scale.methods["rdtf"].options
-        assert options.get("curriculum_history_steps", Config.curriculum_history_steps) >= scale.training.num_steps
+        history = scale.methods["rdtf"].options.get("curriculum_history_steps", Config.curriculum_history_steps)
+        assert isinstance(history, int)
+        assert history >= scale.training.num_steps
 
 
 @pytest.mark.parametrize("slope", [0.02, 0.1])
