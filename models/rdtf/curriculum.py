@@ -345,7 +345,7 @@ class ReleasedCurriculum:
         self._outputs = [*self._outputs, output][-self.HISTORY_STEPS :]
 
     def describe(self) -> dict[str, float]:
-        return {"row": float(self.row)}
+        return {"weights_row": float(self.row)}
 
     def state_dict(self) -> dict[str, Any]:
         return {"losses": list(self._losses), "outputs": list(self._outputs)}

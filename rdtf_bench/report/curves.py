@@ -41,7 +41,7 @@ def draw(panels: Mapping[str, Logs], *, path: Path) -> Path:
     logarithmic, so losses are above 0."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8 * len(panels), 4.5), dpi=120, layout="constrained")
+    figure = Figure(figsize=(9 * len(panels), 4.5), dpi=120, layout="constrained")
     for axes, (title, logs) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         for index, (row, log) in enumerate(logs.items()):
             losses = _values(log, "loss")
@@ -52,8 +52,8 @@ def draw(panels: Mapping[str, Logs], *, path: Path) -> Path:
             )
         axes.set(xlabel="training step", ylabel="loss", yscale="log", title=title)
         axes.grid(visible=True, which="both", alpha=0.2)
-        if logs:
-            axes.legend(frameon=False)
+        if logs:  # beside the curves: an ablation has up to twenty
+            axes.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
     return _write(figure, path)
 
 
@@ -85,12 +85,12 @@ def with_curriculum(logs: Logs) -> dict[str, Log]:
 
 def write_csv(logs: Logs, *, path: Path) -> Path:
     """The logs as a tidy table: `row`, `step`, and every value that any of them has; what a row has not is empty."""
-    names = ["row", *dict.fromkeys(name for log in logs.values() for entry in log for name in entry)]
+    names = list(dict.fromkeys(["row", *(name for log in logs.values() for entry in log for name in entry)]))
     out = io.StringIO()
     writer = csv.DictWriter(out, names, lineterminator="\n")
     writer.writeheader()
     for row, log in logs.items():
-        writer.writerows({"row": row, **entry} for entry in log)
+        writer.writerows({**entry, "row": row} for entry in log)
     write_text(path, out.getvalue())
     return path
 

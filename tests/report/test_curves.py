@@ -68,3 +68,9 @@ def test_the_csv_has_every_value_of_every_row(tmp_path: Path) -> None:
     assert rows[0]["target_level"] == "2.0"
     assert [row["loss_history"] for row in rows[:2]] == ["", "1.0"]
     assert (rows[-1]["row"], rows[-1]["loss"], rows[-1]["target_level"]) == ("SimDA", "0.25", "")
+
+
+def test_a_logged_value_cannot_take_the_rows_name(tmp_path: Path) -> None:
+    logs = {"DCL as released": [{"step": 0, "row": 4.0, "loss": 1.0}]}
+    with write_csv(logs, path=tmp_path / "loss.csv").open(newline="") as file:
+        assert list(csv.DictReader(file)) == [{"row": "DCL as released", "step": "0", "loss": "1.0"}]
