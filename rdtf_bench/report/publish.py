@@ -36,7 +36,7 @@ decided them, versions, times. `<table>/tables/*.json` says which records make a
 def publish(spec: TableSpec, scale: Scale, cells: Sequence[Cell], *, store: Path, results: Path) -> str:
     """Write the store's records of these cells into `results` and its README anew; returns a line that says so.
 
-    A table of the same protocol, scale and data source is replaced; its records stay.
+    A table of the same protocol, scale, data source and number of seeds is replaced; its records stay.
     """
     records = record.find((cell.id for cell in cells), [record.folder_in(store)])
     if failed := gate.warning(store, scale):
@@ -53,8 +53,8 @@ def publish(spec: TableSpec, scale: Scale, cells: Sequence[Cell], *, store: Path
         "scale": scale.model_dump(mode="json"),
         "cells": [asdict(cell) for cell in cells],
     }
-    name = f"{scale.name}-{_slug(_source(records))}.json"
-    write_text(results / spec.name / "tables" / name, json.dumps(contents, indent=1, sort_keys=True) + "\n")
+    name = f"{scale.name}-{_slug(_source(records))}" + (f"-{len(spec.seeds)}-seeds" if len(spec.seeds) > 1 else "")
+    write_text(results / spec.name / "tables" / f"{name}.json", json.dumps(contents, indent=1, sort_keys=True) + "\n")
     write_text(results / "README.md", readme(results))
     missing = [cell.label for cell in cells if cell.id not in records]
     not_run = f"; not run: {', '.join(missing)}" if missing else ""
@@ -90,11 +90,12 @@ def _section(path: Path) -> str:
         for cell in cells
         if cell.id in records
     )
+    seeds = f", {len(spec.seeds)} seeds" if len(spec.seeds) > 1 else ""
     return "\n".join(
         [
             f"## {spec.name}: {spec.title}",
             "",
-            f"Scale `{scale.name}`, data `{_source(records)}`, protocol version {spec.version}.",
+            f"Scale `{scale.name}`, data `{_source(records)}`, protocol version {spec.version}{seeds}.",
             "",
             table,
             "",

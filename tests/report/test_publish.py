@@ -57,6 +57,17 @@ def test_publishing_twice_changes_no_byte(
     assert contents(results) == before
 
 
+def test_a_table_of_several_seeds_stands_beside_that_of_one(
+    spec: TableSpec, scale: Scale, cells: list[Cell], store: Path, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    publish(spec, scale, cells, store=store, results=results)
+    publish(spec.model_copy(update={"seeds": (0, 1, 2)}), scale, cells, store=store, results=results)
+    tables = sorted(path.name for path in (results / "planted" / "tables").iterdir())
+    assert tables == ["tiny-toy-3-seeds.json", "tiny-toy.json"]
+    assert "Scale `tiny`, data `toy`, protocol version 1, 3 seeds." in (results / "README.md").read_text()
+
+
 def test_another_data_source_gets_a_table_of_its_own_and_old_records_stay(
     spec: TableSpec, scale: Scale, cells: list[Cell], records: dict[str, Record], store: Path, tmp_path: Path
 ) -> None:
