@@ -64,7 +64,8 @@ def draw_curricula(logs: Logs, *, path: Path) -> Path:
 
     shown = list(logs.items())[:CURRICULA_SHOWN]
     figure = Figure(figsize=(4 * len(shown), 7.5), dpi=120, layout="constrained")
-    for column, (row, log) in zip(figure.subplots(3, len(shown), squeeze=False).T, shown, strict=True):
+    columns = figure.subplots(3, len(shown), squeeze=False, sharex=True, sharey="row").T
+    for column, (row, log) in zip(columns, shown, strict=True):
         column[0].set(title=row, ylim=(0, 1))
         for axes, (label, lines) in zip(column, CURRICULUM_LINES.items(), strict=True):
             for index, (name, legend) in enumerate(lines.items()):
