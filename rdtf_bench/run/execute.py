@@ -198,7 +198,8 @@ def _selftest(bench: Bench, cells: Sequence[Cell]) -> list[Job]:
 
 
 def _timing(bench: Bench, cells: Sequence[Cell], after: frozenset[str]) -> list[Job]:
-    """All rows together, in turns, when nothing else runs; one that is missing has them all timed again."""
+    """All rows together, in turns, when nothing else runs; one that is missing has them all timed again, but what is
+    finished is kept."""
     timed = [cell for cell in cells if "seconds" in cell.scores]
     if all(bench.store.has("scores", cell.score_key("seconds")) for cell in timed):
         return []
