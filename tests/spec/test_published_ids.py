@@ -1,8 +1,8 @@
 """Ids and store keys that published numbers hang on: an id that changes orphans a record.
 
 pinned_ids.json holds one line per row of each published protocol and scale on the built-in data: the id of the cell,
-the key of its trained weights and the key of each score. Where a change of a protocol or scale is meant to move a number,
-write the file anew with `python -m tests.spec.test_published_ids` and say in the commit which rows moved and why.
+the key of its trained weights and the key of each score. Where a change of a protocol or scale is meant to move a
+number, write the file anew with `python -m tests.spec.test_published_ids` and say in the commit which rows moved.
 """
 
 import json
