@@ -37,9 +37,9 @@ FEATURES = {  # of frames, by the name of the asset they look through
 HUBS = {"i2vgen-xl": "rdtf_bench.baselines.i2vgen_xl.hub"}
 PIPELINES = {"rdtf": "rdtf_bench.models.rdtf.pipeline"}
 FETCHED = {"fluent": "rdtf_bench.data.fluent"}
-READERS = {"animations": "rdtf_bench.data.animations", "pixels": "rdtf_bench.data.decode"}
-PROBES = {"metrics": "rdtf_bench.metrics.selftest"}
-VALIDITY = {"curves": "rdtf_bench.metrics.validity"}
+READERS = {"animations": "rdtf_bench.data.reading.animations", "pixels": "rdtf_bench.data.reading.decode"}
+PROBES = {"metrics": "rdtf_bench.metrics.trials.selftest"}
+VALIDITY = {"curves": "rdtf_bench.metrics.trials.validity"}
 STATISTICS = {"groups": "rdtf_bench.metrics.statistics"}
 
 KINDS = {

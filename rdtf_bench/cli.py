@@ -66,9 +66,9 @@ def run(
     """Measure every cell of a table that the store does not hold yet, log it to MLflow and print the table."""
     from rich.console import Console
 
-    from rdtf_bench.report import outputs
-    from rdtf_bench.run import execute, outside
+    from rdtf_bench.report import artifacts
     from rdtf_bench.run.protocols import load_tables, with_methods
+    from rdtf_bench.run.table import execute, external
     from rdtf_bench.spec.load import load_scale
 
     _refuse_unused(table, data, extra, method, seeds)
@@ -78,7 +78,7 @@ def run(
         return validity.run(table, scale, data, store, skip_broken=skip_broken, quiet=quiet)
     if sheets.are_in(table):
         return sheets.show(table, scale, format="text")
-    console, rows = Console(stderr=True), outside.read(extra or [])
+    console, rows = Console(stderr=True), external.read(extra or [])
     for named in load_tables(table, seeds):
         spec, sizes = with_methods(named, load_scale(scale), method or [])
         outcome = execute.run(
@@ -91,9 +91,9 @@ def run(
             quiet=quiet,
             outside=rows,
         )
-        outputs.write(spec, sizes, outcome, tracking_uri=tracking_uri, console=console, quiet=quiet)
+        artifacts.write(spec, sizes, outcome, tracking_uri=tracking_uri, console=console, quiet=quiet)
         if not quiet:
-            console.print(f"{spec.name}: {outputs.closing_line(outcome)}", highlight=False)
+            console.print(f"{spec.name}: {artifacts.closing_line(outcome)}", highlight=False)
     _print_table(table, scale, data, store, extra, method, seeds, "text")
 
 
@@ -146,7 +146,7 @@ def plan(
     seeds: Seeds = None,
 ) -> None:
     """List the cells of a table, what is left to do and how long it should take."""
-    from rdtf_bench.report.plans import plan_text
+    from rdtf_bench.report.table.plans import plan_text
 
     _refuse_unused(table, data, extra, method, seeds)
     if costs.are_in(table):
@@ -191,8 +191,8 @@ def list_names() -> None:
 @app.command()
 def validate() -> None:
     """Read every protocol and scale, look up every name and option in them and plan every pair of them."""
-    from rdtf_bench.run import bench, fit
     from rdtf_bench.run.protocols import load_table, load_tables
+    from rdtf_bench.run.table import context, fit
     from rdtf_bench.spec.load import (
         cost_names,
         load_scale,
@@ -206,7 +206,7 @@ def validate() -> None:
     for table in protocol_names():
         for scale in scale_names():
             spec, sizes = load_table(table), load_scale(scale)
-            _, cells = bench.cells_of(spec, sizes, None, DEFAULT_STORE)
+            _, cells = context.cells_of(spec, sizes, None, DEFAULT_STORE)
             fit.check_options(cells)
             typer.echo(f"{table} at {scale}: {len(cells)} cells")
     for table in sheet_names():
@@ -227,7 +227,7 @@ def params(
     """Count a method's parameters at a scale, by component; needs no weights."""
     from rdtf_bench.core.errors import unknown_name
     from rdtf_bench.report.sizes import sizes_text
-    from rdtf_bench.run.sizes import sizes
+    from rdtf_bench.run.costs.sizes import sizes
     from rdtf_bench.spec.load import load_scale
 
     if format not in ("text", "json"):
@@ -247,7 +247,7 @@ def publish(
     seeds: Seeds = None,
 ) -> None:
     """Copy the records of a table into results/ and write its README anew."""
-    from rdtf_bench.report import publish as publishing
+    from rdtf_bench.report.table import publish as publishing
 
     _refuse_unused(table, data, extra, method, seeds)
     if costs.are_in(table):
@@ -304,14 +304,14 @@ def _planned(
     seeds: int | None,
 ) -> "Iterator[tuple[TableSpec, Scale, DataIdentity, list[Cell]]]":
     """The tables behind a name, with the rows that the options add, and their cells."""
-    from rdtf_bench.run import bench, outside
     from rdtf_bench.run.protocols import load_tables, with_methods
+    from rdtf_bench.run.table import context, external
     from rdtf_bench.spec.load import load_scale
 
-    rows = outside.read(extra or [])
+    rows = external.read(extra or [])
     for named in load_tables(table, seeds):
         spec, sizes = with_methods(named, load_scale(scale), method or [])
-        identity, cells = bench.cells_of(spec, sizes, source_of(data, spec.dataset), store, rows)
+        identity, cells = context.cells_of(spec, sizes, source_of(data, spec.dataset), store, rows)
         yield spec, sizes, identity, cells
 
 
@@ -337,8 +337,9 @@ def _print_table(
     format: str,
 ) -> None:
     from rdtf_bench.core.errors import unknown_name
-    from rdtf_bench.report.table import joined, render
-    from rdtf_bench.run import gate, record
+    from rdtf_bench.report.table.table import joined, render
+    from rdtf_bench.run import record
+    from rdtf_bench.run.selftest import record as selftest_record
 
     if format not in FORMATS:
         raise unknown_name("format", format, FORMATS)
@@ -347,7 +348,7 @@ def _print_table(
     shown = []
     for spec, sizes, _, cells in _planned(table, scale, data, store, extra, method, seeds):
         records = record.find([cell.id for cell in cells], [record.folder_in(store), results_folder() / spec.name])
-        warning = gate.warning(store, sizes)
+        warning = selftest_record.warning(store, sizes)
         shown.append(render(spec, sizes, cells, records, format=format, width=width, styled=terminal, warning=warning))
     typer.echo(joined(shown, format=format))
 

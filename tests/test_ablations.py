@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from rdtf_bench.report import outputs
-from rdtf_bench.report.table import render
-from rdtf_bench.run import execute
-from rdtf_bench.run.bench import cells_of
-from rdtf_bench.run.execute import Outcome
+from rdtf_bench.report import artifacts
+from rdtf_bench.report.table.table import render
 from rdtf_bench.run.protocols import ablation, load_tables
+from rdtf_bench.run.table import execute
+from rdtf_bench.run.table.context import cells_of
+from rdtf_bench.run.table.execute import Outcome
 from rdtf_bench.spec.load import load_scale
 from rdtf_bench.spec.schema import Panel, Scale, TableSpec
 
@@ -39,7 +39,7 @@ def ablated(tmp_path_factory: pytest.TempPathFactory) -> Measured:
     root = tmp_path_factory.mktemp("runs")
     console = Console(quiet=True)
     outcome = execute.run(spec, scale, source=None, root=root, skip_broken=False, console=console, quiet=True)
-    outputs.write(spec, scale, outcome, tracking_uri=None, console=console, quiet=True)
+    artifacts.write(spec, scale, outcome, tracking_uri=None, console=console, quiet=True)
     return spec, scale, outcome
 
 
@@ -57,7 +57,7 @@ def test_every_row_is_trained_with_every_seed_and_has_a_spread(ablated: Measured
 
 def test_losses_and_curricula_are_drawn_and_written(ablated: Measured) -> None:
     spec, scale, outcome = ablated
-    folder = outputs.pictures_folder(spec, scale, outcome)
+    folder = artifacts.pictures_folder(spec, scale, outcome)
     with (folder / "loss.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     names = ["RDTF", "static part alone (LCL)", "RDTF, seed 1", "static part alone (LCL), seed 1"]

@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 
 from rdtf_bench.core.store import Store
-from rdtf_bench.report.table import render
-from rdtf_bench.run import execute, results
-from rdtf_bench.run.execute import Outcome
+from rdtf_bench.report.table.table import render
+from rdtf_bench.run.table import execute, finished
+from rdtf_bench.run.table.execute import Outcome
 from rdtf_bench.spec.load import load_protocol, load_scale
 from rdtf_bench.spec.schema import Scale, TableSpec
 
@@ -101,7 +101,7 @@ def test_every_step_has_a_loss(table1: tuple[TableSpec, Scale, Outcome]) -> None
     _, scale, outcome = table1
     for cell in outcome.cells:
         if cell.fit is not None:
-            log = results.training_log(outcome.bench.store, cell.fit_key)
+            log = finished.training_log(outcome.bench.store, cell.fit_key)
             assert [row["step"] for row in log] == list(range(scale.training.num_steps))
             assert all(math.isfinite(row["loss"]) for row in log)
 

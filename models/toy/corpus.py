@@ -17,10 +17,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.data import folder as data_folder
-from rdtf_bench.data import toy_movers, toy_scenes, toy_stickers
-from rdtf_bench.data.decode import decode
 from rdtf_bench.data.frames import equal_intervals
+from rdtf_bench.data.reading import folder as data_folder
+from rdtf_bench.data.reading.decode import decode
+from rdtf_bench.data.toy import movers as toy_movers
+from rdtf_bench.data.toy import scenes as toy_scenes
+from rdtf_bench.data.toy import stickers as toy_stickers
 
 NUM_FRAMES = 8
 SIZE_PX = 64

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from rdtf_bench.metrics.distortions import (
+from rdtf_bench.metrics.trials.distortions import (
     Distortion,
     as_bytes,
     banding,

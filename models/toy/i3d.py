@@ -19,7 +19,9 @@ from torchvision.transforms.functional import pil_to_tensor
 
 from rdtf_bench.core.method import Training
 from rdtf_bench.core.seeds import generator_for
-from rdtf_bench.data import toy_movers, toy_scenes, toy_stickers
+from rdtf_bench.data.toy import movers as toy_movers
+from rdtf_bench.data.toy import scenes as toy_scenes
+from rdtf_bench.data.toy import stickers as toy_stickers
 from rdtf_bench.diffusion.training import train
 from rdtf_bench.metrics.features.i3d import I3D, TRAINED_FRAMES, save_reduced
 from rdtf_bench.models.toy.card import Card, write_card

@@ -8,7 +8,7 @@ import typer
 from rdtf_bench.commands.options import DEFAULT_STORE, StoreDir
 
 if TYPE_CHECKING:
-    from rdtf_bench.core.assets import Asset
+    from rdtf_bench.assets.registry import Asset
 
 app = typer.Typer(no_args_is_help=True, help="Weights: what is there, how to get them, how to make the toy ones.")
 
@@ -18,10 +18,10 @@ Name = Annotated[str, typer.Argument(help="An asset, as `assets list` has it.")]
 @app.command(name="list")
 def list_assets() -> None:
     """Every set of weights: licence, state, place, source, and the SHA-256 of each file where it is known."""
-    from rdtf_bench.core import assets
+    from rdtf_bench.assets import registry
 
-    for name in assets.names():
-        asset = assets.find(name)
+    for name in registry.names():
+        asset = registry.find(name)
         link = f" -> {asset.path.resolve()}" if asset.path.is_symlink() else ""
         typer.echo(f"{name:24} {asset.licence:12} {_state(asset)}\n{'':24} {asset.path}{link} ({asset.source})")
         for file, sha256 in asset.files.items():
@@ -31,35 +31,34 @@ def list_assets() -> None:
 @app.command()
 def fetch(names: Annotated[list[str], typer.Argument(help="Official weights, as `assets list` has them.")]) -> None:
     """Download official weights (RDTF_BENCH_ASSETS says where to; HF_HUB_OFFLINE is honoured)."""
-    from rdtf_bench.core import assets
-    from rdtf_bench.run import downloads
+    from rdtf_bench.assets import download, registry
 
     for name in names:
-        assets.find(name)  # a wrong name is told before the first download
+        registry.find(name)  # a wrong name is told before the first download
     for name in names:
-        asset = downloads.fetch(name)
+        asset = download.fetch(name)
         typer.echo(f"{name}: {_state(asset)}, in {asset.path}")
 
 
 @app.command()
 def verify(names: Annotated[list[str] | None, typer.Argument(help="Default: all that are there.")] = None) -> None:
     """Compare the bytes with the registry's hashes; pin those of official files whose hash nobody has published."""
-    from rdtf_bench.core import assets
+    from rdtf_bench.assets import registry
 
-    chosen = [assets.find(name) for name in names or assets.names()]
+    chosen = [registry.find(name) for name in names or registry.names()]
     present = [asset for asset in chosen if names or not asset.absent()]
-    assets.verify(present)
-    new = assets.pin(present)
-    for asset in map(assets.find, [asset.name for asset in present]):
+    registry.verify(present)
+    new = registry.pin(present)
+    for asset in map(registry.find, [asset.name for asset in present]):
         typer.echo(f"{asset.name}: {'pinned now: no SHA-256 was known' if asset.name in new else _state(asset)}")
 
 
 @app.command()
 def add(name: Name, path: Annotated[Path, typer.Argument(help="Its file or folder, wherever it is.")]) -> None:
     """Use official weights that are on this machine already; they are linked to, not copied."""
-    from rdtf_bench.run import downloads
+    from rdtf_bench.assets import download
 
-    asset = downloads.add(name, path)
+    asset = download.add(name, path)
     typer.echo(f"{name}: {_state(asset)}, {asset.path} -> {path}")
 
 
@@ -88,7 +87,7 @@ def build(
 
 
 def _state(asset: "Asset") -> str:
-    from rdtf_bench.core.assets import is_pinned
+    from rdtf_bench.assets.registry import is_pinned
 
     if asset.absent():
         return "absent"

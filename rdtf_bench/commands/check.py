@@ -24,9 +24,10 @@ def check(
     from rich.console import Console
 
     from rdtf_bench.core.errors import RegressionError
-    from rdtf_bench.report import publish, regression
-    from rdtf_bench.run import execute, record
+    from rdtf_bench.report.table import publish, regression
+    from rdtf_bench.run import record
     from rdtf_bench.run.protocols import load_table
+    from rdtf_bench.run.table import execute
     from rdtf_bench.spec.load import load_scale
 
     folder = (results or results_folder()) / NAME

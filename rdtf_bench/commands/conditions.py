@@ -28,9 +28,9 @@ def export(
     """Write the ids, captions and known frames of the test clips: metadata.jsonl and PNG files."""
     from rich.console import Console
 
-    from rdtf_bench.run import conditions
     from rdtf_bench.run.progress import Display, Report
     from rdtf_bench.run.protocols import load_table
+    from rdtf_bench.run.table import conditions
     from rdtf_bench.spec.load import load_scale
 
     spec, sizes = load_table(table), load_scale(scale)

@@ -16,17 +16,17 @@ def are_in(table: str) -> bool:
 
 def run(table: str, store: Path, *, quiet: bool) -> None:
     from rdtf_bench.report.costs import render
-    from rdtf_bench.run import costs
+    from rdtf_bench.run.costs import measure as costs_measure
     from rdtf_bench.spec.load import load_costs
 
     spec = load_costs(table)
-    record = costs.run(spec, root=store, say=lambda line: None if quiet else typer.echo(line, err=True))
+    record = costs_measure.run(spec, root=store, say=lambda line: None if quiet else typer.echo(line, err=True))
     typer.echo(render(spec, record, format="text"))
 
 
 def show(table: str, store: Path, results: Path, *, format: str) -> None:
     from rdtf_bench.report.costs import render
-    from rdtf_bench.run.cost_record import find
+    from rdtf_bench.run.costs.record import find
     from rdtf_bench.spec.load import load_costs
 
     spec = load_costs(table)
@@ -34,7 +34,7 @@ def show(table: str, store: Path, results: Path, *, format: str) -> None:
 
 
 def plan(table: str, store: Path) -> None:
-    from rdtf_bench.run.cost_record import find
+    from rdtf_bench.run.costs.record import find
     from rdtf_bench.spec.load import load_costs
 
     spec = load_costs(table)
@@ -47,7 +47,7 @@ def plan(table: str, store: Path) -> None:
 
 
 def publish(table: str, store: Path, results: Path) -> None:
-    from rdtf_bench.run.cost_record import key
+    from rdtf_bench.run.costs.record import key
     from rdtf_bench.spec.load import load_costs
 
     name = key(load_costs(table))

@@ -52,7 +52,7 @@ def generate(
 ) -> None:
     """Make an animated sticker (a looping GIF) from a caption, known frames, or both."""
     from rdtf_bench.run import generate as generating
-    from rdtf_bench.run.datasets import parse_data_options
+    from rdtf_bench.run.inputs.datasets import parse_data_options
     from rdtf_bench.run.protocols import load_table
     from rdtf_bench.spec.load import load_scale
 

@@ -74,6 +74,6 @@ def method_options(given: list[str] | None) -> dict[str, Any]:
 
 def source_of(data: list[str] | None, dataset: str) -> str | None:
     """What --data says of this data set; None is the built-in one."""
-    from rdtf_bench.run.datasets import parse_data_options
+    from rdtf_bench.run.inputs.datasets import parse_data_options
 
     return parse_data_options(data or []).get(dataset)

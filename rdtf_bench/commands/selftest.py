@@ -19,8 +19,8 @@ def selftest(
     import time
 
     from rdtf_bench.core.errors import RegressionError
-    from rdtf_bench.run import gate
-    from rdtf_bench.run import selftest as probing
+    from rdtf_bench.run.selftest import probe as probing
+    from rdtf_bench.run.selftest import record as selftest_record
     from rdtf_bench.spec.load import load_scale
 
     began_s = time.monotonic()
@@ -29,7 +29,7 @@ def selftest(
     for outcome in outcomes:
         typer.echo(f"{outcome.probe:20} {'passed' if outcome.passed else f'FAILED: {outcome.fault}'}")
     if not probes:
-        gate.save(store, sizes, {outcome.probe: outcome.fault for outcome in outcomes if not outcome.passed})
+        selftest_record.save(store, sizes, {outcome.probe: outcome.fault for outcome in outcomes if not outcome.passed})
     failed = [outcome.probe for outcome in outcomes if not outcome.passed]
     typer.echo(f"{len(outcomes) - len(failed)} of {len(outcomes)} probes passed in {time.monotonic() - began_s:.0f} s")
     if failed:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.data import fluent, toy_stickers
-from rdtf_bench.data.folder import Chosen, Clip, Folder, Progress, choose, clustering, fingerprint
-from rdtf_bench.data.folder import read as read_folder
+from rdtf_bench.data import fluent
+from rdtf_bench.data.reading.folder import Chosen, Clip, Folder, Progress, choose, clustering, fingerprint
+from rdtf_bench.data.reading.folder import read as read_folder
+from rdtf_bench.data.toy import stickers as toy_stickers
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8
@@ -83,7 +84,7 @@ def read(root: Path, *, name: str = "asg", cache: Path | None = None, on_progres
 
 def clip_frames(path: Path, *, num_frames: int, size_px: int) -> "UInt8[Tensor, 'F C H W']":
     """The clip that is scored: frames at equal intervals over the whole loop."""
-    from rdtf_bench.data.decode import decode  # torch
+    from rdtf_bench.data.reading.decode import decode  # torch
 
     frames = decode(path, size_px=size_px, most=num_frames)
     if len(frames) < num_frames:
@@ -93,6 +94,6 @@ def clip_frames(path: Path, *, num_frames: int, size_px: int) -> "UInt8[Tensor, 
 
 def all_frames(path: Path, *, most: int, size_px: int) -> "UInt8[Tensor, 'F C H W']":
     """Every frame for training, or `most` of them at equal intervals where there are more."""
-    from rdtf_bench.data.decode import decode  # torch
+    from rdtf_bench.data.reading.decode import decode  # torch
 
     return decode(path, size_px=size_px, most=most)

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from rdtf_bench.core import assets as registry
+from rdtf_bench.assets import registry
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.core.metric import Score
 from rdtf_bench.core.video import VideoU8, require_clips

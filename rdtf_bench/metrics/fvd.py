@@ -16,9 +16,9 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor, nn
 from torch._inductor import config as inductor
 
+from rdtf_bench.assets.official import OFFICIAL
 from rdtf_bench.core.errors import DataError, ProtocolError, unknown_name
 from rdtf_bench.core.metric import Score
-from rdtf_bench.core.official import OFFICIAL
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.store import sha256_of
 from rdtf_bench.core.video import VideoU8, require_clips

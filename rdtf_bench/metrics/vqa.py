@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from rdtf_bench.core import assets as registry
+from rdtf_bench.assets import registry
 from rdtf_bench.core.errors import AssetError, DataError, InputError, ProtocolError
 from rdtf_bench.core.metric import Score
 from rdtf_bench.core.seeds import generator_for

@@ -7,8 +7,8 @@ from typing import Any
 
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.store import write_text
-from rdtf_bench.report.footer import FEW_CLIPS
-from rdtf_bench.report.grid import decimals_for
+from rdtf_bench.report.table.footer import FEW_CLIPS
+from rdtf_bench.report.table.grid import decimals_for
 from rdtf_bench.run.compare import Comparison
 from rdtf_bench.run.record import ScoreRecord
 

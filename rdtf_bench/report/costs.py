@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rdtf_bench.core.errors import unknown_name
-from rdtf_bench.report.rows import TIDY
-from rdtf_bench.run.cost_record import CostRecord, Measured
+from rdtf_bench.report.table.rows import TIDY
+from rdtf_bench.run.costs.record import CostRecord, Measured
 from rdtf_bench.spec.schema import CostSpec
 
 FORMATS = ("text", "md", "csv", "json")

@@ -5,13 +5,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rdtf_bench.report import gallery
+from rdtf_bench.report.figures import gallery
 from rdtf_bench.run import track
 
 if TYPE_CHECKING:
     from rdtf_bench.core.video import VideoU8
-    from rdtf_bench.run.clips import RealClips
     from rdtf_bench.run.finetune import Finished, Settings
+    from rdtf_bench.run.inputs.clips import RealClips
 
 
 class Journal:

@@ -20,10 +20,10 @@ from rdtf_bench.core.errors import DataError, ProtocolError, unknown_name
 from rdtf_bench.core.seeds import seed_for
 from rdtf_bench.core.store import key_of
 from rdtf_bench.core.video import VideoU8
-from rdtf_bench.run import instruments
+from rdtf_bench.run.build import instruments
 from rdtf_bench.run.progress import Report, Sink
 from rdtf_bench.run.record import ScoreRecord
-from rdtf_bench.run.score import CLIPS_AT_ONCE, to_record
+from rdtf_bench.run.table.score import CLIPS_AT_ONCE, to_record
 from rdtf_bench.spec.schema import Options, Scale
 
 STAYING = 2
@@ -32,7 +32,7 @@ STAYING = 2
 
 @runtime_checkable
 class Clip(Protocol):
-    """What data/animations finds."""
+    """What data/reading/animations finds."""
 
     @property
     def id(self) -> str: ...

@@ -9,16 +9,16 @@ import torch
 from PIL import Image
 
 from rdtf_bench import catalog
-from rdtf_bench.core import assets as registry
+from rdtf_bench.assets import registry
 from rdtf_bench.core.errors import InputError, StoreError
 from rdtf_bench.core.method import Sampler
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.store import Store
-from rdtf_bench.run import fit as fitting
-from rdtf_bench.run.bench import cells_of, find_assets
 from rdtf_bench.run.protocols import load_table
-from rdtf_bench.run.score import device_of
-from rdtf_bench.run.worker import be_quiet
+from rdtf_bench.run.table import fit as fitting
+from rdtf_bench.run.table.context import cells_of, find_assets
+from rdtf_bench.run.table.score import device_of
+from rdtf_bench.run.table.worker import be_quiet
 from rdtf_bench.spec.schema import Scale
 
 METHOD = "rdtf"

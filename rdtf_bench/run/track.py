@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.store import key_of, write_text
 from rdtf_bench.run.record import Record
-from rdtf_bench.run.results import LogRow
+from rdtf_bench.run.table.finished import LogRow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

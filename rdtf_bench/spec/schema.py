@@ -258,6 +258,6 @@ class Scale(Part):
     training: Budget
     sampling: Sampling
     timing: Timing
-    expected_seconds: dict[str, PositiveFloat]  # of one job of each kind in run/jobs.py, measured
+    expected_seconds: dict[str, PositiveFloat]  # of one job of each kind in run/table/work.py, measured
     metrics: dict[str, Options]
     methods: dict[str, MethodAtScale]

@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 import rdtf_bench.models.toy
-from rdtf_bench.metrics import clip, fvd, selftest, vqa
+from rdtf_bench.metrics import clip, fvd, vqa
 from rdtf_bench.metrics.features import efficientnet
+from rdtf_bench.metrics.trials import selftest
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from diffusers import I2VGenXLUNet
 from torch import Tensor, nn
 
 from rdtf_bench.models.rdtf import DFGN
-from rdtf_bench.run import memory
+from rdtf_bench.run.costs import memory
 
 TOKENS = 77
 SMALL: dict[str, Any] = {"block_out_channels": (64, 128, 192, 256), "attention_head_dim": 32, "cross_attention_dim": 64}

@@ -16,14 +16,14 @@ import torch
 from PIL import Image
 
 from rdtf_bench.core.seeds import generator_for
-from rdtf_bench.data.animations import common_shape, find
-from rdtf_bench.data.decode import decode_animation
+from rdtf_bench.data.reading.animations import common_shape, find
+from rdtf_bench.data.reading.decode import decode_animation
 from rdtf_bench.metrics.features.fast_vqa import FastVQANetwork
 from rdtf_bench.metrics.features.i3d import I3D
-from rdtf_bench.run import instruments
+from rdtf_bench.run.build import instruments
 from rdtf_bench.run.compare import compare
 from rdtf_bench.run.progress import Silent
-from rdtf_bench.run.score import CLIPS_AT_ONCE
+from rdtf_bench.run.table.score import CLIPS_AT_ONCE
 from rdtf_bench.spec.load import load_scale
 from rdtf_bench.spec.schema import Scale
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.data import asg, toy_stickers
+from rdtf_bench.data import asg
+from rdtf_bench.data.toy import stickers as toy_stickers
 
 
 @pytest.fixture

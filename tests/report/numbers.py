@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rdtf_bench.report.rows import Number
+from rdtf_bench.report.table.rows import Number
 
 NOTHING = (0.0, 0.0, 0.0, 0.0)
 COMMON = (20.0, -20.0, 20.0, -20.0)

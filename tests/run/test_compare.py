@@ -11,12 +11,12 @@ from PIL import Image
 
 from rdtf_bench import cli
 from rdtf_bench.core.seeds import generator_for
-from rdtf_bench.data.animations import common_shape, find
-from rdtf_bench.data.decode import decode_animation
+from rdtf_bench.data.reading.animations import common_shape, find
+from rdtf_bench.data.reading.decode import decode_animation
 from rdtf_bench.metrics.features import efficientnet
 from rdtf_bench.metrics.frechet import frechet_distance
 from rdtf_bench.metrics.fvd import EfficientNetClips
-from rdtf_bench.report.grid import decimals_for
+from rdtf_bench.report.table.grid import decimals_for
 
 Score = Callable[..., tuple[int, str]]
 
@@ -185,7 +185,7 @@ def test_a_users_fault_is_told_before_any_network_is_loaded(
     for name, rows in captions.items():
         lines = "".join(f"clip{row}\n" for row in rows.split())
         (tmp_path / f"{name}.csv").write_text(f"file_name,text\n{lines}")
-    monkeypatch.setattr("rdtf_bench.run.instruments.build_metric", lambda *_: pytest.fail("a network was loaded"))
+    monkeypatch.setattr("rdtf_bench.run.build.instruments.build_metric", lambda *_: pytest.fail("a network was loaded"))
     got, printed = score(*options)
     assert got == status
     assert said in printed

@@ -12,12 +12,13 @@ import pytest
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import ProtocolError, UnknownNameError
 from rdtf_bench.core.store import Store
-from rdtf_bench.run import bench as benches
-from rdtf_bench.run import datasets, jobs
+from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.progress import Silent
 from rdtf_bench.run.protocols import load_table, with_methods
-from rdtf_bench.run.results import score_of
-from rdtf_bench.run.sample import read_samples
+from rdtf_bench.run.table import context as benches
+from rdtf_bench.run.table import work
+from rdtf_bench.run.table.finished import score_of
+from rdtf_bench.run.table.sample import read_samples
 from rdtf_bench.spec.load import load_scale
 from rdtf_bench.spec.schema import ClipShape
 
@@ -120,11 +121,11 @@ def test_it_is_trained_sampled_and_scored_as_a_row(stickers: str, tmp_path: Path
     assets = benches.find_assets(scale)
     (cell,) = benches.plan_cells(spec, scale, data.identity, assets)
     bench = benches.make_bench(spec, scale, data.identity, data.clips, assets, store)
-    for prepare in (jobs.prepare_real, jobs.prepare_frames, jobs.prepare_latents, jobs.prepare_features):
+    for prepare in (work.prepare_real, work.prepare_frames, work.prepare_latents, work.prepare_features):
         prepare(bench, Silent(), "prepare")
-    jobs.train_and_sample(bench, Silent(), "shiny", cell)
-    jobs.score_cell(bench, Silent(), "score shiny", cell)
-    real = jobs.real_clips(bench, "test").video
+    work.train_and_sample(bench, Silent(), "shiny", cell)
+    work.score_cell(bench, Silent(), "score shiny", cell)
+    real = work.real_clips(bench, "test").video
     half = (real[:, :1].float() / 127.5 - 1) / 2
     made = read_samples(store.path("samples", cell.sample_key))
     # to_uint8 rounds

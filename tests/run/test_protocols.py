@@ -6,7 +6,7 @@ import pytest
 
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import UnknownNameError
-from rdtf_bench.report.table import joined
+from rdtf_bench.report.table.table import joined
 from rdtf_bench.run.protocols import load_tables
 from rdtf_bench.spec.load import load_scale
 from rdtf_bench.spec.plan import Cell, plan

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from rdtf_bench.core.store import key_of
-from rdtf_bench.run import bench, record
+from rdtf_bench.run import record
 from rdtf_bench.run.protocols import load_tables
+from rdtf_bench.run.table import context
 from rdtf_bench.spec.load import load_scale, protocol_names
 
 PINNED = Path(__file__).with_name("pinned_ids.json")
@@ -35,7 +36,7 @@ def planned() -> dict[str, dict[str, str]]:
 
 def _keys_of(table: str, scale: str) -> dict[str, str]:
     (spec,) = load_tables(table, SEEDS if scale == "tiny" else None)
-    _, cells = bench.cells_of(spec, load_scale(scale), None, NOWHERE)
+    _, cells = context.cells_of(spec, load_scale(scale), None, NOWHERE)
     return {
         cell.name: " ".join(
             [

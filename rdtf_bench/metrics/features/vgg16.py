@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import vgg16
 
+from rdtf_bench.assets.official import OFFICIAL
 from rdtf_bench.core.errors import AssetError
-from rdtf_bench.core.official import OFFICIAL
 from rdtf_bench.metrics.features.efficientnet import MEAN, STD
 from rdtf_bench.metrics.features.precision import full_precision
 

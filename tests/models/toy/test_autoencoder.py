@@ -7,7 +7,7 @@ from diffusers import AutoencoderKL
 
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.video import to_unit
-from rdtf_bench.data.decode import decode
+from rdtf_bench.data.reading.decode import decode
 from rdtf_bench.diffusion.latents import encode
 from rdtf_bench.models.toy import autoencoder, corpus
 from rdtf_bench.models.toy.autoencoder import AutoencoderRecipe

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rdtf_bench.core.assets import TOY_NAMES
+from rdtf_bench.assets.registry import TOY_NAMES
 from rdtf_bench.core.errors import AssetError, DataError, UnknownNameError
 from rdtf_bench.core.store import sha256_of
 from rdtf_bench.models.toy import build, corpus

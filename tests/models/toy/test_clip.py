@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from rdtf_bench.core.seeds import generator_for
-from rdtf_bench.data import toy_stickers
+from rdtf_bench.data.toy import stickers as toy_stickers
 from rdtf_bench.metrics.clip import ClipSimilarity
 from rdtf_bench.metrics.features import efficientnet
 from rdtf_bench.metrics.features.open_clip_model import WEIGHTS, OpenClipModel, load

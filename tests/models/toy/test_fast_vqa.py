@@ -10,7 +10,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from rdtf_bench.core.store import sha256_of
-from rdtf_bench.data import toy_stickers
+from rdtf_bench.data.toy import stickers as toy_stickers
 from rdtf_bench.metrics.vqa import WEIGHTS_FILE, Config, FastVQA
 from rdtf_bench.models.toy import corpus, fast_vqa
 from rdtf_bench.models.toy.card import LARGEST_BYTES, WEIGHTS, read_card

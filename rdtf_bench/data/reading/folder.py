@@ -1,0 +1,286 @@
+"""A data folder: a tree of animations beside `metadata.jsonl` or `metadata.csv`, checked file by file, and its splits.
+
+The layout is Hugging Face's imagefolder. No torch here: the command line lists and checks folders with it.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+
+from rdtf_bench.core.errors import DataError
+from rdtf_bench.core.store import key_of
+from rdtf_bench.data.reading.captions import Row, caption_from_name, find_metadata, read_metadata, split_by_caption
+from rdtf_bench.data.reading.inspection import SUFFIXES, Facts, inspect
+
+SPLITS = ("train", "validation", "test")
+CACHE_VERSION = 1  # any change of what inspect finds
+SHOWN = 5  # of a long list of faults, in a message
+Progress = Callable[[int, int], None]  # files done, files in all
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """One whole animation of at least two frames."""
+
+    id: str
+    path: Path
+    caption: str
+    cluster: str  # clips of one cluster are not independent: versions of one drawing, or equal captions
+    split: str
+    num_frames: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broken:
+    path: Path
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder:
+    """What was found below `root`; clips are sorted by id."""
+
+    root: Path
+    clips: tuple[Clip, ...]
+    broken: tuple[Broken, ...]
+    stills: tuple[Path, ...]  # images of a single frame: no animation, and no fault
+    uncaptioned: tuple[Path, ...]  # animations the metadata does not name
+    captions_from: str
+    split_from: str
+
+    def require_unbroken(self, *, skip_broken: bool) -> None:
+        if self.broken and not skip_broken:
+            raise DataError(
+                f"{self.root}: {_count(len(self.broken), 'file')} cannot be used:\n"
+                + _listed([f"{item.path}: {item.why}" for item in self.broken])
+                + "\nRepair or remove them, or leave them out with --skip-broken."
+            )
+
+    def counts(self) -> dict[str, int]:
+        found = Counter(clip.split for clip in self.clips)
+        return {split: found[split] for split in SPLITS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    clips: tuple[Clip, ...]
+    left_out_short: int  # clips of the split with fewer frames than asked for
+
+
+def read(root: Path, *, name: str, cache: Path | None = None, on_progress: Progress | None = None) -> Folder:
+    """Read and check a data folder; `name` starts every clip id.
+
+    `cache` is a JSON file that remembers what was found in files of the same size and time. Raises DataError where the
+    folder or its metadata is wrong; broken single files are listed in the result.
+    """
+    files = _animation_files(root)
+    metadata = find_metadata(root)
+    rows = {row.file_name: row for row in read_metadata(metadata)} if metadata else {}
+    if metadata:
+        _require_present(metadata, rows, files)
+    facts = _inspect_all(root, files, cache, on_progress)
+    ids = _ids(name, files, rows)
+    usable = [at for at, found in facts.items() if found.num_frames > 1 and (at in rows or not metadata)]
+    captions = {
+        at: rows[at].caption if at in rows else caption_from_name(PurePosixPath(root.name) / at) for at in usable
+    }
+    splits = {at: row.split for at, row in rows.items() if row.split}
+    clusters = _clusters(captions, rows)
+    clips = [
+        Clip(
+            id=ids[at],
+            path=root / at,
+            caption=captions[at],
+            cluster=clusters[at],
+            split=splits.get(at) or split_by_caption(clusters[at]),
+            num_frames=facts[at].num_frames,
+            sha256=facts[at].sha256,
+        )
+        for at in usable
+    ]
+    broken = [Broken(path=root / at, why=found.why_broken) for at, found in facts.items() if found.why_broken]
+    stills = tuple(root / at for at, found in facts.items() if found.num_frames == 1)
+    if not clips and not broken:
+        raise DataError(f"{root}: holds no animation: {_count(len(stills), 'still image')} {_wanted()}")
+    return Folder(
+        root=root,
+        clips=tuple(sorted(clips, key=lambda clip: clip.id)),
+        broken=tuple(broken),
+        stills=stills,
+        uncaptioned=tuple(root / at for at in files if metadata and at not in rows),
+        captions_from=metadata.name if metadata else "file names",
+        split_from="split column" if splits else "sha256 of the caption, 80/10/10",
+    )
+
+
+def choose(clips: Sequence[Clip], *, split: str, most: int | None = None, min_frames: int = 1) -> Chosen:
+    """At most `most` clips of a split, of as many clusters as there are, sorted by id.
+
+    A clip more or less in the folder moves at most one place.
+    """
+    in_split = [clip for clip in clips if clip.split == split]
+    long_enough = [clip for clip in in_split if clip.num_frames >= min_frames]
+    return Chosen(
+        clips=tuple(sorted(_in_turn(long_enough)[:most], key=lambda clip: clip.id)),
+        left_out_short=len(in_split) - len(long_enough),
+    )
+
+
+def _in_turn(clips: Sequence[Clip]) -> list[Clip]:
+    """One of every cluster, then a second of every one that has it, and so on; a hash of the ids orders each turn."""
+    taken: Counter[str] = Counter()
+    turns: list[tuple[int, Clip]] = []
+    for clip in sorted(clips, key=lambda clip: hashlib.sha256(clip.id.encode()).hexdigest()):
+        turns.append((taken[clip.cluster], clip))
+        taken[clip.cluster] += 1
+    return [clip for _, clip in sorted(turns, key=lambda turn: turn[0])]
+
+
+def fingerprint(clips: Sequence[Clip]) -> str:
+    """Of what decides a value: ids, bytes and captions, in the order of the ids."""
+    rows = sorted((clip.id, clip.sha256, clip.caption) for clip in clips)
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+
+
+def clustering(clips: Sequence[Clip]) -> str:
+    """Of what decides an interval besides: which clips are not independent."""
+    return key_of(sorted((clip.id, clip.cluster) for clip in clips))
+
+
+def _animation_files(root: Path) -> tuple[str, ...]:
+    if not root.is_dir():
+        what = "is not a folder" if root.exists() else "there is no such folder"
+        raise DataError(f"{root}: {what}. Name a folder with animations ({', '.join(SUFFIXES)}).")
+    found = []
+    for folder, below, names in os.walk(root):
+        below[:] = [name for name in below if not name.startswith((".", "__MACOSX"))]
+        inside = Path(folder).relative_to(root)
+        found += [
+            (inside / name).as_posix() for name in names if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+        ]
+    if not found:
+        raise DataError(f"{root}: holds no file {_wanted()}")
+    return tuple(sorted(found))
+
+
+def _wanted() -> str:
+    return f"that could be used. Animations are {', '.join(SUFFIXES)} files of two frames or more."
+
+
+def _require_present(metadata: Path, rows: Mapping[str, Row], files: Sequence[str]) -> None:
+    other = [f"{row.where}: {row.file_name}" for row in rows.values() if not row.file_name.lower().endswith(SUFFIXES)]
+    if other:
+        raise DataError(
+            f"{metadata}: names {_count(len(other), 'file')} of another kind than {', '.join(SUFFIXES)}:\n"
+            f"{_listed(other)}\nConvert them, or remove their lines."
+        )
+    present = set(files)
+    absent = [f"{row.where}: {row.file_name}" for row in rows.values() if row.file_name not in present]
+    if absent:
+        raise DataError(
+            f"{metadata}: names {_count(len(absent), 'file')} that {'is' if len(absent) == 1 else 'are'} not there "
+            f"(of {len(rows)}):\n{_listed(absent)}\nPut the files below {metadata.parent}, or remove their lines."
+        )
+
+
+def _ids(name: str, files: Sequence[str], rows: Mapping[str, Row]) -> dict[str, str]:
+    """The metadata's ids, else paths without suffix; with it where two files differ in nothing else."""
+    stems = Counter(str(PurePosixPath(at).with_suffix("")) for at in files)
+    ids = {}
+    for at in files:
+        stem = str(PurePosixPath(at).with_suffix(""))
+        given = rows[at].id if at in rows else None
+        ids[at] = f"{name}/{given or (stem if stems[stem] == 1 else at)}"
+    twice = [key for key, count in Counter(ids.values()).items() if count > 1]
+    if twice:
+        raise DataError(f"the id {twice[0]!r} belongs to two files: give every row of the metadata an id, or none")
+    return ids
+
+
+def _clusters(captions: Mapping[str, str], rows: Mapping[str, Row]) -> dict[str, str]:
+    """The cluster of each file: those that share a caption or the metadata's cluster, be it through a third, are one.
+
+    It is named by the first of its captions, so that it is the caption where the metadata has no clusters.
+    """
+    joined: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def first_of(label: tuple[str, str]) -> tuple[str, str]:
+        while label in joined:
+            label = joined[label]
+        return label
+
+    own = {at: ("caption", caption.casefold()) for at, caption in captions.items()}
+    for at, label in own.items():
+        cluster = rows[at].cluster if at in rows else None
+        if cluster is not None:
+            first, *others = sorted({first_of(label), first_of(("cluster", cluster))})
+            joined.update(dict.fromkeys(others, first))
+    return {at: first_of(label)[1] for at, label in own.items()}
+
+
+def _inspect_all(root: Path, files: Sequence[str], cache: Path | None, report: Progress | None) -> dict[str, Facts]:
+    known = _read_cache(cache)
+    facts: dict[str, Facts] = {}
+    entries = {}
+    for done, at in enumerate(files, start=1):
+        stamp = _stamp(root / at)
+        entry = known.get(at)
+        if entry is None or entry[0] != stamp:
+            entry = (stamp, inspect(root / at))
+        entries[at] = entry
+        facts[at] = entry[1]
+        if report:
+            report(done, len(files))
+    if cache and entries != known:
+        _write_cache(cache, entries)
+    return facts
+
+
+def _stamp(path: Path) -> str:
+    try:
+        stat = path.stat()
+    except OSError:  # a link to nowhere: inspect says so
+        return "absent"
+    return f"{stat.st_size}:{stat.st_mtime_ns}"
+
+
+def _read_cache(cache: Path | None) -> dict[str, tuple[str, Facts]]:
+    """What an earlier read left; anything unexpected in it means: look at the files again."""
+    if cache is None:
+        return {}
+    try:
+        held = json.loads(cache.read_text())
+        if held["version"] != CACHE_VERSION:
+            return {}
+        return {at: (stamp, Facts(**found)) for at, (stamp, found) in held["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _write_cache(cache: Path, entries: Mapping[str, tuple[str, Facts]]) -> None:
+    held = {"version": CACHE_VERSION, "files": {at: (stamp, asdict(found)) for at, (stamp, found) in entries.items()}}
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    handle, making = tempfile.mkstemp(prefix=f".{cache.name}-", dir=cache.parent)
+    try:
+        with os.fdopen(handle, "w") as file:
+            json.dump(held, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(making, cache)
+    finally:
+        Path(making).unlink(missing_ok=True)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _listed(lines: Sequence[str]) -> str:
+    more = [f"  ... and {len(lines) - SHOWN:,} more"] if len(lines) > SHOWN else []
+    return "\n".join([f"  {line}" for line in lines[:SHOWN]] + more)

@@ -1,0 +1,135 @@
+"""How a metric's value moves as clips get worse: curves over graded faults, and whether it sees a fault at all."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from jaxtyping import Float
+from scipy.stats import kendalltau, spearmanr
+from torch import Tensor
+
+from rdtf_bench.core.metric import Metric, Score
+from rdtf_bench.core.video import VideoU8
+from rdtf_bench.metrics.statistics import groups
+from rdtf_bench.metrics.trials.distortions import swap_captions, with_fault
+
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
+MONOTONE = 0.9
+"""Rank correlation of value and severity from which a metric sees a fault."""
+ROUNDING = 1e-9
+"""Relative: frames in another order give a mean over frames other last digits, and those have a rank as well."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """`values[0]` is of clips without the fault, the others of growing strength."""
+
+    fault: str
+    values: tuple[float, ...]
+    higher_is_better: bool
+    without_group: tuple[tuple[float, ...], ...] = ()
+    """Of each value: the same without each group of clips."""
+
+    @property
+    def rank_correlation(self) -> float:
+        """Spearman's, of severity and how bad the metric finds it: 1 is monotone, 0 where nothing moves."""
+        if max(self.values) - min(self.values) <= ROUNDING * max(map(abs, self.values)):
+            return 0.0
+        sign = -1 if self.higher_is_better else 1
+        return float(spearmanr(range(len(self.values)), [sign * value for value in self.values]).statistic)
+
+    @property
+    def is_seen(self) -> bool:
+        return self.rank_correlation >= MONOTONE
+
+
+class Thinned:
+    """A metric that is shown every so many frames of a clip: its faults are in all frames, as are the others'."""
+
+    def __init__(self, metric: Metric, *, every: int) -> None:
+        self.metric, self.every = metric, every
+
+    @property
+    def yardstick(self) -> str:
+        return self.metric.yardstick
+
+    def observe(self, video: VideoU8, clip_ids: Sequence[str]) -> Float[Tensor, "B ..."]:
+        return self.metric.observe(video[:, :: self.every], clip_ids)
+
+    def score(
+        self,
+        *,
+        fake: Float[Tensor, "N ..."],
+        real: Float[Tensor, "M ..."],
+        captions: Sequence[str],
+        groups: Sequence[int],
+    ) -> Score:
+        return self.metric.score(fake=fake, real=real, captions=captions, groups=groups)
+
+
+def curve(
+    metric: Metric,
+    fault: str,
+    *,
+    video: VideoU8,
+    real: VideoU8,
+    clip_ids: Sequence[str],
+    captions: Sequence[str],
+    higher_is_better: bool,
+    strengths: Sequence[float] = STRENGTHS,
+) -> Curve:
+    """The metric of `video` against `real` (equally many clips) as `video` gets a fault of distortions.py."""
+    (found,) = curves(
+        metric,
+        [fault],
+        video=video,
+        real=real,
+        clip_ids=clip_ids,
+        captions=captions,
+        higher_is_better=higher_is_better,
+        strengths=strengths,
+    )
+    return found
+
+
+def curves(
+    metric: Metric,
+    faults: Sequence[str],
+    *,
+    video: VideoU8,
+    real: VideoU8,
+    clip_ids: Sequence[str],
+    captions: Sequence[str],
+    higher_is_better: bool,
+    strengths: Sequence[float] = STRENGTHS,
+) -> Iterator[Curve]:
+    """`curve` of one fault after the other; the clips without a fault are looked at once."""
+    numbers = groups(clip_ids, captions)
+    theirs = metric.observe(real, clip_ids)
+    intact = metric.observe(video, clip_ids)
+    for fault in faults:
+        scores = [metric.score(fake=intact, real=theirs, captions=captions, groups=numbers)]
+        for strength in strengths:
+            ours, said = intact, captions
+            if fault == "caption_swap":
+                said = swap_captions(captions, strength)
+            else:
+                ours = metric.observe(with_fault(video, fault, strength, clip_ids), clip_ids)
+            scores.append(metric.score(fake=ours, real=theirs, captions=said, groups=numbers))
+        yield Curve(
+            fault=fault,
+            values=tuple(score.value for score in scores),
+            higher_is_better=higher_is_better,
+            without_group=tuple(score.without_group for score in scores),
+        )
+
+
+def tau(whole: Sequence[Sequence[float]], part: Sequence[Sequence[float]]) -> float:
+    """Kendall's tau-b of two metrics' values on the same clips with the same faults; 0 where one does not move.
+
+    A row a fault, as `Curve.values`: its first value is of intact clips, which count once.
+    """
+    ours, theirs = ([rows[0][0], *chain.from_iterable(values[1:] for values in rows)] for rows in (part, whole))
+    if len(set(ours)) == 1 or len(set(theirs)) == 1:
+        return 0.0
+    return float(kendalltau(ours, theirs).statistic)

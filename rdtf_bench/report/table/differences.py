@@ -1,0 +1,42 @@
+"""What an option changes: rows of a method against its row without options, over the same clips. Pure; no torch."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rdtf_bench.report.table.grid import decimals_for
+from rdtf_bench.report.table.rows import Number, difference
+from rdtf_bench.spec.schema import TableSpec
+
+
+def pairs(spec: TableSpec) -> dict[str, str]:
+    """The label of each row with options -> that of the same method's row without any, where the table has one."""
+    plain = {row.method: row.label for row in reversed(spec.rows) if not row.options}
+    return {row.label: plain[row.method] for row in spec.rows if row.options and row.method in plain}
+
+
+def notes(spec: TableSpec, numbers: Sequence[Number]) -> Iterator[str]:
+    """What the differences are, then a note a row: by each metric that has groups of clips. Each interval stands for
+    itself."""
+    said = {row: "; ".join(_differences(spec, numbers, row, plain)) for row, plain in pairs(spec).items()}
+    if any(said.values()):
+        yield (
+            "What an option changes: difference from the same method without it [95 % interval], paired over the same "
+            "clips."
+        )
+    yield from (f"{row}: {told}." for row, told in said.items() if told)
+
+
+def _differences(spec: TableSpec, numbers: Sequence[Number], row: str, plain: str) -> Iterator[str]:
+    for metric in spec.metrics:
+        column = {number.row: number for number in numbers if number.metric == metric and number.without_group}
+        if {row, plain} <= set(column) and column[row].yardstick == column[plain].yardstick:
+            yield f"{_heading(column[row])} {_difference(column, column[row], column[plain])}"
+
+
+def _heading(number: Number) -> str:
+    return f"{number.label} {'↑' if number.higher_is_better else '↓'}"
+
+
+def _difference(column: Mapping[str, Number], ours: Number, reference: Number) -> str:
+    found = difference(ours, reference)
+    places = decimals_for(max(abs(number.value) for number in column.values()))
+    return f"{found.value:+.{places}f} [{found.ci_low:+.{places}f}, {found.ci_high:+.{places}f}]"

@@ -1,0 +1,178 @@
+"""The table as words in cells, the same for every layout: heads, numbers with their digits, marks. Pure; no torch."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rdtf_bench.report.table.rows import Number, lines
+from rdtf_bench.report.table.verdicts import Verdict, verdicts
+from rdtf_bench.spec.plan import Cell, Constants
+from rdtf_bench.spec.schema import PaperValue, TableSpec
+
+NOT_RUN = "not run"
+NOT_APPLICABLE = "n/a"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One number as words. `interval` is empty where there is none or the number is exact."""
+
+    value: str
+    interval: str
+    paper: str
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One metric: our number and the paper's of every row."""
+
+    name: str  # with its direction, "FVD ↓"
+    yardstick: str
+    entries: Mapping[str, Entry]
+
+    @property
+    def brackets(self) -> str:
+        """Empty where the metric's bare name is right: its official network was looked through."""
+        return f"({self.yardstick})" if self.yardstick else ""
+
+    @property
+    def head(self) -> str:
+        return f"{self.name} {self.brackets}".rstrip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    methods: tuple[str, ...]
+    controls: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def has_verdicts(self) -> bool:
+        return any(entry.verdict for column in self.columns for entry in column.entries.values())
+
+    @property
+    def has_gaps(self) -> bool:
+        return any(entry.value == NOT_RUN for column in self.columns for entry in column.entries.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Digits:
+    """How one column writes its numbers, so that they line up: times `factor`, `decimals` places, then the unit."""
+
+    factor: float
+    decimals: int
+    suffix: str
+
+    def value(self, number: Number) -> str:
+        """With the standard deviation over seeds where there are several and they differ."""
+        spread = f" ±{self._digits(number.seed_sd)}" if number.seed_sd else ""
+        return self._digits(number.value) + spread + self.suffix
+
+    def interval(self, number: Number) -> str:
+        if not number.without_group and number.ci_low == number.ci_high:  # counted, not estimated
+            return ""
+        return f"[{self._digits(number.ci_low)}, {self._digits(number.ci_high)}]"
+
+    def _digits(self, value: float) -> str:
+        text = f"{value * self.factor:.{self.decimals}f}"
+        return text.removeprefix("-") if float(text) == 0 else text  # no "-0.0"
+
+
+def build(spec: TableSpec, cells: Sequence[Cell], numbers: Sequence[Number], constants: Constants) -> Grid:
+    """`constants` gives a metric's name and direction where no record does: before the first run."""
+    kinds = {label: line[0].kind for label, line in lines(cells).items()}
+    return Grid(
+        methods=tuple(label for label, kind in kinds.items() if kind == "method"),
+        controls=tuple(label for label, kind in kinds.items() if kind != "method"),
+        columns=tuple(_column(spec, metric, cells, numbers, constants) for metric in spec.metrics),
+    )
+
+
+def digits_for(numbers: Sequence[Number]) -> Digits:
+    """Three significant digits of the column's largest value, at least one decimal."""
+    largest = max(abs(number.value) for number in numbers)
+    if numbers[0].metric == "params":
+        billions = largest >= 1e8
+        return Digits(factor=1e-9 if billions else 1e-6, decimals=2, suffix=" B" if billions else " M")
+    if numbers[0].unit == "s":
+        factor, suffix = (1e3, " ms") if largest < 1 else (1.0, " s")
+        return Digits(factor=factor, decimals=decimals_for(largest * factor), suffix=suffix)
+    return Digits(factor=1.0, decimals=decimals_for(largest), suffix="")
+
+
+def decimals_for(largest: float) -> int:
+    """
+    >>> [decimals_for(value) for value in (0.0, 0.0412, 0.512, 4.13, 41.3, 451.8)]
+    [3, 4, 3, 2, 1, 1]
+    >>> decimals_for(1.4e-12)  # the last bits of a distance of 0
+    6
+    """
+    return min(6, max(1, 2 - math.floor(math.log10(largest)))) if largest > 0 else 3
+
+
+def _column(
+    spec: TableSpec, metric: str, cells: Sequence[Cell], numbers: Sequence[Number], constants: Constants
+) -> Column:
+    mine = [number for number in numbers if number.metric == metric]
+    about = _About.of(mine) if mine else _About.before_the_run(constants("metric", metric))
+    papers = {row.label: _printed(row.paper[metric], about.unit) for row in spec.rows if metric in row.paper}
+    return Column(
+        name=f"{about.label} {'↑' if about.higher_is_better else '↓'}",
+        yardstick=about.yardstick,
+        entries=_entries(metric, cells, mine, papers),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _About:
+    """What a column's head and units need of its metric."""
+
+    label: str
+    unit: str
+    higher_is_better: bool
+    yardstick: str
+
+    @classmethod
+    def of(cls, numbers: Sequence[Number]) -> "_About":
+        return cls(
+            label=numbers[0].label,
+            unit=numbers[0].unit,
+            higher_is_better=numbers[0].higher_is_better,
+            yardstick=" / ".join(dict.fromkeys(number.yardstick for number in numbers)),
+        )
+
+    @classmethod
+    def before_the_run(cls, facts: Mapping[str, Any]) -> "_About":
+        # a bare "FVD" would claim the official yardstick, which is known only once the network has been loaded
+        return cls(
+            label=facts["LABEL"],
+            unit=facts["UNIT"],
+            higher_is_better=facts["HIGHER_IS_BETTER"],
+            yardstick=facts.get("YARDSTICK", NOT_RUN),
+        )
+
+
+def _printed(quoted: PaperValue, unit: str) -> str:
+    """As in the paper; seconds name their unit, because ours may stand beside them in milliseconds."""
+    return f"{quoted.value} s" if unit == "s" else quoted.value
+
+
+def _entries(
+    metric: str, cells: Sequence[Cell], numbers: Sequence[Number], papers: Mapping[str, str]
+) -> dict[str, Entry]:
+    found = {number.row: number for number in numbers}
+    judged = verdicts(numbers)
+    digits = digits_for(numbers) if numbers else None
+    entries = {}
+    for label, line in lines(cells).items():
+        number = found.get(label)
+        applies = any(metric in cell.scores for cell in line)
+        entries[label] = Entry(
+            value=digits.value(number) if digits and number else NOT_RUN if applies else NOT_APPLICABLE,
+            interval=digits.interval(number) if digits and number else "",
+            paper=papers.get(label, NOT_APPLICABLE),
+            verdict=judged.get(label),
+        )
+    return entries

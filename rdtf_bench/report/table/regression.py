@@ -1,0 +1,77 @@
+"""Did a number move? A measured table against the published one, row by row and metric by metric. Pure; no torch."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from rdtf_bench.core import intervals
+from rdtf_bench.report.table.grid import decimals_for
+from rdtf_bench.run.record import Record, ScoreRecord
+from rdtf_bench.spec.plan import Cell
+
+TOLERANCE = 0.1
+"""Of a score's own jackknife deviation. Another processor's rounding moves a score by far less, and a change that would
+be seen in a table by far more; what is counted, not estimated, may not move at all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One number then and now; one of them may be absent."""
+
+    row: str
+    metric: str
+    then: ScoreRecord | None
+    now: ScoreRecord | None
+
+    @property
+    def tolerance(self) -> float:
+        groups = self.then.without_group if self.then else ()
+        return TOLERANCE * intervals.deviation(groups) if groups else 0.0
+
+    @property
+    def fault(self) -> str:
+        """What is wrong; empty where the number stands."""
+        if self.now is None:
+            return "is not measured any more"
+        if self.then is None:
+            return "is new: publish it"
+        if self.then.yardstick != self.now.yardstick:
+            return f"looks through another yardstick: {self.then.yardstick!r} then, {self.now.yardstick!r} now"
+        if self.then.n != self.now.n:
+            return f"is of another number of clips: {self.then.n} then, {self.now.n} now"
+        # written so that a value that is no number counts as moved
+        if not abs(self.now.value - self.then.value) <= self.tolerance:
+            return "moved"
+        return ""
+
+    def line(self) -> str:
+        then, now = (self._value(score) for score in (self.then, self.now))
+        return f"{self.row:20} {self.metric:8} {then:>12} {now:>12}  ±{self.tolerance:<10.2g} {self.fault or 'stands'}"
+
+    def _value(self, score: ScoreRecord | None) -> str:
+        if score is None:
+            return "-"
+        counted = not score.without_group
+        return f"{score.value:,.0f}" if counted else f"{score.value:.{decimals_for(abs(score.value)) + 1}f}"
+
+
+def compare(
+    then: Sequence[Cell], published: Mapping[str, Record], now: Sequence[Cell], measured: Mapping[str, Record]
+) -> list[Comparison]:
+    """Every number of either table, by the label of its row: a change of the code may change the cells' identities."""
+    before, after = dict(_scores(then, published)), dict(_scores(now, measured))
+    return [
+        Comparison(row=row, metric=metric, then=before.get((row, metric)), now=after.get((row, metric)))
+        for row, metric in dict.fromkeys((*before, *after))
+    ]
+
+
+def text(compared: Sequence[Comparison]) -> str:
+    head = f"{'row':20} {'metric':8} {'published':>12} {'now':>12}  tolerance"
+    return "\n".join([head, *(comparison.line() for comparison in compared)])
+
+
+def _scores(cells: Sequence[Cell], records: Mapping[str, Record]) -> Iterator[tuple[tuple[str, str], ScoreRecord]]:
+    for cell in cells:
+        if cell.id in records:
+            for metric, score in records[cell.id].scores.items():
+                yield (cell.label, metric), score

@@ -1,0 +1,131 @@
+"""Rules for short clips beside the whole clips: which ranks known faults alike, as text, rows and a picture."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rdtf_bench.core import intervals
+from rdtf_bench.run.validity.agreement import AgreementRecord
+from rdtf_bench.run.validity.plan import CurveRecord
+
+AGREES = 0.9
+"""Kendall's tau from which a rule may stand for the whole clips."""
+RESOLVED = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """One rule: its agreement, what it sees of the faults that the whole clips show, and how it stands to the best."""
+
+    rule: str
+    tau: float
+    ci_low: float
+    ci_high: float
+    by_fault: dict[str, float]
+    seen: tuple[str, ...]
+    not_seen: tuple[str, ...]
+    p: float | None  # Holm-adjusted, of a difference from the best rule; None of that rule itself
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.tau >= AGREES and not self.not_seen
+
+    @property
+    def standing(self) -> str:
+        if self.p is None:
+            return "best"
+        return f"{'below the best' if self.p < RESOLVED else 'tied with the best'} (p = {self.p:.2g})"
+
+
+def verdicts(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord]]) -> list[Verdict]:
+    """`curves` are those of the whole clips and of each rule in turn; intervals and tests are paired by clip."""
+    whole, *parts = curves
+    wanted = [curve.fault for curve in whole if curve.is_seen]
+    best = max(found, key=lambda record: record.tau)
+    others = [record for record in found if record is not best]
+    p_values = dict(zip([record.rule for record in others], intervals.holm([_p(r, best) for r in others]), strict=True))
+    return [
+        _verdict(record, [curve.fault for curve in part if curve.is_seen], wanted, p_values.get(record.rule))
+        for record, part in zip(found, parts, strict=True)
+    ]
+
+
+def text(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord]]) -> Iterator[str]:
+    whole, faults = curves[0], [curve.fault for curve in curves[0]]
+    yield (
+        f"\nKendall's tau with {whole[0].label} ({whole[0].yardstick}) over {found[0].num_values} values, "
+        f"n = {found[0].n}, 95 % interval; the same by fault"
+    )
+    yield f"{'':10}{'tau':>6}  {'[95 %]':16}" + "".join(f"{fault:>9}" for fault in faults)
+    judged = verdicts(found, curves)
+    for verdict in judged:
+        interval = f"[{verdict.ci_low:.2f}, {verdict.ci_high:.2f}]"
+        by_fault = "".join(f"{verdict.by_fault[fault]:+9.2f}" for fault in faults)
+        missed = f"; does not see {', '.join(verdict.not_seen)}" if verdict.not_seen else ""
+        yield f"{verdict.rule:10}{verdict.tau:6.3f}  {interval:16}{by_fault}   {verdict.standing}{missed}"
+    accepted = ", ".join(verdict.rule for verdict in judged if verdict.is_accepted)
+    yield (
+        f"\nAccepted (tau of {AGREES} or more, and every fault seen that the whole clips show): {accepted or 'none'}."
+        " Differences are paired by clip and Holm-corrected."
+    )
+
+
+def rows(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord]]) -> Iterator[dict[str, Any]]:
+    for verdict in verdicts(found, curves):
+        yield {
+            "rule": verdict.rule,
+            "yardstick": curves[0][0].yardstick,
+            "tau": verdict.tau,
+            "ci_low": verdict.ci_low,
+            "ci_high": verdict.ci_high,
+            "p_of_difference_from_best": verdict.p,
+            "tau_by_fault": verdict.by_fault,
+            "seen": list(verdict.seen),
+            "not_seen": list(verdict.not_seen),
+            "accepted": verdict.is_accepted,
+            "n": found[0].n,
+        }
+
+
+def draw(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord]], path: Path) -> Path:
+    """A PNG, a panel a rule: its value over that of the whole clips, a line a fault, from intact to the strongest."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    whole, *parts = curves
+    figure = Figure(figsize=(3.4 * len(parts), 3.8), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, len(parts), squeeze=False)[0]
+    for axes, record, part in zip(panels, found, parts, strict=True):
+        for theirs, ours in zip(whole, part, strict=True):
+            axes.plot(theirs.values, ours.values, marker="o", markersize=3, linewidth=1, label=ours.fault)
+        axes.set(xscale="log", yscale="log", xlabel=whole[0].yardstick)
+        axes.set_title(f"{record.rule}: tau {record.tau:.3f}", fontsize=10)
+    panels[0].set_ylabel("shown short, by the rule")
+    panels[-1].legend(fontsize=7)
+    figure.suptitle(f"{whole[0].label} of short clips by each rule over that of the whole clips, n = {found[0].n}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, format="png")
+    return path
+
+
+def _p(record: AgreementRecord, best: AgreementRecord) -> float:
+    return intervals.difference(
+        best.tau, best.without_group, minus=record.tau, minus_without_group=record.without_group
+    ).p
+
+
+def _verdict(record: AgreementRecord, seen: Sequence[str], wanted: Sequence[str], p: float | None) -> Verdict:
+    low, high = intervals.interval(record.tau, record.without_group)
+    low, high = max(low, -1.0), min(high, 1.0)  # a tau is no further from 0
+    return Verdict(
+        rule=record.rule,
+        tau=record.tau,
+        ci_low=low,
+        ci_high=high,
+        by_fault=dict(record.by_fault),
+        seen=tuple(seen),
+        not_seen=tuple(fault for fault in wanted if fault not in seen),
+        p=p,
+    )

@@ -1,0 +1,43 @@
+"""Metrics as a scale configures them, without a plan: networks present, verified and loaded once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rdtf_bench import catalog
+from rdtf_bench.assets import registry
+from rdtf_bench.core.metric import Metric
+from rdtf_bench.run.table.score import build_metric, device_of
+from rdtf_bench.spec.plan import asset_roles
+from rdtf_bench.spec.schema import Scale
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instrument:
+    identity: dict[str, Any]  # what decides its observations besides the clips
+    metric: Metric
+
+
+def load(scale: Scale, names: Sequence[str]) -> dict[str, Instrument]:
+    roles = {name: _roles(name, scale) for name in names}
+    wanted = sorted({role for used in roles.values() for role in used})
+    registry.pin(registry.find(scale.assets[role]) for role in wanted)
+    found = {role: registry.find(scale.assets[role]) for role in wanted}
+    registry.require_present(found.values())
+    registry.verify(list(found.values()))
+    places = {role: asset.path for role, asset in found.items()}
+    device = device_of(scale)
+    loaded = {}
+    for name in names:
+        identity = {
+            "metric": name,
+            "version": catalog.constants("metric", name)["VERSION"],
+            "options": dict(scale.metrics.get(name, {})),
+            "assets": {role: found[role].digest for role in roles[name]},
+        }
+        loaded[name] = Instrument(identity=identity, metric=build_metric(identity, places, device))
+    return loaded
+
+
+def _roles(name: str, scale: Scale) -> list[str]:
+    return asset_roles(catalog.constants("metric", name), scale.metrics.get(name, {}))

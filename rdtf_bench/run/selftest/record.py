@@ -1,0 +1,62 @@
+"""What the self-test of a scale's metrics found, as kept in the store, to mark tables with. No torch."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rdtf_bench import catalog
+from rdtf_bench.assets import registry
+from rdtf_bench.core.store import key_of, write_text
+from rdtf_bench.spec.plan import asset_roles
+from rdtf_bench.spec.schema import Options, Scale
+
+METRICS = ("fvd", "vqa", "clip")
+
+
+def save(root: Path, scale: Scale, faults: Mapping[str, str]) -> None:
+    """`faults` by probe; empty where all passed."""
+    write_text(_path(root, scale), json.dumps({"scale": scale.name, "faults": dict(faults)}, indent=1) + "\n")
+
+
+def can_be_made(scale: Scale) -> bool:
+    """Are the networks of all three metrics there? A table may score, and need, fewer."""
+    roles = {role for name in METRICS for role in asset_roles(catalog.constants("metric", name), _options(name, scale))}
+    return not any(registry.find(scale.assets[role]).absent() for role in roles)
+
+
+def is_known(root: Path, scale: Scale) -> bool:
+    return _path(root, scale).is_file()
+
+
+def warning(root: Path, scale: Scale) -> str | None:
+    """For a table: None where the self-test has passed, or was not made with these metrics and networks."""
+    path = _path(root, scale)
+    if not path.is_file():
+        return None
+    faults = json.loads(path.read_text(encoding="utf-8"))["faults"]
+    if not faults:
+        return None
+    return (
+        f"SELF-TEST FAILED ({', '.join(faults)}): trust no FVD, VQA or CLIP of this table. See: rdtf-bench selftest "
+        f"--scale {scale.name}"
+    )
+
+
+def _path(root: Path, scale: Scale) -> Path:
+    identity = {name: _identity(name, scale) for name in METRICS}
+    return root / "selftest" / f"{key_of(identity)}.json"
+
+
+def _options(name: str, scale: Scale) -> Options:
+    return scale.metrics.get(name, {})
+
+
+def _identity(name: str, scale: Scale) -> dict[str, Any]:
+    facts, options = catalog.constants("metric", name), _options(name, scale)
+    roles = asset_roles(facts, options)
+    return {
+        "version": facts["VERSION"],
+        "options": dict(options),
+        "assets": {role: registry.find(scale.assets[role]).digest for role in roles},
+    }

@@ -1,0 +1,98 @@
+"""What a run works on: the plan with its clips, weights and store. No torch, so that it costs nothing to make."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from rdtf_bench import catalog
+from rdtf_bench.assets import registry
+from rdtf_bench.assets.registry import Asset
+from rdtf_bench.core.store import Store, key_of
+from rdtf_bench.run.inputs import datasets
+from rdtf_bench.run.inputs.datasets import ClipFile
+from rdtf_bench.run.table.external import OutsideClips
+from rdtf_bench.spec import plan as planning
+from rdtf_bench.spec.plan import Cell, DataIdentity
+from rdtf_bench.spec.schema import Scale, TableSpec
+
+NONE: Mapping[str, OutsideClips] = MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What every job of a run is told. Keys name entries of the store."""
+
+    store: Store
+    scale: Scale
+    assets: Mapping[str, Path]  # role -> weights
+    dataset: str
+    clips: Mapping[str, tuple[ClipFile, ...]]  # split -> stickers in use
+    outside: Mapping[str, OutsideClips]  # row -> clips made elsewhere
+    real: Mapping[str, str]  # split -> key of its decoded clips
+    training_frames: str
+    training_latents: str
+    training_features: str
+
+
+def find_assets(scale: Scale) -> dict[str, Asset]:
+    return {role: registry.find(name) for role, name in scale.assets.items()}
+
+
+def plan_cells(
+    spec: TableSpec,
+    scale: Scale,
+    data: DataIdentity,
+    assets: Mapping[str, Asset],
+    outside: Mapping[str, OutsideClips] = NONE,
+) -> list[Cell]:
+    digests = {role: asset.digest for role, asset in assets.items()}
+    rows = {label: clips.fingerprint for label, clips in outside.items()}
+    return planning.plan(spec, scale, data, digests, catalog.constants, rows)
+
+
+def cells_of(
+    spec: TableSpec, scale: Scale, source: str | None, store: Path, outside: Mapping[str, OutsideClips] = NONE
+) -> tuple[DataIdentity, list[Cell]]:
+    """The plan of a table, without writing data or checking weights: for `plan` and `show`."""
+    data = datasets.identify(spec.dataset, source, scale.data, scale.clip.num_frames, store=store)
+    return data, plan_cells(spec, scale, data, find_assets(scale), outside)
+
+
+def roles_of(cells: Sequence[Cell]) -> list[str]:
+    """Which of the scale's weights these cells need."""
+    parts = [part for cell in cells for part in (cell.fit, *cell.scores.values()) if part is not None]
+    roles = {role for part in parts for role in part.get("assets", {})} | {"autoencoder"}
+    return sorted(roles | ({"frame_features"} if any(cell.fit is not None for cell in cells) else set()))
+
+
+def make_bench(
+    spec: TableSpec,
+    scale: Scale,
+    data: DataIdentity,
+    clips: Mapping[str, tuple[ClipFile, ...]],
+    assets: Mapping[str, Asset],
+    store: Store,
+    outside: Mapping[str, OutsideClips] = NONE,
+) -> Bench:
+    """`clips` may be empty where the jobs are only counted."""
+    digests = {role: asset.digest for role, asset in assets.items()}
+    training = planning.training_set(scale, data, digests)
+    splits = ["test", planning.noise_floor_split(data)] if "noise_floor" in spec.controls else ["test"]
+    return Bench(
+        store=store,
+        scale=scale,
+        assets={role: asset.path for role, asset in assets.items()},
+        dataset=data.dataset,
+        clips=clips,
+        outside=dict(outside),
+        real={split: key_of(planning.clips_in_use(scale, data, split)) for split in splits},
+        training_frames=_key(training, "train", "size_px", "max_frames"),
+        training_latents=_key(training, "train", "size_px", "max_frames", "autoencoder"),
+        training_features=_key(training, "train", "size_px", "max_frames", "frame_features"),
+    )
+
+
+def _key(identity: dict[str, Any], *parts: str) -> str:
+    return key_of({part: identity[part] for part in parts})

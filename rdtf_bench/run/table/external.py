@@ -1,0 +1,78 @@
+"""Clips that somebody's own model made for a table's conditions: one more row. No torch at import."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rdtf_bench import catalog
+from rdtf_bench.core.errors import DataError, ProtocolError
+from rdtf_bench.spec.schema import ClipShape
+
+if TYPE_CHECKING:
+    from rdtf_bench.core.video import VideoU8
+
+NAMED = 5
+"""Of many clips with one fault, in a message."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutsideClips:
+    folder: Path
+    fingerprint: str  # of all clips of the folder
+    clips: Mapping[str, Any]  # by id, as data/reading/animations finds them
+
+    def require(self, ids: Sequence[str], shape: ClipShape) -> None:
+        """DataError that names clips which are not there, or have not the table's frames or size."""
+        absent = [clip_id for clip_id in ids if clip_id not in self.clips]
+        wanted = (shape.num_frames, shape.size_px, shape.size_px)
+        other = [
+            f"{clip.path}: {clip.num_frames} frames of {clip.width_px}x{clip.height_px}"
+            for clip in map(self.clips.get, ids)
+            if clip is not None and (clip.num_frames, clip.width_px, clip.height_px) != wanted
+        ]
+        faults = []
+        if absent:
+            faults.append(f"{len(absent)} of {len(ids)} clips are not there:\n{_listed(absent)}")
+        if other:
+            told = f"{shape.num_frames} frames of {shape.size_px}x{shape.size_px}"
+            faults.append(f"{len(other)} of {len(ids)} clips are not {told}:\n{_listed(other)}")
+        if faults:
+            raise DataError(
+                f"{self.folder}: "
+                + "\n".join(faults)
+                + "\nA clip is a file, or a folder of frames, named by its id below this folder; the ids are in the "
+                "metadata.jsonl of: rdtf-bench conditions export TABLE --out DIR"
+            )
+
+    def video(self, ids: Sequence[str]) -> "VideoU8":
+        import torch
+
+        animations, pixels = catalog.load("reader", "animations"), catalog.load("reader", "pixels")
+        chosen = [self.clips[clip_id] for clip_id in ids]
+        shape = animations.common_shape(chosen, num_frames=None, size_px=None)
+        return torch.stack([pixels.decode_animation(clip, shape) for clip in chosen])
+
+
+def read(given: Sequence[str]) -> dict[str, OutsideClips]:
+    """`--with mine=DIR` -> {"mine": its clips}."""
+    animations = catalog.load("reader", "animations")
+    found = {}
+    for text in given:
+        label, separator, folder = text.partition("=")
+        if not separator or not label or not folder:
+            raise ProtocolError(f"--with {text!r} is not of the form NAME=FOLDER, such as --with mine=clips")
+        if label in found:
+            raise ProtocolError(f"--with names the row {label!r} twice")
+        clips = animations.find(Path(folder))
+        found[label] = OutsideClips(
+            folder=Path(folder),
+            fingerprint=animations.fingerprint(clips),
+            clips={clip.id: clip for clip in clips},
+        )
+    return found
+
+
+def _listed(lines: Sequence[str]) -> str:
+    more = [f"  ... and {len(lines) - NAMED:,} more"] if len(lines) > NAMED else []
+    return "\n".join([f"  {line}" for line in lines[:NAMED]] + more)

@@ -1,0 +1,82 @@
+"""Weights + conditions -> clips (uint8) in the store, shard by shard; a shard that is finished is not made again."""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from rdtf_bench.core.method import Conditions, Method, Sampler
+from rdtf_bench.core.seeds import generators_for
+from rdtf_bench.core.store import Store
+from rdtf_bench.core.video import Video, VideoU8, to_uint8, to_unit
+from rdtf_bench.diffusion.masks import task_named
+from rdtf_bench.run.inputs.clips import RealClips
+from rdtf_bench.run.progress import Report
+
+
+def conditions(real: RealClips, task: str, chosen: slice) -> Conditions:
+    """The clips' captions and known frames; the task's masks are dealt out in turn over the sorted clips."""
+    video = to_unit(real.video[chosen])
+    kind = task_named(task)
+    masks = kind.evaluated(video.shape[1])
+    places = range(len(real.ids))[chosen]
+    known = torch.tensor([masks[place % len(masks)] for place in places], dtype=torch.float32)
+    return Conditions(
+        clip_ids=real.ids[chosen],
+        captions=real.captions[chosen] if kind.uses_text else ("",) * len(places),
+        frames=video * known[:, :, None, None, None],
+        known=known,
+    )
+
+
+def write_samples(
+    method: Method, sample: Mapping[str, Any], key: str, real: RealClips, *, store: Store, report: Report
+) -> None:
+    if store.has("samples", key):
+        return
+    folder = store.unfinished("samples", key)
+    sampler = Sampler(**sample["sampler"])
+    for path, chosen in _shards(folder, len(real.ids), sample["batch_size"]):
+        if not path.is_file():
+            began_s = time.monotonic()
+            given = conditions(real, sample["task"], chosen)
+            generators = generators_for(sample["seed"], given.clip_ids, "sample")
+            video = method.generate(given, generators, sampler)
+            if sample["known_frames"] == "overwrite":
+                video = overwrite_known(video, given)
+            _write_shard(path, to_uint8(video.cpu()), seconds=time.monotonic() - began_s)
+        report.advance(chosen.stop, len(real.ids))
+    store.finish("samples", key)
+
+
+def overwrite_known(video: Video, given: Conditions) -> Video:
+    """Every method alike gets its known frames replaced by the true ones before it is scored."""
+    known: Float[Tensor, "B F 1 1 1"] = given.known[:, :, None, None, None]
+    return torch.where(known.bool(), given.frames, video)
+
+
+def write_control(video: VideoU8, key: str, *, seconds: float, store: Store) -> None:
+    store.make("samples", key, lambda folder: _write_shard(folder / "shard-0000.safetensors", video, seconds=seconds))
+
+
+def read_samples(folder: Path) -> VideoU8:
+    return torch.cat([load_file(path)["video"] for path in sorted(folder.glob("shard-*.safetensors"))])
+
+
+def _shards(folder: Path, num_clips: int, batch_size: int) -> Iterator[tuple[Path, slice]]:
+    for number, start in enumerate(range(0, num_clips, batch_size)):
+        yield folder / f"shard-{number:04d}.safetensors", slice(start, min(start + batch_size, num_clips))
+
+
+def _write_shard(path: Path, video: VideoU8, *, seconds: float) -> None:
+    half_written = path.with_suffix(".tmp")
+    save_file({"video": video.contiguous()}, half_written, metadata={"seconds": f"{seconds:.3f}"})
+    with half_written.open("rb") as file:
+        os.fsync(file.fileno())
+    half_written.replace(path)

@@ -1,0 +1,129 @@
+"""(fake, real) in the store -> a score with its 95 % interval, the yardstick's name, and what decided it."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from rdtf_bench import catalog
+from rdtf_bench.core import intervals
+from rdtf_bench.core.errors import ProtocolError
+from rdtf_bench.core.metric import Metric, Score
+from rdtf_bench.core.store import Store, key_of, write_text
+from rdtf_bench.core.video import VideoU8
+from rdtf_bench.run.progress import Report
+from rdtf_bench.run.record import ScoreRecord
+from rdtf_bench.run.table.fit import typed_config
+from rdtf_bench.spec.schema import Scale
+
+CLIPS_AT_ONCE = 16
+
+
+def device_of(scale: Scale) -> torch.device:
+    """ProtocolError where this machine has none of the kind."""
+    if scale.device == "cuda" and not torch.cuda.is_available():
+        raise ProtocolError(
+            f"scale {scale.name} runs on a CUDA device and this machine has none. Take one that does not: --scale tiny"
+        )
+    return torch.device(scale.device)
+
+
+def observation_key(identity: Mapping[str, Any], of: object) -> str:
+    """What decides the observations of a set of clips: the metric as configured, and the clips."""
+    return key_of({**{part: identity[part] for part in ("metric", "version", "options", "assets")}, "of": of})
+
+
+def build_metric(identity: Mapping[str, Any], assets: Mapping[str, Path], device: torch.device) -> Metric:
+    name = identity["metric"]
+    config = typed_config("metric", name, identity["options"], f"metric {name}")
+    wanted = {role: assets[role] for role in identity["assets"]}
+    metric: Metric = catalog.load("metric", name).build(config, assets=wanted, device=device)
+    return metric
+
+
+def observe(
+    identity: Mapping[str, Any],
+    key: str,
+    video: VideoU8,
+    clip_ids: Sequence[str],
+    *,
+    store: Store,
+    assets: Mapping[str, Path],
+    device: torch.device,
+    report: Report,
+) -> None:
+    """Per-clip observations into the store; real clips are observed once for all rows."""
+    if store.has("observations", key):
+        return
+    metric = build_metric(identity, assets, device)
+    parts = []
+    for start in range(0, len(clip_ids), CLIPS_AT_ONCE):
+        chosen = slice(start, start + CLIPS_AT_ONCE)
+        parts.append(metric.observe(video[chosen], clip_ids[chosen]).cpu())
+        report.advance(min(chosen.stop, len(clip_ids)), len(clip_ids))
+    observed = torch.cat(parts).contiguous()
+    store.make("observations", key, lambda folder: save_file({"observed": observed}, folder / "observed.safetensors"))
+
+
+def read_observations(store: Store, key: str) -> Float[Tensor, "N ..."]:
+    return load_file(store.path("observations", key) / "observed.safetensors")["observed"]
+
+
+def score(
+    identity: Mapping[str, Any],
+    key: str,
+    *,
+    fake_key: str,
+    real_key: str | None,
+    clip_ids: Sequence[str],
+    captions: Sequence[str],
+    clusters: Sequence[str],
+    store: Store,
+    assets: Mapping[str, Path],
+    device: torch.device,
+) -> None:
+    """From observations to a ScoreRecord in the store. A metric without a real side is given the fake twice."""
+    if store.has("scores", key):
+        return
+    metric = build_metric(identity, assets, device)
+    fake = read_observations(store, fake_key)
+    real = fake if real_key is None else read_observations(store, real_key)
+    count = min(len(fake), len(real))
+    groups = catalog.load("statistic", "groups").groups(clip_ids[:count], clusters[:count])
+    result = metric.score(fake=fake[:count], real=real[:count], captions=captions[:count], groups=groups)
+    low, high = intervals.interval(result.value, result.without_group)
+    write_score(to_record(identity["metric"], result, low, high, metric.yardstick, key), key, store)
+
+
+def to_record(metric: str, result: Score, low: float, high: float, yardstick: str, key: str) -> ScoreRecord:
+    facts = catalog.constants("metric", metric)
+    record = ScoreRecord(
+        label=facts["LABEL"],
+        unit=facts["UNIT"],
+        higher_is_better=facts["HIGHER_IS_BETTER"],
+        version=facts["VERSION"],
+        yardstick=yardstick,
+        value=result.value,
+        ci_low=low,
+        ci_high=high,
+        n=result.n,
+        without_group=result.without_group,
+        key=key,
+        name=result.name,
+        beside=dict(result.beside),
+    )
+    if not all(map(math.isfinite, (record.value, record.ci_low, record.ci_high, *record.beside.values()))):
+        raise AssertionError(f"{metric} gave {record.value} [{record.ci_low}, {record.ci_high}] and {record.beside}")
+    return record
+
+
+def write_score(record: ScoreRecord, key: str, store: Store) -> None:
+    text = json.dumps(dataclasses.asdict(record), indent=1, allow_nan=False, sort_keys=True) + "\n"
+    store.make("scores", key, lambda folder: write_text(folder / "score.json", text))

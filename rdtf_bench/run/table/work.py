@@ -1,0 +1,279 @@
+"""The pieces of work a run is made of: each is one function call in a worker, and leaves its result in the store.
+
+A job that finds its result there does nothing, so a run that was killed goes on where it stopped.
+"""
+
+import resource
+import time
+from functools import partial
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL
+
+from rdtf_bench import catalog
+from rdtf_bench.core.metric import Score
+from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
+from rdtf_bench.run.inputs import clips as stored_clips
+from rdtf_bench.run.inputs.clips import RealClips, StoredTrainingClips
+from rdtf_bench.run.progress import Report, Sink
+from rdtf_bench.run.selftest import probe as probing
+from rdtf_bench.run.selftest import record as selftest_record
+from rdtf_bench.run.table import fit as fitting
+from rdtf_bench.run.table import sample as sampling
+from rdtf_bench.run.table import score as scoring
+from rdtf_bench.run.table.context import Bench
+from rdtf_bench.run.table.finished import fit_facts
+from rdtf_bench.spec.plan import Cell
+
+
+def real_clips(bench: Bench, split: str) -> RealClips:
+    return stored_clips.read_clips(bench.store.path("clips", bench.real[split]))
+
+
+def training_clips(bench: Bench) -> StoredTrainingClips:
+    return StoredTrainingClips(
+        bench.store.path("training_frames", bench.training_frames),
+        bench.store.path("training_latents", bench.training_latents),
+        bench.store.path("training_features", bench.training_features),
+    )
+
+
+def check_options(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> None:  # noqa: ARG001
+    """Here and not where the table is planned: the modules that type the options import torch."""
+    fitting.check_options(cells)
+
+
+def prepare_real(bench: Bench, sink: Sink, job: str) -> None:
+    """Decode the clips that are scored."""
+    shape = bench.scale.clip
+    for done, (split, key) in enumerate(bench.real.items()):
+        write = partial(
+            stored_clips.write_clips,
+            dataset=bench.dataset,
+            clips=bench.clips[split],
+            num_frames=shape.num_frames,
+            size_px=shape.size_px,
+        )
+        bench.store.make("clips", key, write)
+        Report(sink, job, "decoding").advance(done + 1, len(bench.real))
+
+
+def prepare_frames(bench: Bench, sink: Sink, job: str) -> None:
+    bench.store.make(
+        "training_frames",
+        bench.training_frames,
+        lambda folder: stored_clips.write_training_frames(
+            folder,
+            bench.dataset,
+            bench.clips["train"],
+            max_frames=bench.scale.data.max_frames,
+            size_px=bench.scale.clip.size_px,
+            report=Report(sink, job, "decoding"),
+        ),
+    )
+
+
+def prepare_latents(bench: Bench, sink: Sink, job: str) -> None:
+    frames = bench.store.path("training_frames", bench.training_frames)
+    bench.store.make(
+        "training_latents",
+        bench.training_latents,
+        lambda folder: stored_clips.write_latents(
+            folder,
+            frames,
+            bench.assets["autoencoder"],
+            device=_device(bench),
+            report=Report(sink, job, "encoding"),
+        ),
+    )
+
+
+def prepare_features(bench: Bench, sink: Sink, job: str) -> None:
+    frames = bench.store.path("training_frames", bench.training_frames)
+    bench.store.make(
+        "training_features",
+        bench.training_features,
+        lambda folder: stored_clips.write_features(
+            folder,
+            frames,
+            bench.scale.assets["frame_features"],
+            bench.assets["frame_features"],
+            size_px=bench.scale.clip.size_px,
+            device=_device(bench),
+            report=Report(sink, job, "frame features"),
+        ),
+    )
+
+
+def train_and_sample(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
+    """A method's row, from training to stored clips."""
+    assert cell.fit is not None
+    if not bench.store.has("samples", cell.sample_key):
+        method = fitting.fitted(
+            cell.fit,
+            cell.fit_key,
+            training_clips(bench),
+            store=bench.store,
+            assets=bench.assets,
+            device=_device(bench),
+            report=Report(sink, job, "training"),
+        )
+        sampling.write_samples(
+            method,
+            cell.sample,
+            cell.sample_key,
+            real_clips(bench, "test"),
+            store=bench.store,
+            report=Report(sink, job, "sampling"),
+        )
+
+
+def make_control(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
+    """A control row's clips: what they must show does not depend on any training."""
+    if not bench.store.has("samples", cell.sample_key):
+        began_s = time.monotonic()
+        video = _control_video(bench, cell)
+        taken_s = time.monotonic() - began_s
+        sampling.write_control(video, cell.sample_key, seconds=taken_s, store=bench.store)
+    Report(sink, job, "making").advance(1, 1)
+
+
+def read_outside(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
+    """The clips of a row that were made elsewhere; known frames are treated as every method's are."""
+    if bench.store.has("samples", cell.sample_key):
+        return
+    began_s = time.monotonic()
+    real = real_clips(bench, "test")
+    video = bench.outside[cell.label].video(real.ids)
+    if cell.sample["known_frames"] == "overwrite":
+        given = sampling.conditions(real, cell.sample["task"], slice(None))
+        video = to_uint8(sampling.overwrite_known(to_unit(video), given))
+    sampling.write_control(video, cell.sample_key, seconds=time.monotonic() - began_s, store=bench.store)
+    Report(sink, job, "reading").advance(1, 1)
+
+
+def _control_video(bench: Bench, cell: Cell) -> VideoU8:
+    if cell.method == "noise_floor":
+        other = real_clips(bench, cell.sample["other"]["split"])
+        return other.video[: len(bench.clips["test"])]
+    controls = catalog.load("control", cell.method)
+    autoencoder = AutoencoderKL.from_pretrained(bench.assets["autoencoder"]).to(_device(bench)).eval()
+    parts = []
+    real = real_clips(bench, "test")
+    for start in range(0, len(real.ids), bench.scale.sampling.batch_size):
+        chosen = slice(start, start + bench.scale.sampling.batch_size)
+        given = sampling.conditions(real, cell.sample["task"], chosen)
+        if cell.method == "static":
+            part = controls.static(given.frames.to(_device(bench)), given.known.to(_device(bench)), autoencoder)
+        else:
+            part = controls.reconstruct(to_unit(real.video[chosen]).to(_device(bench)), autoencoder)
+        overwritten = cell.sample["known_frames"] == "overwrite"
+        parts.append(sampling.overwrite_known(part.cpu(), given) if overwritten else part.cpu())
+    return to_uint8(torch.cat(parts))
+
+
+def observe_real(bench: Bench, sink: Sink, job: str, identity: dict[str, Any]) -> None:
+    """What one metric sees in the real test clips, once for all rows."""
+    real = real_clips(bench, "test")
+    key = scoring.observation_key(identity, identity["real"])
+    _observe(bench, identity, key, real.video, real.ids, Report(sink, job, f"{identity['metric']} of the real clips"))
+
+
+def score_cell(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
+    """Every score of a row that looks at clips, and its size."""
+    video = sampling.read_samples(bench.store.path("samples", cell.sample_key))
+    real = real_clips(bench, "test")
+    for metric, identity in cell.scores.items():
+        if bench.store.has("scores", cell.score_key(metric)) or "clock" in _uses(metric):
+            continue
+        if "network" in _uses(metric):
+            _score_size(bench, cell, metric)
+            continue
+        fake_key = scoring.observation_key(identity, cell.sample_key)
+        ids = _ids_of(bench, cell, real)
+        _observe(bench, identity, fake_key, video, ids, Report(sink, job, metric))
+        scoring.score(
+            identity,
+            cell.score_key(metric),
+            fake_key=fake_key,
+            real_key=scoring.observation_key(identity, identity["real"]) if "real" in _uses(metric) else None,
+            clip_ids=real.ids,
+            captions=real.captions,
+            clusters=[clip.cluster for clip in bench.clips["test"]],
+            store=bench.store,
+            assets=bench.assets,
+            device=_device(bench),
+        )
+
+
+def selftest(bench: Bench, sink: Sink, job: str) -> None:
+    """Probe the metrics of the scale; a table of metrics that fail is marked."""
+    outcomes = probing.run(bench.scale)
+    selftest_record.save(
+        bench.store.root, bench.scale, {found.probe: found.fault for found in outcomes if not found.passed}
+    )
+    Report(sink, job, "probing").advance(len(outcomes), len(outcomes))
+
+
+def time_denoisers(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> None:
+    """Seconds of one forward pass of every row's denoiser, in turns, with nothing else running."""
+    seconds = catalog.load("metric", "seconds")
+    shape, timing = bench.scale.clip, bench.scale.timing
+    denoisers = {}
+    for cell in cells:
+        assert cell.fit is not None
+        method = fitting.build(cell.fit, bench.assets, _device(bench))
+        method.load(bench.store.path("fit", cell.fit_key) / "weights")
+        inputs = method.denoiser_inputs(batch_size=1, num_frames=shape.num_frames, size_px=shape.size_px)
+        denoisers[cell.score_key("seconds")] = (method.denoiser().eval(), inputs)
+    taken = seconds.measure(denoisers, warmup=timing.warmup, repeats=timing.repeats)
+    yardstick = f"1x{shape.num_frames}x{shape.size_px}x{shape.size_px} {bench.scale.device} fp32"
+    for key, values in taken.items():
+        middle, low, high = seconds.median_with_interval(values)
+        result = Score(value=middle, n=len(values), without_group=())
+        scoring.write_score(scoring.to_record("seconds", result, low, high, yardstick, key), key, bench.store)
+    Report(sink, job, "timing").advance(1, 1)
+
+
+def peak_memory_gib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def _device(bench: Bench) -> torch.device:
+    return scoring.device_of(bench.scale)
+
+
+def _uses(metric: str) -> tuple[str, ...]:
+    uses: tuple[str, ...] = catalog.constants("metric", metric)["USES"]
+    return uses
+
+
+def _ids_of(bench: Bench, cell: Cell, real: RealClips) -> tuple[str, ...]:
+    """The noise floor's clips are other clips; every other row has the test's."""
+    if cell.method == "noise_floor":
+        return real_clips(bench, cell.sample["other"]["split"]).ids[: len(real.ids)]
+    return real.ids
+
+
+def _score_size(bench: Bench, cell: Cell, metric: str) -> None:
+    params = catalog.load("metric", metric)
+    result = params.score(fit_facts(bench.store, cell.fit_key)["components"])
+    key = cell.score_key(metric)
+    record = scoring.to_record(metric, result, result.value, result.value, params.YARDSTICK, key)
+    scoring.write_score(record, key, bench.store)
+
+
+def _observe(
+    bench: Bench, identity: dict[str, Any], key: str, video: VideoU8, ids: tuple[str, ...], report: Report
+) -> None:
+    scoring.observe(
+        identity,
+        key,
+        video,
+        ids,
+        store=bench.store,
+        assets=bench.assets,
+        device=_device(bench),
+        report=report,
+    )

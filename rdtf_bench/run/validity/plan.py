@@ -1,0 +1,156 @@
+"""Values of metrics over the severity of faults, as kept in the store. No torch."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rdtf_bench import catalog
+from rdtf_bench.assets import registry
+from rdtf_bench.core.errors import ProtocolError, StoreError, unknown_name
+from rdtf_bench.core.store import Store, key_of, write_text
+from rdtf_bench.run.inputs import datasets
+from rdtf_bench.spec.load import load_validity, validity_names
+from rdtf_bench.spec.plan import DataIdentity, asset_roles, noise_floor_split
+from rdtf_bench.spec.schema import ClipShape, DataSizes, Options, Scale, ShortClips, ValiditySpec
+
+KIND = "curves"
+FILE = "curve.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveRecord:
+    """One metric's values over the severity of one fault."""
+
+    metric: str
+    label: str
+    yardstick: str
+    higher_is_better: bool
+    fault: str
+    strengths: tuple[float, ...]
+    values: tuple[float, ...]  # the first of intact clips, the others of each strength
+    rank_correlation: float  # Spearman's, of severity and how bad the metric finds it
+    is_seen: bool
+    n: int
+    without_group: tuple[tuple[float, ...], ...] = ()  # of each value: the same without each group of clips
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """One way to look at clips: a metric with its options in full."""
+
+    name: str  # in a plan, such as "fvd i3d"
+    metric: str
+    options: Options
+    every: int = 1  # of the frames, how many-th is shown
+    said: str = ""  # beside the metric's own yardstick
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedCurve:
+    look: Look
+    fault: str
+    key: str
+
+
+def load(name: str) -> ValiditySpec:
+    """The protocol of this name; every metric in it is in the catalog."""
+    spec = load_validity(name)
+    for metric in spec.metrics:
+        if metric not in catalog.names("metric"):
+            raise unknown_name("metric", metric, catalog.names("metric"))
+    return spec
+
+
+def are_in(name: str) -> bool:
+    return name in validity_names()
+
+
+def looks(spec: ValiditySpec, scale: Scale) -> list[Look]:
+    """Every metric as the scale configures it, or by each network that the protocol names.
+
+    With rules for short clips: the network on all frames first, then on some of them by each rule.
+    """
+    found = []
+    for metric in spec.metrics:
+        options = dict(scale.metrics.get(metric, {}))
+        if metric not in spec.networks:
+            found.append(Look(name=metric, metric=metric, options=options))
+        for network in spec.networks.get(metric, ()):
+            found.append(Look(name=f"{metric} {network}", metric=metric, options={**options, "network": network}))
+    return found if spec.short_clips is None else _by_rule(found[0], spec.short_clips)
+
+
+def _by_rule(look: Look, short: ShortClips) -> list[Look]:
+    def by(rule: str, frames: int, said: str) -> Look:
+        options = {**look.options, "rule": rule, "num_frames": frames}
+        every = short.num_frames // frames
+        return Look(name=f"{look.metric} {said}", metric=look.metric, options=options, every=every, said=said)
+
+    whole = by("none", short.num_frames, f"{short.num_frames} frames")
+    return [whole, *(by(rule, short.shown, f"{short.shown} {rule}") for rule in short.rules)]
+
+
+def shape(spec: ValiditySpec, scale: Scale) -> ClipShape:
+    """Of the clips that get the faults."""
+    if spec.short_clips is None:
+        return scale.clip
+    return scale.clip.model_copy(update={"num_frames": spec.short_clips.num_frames})
+
+
+def sizes(spec: ValiditySpec, scale: Scale) -> DataSizes:
+    return scale.data.model_copy(update=dict.fromkeys(("train", "validation", "test"), spec.num_clips))
+
+
+def plan(spec: ValiditySpec, scale: Scale, source: str | None, root: Path) -> list[PlannedCurve]:
+    """Every curve with its key: what decides the metric, the clips, and the fault."""
+    frames = shape(spec, scale).num_frames
+    # where validation is too small, training clips stand in for it
+    data = datasets.identify(spec.dataset, source, sizes(spec, scale), frames, store=root, min_train_frames=frames)
+    return [
+        PlannedCurve(look=look, fault=fault, key=_key(spec, scale, data, look, fault))
+        for look in looks(spec, scale)
+        for fault in spec.faults
+    ]
+
+
+def read(store: Store, key: str) -> CurveRecord:
+    raw = json.loads((store.path(KIND, key) / FILE).read_text(encoding="utf-8"))
+    lists = {name: tuple(raw[name]) for name in ("strengths", "values")}
+    return CurveRecord(**{**raw, **lists, "without_group": tuple(map(tuple, raw.get("without_group", ())))})
+
+
+def read_all(spec: ValiditySpec, scale: Scale, source: str | None, root: Path) -> list[CurveRecord]:
+    """StoreError where one has not been measured."""
+    store, planned = Store(root), plan(spec, scale, source, root)
+    if missing := [curve for curve in planned if not store.has(KIND, curve.key)]:
+        raise StoreError(
+            f"{root}: {len(missing)} of {len(planned)} curves of {spec.name} have not been measured at scale "
+            f"{scale.name} on this data. Run: rdtf-bench run {spec.name}"
+        )
+    return [read(store, curve.key) for curve in planned]
+
+
+def write(record: CurveRecord, folder: Path) -> None:
+    write_text(folder / FILE, json.dumps(asdict(record), indent=1, allow_nan=False) + "\n")
+
+
+def _key(spec: ValiditySpec, scale: Scale, data: DataIdentity, look: Look, fault: str) -> str:
+    facts = catalog.constants("metric", look.metric)
+    roles = asset_roles(facts, look.options)
+    if missing := [role for role in roles if role not in scale.assets]:
+        raise ProtocolError(f"scale {scale.name}: assets has no {missing[0]!r}, which {look.name!r} needs")
+    other = {"train": data.train, "validation": data.validation}[noise_floor_split(data)]
+    identity: dict[str, Any] = {
+        "version": spec.version,
+        "metric": look.metric,
+        "metric_version": facts["VERSION"],
+        "options": look.options,
+        "assets": {role: registry.find(scale.assets[role]).digest for role in roles},
+        "fault": fault,
+        "strengths": spec.strengths,
+        "clips": {"test": data.test, "other": other, "shape": shape(spec, scale).model_dump()},
+    }
+    if look.every > 1:
+        identity["every"] = look.every
+    return key_of(identity)

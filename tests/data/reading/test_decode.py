@@ -1,0 +1,95 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from rdtf_bench.core.errors import DataError
+from rdtf_bench.data.reading.decode import decode
+
+WHITE, RED, GREEN, BLUE = [255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255]
+
+
+@pytest.mark.parametrize(
+    ("disposal", "second"),
+    [
+        (1, [[RED, GREEN], [RED, RED]]),  # the first frame stays below the second
+        (2, [[WHITE, GREEN], [WHITE, WHITE]]),  # it is cleared to the transparent ground
+        (3, [[WHITE, GREEN], [WHITE, WHITE]]),  # what was before it comes back: nothing
+    ],
+)
+def test_disposal_and_transparency_of_a_gif(
+    disposal: int, second: list[list[list[int]]], tmp_path: Path, gif_bytes: Callable[..., bytes]
+) -> None:
+    path = tmp_path / "a.gif"
+    frames = [(disposal, 0, [[1, 1], [1, 1]]), (1, 0, [[0, 2], [0, 0]])]
+    path.write_bytes(gif_bytes(frames))
+    video = decode(path, size_px=2)
+    assert video.permute(0, 2, 3, 1).tolist() == [[[RED, RED], [RED, RED]], second]
+
+
+def test_the_palette_colour_below_transparency_does_not_show(tmp_path: Path, gif_bytes: Callable[..., bytes]) -> None:
+    path = tmp_path / "a.gif"
+    path.write_bytes(gif_bytes([(2, 3, [[3, 1], [3, 3]]), (2, 3, [[3, 3], [3, 2]])]))
+    video = decode(path, size_px=2).permute(0, 2, 3, 1)
+    assert video.tolist() == [[[WHITE, RED], [WHITE, WHITE]], [[WHITE, WHITE], [WHITE, GREEN]]]
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".png"])
+def test_half_transparent_pixels_are_blended_with_white(suffix: str, tmp_path: Path) -> None:
+    frames = [Image.new("RGBA", (4, 4), (level, 0, 0, 128)) for level in (0, 200)]
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".webp":
+        frames[0].save(path, save_all=True, append_images=frames[1:], lossless=True, exact=True)
+    else:
+        frames[0].save(path, save_all=True, append_images=frames[1:], blend=0)
+    # 255 - 128/255 * (255 - level), within one level of rounding
+    wanted = torch.tensor([[127, 127, 127], [227, 127, 127]])
+    assert (decode(path, size_px=4)[:, :, 2, 2].int() - wanted).abs().max() <= 1
+
+
+def test_indices_come_in_the_order_given_with_repeats(tmp_path: Path, animation: Callable[..., Path]) -> None:
+    path = animation(tmp_path / "a.png", 8)
+    assert decode(path, size_px=4, indices=(5, 0, 0, 7, 5))[:, 0, 0, 0].tolist() == [50, 0, 0, 70, 50]
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".apng"])
+def test_all_frames_or_as_many_as_wanted_at_equal_intervals(
+    suffix: str, tmp_path: Path, animation: Callable[..., Path]
+) -> None:
+    path = animation(tmp_path / f"a{suffix}", 9)
+    assert decode(path, size_px=4)[:, 0, 0, 0].tolist() == [10 * number for number in range(9)]
+    assert decode(path, size_px=4, most=3)[:, 0, 0, 0].tolist() == [0, 30, 60]
+    assert len(decode(path, size_px=4, most=32)) == 9
+
+
+def test_the_picture_before_an_apng_is_no_frame(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (4, 4), (level, 0, 0)) for level in (0, 90, 180)]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:], default_image=True)
+    assert decode(tmp_path / "a.png", size_px=4)[:, 0, 0, 0].tolist() == [90, 180]
+
+
+def test_a_frame_is_stretched_with_an_antialiased_bicubic(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (2, 3, 24, 40), dtype=torch.uint8, generator=generator)
+    frames = [Image.fromarray(np.ascontiguousarray(frame.permute(1, 2, 0).numpy())) for frame in pixels]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
+    video = decode(tmp_path / "a.png", size_px=16)
+    independent = torch.nn.functional.interpolate(
+        pixels.double(), size=(16, 16), mode="bicubic", antialias=True, align_corners=False
+    )
+    # Pillow filters rows, rounds, then columns: 2 levels
+    assert (video.double() - independent.clamp(0, 255)).abs().max() <= 2
+
+
+def test_what_cannot_be_decoded_is_an_error_with_its_place(tmp_path: Path, animation: Callable[..., Path]) -> None:
+    path = animation(tmp_path / "a.gif", 3)
+    with pytest.raises(DataError, match=r"a.gif: has 3 frames, and frame 3 was asked for"):
+        decode(path, size_px=4, indices=(0, 3))
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(DataError, match=r"a.gif: cannot be decoded"):
+        decode(path, size_px=4)
+    with pytest.raises(DataError, match=r"none.gif: cannot be decoded"):
+        decode(tmp_path / "none.gif", size_px=4)

@@ -1,0 +1,266 @@
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rdtf_bench.core.errors import DataError
+from rdtf_bench.data.reading import folder as data_folder
+from rdtf_bench.data.reading.folder import Clip, choose, clustering, fingerprint, read
+from rdtf_bench.data.reading.inspection import Facts, inspect
+
+Animation = Callable[..., Path]
+
+
+def write_rows(root: Path, *rows: dict[str, str]) -> None:
+    (root / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def clips(count: int, *, num_frames: int = 8, split: str = "test") -> list[Clip]:
+    return [
+        Clip(
+            id=f"a/{i}",
+            path=Path(f"{i}.gif"),
+            caption=f"{i}",
+            cluster=f"{i}",
+            split=split,
+            num_frames=num_frames,
+            sha256=f"{i}",
+        )
+        for i in range(count)
+    ]
+
+
+def test_a_tree_with_metadata(tmp_path: Path, animation: Animation) -> None:
+    animation(tmp_path / "b" / "two.webp", 12)
+    animation(tmp_path / "a" / "one.gif", 5)
+    animation(tmp_path / "extra.png", 3)
+    write_rows(
+        tmp_path,
+        {"file_name": "b/two.webp", "text": "a cat", "split": "test"},
+        {"file_name": "a/one.gif", "text": "a dog", "split": "train"},
+    )
+    folder = read(tmp_path, name="mine")
+    assert [(clip.id, clip.caption, clip.split, clip.num_frames) for clip in folder.clips] == [
+        ("mine/a/one", "a dog", "train", 5),
+        ("mine/b/two", "a cat", "test", 12),
+    ]
+    assert folder.uncaptioned == (tmp_path / "extra.png",)
+    assert (folder.captions_from, folder.split_from) == ("metadata.jsonl", "split column")
+    assert folder.counts() == {"train": 1, "validation": 0, "test": 1}
+
+
+def test_without_metadata_captions_come_from_names_and_equal_ones_share_a_split(
+    tmp_path: Path, animation: Animation
+) -> None:
+    for number in range(12):
+        animation(tmp_path / f"s{number}" / "Red_Fox.gif", 3, seed=number)
+        animation(tmp_path / f"{number}_bird {number}.gif", 3, seed=number)
+    folder = read(tmp_path, name="mine")
+    foxes = [clip for clip in folder.clips if clip.caption == "red fox"]
+    assert len(folder.clips) == 24
+    assert len(foxes) == 12
+    assert len({clip.split for clip in foxes}) == 1
+    assert folder.captions_from == "file names"
+    assert folder.split_from.startswith("sha256 of the caption")
+
+
+def test_ids_come_from_metadata_or_keep_the_suffix_where_stems_meet(tmp_path: Path, animation: Animation) -> None:
+    animation(tmp_path / "a.gif", 3)
+    animation(tmp_path / "a.png", 3)
+    animation(tmp_path / "b.gif", 3)
+    assert [clip.id for clip in read(tmp_path, name="m").clips] == ["m/a.gif", "m/a.png", "m/b"]
+    write_rows(tmp_path, {"file_name": "b.gif", "text": "b", "id": "0042"})
+    assert [clip.id for clip in read(tmp_path, name="m").clips] == ["m/0042"]
+
+
+def test_broken_files_are_listed_and_stop_unless_skipped(tmp_path: Path, animation: Animation) -> None:
+    whole = animation(tmp_path / "whole.gif", 4)
+    (tmp_path / "cut.gif").write_bytes(whole.read_bytes()[:-20])
+    (tmp_path / "text.webp").write_text("no image")
+    animation(tmp_path / "still.gif", 1)
+    folder = read(tmp_path, name="m")
+    assert [clip.id for clip in folder.clips] == ["m/whole"]
+    assert [item.path.name for item in folder.broken] == ["cut.gif", "text.webp"]
+    assert folder.stills == (tmp_path / "still.gif",)
+    with pytest.raises(DataError, match=r"(?s)2 files cannot be used.*cut.gif: .*text.webp: is not.*--skip-broken"):
+        folder.require_unbroken(skip_broken=False)
+    folder.require_unbroken(skip_broken=True)
+
+
+def test_a_long_list_of_broken_files_is_cut(tmp_path: Path, animation: Animation) -> None:
+    animation(tmp_path / "whole.gif", 4)
+    for number in range(8):
+        (tmp_path / f"{number}.gif").touch()
+    with pytest.raises(DataError, match=r"(?s)8 files.*4\.gif: is empty.*and 3 more") as caught:
+        read(tmp_path, name="m").require_unbroken(skip_broken=False)
+    assert "5.gif" not in str(caught.value)
+
+
+@pytest.mark.parametrize("make", ["nothing", "a file", "an empty folder", "stills"])
+def test_a_folder_that_cannot_serve_is_refused(make: str, tmp_path: Path, animation: Animation) -> None:
+    root = tmp_path / "data"
+    says = {
+        "nothing": "there is no such folder",
+        "a file": "is not a folder",
+        "an empty folder": "holds no file that could be used",
+        "stills": "holds no animation: 2 still images",
+    }[make]
+    if make == "a file":
+        root.touch()
+    elif make != "nothing":
+        root.mkdir()
+        (root / "note.txt").touch()
+    if make == "stills":
+        animation(root / "a.png", 1)
+        animation(root / "b.gif", 1)
+    with pytest.raises(DataError, match=says):
+        read(root, name="m")
+
+
+def test_metadata_that_names_absent_files_is_refused(tmp_path: Path, animation: Animation) -> None:
+    animation(tmp_path / "a.gif", 3)
+    write_rows(tmp_path, *({"file_name": f"{name}.gif", "text": "x"} for name in ("a", *range(7))))
+    with pytest.raises(DataError, match=r"(?s)names 7 files that are not there \(of 8\).*jsonl:2: 0.gif.*and 2 more"):
+        read(tmp_path, name="m")
+    write_rows(tmp_path, {"file_name": "note.mp4", "text": "x"})
+    with pytest.raises(DataError, match=r"(?s)names 1 file of another kind than .gif.*note.mp4"):
+        read(tmp_path, name="m")
+
+
+def test_hidden_files_are_no_data(tmp_path: Path, animation: Animation) -> None:
+    animation(tmp_path / "a.gif", 3)
+    animation(tmp_path / "._a.gif", 3)
+    animation(tmp_path / ".cache" / "b.gif", 3)
+    animation(tmp_path / "__MACOSX" / "c.gif", 3)
+    assert [clip.id for clip in read(tmp_path, name="m").clips] == ["m/a"]
+
+
+def test_a_second_read_looks_at_changed_files_only(
+    tmp_path: Path, animation: Animation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, cache = tmp_path / "data", tmp_path / "cache" / "index.json"
+    for number in range(4):
+        animation(root / f"{number}.gif", 3)
+    (root / "bad.gif").touch()
+    inspected: list[str] = []
+
+    def counting(path: Path) -> Facts:
+        inspected.append(path.name)
+        return inspect(path)
+
+    monkeypatch.setattr(data_folder, "inspect", counting)
+    first = read(root, name="m", cache=cache)
+    assert len(inspected) == 5
+    assert read(root, name="m", cache=cache) == first
+    assert len(inspected) == 5
+    animation(root / "2.gif", 6)
+    os.utime(root / "3.gif", (1, 1))
+    changed = read(root, name="m", cache=cache)
+    assert inspected[5:] == ["2.gif", "3.gif"]
+    assert [clip.num_frames for clip in changed.clips] == [3, 3, 6, 3]
+    assert fingerprint(changed.clips) != fingerprint(first.clips)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"version": 0, "files": {}}', '{"version": 1, "files": {"a.gif": 3}}']
+)
+def test_a_corrupt_cache_is_made_anew(text: str, tmp_path: Path, animation: Animation) -> None:
+    animation(tmp_path / "data" / "a.gif", 3)
+    cache = tmp_path / "index.json"
+    cache.write_text(text)
+    assert [clip.num_frames for clip in read(tmp_path / "data", name="m", cache=cache).clips] == [3]
+    assert json.loads(cache.read_text())["files"]["a.gif"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "index.json"]
+
+
+def test_progress_counts_files(tmp_path: Path, animation: Animation) -> None:
+    for number in range(3):
+        animation(tmp_path / f"{number}.gif", 2)
+    seen: list[tuple[int, int]] = []
+    read(tmp_path, name="m", on_progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_choosing_is_stable_sorted_and_nested() -> None:
+    many = clips(200)
+    ten, twenty = (choose(many, split="test", most=most).clips for most in (10, 20))
+    assert [clip.id for clip in ten] == sorted(clip.id for clip in ten)
+    assert set(ten) < set(twenty)
+    assert choose(many[::-1], split="test", most=10).clips == ten
+    # a clip more or less moves at most one place: the others stay
+    assert len(set(choose(many[1:], split="test", most=10).clips) & set(ten)) >= 9
+    assert choose(many, split="train", most=10).clips == ()
+    assert len(choose(many, split="test").clips) == 200
+
+
+def test_every_cluster_has_a_clip_before_any_has_a_second() -> None:
+    crowd = [Clip(**{**vars(clip), "cluster": "crowd"}) for clip in clips(200)[:190]]
+    loners = clips(200)[190:]
+    for most, of_the_crowd in ((11, 1), (15, 5)):
+        chosen = choose([*crowd, *loners], split="test", most=most).clips
+        assert set(loners) < set(chosen)
+        assert len(set(crowd) & set(chosen)) == of_the_crowd
+    before = set(choose([*crowd, *loners], split="test", most=15).clips)
+    assert all(
+        len(before & set(choose([*crowd[:at], *crowd[at + 1 :], *loners], split="test", most=15).clips)) >= 14
+        for at in range(len(crowd))
+    )
+
+
+def test_clips_that_share_a_caption_or_a_cluster_are_one_cluster(tmp_path: Path, animation: Animation) -> None:
+    told = {"a": ("wave", "hand"), "b": ("Wave", "7"), "c": ("jump", "7"), "d": ("fall", ""), "e": ("fly", "bird")}
+    for name in told:
+        animation(tmp_path / f"{name}.gif", 3)
+    write_rows(tmp_path, *({"file_name": f"{n}.gif", "text": t, "cluster": c} for n, (t, c) in told.items()))
+    found = {clip.id: clip.cluster for clip in read(tmp_path, name="m").clips}
+    assert found == {"m/a": "jump", "m/b": "jump", "m/c": "jump", "m/d": "fall", "m/e": "fly"}
+
+
+def test_what_belongs_together_shares_a_split(tmp_path: Path, animation: Animation) -> None:
+    rows = [{"file_name": f"{i}.gif", "text": f"version {i}", "cluster": "one drawing"} for i in range(12)]
+    for row in rows:
+        animation(tmp_path / row["file_name"], 3)
+    write_rows(tmp_path, *rows)
+    assert len({clip.split for clip in read(tmp_path, name="m").clips}) == 1
+
+
+def test_the_clustering_is_of_ids_and_clusters_alone() -> None:
+    some = clips(3)
+    assert clustering(some) == clustering(some[::-1])
+    assert clustering([Clip(**{**vars(some[0]), "caption": "other"}), *some[1:]]) == clustering(some)
+    moved = [Clip(**{**vars(some[0]), "cluster": "1"}), *some[1:]]
+    assert clustering(moved) != clustering(some)
+    assert fingerprint(moved) == fingerprint(some)
+
+
+def test_short_clips_are_left_out_and_counted() -> None:
+    some = [*clips(5), *clips(3, num_frames=7), *clips(2, num_frames=2, split="train")]
+    chosen = choose(some, split="test", most=100, min_frames=8)
+    assert len(chosen.clips) == 5
+    assert chosen.left_out_short == 3
+
+
+def test_the_fingerprint_knows_bytes_and_captions_but_no_order_and_no_path() -> None:
+    some = clips(3)
+    assert fingerprint(some) == fingerprint(some[::-1])
+    moved = [Clip(**{**vars(clip), "path": Path("/elsewhere") / clip.path}) for clip in some]
+    assert fingerprint(some) == fingerprint(moved)
+    for field in ("id", "sha256", "caption"):
+        other = Clip(**{**vars(some[0]), field: "other"})
+        assert fingerprint([other, *some[1:]]) != fingerprint(some)
+
+
+def test_real_stickers_are_read_whole(real_stickers: Path, tmp_path: Path) -> None:
+    folder = read(real_stickers, name="asg", cache=tmp_path / "index.json")
+    assert len(folder.clips) == 1114
+    assert not folder.broken
+    assert not folder.stills
+    assert len(choose(folder.clips, split="test", min_frames=8).clips) >= 50
+    by_caption: dict[str, set[str]] = {}
+    for clip in folder.clips:
+        by_caption.setdefault(clip.caption, set()).add(clip.split)
+    assert max(len(splits) for splits in by_caption.values()) == 1
+    assert "asg/noto_animated_160/004-grinning" in {clip.id for clip in folder.clips}
+    assert read(real_stickers, name="asg", cache=tmp_path / "index.json") == folder

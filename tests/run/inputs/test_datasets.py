@@ -1,0 +1,57 @@
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from rdtf_bench.core.errors import DataError
+from rdtf_bench.run.inputs.datasets import read
+from rdtf_bench.spec.load import load_scale
+
+SIZES = load_scale("tiny").data
+
+
+def animation(path: Path, num_frames: int) -> None:
+    frames = [Image.new("RGB", (6, 4), (10 * number, 0, 0)) for number in range(num_frames)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=100, loop=0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """60 test clips of 20 drawings, a training clip, a still, and a file that the metadata does not name."""
+    root = tmp_path / "mine"
+    root.mkdir()
+    rows = [{"file_name": f"{i}.gif", "text": f"text {i}", "split": "test", "cluster": f"{i % 20}"} for i in range(60)]
+    rows.append({"file_name": "train.gif", "text": "training", "split": "train"})
+    rows.append({"file_name": "still.gif", "text": "a still", "split": "train"})
+    for row in rows:
+        animation(root / row["file_name"], 1 if row["file_name"] == "still.gif" else 9)
+    animation(root / "nameless.gif", 9)
+    (root / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return root
+
+
+def test_what_was_left_out_is_counted(folder: Path, tmp_path: Path) -> None:
+    found = read("asg", str(folder), SIZES, 8, store=tmp_path / "store", skip_broken=False)
+    assert found.facts["in_use"] == {"train": 1, "validation": 0, "test": 60}
+    assert found.facts["clusters"] == {"train": 1, "validation": 0, "test": 20}
+    assert (found.facts["left_out_stills"], found.facts["left_out_uncaptioned"]) == (1, 1)
+    assert found.facts["source"] == "mine"
+
+
+def test_clips_keep_their_cluster_and_the_identity_knows_it(folder: Path, tmp_path: Path) -> None:
+    found = read("asg", str(folder), SIZES, 8, store=tmp_path / "store", skip_broken=False)
+    of_drawing_0 = {clip.id for clip in found.clips["test"] if clip.cluster == found.clips["test"][0].cluster}
+    assert of_drawing_0 == {"asg/0", "asg/20", "asg/40"}
+    text = (folder / "metadata.jsonl").read_text()
+    (folder / "metadata.jsonl").write_text(text.replace('"cluster": "7"', '"cluster": "8"'))
+    other = read("asg", str(folder), SIZES, 8, store=tmp_path / "store", skip_broken=False)
+    assert other.identity.test == found.identity.test
+    assert other.identity.test_clusters != found.identity.test_clusters
+
+
+def test_too_few_test_clips_are_refused(folder: Path, tmp_path: Path) -> None:
+    text = (folder / "metadata.jsonl").read_text()
+    (folder / "metadata.jsonl").write_text(text.replace('"test"', '"train"', 11))
+    with pytest.raises(DataError, match="the test split has 49 usable clips, and at least 50 are needed"):
+        read("asg", str(folder), SIZES, 8, store=tmp_path / "store", skip_broken=False)
