@@ -1,4 +1,4 @@
-"""`rdtf-bench assets`: weights, where they are and come from, and how to make the toy ones."""
+"""`rdtf-bench assets`: list, fetch, verify, add and rebuild network weights."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,14 +10,14 @@ from rdtf_bench.commands.options import DEFAULT_STORE, StoreDir
 if TYPE_CHECKING:
     from rdtf_bench.assets.registry import Asset
 
-app = typer.Typer(no_args_is_help=True, help="Weights: what is there, how to get them, how to make the toy ones.")
+app = typer.Typer(no_args_is_help=True, help="List, fetch, verify, add and rebuild network weights.")
 
-Name = Annotated[str, typer.Argument(help="An asset, as `assets list` has it.")]
+Name = Annotated[str, typer.Argument(help="An asset, by the name that `assets list` prints.")]
 
 
-@app.command(name="list")
+@app.command(name="list", epilog="Example: rdtf-bench assets list")
 def list_assets() -> None:
-    """Every set of weights: licence, state, place, source, and the SHA-256 of each file where it is known."""
+    """List every set of weights: licence, state, place, source, and the SHA-256 of each file where it is known."""
     from rdtf_bench.assets import registry
 
     for name in registry.names():
@@ -28,9 +28,11 @@ def list_assets() -> None:
             typer.echo(f"{'':24} {file or asset.path.name}: SHA-256 {sha256 or 'not known'}")
 
 
-@app.command()
-def fetch(names: Annotated[list[str], typer.Argument(help="Official weights, as `assets list` has them.")]) -> None:
-    """Download official weights (RDTF_BENCH_ASSETS says where to; HF_HUB_OFFLINE is honoured)."""
+@app.command(epilog="Example: rdtf-bench assets fetch clip-vit-b-32 fast-vqa-b")
+def fetch(
+    names: Annotated[list[str], typer.Argument(help="Official weights, by the names that `assets list` prints.")],
+) -> None:
+    """Download official weights into the folder RDTF_BENCH_ASSETS; HF_HUB_OFFLINE is honoured."""
     from rdtf_bench.assets import download, registry
 
     for name in names:
@@ -40,9 +42,11 @@ def fetch(names: Annotated[list[str], typer.Argument(help="Official weights, as 
         typer.echo(f"{name}: {_state(asset)}, in {asset.path}")
 
 
-@app.command()
-def verify(names: Annotated[list[str] | None, typer.Argument(help="Default: all that are there.")] = None) -> None:
-    """Compare the bytes with the registry's hashes; pin those of official files whose hash nobody has published."""
+@app.command(epilog="Example: rdtf-bench assets verify")
+def verify(
+    names: Annotated[list[str] | None, typer.Argument(help="Verify only these; default: all that are present.")] = None,
+) -> None:
+    """Compare the bytes with the registry's hashes, and pin official files whose hash nobody has published."""
     from rdtf_bench.assets import registry
 
     chosen = [registry.find(name) for name in names or registry.names()]
@@ -53,27 +57,31 @@ def verify(names: Annotated[list[str] | None, typer.Argument(help="Default: all 
         typer.echo(f"{asset.name}: {'pinned now: no SHA-256 was known' if asset.name in new else _state(asset)}")
 
 
-@app.command()
-def add(name: Name, path: Annotated[Path, typer.Argument(help="Its file or folder, wherever it is.")]) -> None:
-    """Use official weights that are on this machine already; they are linked to, not copied."""
+@app.command(epilog="Example: rdtf-bench assets add i2vgen-xl /data/i2vgen-xl")
+def add(
+    name: Name, path: Annotated[Path, typer.Argument(help="Its file or folder, anywhere on this machine.")]
+) -> None:
+    """Use official weights that are on this machine already. They are linked to, not copied."""
     from rdtf_bench.assets import download
 
     asset = download.add(name, path)
     typer.echo(f"{name}: {_state(asset)}, {asset.path} -> {path}")
 
 
-@app.command()
+@app.command(epilog="Example: rdtf-bench assets build toy --only autoencoder")
 def build(
     recipe: Annotated[str, typer.Argument(help="The recipe: toy.")],
-    only: Annotated[str | None, typer.Option(help="One network of it, such as autoencoder.")] = None,
-    out: Annotated[Path, typer.Option(help="Where the weights go.")] = Path("toy-weights"),
+    only: Annotated[str | None, typer.Option(help="Train only this network, such as autoencoder.")] = None,
+    out: Annotated[Path, typer.Option(help="Write the weights into this folder.")] = Path("toy-weights"),
     store: StoreDir = DEFAULT_STORE,
-    fluent: Annotated[Path | None, typer.Option(help="The fluent folder; default: where `data fetch` puts it.")] = None,
+    fluent: Annotated[
+        Path | None, typer.Option(help="Folder of fluent emoji; default: where `data fetch` puts it.")
+    ] = None,
     stickers: Annotated[
-        Path | None, typer.Option(help="A folder of real stickers, to measure the networks on; never trained on.")
+        Path | None, typer.Option(help="Folder of real stickers to measure the networks on. They are never trained on.")
     ] = None,
 ) -> None:
-    """Train the toy networks anew, from the recipes in models/toy (an hour or two on 2 CPU cores)."""
+    """Train the toy networks anew from the recipes in models/toy, which takes an hour or two on 2 CPU cores."""
     from rdtf_bench import catalog
     from rdtf_bench.core.errors import DataError
 

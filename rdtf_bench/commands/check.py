@@ -1,4 +1,4 @@
-"""`rdtf-bench check`: did a change of the code move a number?"""
+"""`rdtf-bench check`: find out whether a change of the code moved a number."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -6,18 +6,19 @@ from typing import Annotated
 
 import typer
 
-from rdtf_bench.commands.options import Quiet, results_folder
+from rdtf_bench.commands.options import Quiet, Results, ScaleName, results_folder
 
 NAME = "ci"
-"""Of the protocol, of its scale and of its folder in results/."""
+"""Name of the protocol, of its scale and of its folder in results/."""
 
 
 def check(
+    scale: ScaleName = NAME,
     store: Annotated[
         Path | None,
-        typer.Option("--store", help="Take what this store holds; default: measure everything anew, and keep nothing."),
+        typer.Option("--store", help="Use what this store holds; default: measure everything anew, and keep nothing."),
     ] = None,
-    results: Annotated[Path | None, typer.Option("--results", help="Published; default: the checkout's.")] = None,
+    results: Results = None,
     quiet: Quiet = False,
 ) -> None:
     """Measure a small table and compare it with the published one; exit status 7 where a number moved."""
@@ -31,11 +32,12 @@ def check(
     from rdtf_bench.spec.load import load_scale
 
     folder = (results or results_folder()) / NAME
-    published = publish.read_published(folder, NAME)
+    at_scale = load_scale(scale)
+    published = publish.read_published(folder, at_scale.name)
     with TemporaryDirectory(prefix="rdtf-bench-check-") as fresh:
         outcome = execute.run(
             load_table(NAME),
-            load_scale(NAME),
+            at_scale,
             source=None,
             root=store or Path(fresh),
             skip_broken=False,
@@ -49,6 +51,6 @@ def check(
         told = "; ".join(f"{found.row} {found.metric} {found.fault}" for found in moved)
         raise RegressionError(
             f"{len(moved)} of {len(compared)} numbers do not stand as published in {folder}: {told}. If that is meant, "
-            f"bump the VERSION of what changed and publish anew: rdtf-bench run {NAME} --scale {NAME} --store NEW, and "
-            f"rdtf-bench publish {NAME} --scale {NAME} --store NEW"
+            f"bump the VERSION of what changed and publish anew: rdtf-bench run {NAME} --scale {scale} --store NEW, "
+            f"then rdtf-bench publish {NAME} --scale {scale} --store NEW"
         )

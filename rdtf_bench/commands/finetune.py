@@ -1,4 +1,4 @@
-"""`rdtf-bench finetune`: an adapter for I2VGen-XL from a folder of stickers."""
+"""`rdtf-bench finetune`: tune an adapter for I2VGen-XL on a folder of stickers."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,33 +10,48 @@ from rdtf_bench.commands.options import MethodOptions, Quiet, SkipBroken, Uri, m
 
 def finetune(
     method: Annotated[str, typer.Argument(help="i2v_adapter, simda or customize_a_video.")],
-    data: Annotated[Path, typer.Option("--data", help="A folder of animated stickers; captions as for `run`.")],
-    base: Annotated[str, typer.Option("--base", help="I2VGen-XL: a folder in the layout of the release, or a hub id.")],
-    out: Annotated[Path, typer.Option("--out", help="Adapter, samples and checkpoints; the same again goes on there.")],
-    task: Annotated[str, typer.Option("--task", help="it2v, i2v, interpolation or prediction.")] = "it2v",
-    num_steps: Annotated[int, typer.Option("--num-steps", min=1, help="Optimiser steps.")] = 2000,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Clips a step.")] = 1,
+    data: Annotated[
+        Path, typer.Option("--data", help="Train on this folder of animated stickers, with captions as for `run`.")
+    ],
+    base: Annotated[
+        str, typer.Option("--base", help="Adapt this I2VGen-XL: a folder in the layout of the release, or a hub id.")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", help="Write adapter, samples and checkpoints here; the same command continues from them."
+        ),
+    ],
+    task: Annotated[
+        str, typer.Option("--task", help="Train for this task: it2v, i2v, interpolation or prediction.")
+    ] = "it2v",
+    num_steps: Annotated[int, typer.Option("--num-steps", min=1, help="Train for this many optimiser steps.")] = 2000,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Clips per step.")] = 1,
     learning_rate: Annotated[
-        float | None, typer.Option("--learning-rate", help="Default: that of the method's own paper or code.")
+        float | None,
+        typer.Option("--learning-rate", help="Learning rate; default: that of the method's own paper or code."),
     ] = None,
-    size: Annotated[int, typer.Option("--size", min=16, help="Clips are squares of this many pixels.")] = 256,
-    num_frames: Annotated[int, typer.Option("--num-frames", min=2, help="Frames of a clip.")] = 8,
-    sample_every: Annotated[int, typer.Option("--sample-every", min=1, help="Steps between samples.")] = 250,
+    size: Annotated[int, typer.Option("--size", min=16, help="Train on squares of this many pixels.")] = 256,
+    num_frames: Annotated[int, typer.Option("--num-frames", min=2, help="Frames per clip.")] = 8,
+    sample_every: Annotated[
+        int, typer.Option("--sample-every", min=1, help="Write samples after every this many steps.")
+    ] = 250,
     checkpoint_every: Annotated[
-        int, typer.Option("--checkpoint-every", min=1, help="Steps between checkpoints.")
+        int, typer.Option("--checkpoint-every", min=1, help="Write a checkpoint after every this many steps.")
     ] = 100,
     option: MethodOptions = None,
-    precision: Annotated[str, typer.Option("--precision", help="Of the frozen base: fp32 or bf16.")] = "fp32",
+    precision: Annotated[str, typer.Option("--precision", help="Precision of the frozen base: fp32 or bf16.")] = "fp32",
     gradient_checkpointing: Annotated[
-        bool, typer.Option("--gradient-checkpointing", help="Less memory, a third more time, the same numbers.")
+        bool,
+        typer.Option("--gradient-checkpointing", help="Use less memory and a third more time, for the same numbers."),
     ] = False,
-    device: Annotated[str, typer.Option("--device", help="cpu, or cuda.")] = "cpu",
-    seed: Annotated[int, typer.Option("--seed", help="Of weights, order and noise.")] = 0,
+    device: Annotated[str, typer.Option("--device", help="Train on cpu or cuda.")] = "cpu",
+    seed: Annotated[int, typer.Option("--seed", help="Random seed of weights, order and noise.")] = 0,
     skip_broken: SkipBroken = False,
     tracking_uri: Uri = None,
     quiet: Quiet = False,
 ) -> None:
-    """Tune I2VGen-XL on your stickers; resumes, shows samples on the way, logs to MLflow."""
+    """Tune I2VGen-XL on your own stickers. Resumes where it was stopped, writes samples, logs to MLflow."""
     from rich.console import Console
 
     from rdtf_bench.report import tuning

@@ -1,4 +1,4 @@
-"""`rdtf-bench generate`: one animated sticker from a trained RDTF."""
+"""`rdtf-bench generate`: make one animated sticker with a trained RDTF."""
 
 import os
 from pathlib import Path
@@ -6,55 +6,66 @@ from typing import Annotated
 
 import typer
 
-from rdtf_bench.commands.options import DEFAULT_STORE
+from rdtf_bench.commands.options import DEFAULT_SCALE, DEFAULT_STORE
+from rdtf_bench.commands.selection import Selection
 from rdtf_bench.core.errors import InputError, ProtocolError
 
 STORE_VARIABLE = "RDTF_BENCH_STORE"
 
 
 def generate(
-    prompt: Annotated[str, typer.Option("--prompt", help="What to make; may be empty where a frame is known.")] = "",
+    prompt: Annotated[
+        str, typer.Option("--prompt", help="Describe the sticker; may be empty where a frame is given.")
+    ] = "",
     image: Annotated[
         list[Path] | None,
-        typer.Option("--image", help="A known frame; again for the next, or one animation for its frames."),
+        typer.Option(
+            "--image", help="Give a known frame. Repeat it for the next, or give one animation with all known frames."
+        ),
     ] = None,
     known: Annotated[
-        str | None, typer.Option("--known", help="Which frames are given, as 10000000; default: the first ones.")
+        str | None, typer.Option("--known", help="Say which frames are given, as 10000000; default: the first ones.")
     ] = None,
     num_frames: Annotated[
-        int | None, typer.Option("--num-frames", help="Frames of the sticker; default: all that the network makes.")
+        int | None, typer.Option("--num-frames", help="Make this many frames; default: all that the network makes.")
     ] = None,
-    out: Annotated[Path, typer.Option("--out", dir_okay=False, help="The GIF to write.")] = Path("sticker.gif"),
+    out: Annotated[Path, typer.Option("--out", dir_okay=False, help="Write this GIF.")] = Path("sticker.gif"),
     model: Annotated[
         Path | None,
         typer.Option(
-            "--model", help="A folder that --save-model wrote, on the GPU where there is one; default: the table's."
+            "--model",
+            help="Load a folder that --save-model wrote, onto the GPU where there is one; default: the table's RDTF.",
         ),
     ] = None,
     table: Annotated[
-        str | None, typer.Option("--table", help="Whose RDTF of the store to take; default: table1.")
+        str | None, typer.Option("--table", help="Take the RDTF that this table trained; default: table1.")
     ] = None,
-    scale: Annotated[str | None, typer.Option("--scale", help="At which scale it was trained; default: tiny.")] = None,
+    scale: Annotated[
+        str | None, typer.Option("--scale", metavar="NAME|FILE", help="Take the RDTF of this scale; default: tiny.")
+    ] = None,
     data: Annotated[
-        list[str] | None, typer.Option("--data", help="The data it was trained on.", metavar="NAME=DIR")
+        list[str] | None,
+        typer.Option("--data", metavar="NAME=DIR", help="Take the RDTF that was trained on this data."),
     ] = None,
     store: Annotated[
-        Path | None, typer.Option("--store", envvar=STORE_VARIABLE, help="Where it was trained; default: runs.")
+        Path | None,
+        typer.Option("--store", envvar=STORE_VARIABLE, help="Take the RDTF from this store; default: runs."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Another seed, another sticker.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Set the random seed; another seed makes another sticker.")] = 0,
     num_steps: Annotated[
-        int | None, typer.Option("--num-steps", min=1, help="DDIM steps; default: the model's own.")
+        int | None,
+        typer.Option("--num-steps", min=1, help="Sample with this many DDIM steps; default: the model's own."),
     ] = None,
-    duration_ms: Annotated[int, typer.Option("--duration-ms", min=20, help="How long each frame is shown.")] = 120,
+    duration_ms: Annotated[
+        int, typer.Option("--duration-ms", min=20, help="Show each frame for this many milliseconds.")
+    ] = 120,
     save_model: Annotated[
-        Path | None, typer.Option("--save-model", help="Also write the model there, as a diffusers folder.")
+        Path | None, typer.Option("--save-model", help="Also write the model into this folder, in diffusers' layout.")
     ] = None,
 ) -> None:
-    """Make an animated sticker (a looping GIF) from a caption, known frames, or both."""
+    """Make an animated sticker, as a looping GIF, from a caption, known frames or both."""
     from rdtf_bench.run import generate as generating
-    from rdtf_bench.run.inputs.datasets import parse_data_options
     from rdtf_bench.run.protocols import load_table
-    from rdtf_bench.spec.load import load_scale
 
     if model is not None:
         _require_none(table=table, scale=scale, data=data, store=store)
@@ -64,9 +75,14 @@ def generate(
     if model is not None:
         pipeline = generating.from_folder(model)
     else:
-        named = table or "table1"
-        source = parse_data_options(data or []).get(load_table(named).dataset)
-        pipeline = generating.from_store(named, load_scale(scale or "tiny"), source, store or DEFAULT_STORE)
+        chosen = Selection(
+            protocol=table or "table1",
+            scale_name=scale or DEFAULT_SCALE,
+            data=tuple(data or ()),
+            store=store or DEFAULT_STORE,
+        )
+        source = chosen.source_of(load_table(chosen.protocol).dataset)
+        pipeline = generating.from_store(chosen.protocol, chosen.scale, source, chosen.store)
     frames = generating.make(
         pipeline, prompt=prompt, images=image or [], known=mask, num_frames=num_frames, seed=seed, num_steps=num_steps
     )
@@ -77,10 +93,10 @@ def generate(
 
 
 def _require_none(*, table: str | None, scale: str | None, data: list[str] | None, store: Path | None) -> None:
-    """ProtocolError for what says which RDTF of a store to take; the environment may name a store all the same."""
+    """Raise ProtocolError for options that choose an RDTF of a store. The environment may name a store all the same."""
     typed_store = store if str(store) != os.environ.get(STORE_VARIABLE) else None
     given = {"--table": table, "--scale": scale, "--data": data, "--store": typed_store}
     if flags := [flag for flag, value in given.items() if value]:
         raise ProtocolError(
-            f"{', '.join(flags)} beside --model: a saved model is of no store. Leave out the one or the other"
+            f"{', '.join(flags)} beside --model: a saved model belongs to no store. Leave out one or the other."
         )

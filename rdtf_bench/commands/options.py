@@ -5,56 +5,86 @@ from typing import Annotated, Any
 
 import typer
 
-Table = Annotated[str, typer.Argument(help="A protocol: the name of a file in protocols/, without .yaml.")]
-ScaleName = Annotated[str, typer.Option("--scale", help="How large everything is: a file in protocols/scales/.")]
+DEFAULT_SCALE = "tiny"
+DEFAULT_STORE = Path("runs")
+
+Table = Annotated[
+    str,
+    typer.Argument(metavar="PROTOCOL", help="A protocol: a name that `rdtf-bench list` prints, or a YAML file."),
+]
+ScaleName = Annotated[
+    str,
+    typer.Option(
+        "--scale",
+        metavar="NAME|FILE",
+        help="Sizes, budget, sampler and networks: a name that `list` prints, or a file.",
+    ),
+]
 Data = Annotated[
     list[str] | None,
     typer.Option(
-        "--data", help="NAME=FOLDER, or NAME=fluent: use this data instead of the built-in.", metavar="NAME=DIR"
+        "--data",
+        metavar="NAME=DIR",
+        help="Replace a built-in dataset, as asg=DIR with a folder of stickers, or asg=fluent.",
     ),
 ]
 With = Annotated[
     list[str] | None,
     typer.Option(
         "--with",
-        help="One more row: clips made elsewhere for `conditions export`, each named by its id.",
         metavar="NAME=DIR",
+        help="Add a row of clips made elsewhere for `conditions export`; each clip is named by its id.",
     ),
 ]
 Methods = Annotated[
     list[str] | None,
     typer.Option(
-        "--method", help="One more row: a method of another package, by its entry point's name.", metavar="NAME"
+        "--method", metavar="NAME", help="Add a row: a method of another package, by the name of its entry point."
     ),
 ]
 Seeds = Annotated[
     int | None,
-    typer.Option("--seeds", min=1, help="Train every row this often, with the seeds 0, 1 ...; default: the table's."),
+    typer.Option(
+        "--seeds",
+        min=1,
+        help="Train every row this many times, with random seeds 0, 1 and so on; default: the table's.",
+    ),
 ]
 MethodOptions = Annotated[
     list[str] | None,
-    typer.Option("--option", help="An option of the method, as places=all; again for another.", metavar="NAME=VALUE"),
+    typer.Option(
+        "--option", metavar="NAME=VALUE", help="Set an option of the method, as places=all. Repeat it for another."
+    ),
 ]
 StoreDir = Annotated[
-    Path, typer.Option("--store", envvar="RDTF_BENCH_STORE", help="Where everything that is computed is kept.")
+    Path,
+    typer.Option("--store", envvar="RDTF_BENCH_STORE", help="Keep checkpoints, samples, scores and records here."),
 ]
 Uri = Annotated[
     str | None,
-    typer.Option("--tracking-uri", help="MLflow server; default MLFLOW_TRACKING_URI, else a database in the store."),
+    typer.Option(
+        "--tracking-uri", help="Log to this MLflow server; default: MLFLOW_TRACKING_URI, else a database in the store."
+    ),
 ]
-Format = Annotated[str, typer.Option("--format", help="text, md, csv or json.")]
-SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Go on without files that cannot be read.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
-DEFAULT_STORE = Path("runs")
+Format = Annotated[str, typer.Option("--format", help="Print as text, md, csv, json or latex.")]
+SkipBroken = Annotated[
+    bool, typer.Option("--skip-broken", help="Leave out files that cannot be read, instead of stopping at the first.")
+]
+Results = Annotated[
+    Path | None,
+    typer.Option("--results", help="Published results; default: results/ of the checkout, else of the current folder."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 
 
 def results_folder() -> Path:
-    """results/ of the checkout; an installed wheel has none, and nothing is found there."""
-    return Path(__file__).resolve().parents[2] / "results"
+    """Return results/ of the checkout, or of the current folder where the package is installed without one."""
+    checkout = Path(__file__).resolve().parents[2]
+    return checkout / "results" if (checkout / "pyproject.toml").is_file() else Path("results")
 
 
 def method_options(given: list[str] | None) -> dict[str, Any]:
-    """What --option says, each value read as YAML.
+    """Return the options that --option sets, each value read as YAML.
 
     >>> method_options(["motion_rank=8", "places=all"])
     {'motion_rank': 8, 'places': 'all'}
@@ -70,10 +100,3 @@ def method_options(given: list[str] | None) -> dict[str, Any]:
             raise ProtocolError(f"--option {text!r} is not of the form NAME=VALUE, such as motion_rank=8")
         options[name] = yaml.safe_load(value)
     return options
-
-
-def source_of(data: list[str] | None, dataset: str) -> str | None:
-    """What --data says of this data set; None is the built-in one."""
-    from rdtf_bench.run.inputs.datasets import parse_data_options
-
-    return parse_data_options(data or []).get(dataset)

@@ -1,38 +1,47 @@
-"""`rdtf-bench score`: two folders of clips, no protocol and no store."""
+"""`rdtf-bench score`: compare two folders of clips, without a protocol or a store."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from rdtf_bench.commands.options import DEFAULT_SCALE, Quiet, ScaleName
+
 
 def score(
     real: Annotated[
-        Path, typer.Option("--real", help="Real clips: a folder of GIF, WebP, APNG, MP4 or frame folders.")
+        Path, typer.Option("--real", help="Folder of real clips: GIF, WebP, APNG, MP4, or folders of frames.")
     ],
-    fake: Annotated[Path, typer.Option("--fake", help="Generated clips: a folder of the same kinds.")],
+    fake: Annotated[Path, typer.Option("--fake", help="Folder of generated clips, of the same kinds.")],
     captions: Annotated[
-        Path | None, typer.Option("--captions", help="Captions of the generated clips: .jsonl or .csv, file_name,text.")
+        Path | None,
+        typer.Option(
+            "--captions", help="Read the captions of the generated clips here: .jsonl or .csv with file_name and text."
+        ),
     ] = None,
     metrics: Annotated[
-        str | None, typer.Option("--metrics", help="fvd, vqa, clip, divided by commas; default: all that apply.")
+        str | None,
+        typer.Option(
+            "--metrics", help="Compute only these: fvd, vqa, clip, separated by commas; default: all that apply."
+        ),
     ] = None,
     num_frames: Annotated[
         int | None, typer.Option("--num-frames", min=2, help="Take this many frames of every clip, at equal intervals.")
     ] = None,
     size: Annotated[
-        int | None, typer.Option("--size", min=8, help="Make every frame a square of this many pixels.")
+        int | None, typer.Option("--size", min=8, help="Resize every frame to a square of this many pixels.")
     ] = None,
     resamples: Annotated[
-        int | None, typer.Option("--resamples", min=2, help="Tell FVD's deviation over this many bootstrap draws too.")
+        int | None,
+        typer.Option(
+            "--resamples", min=2, help="Also print the standard deviation of FVD over this many bootstrap draws."
+        ),
     ] = None,
-    scale: Annotated[
-        str, typer.Option("--scale", help="Whose networks to look through: a file in protocols/scales/.")
-    ] = "tiny",
-    json: Annotated[Path | None, typer.Option("--json", help="Write the scores there as well.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    scale: ScaleName = DEFAULT_SCALE,
+    json: Annotated[Path | None, typer.Option("--json", help="Also write the scores to this file.")] = None,
+    quiet: Quiet = False,
 ) -> None:
-    """Compare two folders of clips: FVD, VQA and CLIP, each with its 95 % interval, n and yardstick."""
+    """Compare two folders of clips by FVD, VQA and CLIP, each with its 95 % confidence interval, n and yardstick."""
     from rich.console import Console
 
     from rdtf_bench.report import comparison

@@ -8,13 +8,10 @@ from pydantic import ValidationError
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import ProtocolError, unknown_name
 from rdtf_bench.spec.load import (
-    cost_names,
+    kind_of,
     load_protocol,
     load_set,
     protocol_names,
-    set_names,
-    sheet_names,
-    validity_names,
 )
 from rdtf_bench.spec.schema import MethodAtScale, Row, Scale, TableSpec
 
@@ -23,13 +20,15 @@ ABLATE = "ablate-"
 
 def load_tables(name: str, num_seeds: int | None = None) -> list[TableSpec]:
     """The protocols that a name stands for: one, or those of a set; at the seeds 0 to `num_seeds` - 1 where given."""
-    if name in set_names():
-        specs = [load_table(part) for part in load_set(name).tables]
-    elif name in protocol_names():
-        specs = [load_table(name)]
-    else:
-        others = (*set_names(), *cost_names(), *sheet_names(), *validity_names())
-        raise unknown_name("protocol", name, [*protocol_names(), *others])
+    match kind_of(name):
+        case "table":
+            specs = [load_table(name)]
+        case "set":
+            specs = [load_table(part) for part in load_set(name).tables]
+        case other:
+            raise ProtocolError(
+                f"{name}: a protocol with trained rows is needed here, and this one is of kind {other!r}"
+            )
     if num_seeds is None:
         return specs
     return [spec.model_copy(update={"seeds": tuple(range(num_seeds))}) for spec in specs]

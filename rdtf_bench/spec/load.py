@@ -124,3 +124,32 @@ def _models(spec: type[BaseModel]) -> list[type[BaseModel]]:
 
 def _yaml_names(folder: Traversable) -> list[str]:
     return sorted(path.name.removesuffix(".yaml") for path in folder.iterdir() if path.name.endswith(".yaml"))
+
+
+SPECS: dict[str, tuple[str, type[Part]]] = {
+    "table": ("", TableSpec),
+    "set": ("sets", TableSet),
+    "costs": ("costs", CostSpec),
+    "sheet": ("sheets", Sheet),
+    "validity": ("validity", ValiditySpec),
+}
+
+
+def names(kind: str) -> list[str]:
+    return _yaml_names(files("rdtf_bench.protocols") / SPECS[kind][0])
+
+
+def kind_of(name: str) -> str:
+    for kind in SPECS:
+        if name in names(kind):
+            return kind
+    raise unknown_name("protocol", name, [known for kind in SPECS for known in names(kind)])
+
+
+def load(kind: str, name: str) -> Any:
+    folder, spec = SPECS[kind]
+    return parse(files("rdtf_bench.protocols") / folder / f"{name}.yaml", spec)
+
+
+def is_scale(name: str) -> bool:
+    return name in scale_names()

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from rdtf_bench.core.errors import ProtocolError, StoreError
 from rdtf_bench.core.store import write_text
+from rdtf_bench.report import published
 from rdtf_bench.report.table.table import render
 from rdtf_bench.run import record
 from rdtf_bench.run.inputs.datasets import BUILTIN
@@ -77,8 +78,8 @@ def read_published(folder: Path, scale: str) -> list[Cell]:
 def readme(results: Path) -> str:
     """All that results/README.md says, from the files of results/."""
     tables = sorted(results.glob("*/tables/*.json"))
-    sections = [_section(path) for path in tables] or ["Nothing has been published yet.\n"]
-    return "\n".join([HEADER, *sections])
+    sections = [*(_section(path) for path in tables), *published.sections(results)]
+    return "\n".join([HEADER, *(sections or ["Nothing has been published yet.\n"])])
 
 
 def _section(path: Path) -> str:

@@ -10,7 +10,7 @@ from rdtf_bench.assets import registry
 from rdtf_bench.core.errors import ProtocolError, StoreError, unknown_name
 from rdtf_bench.core.store import Store, key_of, write_text
 from rdtf_bench.run.inputs import datasets
-from rdtf_bench.spec.load import load_validity, validity_names
+from rdtf_bench.spec.load import load_validity
 from rdtf_bench.spec.plan import DataIdentity, asset_roles, noise_floor_split
 from rdtf_bench.spec.schema import ClipShape, DataSizes, Options, Scale, ShortClips, ValiditySpec
 
@@ -60,10 +60,6 @@ def load(name: str) -> ValiditySpec:
         if metric not in catalog.names("metric"):
             raise unknown_name("metric", metric, catalog.names("metric"))
     return spec
-
-
-def are_in(name: str) -> bool:
-    return name in validity_names()
 
 
 def looks(spec: ValiditySpec, scale: Scale) -> list[Look]:

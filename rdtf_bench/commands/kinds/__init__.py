@@ -1,0 +1,33 @@
+"""Kinds of protocol: what each command does for a table, a set, costs, a sheet or a validity protocol.
+
+A command looks a protocol's kind up once, with `kind_of`, and calls one of its verbs. May import everything below
+commands/, inside functions, so that `--help` stays fast.
+"""
+
+from rdtf_bench.commands.kinds.costs import Costs
+from rdtf_bench.commands.kinds.kind import Kind
+from rdtf_bench.commands.kinds.sheet import Sheets
+from rdtf_bench.commands.kinds.table import Sets, Tables
+from rdtf_bench.commands.kinds.validity import Validities
+from rdtf_bench.commands.selection import Selection
+from rdtf_bench.core.errors import ProtocolError
+
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (Tables(), Sets(), Costs(), Sheets(), Validities())}
+
+
+def kind_of(protocol: str) -> Kind:
+    """Return the kind of a protocol that is given by name or by path; UnknownNameError where there is none."""
+    from rdtf_bench.spec import load
+
+    return KINDS[load.kind_of(protocol)]
+
+
+def kind_for(chosen: Selection) -> Kind:
+    """Return the kind of the selected protocol; ProtocolError for options that mean nothing to it."""
+    kind = kind_of(chosen.protocol)
+    given = chosen.row_options()
+    if flags := [flag for flag in kind.ignores if given[flag]]:
+        raise ProtocolError(
+            f"{chosen.protocol}: {', '.join(flags)} means nothing to it: it trains no rows. Leave it out."
+        )
+    return kind

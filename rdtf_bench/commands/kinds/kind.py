@@ -1,0 +1,41 @@
+"""The five verbs that every kind of protocol has."""
+
+from typing import Protocol, runtime_checkable
+
+from rdtf_bench.commands.selection import Selection
+
+
+@runtime_checkable
+class Kind(Protocol):
+    """One kind of protocol. `name` is its key in spec/load, `heading` its title in `rdtf-bench list`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def heading(self) -> str: ...
+
+    @property
+    def ignores(self) -> tuple[str, ...]:
+        """Options of `run` that mean nothing to this kind. They are refused, not passed over."""
+        ...
+
+    def run(self, chosen: Selection, *, tracking_uri: str | None, quiet: bool) -> None:
+        """Measure what the store does not hold yet, and print the result."""
+        ...
+
+    def show(self, chosen: Selection, *, format: str) -> None:
+        """Print the result from the store, or else from the published results."""
+        ...
+
+    def plan(self, chosen: Selection) -> None:
+        """List what is left to do, and how long it should take."""
+        ...
+
+    def publish(self, chosen: Selection) -> None:
+        """Copy the records into results/, and write results/README.md anew."""
+        ...
+
+    def validate(self, protocol: str) -> None:
+        """Read the protocol, look up every name in it and plan it; raise ProtocolError for what is wrong."""
+        ...

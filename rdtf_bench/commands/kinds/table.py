@@ -1,0 +1,159 @@
+"""Tables of trained rows, such as table1, and sets of them, such as table2."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from rdtf_bench.commands.selection import Selection
+
+if TYPE_CHECKING:  # for the annotations alone: `--help` reads no schema
+    from rdtf_bench.run.record import Record
+    from rdtf_bench.run.table.external import OutsideClips
+    from rdtf_bench.spec.plan import Cell, DataIdentity
+    from rdtf_bench.spec.schema import Scale, TableSpec
+
+PIPE_WIDTH = 120
+"""Columns of a table that is not printed to a terminal."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Planned:
+    """One table of a selection with its cells."""
+
+    spec: "TableSpec"
+    scale: "Scale"
+    data: "DataIdentity"
+    cells: "list[Cell]"
+
+
+@dataclass(frozen=True)
+class Tables:
+    """A table of trained rows and control rows."""
+
+    name: str = "table"
+    heading: str = "tables"
+    ignores: tuple[str, ...] = ()
+
+    def run(self, chosen: Selection, *, tracking_uri: str | None, quiet: bool) -> None:
+        from rich.console import Console
+
+        from rdtf_bench.report import artifacts
+        from rdtf_bench.report.table.table import joined
+        from rdtf_bench.run.table import execute
+
+        console, external = Console(stderr=True), _external(chosen)
+        shown = []
+        for spec, scale in _tables(chosen):
+            outcome = execute.run(
+                spec,
+                scale,
+                source=chosen.source_of(spec.dataset),
+                root=chosen.store,
+                skip_broken=chosen.skip_broken,
+                console=console,
+                quiet=quiet,
+                outside=external,
+            )
+            artifacts.write(spec, scale, outcome, tracking_uri=tracking_uri, console=console, quiet=quiet)
+            if not quiet:
+                console.print(f"{spec.name}: {artifacts.closing_line(outcome)}", highlight=False)
+            shown.append(_rendered(chosen, spec, scale, outcome.cells, outcome.records, format="text"))
+        typer.echo(joined(shown, format="text"))
+
+    def show(self, chosen: Selection, *, format: str) -> None:
+        from rdtf_bench.report.table.table import joined
+        from rdtf_bench.run import record
+
+        shown = []
+        for table in _planned(chosen):
+            folders = [record.folder_in(chosen.store), chosen.results / table.spec.name]
+            records = record.find([cell.id for cell in table.cells], folders)
+            shown.append(_rendered(chosen, table.spec, table.scale, table.cells, records, format=format))
+        typer.echo(joined(shown, format=format))
+
+    def plan(self, chosen: Selection) -> None:
+        from rdtf_bench.report.table.plans import plan_text
+
+        for table in _planned(chosen):
+            typer.echo(plan_text(table.spec, table.scale, table.data, table.cells, chosen.store))
+
+    def publish(self, chosen: Selection) -> None:
+        from rdtf_bench.report.table.publish import publish
+
+        results = chosen.results
+        for table in _planned(chosen):
+            typer.echo(publish(table.spec, table.scale, table.cells, store=chosen.store, results=results))
+
+    def validate(self, protocol: str) -> None:
+        from rdtf_bench.run.table.fit import check_options
+        from rdtf_bench.spec.load import scale_names
+
+        for scale in scale_names():
+            chosen = Selection(protocol=protocol, scale_name=scale)
+            for table in _planned(chosen):
+                check_options(table.cells)
+                typer.echo(f"{table.spec.name} at {scale}: {len(table.cells)} cells")
+
+
+@dataclass(frozen=True)
+class Sets(Tables):
+    """Tables that the paper prints as one. Each verb is that of its tables, in turn."""
+
+    name: str = "set"
+    heading: str = "sets of tables"
+
+    def validate(self, protocol: str) -> None:
+        from rdtf_bench.run.protocols import load_tables
+
+        typer.echo(f"{protocol}: {' and '.join(spec.name for spec in load_tables(protocol))}")
+
+
+def _tables(chosen: Selection) -> "Iterator[tuple[TableSpec, Scale]]":
+    """Yield the selected tables with the rows that --method adds."""
+    from rdtf_bench.run.protocols import load_tables, with_methods
+
+    for spec in load_tables(chosen.protocol, chosen.seeds):
+        yield with_methods(spec, chosen.scale, chosen.methods)
+
+
+def _planned(chosen: Selection) -> Iterator[_Planned]:
+    from rdtf_bench.run.table.context import cells_of
+
+    external = _external(chosen)
+    for spec, scale in _tables(chosen):
+        data, cells = cells_of(spec, scale, chosen.source_of(spec.dataset), chosen.store, external)
+        yield _Planned(spec=spec, scale=scale, data=data, cells=cells)
+
+
+def _external(chosen: Selection) -> "dict[str, OutsideClips]":
+    from rdtf_bench.run.table import external
+
+    return external.read(chosen.external)
+
+
+def _rendered(
+    chosen: Selection,
+    spec: "TableSpec",
+    scale: "Scale",
+    cells: "list[Cell]",
+    records: "dict[str, Record]",
+    *,
+    format: str,
+) -> str:
+    from rdtf_bench.report.table.table import render
+    from rdtf_bench.run.selftest import record as selftest_record
+
+    terminal = sys.stdout.isatty()
+    return render(
+        spec,
+        scale,
+        cells,
+        records,
+        format=format,
+        width=None if terminal else PIPE_WIDTH,
+        styled=terminal,
+        warning=selftest_record.warning(chosen.store, scale),
+    )

@@ -1,0 +1,37 @@
+"""`rdtf-bench plan`: list what is left to do."""
+
+from rdtf_bench.commands.kinds import kind_for
+from rdtf_bench.commands.options import (
+    DEFAULT_SCALE,
+    DEFAULT_STORE,
+    Data,
+    Methods,
+    ScaleName,
+    Seeds,
+    StoreDir,
+    Table,
+    With,
+)
+from rdtf_bench.commands.selection import Selection
+
+
+def plan(
+    table: Table,
+    scale: ScaleName = DEFAULT_SCALE,
+    data: Data = None,
+    store: StoreDir = DEFAULT_STORE,
+    extra: With = None,
+    method: Methods = None,
+    seeds: Seeds = None,
+) -> None:
+    """List the rows of a protocol, what is left to do and how long it should take."""
+    chosen = Selection(
+        protocol=table,
+        scale_name=scale,
+        data=tuple(data or ()),
+        store=store,
+        external=tuple(extra or ()),
+        methods=tuple(method or ()),
+        seeds=seeds,
+    )
+    kind_for(chosen).plan(chosen)

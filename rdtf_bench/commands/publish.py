@@ -1,0 +1,41 @@
+"""`rdtf-bench publish`: copy the records of a protocol into results/."""
+
+from rdtf_bench.commands.kinds import kind_for
+from rdtf_bench.commands.options import (
+    DEFAULT_SCALE,
+    DEFAULT_STORE,
+    Data,
+    Methods,
+    Results,
+    ScaleName,
+    Seeds,
+    StoreDir,
+    Table,
+    With,
+    results_folder,
+)
+from rdtf_bench.commands.selection import Selection
+
+
+def publish(
+    table: Table,
+    scale: ScaleName = DEFAULT_SCALE,
+    data: Data = None,
+    store: StoreDir = DEFAULT_STORE,
+    extra: With = None,
+    method: Methods = None,
+    seeds: Seeds = None,
+    results: Results = None,
+) -> None:
+    """Copy the records of a protocol into results/ and write its README anew."""
+    chosen = Selection(
+        protocol=table,
+        scale_name=scale,
+        data=tuple(data or ()),
+        store=store,
+        external=tuple(extra or ()),
+        methods=tuple(method or ()),
+        seeds=seeds,
+        results=results or results_folder(),
+    )
+    kind_for(chosen).publish(chosen)

@@ -1,0 +1,64 @@
+"""`rdtf-bench run` and `rdtf-bench ablate`: measure a protocol and print its result."""
+
+from typing import Annotated
+
+import typer
+
+from rdtf_bench.commands.kinds import kind_for
+from rdtf_bench.commands.options import (
+    DEFAULT_SCALE,
+    DEFAULT_STORE,
+    Data,
+    Methods,
+    Quiet,
+    ScaleName,
+    Seeds,
+    SkipBroken,
+    StoreDir,
+    Table,
+    Uri,
+    With,
+)
+from rdtf_bench.commands.selection import Selection
+
+
+def run(
+    table: Table,
+    scale: ScaleName = DEFAULT_SCALE,
+    data: Data = None,
+    store: StoreDir = DEFAULT_STORE,
+    tracking_uri: Uri = None,
+    extra: With = None,
+    method: Methods = None,
+    seeds: Seeds = None,
+    skip_broken: SkipBroken = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure what the store does not hold yet of a protocol, log it to MLflow and print the result."""
+    chosen = Selection(
+        protocol=table,
+        scale_name=scale,
+        data=tuple(data or ()),
+        store=store,
+        external=tuple(extra or ()),
+        methods=tuple(method or ()),
+        seeds=seeds,
+        skip_broken=skip_broken,
+    )
+    kind_for(chosen).run(chosen, tracking_uri=tracking_uri, quiet=quiet)
+
+
+def ablate(
+    name: Annotated[str, typer.Argument(help="modules, dcl, ddu, sti, gains, k, paper-or-code or baselines.")],
+    scale: ScaleName = DEFAULT_SCALE,
+    data: Data = None,
+    store: StoreDir = DEFAULT_STORE,
+    tracking_uri: Uri = None,
+    seeds: Seeds = None,
+    skip_broken: SkipBroken = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run an ablation of RDTF or of the baselines: `ablate dcl` is short for `run ablate-dcl`."""
+    from rdtf_bench.run.protocols import ablation
+
+    run(ablation(name), scale, data, store, tracking_uri, seeds=seeds, skip_broken=skip_broken, quiet=quiet)

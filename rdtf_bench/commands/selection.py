@@ -1,0 +1,44 @@
+"""What the options of a command select, as one value that travels through the commands."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rdtf_bench.commands.options import DEFAULT_SCALE, DEFAULT_STORE, results_folder
+
+if TYPE_CHECKING:  # for the annotation alone: `--help` reads no schema
+    from rdtf_bench.spec.schema import Scale
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """A protocol with the scale, data, store and further rows to take it with.
+
+    `protocol` and `scale_name` are names, or paths of YAML files. `seeds` is None where the protocol's own count.
+    """
+
+    protocol: str
+    scale_name: str = DEFAULT_SCALE
+    data: tuple[str, ...] = ()
+    store: Path = DEFAULT_STORE
+    external: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    seeds: int | None = None
+    skip_broken: bool = False
+    results: Path = field(default_factory=results_folder)
+
+    @property
+    def scale(self) -> "Scale":
+        from rdtf_bench.spec.load import load_scale
+
+        return load_scale(self.scale_name)
+
+    def source_of(self, dataset: str) -> str | None:
+        """Return the source that --data names for this dataset; None stands for the built-in data."""
+        from rdtf_bench.run.inputs.datasets import parse_data_options
+
+        return parse_data_options(self.data).get(dataset)
+
+    def row_options(self) -> dict[str, object]:
+        """Return the options that are about trained rows, each with what was given for it."""
+        return {"--data": self.data, "--with": self.external, "--method": self.methods, "--seeds": self.seeds}

@@ -1,0 +1,43 @@
+"""`rdtf-bench show`: print the result of a protocol, without measuring."""
+
+from rdtf_bench.commands.kinds import kind_for
+from rdtf_bench.commands.options import (
+    DEFAULT_SCALE,
+    DEFAULT_STORE,
+    Data,
+    Format,
+    Methods,
+    Results,
+    ScaleName,
+    Seeds,
+    StoreDir,
+    Table,
+    With,
+    results_folder,
+)
+from rdtf_bench.commands.selection import Selection
+
+
+def show(
+    table: Table,
+    scale: ScaleName = DEFAULT_SCALE,
+    data: Data = None,
+    store: StoreDir = DEFAULT_STORE,
+    extra: With = None,
+    method: Methods = None,
+    seeds: Seeds = None,
+    results: Results = None,
+    format: Format = "text",
+) -> None:
+    """Print a protocol's result beside the paper's numbers, from the store or else from the published results."""
+    chosen = Selection(
+        protocol=table,
+        scale_name=scale,
+        data=tuple(data or ()),
+        store=store,
+        external=tuple(extra or ()),
+        methods=tuple(method or ()),
+        seeds=seeds,
+        results=results or results_folder(),
+    )
+    kind_for(chosen).show(chosen, format=format)

@@ -1,0 +1,36 @@
+"""`rdtf-bench validate`: read protocols and scales without running them."""
+
+from typing import Annotated
+
+import typer
+
+from rdtf_bench.core.errors import BenchError, ProtocolError
+
+
+def validate(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PROTOCOL|FILE]...", help="Protocols by name or file; default: all that `list` prints."
+        ),
+    ] = None,
+) -> None:
+    """Read protocols and scales, look up every name and option in them, and plan each protocol at every scale.
+
+    Every fault is told with its file and line; exit status 2 where there is one.
+    """
+    from rdtf_bench.commands.kinds import KINDS, kind_of
+    from rdtf_bench.spec import load
+
+    faults = []
+    for protocol in files or [name for kind in KINDS for name in load.names(kind)]:
+        try:
+            if load.is_scale(protocol):
+                scale = load.load_scale(protocol)
+                typer.echo(f"{scale.name}: a scale, {scale.title}")
+            else:
+                kind_of(protocol).validate(protocol)
+        except BenchError as fault:
+            faults.append(str(fault))
+    if faults:
+        raise ProtocolError("\n".join(faults))
