@@ -11,7 +11,7 @@ from rich.console import Console
 from rdtf_bench.report import artifacts
 from rdtf_bench.report.table.table import render
 from rdtf_bench.run.protocols import ablation, load_tables
-from rdtf_bench.run.table import execute
+from rdtf_bench.run.table import execute, schedule
 from rdtf_bench.run.table.context import cells_of
 from rdtf_bench.run.table.execute import Outcome
 from rdtf_bench.spec.load import load_scale
@@ -73,7 +73,7 @@ def test_a_further_seed_trains_nothing_twice(ablated: Measured, tmp_path: Path) 
     spec, scale, outcome = ablated
     more = spec.model_copy(update={"seeds": (0, 1, 2)})
     _, cells = cells_of(more, scale, None, tmp_path)
-    jobs = execute.jobs_for(outcome.bench, cells)
+    jobs = schedule.jobs_for(outcome.bench, cells)
     assert [job.name for job in jobs if job.function == "train_and_sample"] == [
         "RDTF, seed 2",
         "static part alone (LCL), seed 2",

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import resource
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,6 +25,11 @@ def describe(device: str, threads_per_worker: int) -> dict[str, Any]:
         "threads_per_worker": threads_per_worker,
         **commit(),
     }
+
+
+def peak_memory_gib() -> float:
+    """Return the most memory that this process has held since it began."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def commit() -> dict[str, Any]:

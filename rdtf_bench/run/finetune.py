@@ -20,11 +20,11 @@ from rdtf_bench.core.seeds import generators_for
 from rdtf_bench.core.store import Store, key_of, write_text
 from rdtf_bench.core.video import VideoU8, to_uint8
 from rdtf_bench.diffusion.masks import TASKS, task_named
+from rdtf_bench.run.build.modules import typed_config
 from rdtf_bench.run.inputs import clips as stored_clips
 from rdtf_bench.run.inputs.clips import RealClips, StoredTrainingClips
 from rdtf_bench.run.inputs.datasets import ClipFile
 from rdtf_bench.run.progress import Report, Sink
-from rdtf_bench.run.table.fit import typed_config
 from rdtf_bench.run.table.sample import conditions, overwrite_known
 
 DATASET = "asg"

@@ -14,10 +14,9 @@ from rdtf_bench.core.errors import InputError, StoreError
 from rdtf_bench.core.method import Sampler
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.store import Store
+from rdtf_bench.run.build.modules import build, device_of
 from rdtf_bench.run.protocols import load_table
-from rdtf_bench.run.table import fit as fitting
 from rdtf_bench.run.table.context import cells_of, find_assets
-from rdtf_bench.run.table.score import device_of
 from rdtf_bench.run.table.worker import be_quiet
 from rdtf_bench.spec.schema import Scale
 
@@ -43,7 +42,7 @@ def from_store(table: str, scale: Scale, source: str | None, root: Path) -> Any:
         )
     found = find_assets(scale)
     registry.verify([found[role] for role in cell.fit["assets"]])
-    method = fitting.build(cell.fit, {role: asset.path for role, asset in found.items()}, device)
+    method = build(cell.fit, {role: asset.path for role, asset in found.items()}, device)
     method.load(store.path("fit", cell.fit_key) / "weights")
     sampler = Sampler(**cell.sample["sampler"])
     return method.pipeline(size_px=scale.clip.size_px, sampler=sampler)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""A data folder small enough for a test that runs a table."""
+"""A data folder small enough for a test that runs a table, and the plan of a table that needs no data."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,13 @@ import pytest
 import torch
 from PIL import Image
 
+from rdtf_bench import catalog
 from rdtf_bench.core.seeds import generator_for
+from rdtf_bench.core.store import Store
+from rdtf_bench.run.table.context import Bench, find_assets, make_bench
+from rdtf_bench.spec.load import load_protocol, load_scale
+from rdtf_bench.spec.plan import Cell, plan
+from tests.plans import DATA
 
 
 @pytest.fixture
@@ -22,3 +28,12 @@ def stickers(tmp_path: Path) -> str:
         first.save(root / row["file_name"], save_all=True, append_images=others, duration=100)
     (root / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return str(root)
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> tuple[Bench, list[Cell]]:
+    """Return table1 at scale tiny in an empty store, and its cells."""
+    spec, scale = load_protocol("table1"), load_scale("tiny")
+    assets = find_assets(scale)
+    cells = plan(spec, scale, DATA, {role: asset.digest for role, asset in assets.items()}, catalog.constants)
+    return make_bench(spec, scale, DATA, {}, assets, Store(tmp_path)), cells

@@ -88,7 +88,7 @@ class Tables:
             typer.echo(publish(table.spec, table.scale, table.cells, store=chosen.store, results=results))
 
     def validate(self, protocol: str) -> None:
-        from rdtf_bench.run.table.fit import check_options
+        from rdtf_bench.run.build.modules import check_options
         from rdtf_bench.spec.load import scale_names
 
         for scale in scale_names():

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rdtf_bench.core.store import Store
-from rdtf_bench.run.table import execute
+from rdtf_bench.run.table import schedule
 from rdtf_bench.run.table.context import find_assets, make_bench
 from rdtf_bench.spec.plan import Cell, DataIdentity
 from rdtf_bench.spec.schema import Scale, TableSpec
@@ -12,7 +12,7 @@ from rdtf_bench.spec.schema import Scale, TableSpec
 
 def plan_text(spec: TableSpec, scale: Scale, data: DataIdentity, cells: Sequence[Cell], root: Path) -> str:
     bench = make_bench(spec, scale, data, {}, find_assets(scale), Store(root.resolve()))
-    jobs = execute.jobs_for(bench, cells)
+    jobs = schedule.jobs_for(bench, cells)
     counts = f"{data.num_train} train, {data.num_validation} validation, {data.num_test} test clips"
     lines = [f"{spec.name} at scale {scale.name} on {spec.dataset} ({data.source}: {counts})"]
     widest = max(len(cell.name) for cell in cells)
@@ -21,7 +21,7 @@ def plan_text(spec: TableSpec, scale: Scale, data: DataIdentity, cells: Sequence
         state = "done" if not _missing(cell, bench.store) else "trained" if trained else "to do"
         steps = f"{scale.training.num_steps} steps" if cell.fit is not None else "control row"
         lines.append(f"  {cell.id}  {cell.name:{widest}} {steps:12} {','.join(cell.scores):28} {state}")
-    seconds = execute.expected_seconds(jobs, scale.workers)
+    seconds = schedule.expected_seconds(jobs, scale.workers)
     lines.append(
         f"{len(jobs)} jobs to do on {scale.workers} workers, about {_minutes(seconds)} on a machine like the scale's"
         if jobs

@@ -7,7 +7,7 @@ from typing import Any
 from rdtf_bench import catalog
 from rdtf_bench.assets import registry
 from rdtf_bench.core.metric import Metric
-from rdtf_bench.run.table.score import build_metric, device_of
+from rdtf_bench.run.build.modules import build_metric, device_of
 from rdtf_bench.spec.plan import asset_roles
 from rdtf_bench.spec.schema import Scale
 

@@ -6,7 +6,7 @@ from typing import Any
 from rdtf_bench import catalog
 from rdtf_bench.assets import registry
 from rdtf_bench.core.errors import ProtocolError
-from rdtf_bench.run.table.fit import typed_config
+from rdtf_bench.run.build.modules import typed_config
 from rdtf_bench.spec.plan import asset_roles
 from rdtf_bench.spec.schema import Options, Scale
 

@@ -1,55 +1,20 @@
 """A cell's training part -> weights in the store, or what the store has of them. Resumes from its last checkpoint."""
 
-import dataclasses
 import json
-import resource
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import TypeAdapter, ValidationError
 
-from rdtf_bench import catalog
-from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.core.method import Method, Training, TrainingClips
 from rdtf_bench.core.store import Store, write_text
+from rdtf_bench.run import environment
+from rdtf_bench.run.build.modules import build
 from rdtf_bench.run.progress import Report
 from rdtf_bench.run.table.finished import read_log
-from rdtf_bench.spec.plan import Cell
-
-
-def typed_config(kind: str, name: str, options: Mapping[str, Any], where: str) -> Any:
-    """The module's own Config from a protocol's options, every unknown or ill-typed one named."""
-    config = catalog.load(kind, name).Config
-    allowed = {field.name for field in dataclasses.fields(config)}
-    if stray := sorted(set(options) - allowed):
-        raise ProtocolError(f"{where}: {name} has no option {stray}; it has {sorted(allowed)}")
-    try:
-        # through JSON: strict mode then still takes a list for a tuple
-        return TypeAdapter(config).validate_json(json.dumps(dict(options)), strict=True)
-    except ProtocolError as e:  # what the Config itself refuses
-        raise ProtocolError(f"{where}: {e}") from None
-    except ValidationError as e:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in e.errors())
-        raise ProtocolError(f"{where}: options of {name}: {faults}") from None
-
-
-def check_options(cells: Sequence[Cell]) -> None:
-    """ProtocolError for the first row whose options its method does not have."""
-    for cell in cells:
-        if cell.fit is not None:
-            typed_config("method", cell.method, cell.fit["options"], f"row {cell.label!r}")
-
-
-def build(fit: Mapping[str, Any], assets: Mapping[str, Path], device: torch.device) -> Method:
-    module = catalog.load("method", fit["method"])
-    config = typed_config("method", fit["method"], fit["options"], f"method {fit['method']}")
-    wanted = {role: assets[role] for role in fit["assets"]}
-    method: Method = module.build(config, assets=wanted, device=device)
-    return method
 
 
 def fitted(
@@ -90,7 +55,7 @@ def _train(
         "identity": dict(fit),
         "seconds": round(log.seconds(), 3),
         "components": method.parameter_counts(),
-        "peak_memory_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 3),
+        "peak_memory_gib": round(environment.peak_memory_gib(), 3),
     }
     write_text(folder / "fit.json", json.dumps(facts, indent=1, sort_keys=True) + "\n")
     store.finish("fit", key)

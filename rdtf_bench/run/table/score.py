@@ -14,38 +14,19 @@ from torch import Tensor
 
 from rdtf_bench import catalog
 from rdtf_bench.core import intervals
-from rdtf_bench.core.errors import ProtocolError
-from rdtf_bench.core.metric import Metric, Score
+from rdtf_bench.core.metric import Score
 from rdtf_bench.core.store import Store, key_of, write_text
 from rdtf_bench.core.video import VideoU8
+from rdtf_bench.run.build.modules import build_metric
 from rdtf_bench.run.progress import Report
 from rdtf_bench.run.record import ScoreRecord
-from rdtf_bench.run.table.fit import typed_config
-from rdtf_bench.spec.schema import Scale
 
 CLIPS_AT_ONCE = 16
-
-
-def device_of(scale: Scale) -> torch.device:
-    """ProtocolError where this machine has none of the kind."""
-    if scale.device == "cuda" and not torch.cuda.is_available():
-        raise ProtocolError(
-            f"scale {scale.name} runs on a CUDA device and this machine has none. Take one that does not: --scale tiny"
-        )
-    return torch.device(scale.device)
 
 
 def observation_key(identity: Mapping[str, Any], of: object) -> str:
     """What decides the observations of a set of clips: the metric as configured, and the clips."""
     return key_of({**{part: identity[part] for part in ("metric", "version", "options", "assets")}, "of": of})
-
-
-def build_metric(identity: Mapping[str, Any], assets: Mapping[str, Path], device: torch.device) -> Metric:
-    name = identity["metric"]
-    config = typed_config("metric", name, identity["options"], f"metric {name}")
-    wanted = {role: assets[role] for role in identity["assets"]}
-    metric: Metric = catalog.load("metric", name).build(config, assets=wanted, device=device)
-    return metric
 
 
 def observe(

@@ -3,7 +3,6 @@
 A job that finds its result there does nothing, so a run that was killed goes on where it stopped.
 """
 
-import resource
 import time
 from functools import partial
 from typing import Any
@@ -14,6 +13,7 @@ from diffusers import AutoencoderKL
 from rdtf_bench import catalog
 from rdtf_bench.core.metric import Score
 from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
+from rdtf_bench.run.build import modules
 from rdtf_bench.run.inputs import clips as stored_clips
 from rdtf_bench.run.inputs.clips import RealClips, StoredTrainingClips
 from rdtf_bench.run.progress import Report, Sink
@@ -41,7 +41,7 @@ def training_clips(bench: Bench) -> StoredTrainingClips:
 
 def check_options(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> None:  # noqa: ARG001
     """Here and not where the table is planned: the modules that type the options import torch."""
-    fitting.check_options(cells)
+    modules.check_options(cells)
 
 
 def prepare_real(bench: Bench, sink: Sink, job: str) -> None:
@@ -223,7 +223,7 @@ def time_denoisers(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> Non
     denoisers = {}
     for cell in cells:
         assert cell.fit is not None
-        method = fitting.build(cell.fit, bench.assets, _device(bench))
+        method = modules.build(cell.fit, bench.assets, _device(bench))
         method.load(bench.store.path("fit", cell.fit_key) / "weights")
         inputs = method.denoiser_inputs(batch_size=1, num_frames=shape.num_frames, size_px=shape.size_px)
         denoisers[cell.score_key("seconds")] = (method.denoiser().eval(), inputs)
@@ -236,12 +236,8 @@ def time_denoisers(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> Non
     Report(sink, job, "timing").advance(1, 1)
 
 
-def peak_memory_gib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-
-
 def _device(bench: Bench) -> torch.device:
-    return scoring.device_of(bench.scale)
+    return modules.device_of(bench.scale)
 
 
 def _uses(metric: str) -> tuple[str, ...]:

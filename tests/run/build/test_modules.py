@@ -6,8 +6,8 @@ import pytest
 
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import ProtocolError
+from rdtf_bench.run.build.modules import check_options
 from rdtf_bench.run.table.context import find_assets
-from rdtf_bench.run.table.fit import check_options
 from rdtf_bench.spec.load import load_protocol, load_scale
 from rdtf_bench.spec.plan import Cell, plan
 from rdtf_bench.spec.schema import Row

@@ -1,0 +1,114 @@
+"""Runs the jobs of a table in worker processes on this machine. No torch in the parent."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from typing import Any, Protocol, runtime_checkable
+
+from rich.console import Console
+
+from rdtf_bench.run import environment
+from rdtf_bench.run.progress import Display, Event, Silent, Sink
+from rdtf_bench.run.table import worker
+from rdtf_bench.run.table.context import Bench
+from rdtf_bench.run.table.schedule import Job, ready
+
+_sink: Sink = Silent()
+"""Where the jobs of this worker process report to."""
+
+
+@runtime_checkable
+class _Events(Protocol):
+    """A queue between processes; None ends it."""
+
+    def put(self, event: Event | None) -> None: ...
+    def get(self) -> Event | None: ...
+
+
+class LocalEngine:
+    """Runs as many jobs at once as the scale has workers, each in a process of its own."""
+
+    def run(self, jobs: Sequence[Job], bench: Bench, console: Console, *, quiet: bool) -> float:
+        """Run all jobs and return the peak memory of the parent and the workers together, in GiB."""
+        if not jobs:
+            return environment.peak_memory_gib()
+        threads = bench.scale.threads_per_worker
+        os.environ.update(worker.environment(threads))
+        context = multiprocessing.get_context("spawn")
+        expected_s = {job.name: job.expected_s for job in jobs}
+        with context.Manager() as manager, Display(console, expected_s, quiet=quiet) as display:
+            events: _Events = manager.Queue()
+            listener = threading.Thread(target=_listen, args=(events, display), daemon=True)
+            listener.start()
+            pool = ProcessPoolExecutor(bench.scale.workers, context, _start, (threads, events))
+            try:
+                _check_options(jobs, bench, pool)
+                peaks_gib = _schedule(jobs, bench, pool, display)
+            except BaseException:
+                for process in list((pool._processes or {}).values()):
+                    process.terminate()
+                raise
+            finally:
+                pool.shutdown(cancel_futures=True)
+                events.put(None)
+                listener.join(timeout=5)
+        return environment.peak_memory_gib() + sum(peaks_gib.values())
+
+
+def _check_options(jobs: Sequence[Job], bench: Bench, pool: Executor) -> None:
+    """Check the options of every row before any work, so that a wrong one stops the run at its start."""
+    cells = [job.arguments["cell"] for job in jobs if job.function == "train_and_sample"]
+    if cells:
+        pool.submit(_call, "check_options", bench, "options", {"cells": cells}).result()
+
+
+def _schedule(jobs: Sequence[Job], bench: Bench, pool: Executor, display: Display) -> dict[int, float]:
+    """Run every job and return the peak memory of each worker in GiB by process id."""
+    waiting = {job.name: job for job in jobs}
+    running: dict[Future[tuple[int, float]], str] = {}
+    done: set[str] = set()
+    peaks_gib: dict[int, float] = {}
+    while waiting or running:
+        for job in ready(waiting.values(), done)[: bench.scale.workers - len(running)]:
+            running[pool.submit(_call, job.function, bench, job.name, job.arguments)] = job.name
+            del waiting[job.name]
+        finished, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in finished:
+            name = running.pop(future)
+            process, memory_gib = future.result()
+            peaks_gib[process] = max(memory_gib, peaks_gib.get(process, 0.0))
+            done.add(name)
+            display.finished(name)
+    return peaks_gib
+
+
+def _listen(events: _Events, display: Display) -> None:
+    while (event := events.get()) is not None:
+        display.put(event)
+
+
+def _start(threads: int, sink: Sink) -> None:
+    """Make this process a worker. Runs once in each new process."""
+    global _sink
+    _sink = sink
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    worker.prepare(threads)
+
+
+def _call(function: str, bench: Bench, job: str, arguments: dict[str, Any]) -> tuple[int, float]:
+    """Run one job in this worker and return the id of this process and its peak memory in GiB."""
+    worker.call(function, bench, _sink, job, arguments)
+    return os.getpid(), environment.peak_memory_gib()
+
+
+def _end_with(parent: int) -> None:
+    """End this worker when its parent is gone: a parent that was killed cannot end it. The store keeps what it
+    finished."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
