@@ -18,6 +18,7 @@ from rdtf_bench.run.build.modules import build, device_of
 from rdtf_bench.run.protocols import load_table
 from rdtf_bench.run.table.context import cells_of, find_assets
 from rdtf_bench.run.table.worker import be_quiet
+from rdtf_bench.spec.identities import TrainedSamples
 from rdtf_bench.spec.schema import Scale
 
 METHOD = "rdtf"
@@ -33,7 +34,6 @@ def from_store(table: str, scale: Scale, source: str | None, root: Path) -> Any:
     cell = next((cell for cell in cells if cell.method == METHOD), None)
     if cell is None:
         raise InputError(f"{table} has no row of {METHOD}; table1 has one")
-    assert cell.fit is not None
     store = Store(root.resolve())
     if not store.has("fit", cell.fit_key):
         raise StoreError(
@@ -41,10 +41,11 @@ def from_store(table: str, scale: Scale, source: str | None, root: Path) -> Any:
             f"--scale {scale.name}, or name a saved pipeline: --model FOLDER"
         )
     found = find_assets(scale)
-    registry.verify([found[role] for role in cell.fit["assets"]])
-    method = build(cell.fit, {role: asset.path for role, asset in found.items()}, device)
+    registry.verify([found[role] for role in cell.trained.assets])
+    method = build(cell.trained, {role: asset.path for role, asset in found.items()}, device)
     method.load(store.path("fit", cell.fit_key) / "weights")
-    sampler = Sampler(**cell.sample["sampler"])
+    assert isinstance(cell.sample, TrainedSamples)
+    sampler = Sampler(**cell.sample.sampler.model_dump())
     return method.pipeline(size_px=scale.clip.size_px, sampler=sampler)  # type: ignore[attr-defined]
 
 

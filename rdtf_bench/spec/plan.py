@@ -1,16 +1,28 @@
-"""TableSpec + Scale + what the data and weights are -> the cells to measure. Pure: no files, no torch, no clock.
-
-Three identities nest: what decides the weights (fit), what decides the clips (sample), what decides a score. Each is a
-plain dictionary; its key is its hash. A label, a quoted number or the worker count is in none of them.
-"""
+"""TableSpec + Scale + what the data and weights are -> the cells to measure. Pure: no files, no torch, no clock."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from rdtf_bench.core.errors import ProtocolError
-from rdtf_bench.core.store import key_of
+from rdtf_bench.spec import identities
+from rdtf_bench.spec.identities import (
+    ClipsIdentity,
+    ControlSamples,
+    CostScore,
+    ExternalSamples,
+    FitIdentity,
+    NetworkIdentity,
+    OtherClipsIdentity,
+    QualityScore,
+    SamplerIdentity,
+    Samples,
+    ScoreIdentity,
+    TrainedSamples,
+    TrainingIdentity,
+    TrainingSetIdentity,
+)
 from rdtf_bench.spec.schema import Options, Row, Scale, TableSpec
 
 Constants = Callable[[str, str], dict[str, Any]]
@@ -36,39 +48,79 @@ class DataIdentity:
     num_test: int
 
 
+RowKind = Literal["trained", "external", "control"]
+"""Whether a row is trained here, made of clips from elsewhere, or a control."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One row of a table at one seed: everything that decides its numbers."""
+    """One row of a table at one random seed, with the identities of everything that decides its numbers."""
 
     protocol: str
     label: str
-    kind: str  # method | control
+    kind: RowKind
     method: str
     seed: int
-    fit: dict[str, Any] | None  # None: nothing is trained
-    sample: dict[str, Any]
-    scores: dict[str, dict[str, Any]]  # metric -> identity
+    fit: FitIdentity | None  # None: nothing is trained
+    sample: Samples
+    scores: Mapping[str, ScoreIdentity]  # by metric
 
     @property
     def name(self) -> str:
-        """The label; of the further seeds of a line with the seed."""
+        """Return the label, with the seed where it is not the first."""
         return f"{self.label}, seed {self.seed}" if self.seed else self.label
 
     @property
+    def is_control(self) -> bool:
+        return self.kind == "control"
+
+    @property
+    def trained(self) -> FitIdentity:
+        """Return what decides the weights; only a trained row has it."""
+        assert self.fit is not None, self.label
+        return self.fit
+
+    @property
     def fit_key(self) -> str:
-        return key_of(self.fit)
+        return self.trained.key
 
     @property
     def sample_key(self) -> str:
-        return key_of(self.sample)
+        return self.sample.key
 
     @property
     def id(self) -> str:
-        """The clips' identity: a renamed row keeps its record, a new metric is added to it."""
+        """Return the key of the clips: a renamed row keeps its record, and a new metric is added to it."""
         return self.sample_key
 
     def score_key(self, metric: str) -> str:
-        return key_of(self.scores[metric])
+        return self.scores[metric].key
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the cell as JSON has it."""
+        named = {name: getattr(self, name) for name in ("protocol", "label", "kind", "method", "seed")}
+        return {
+            **named,
+            "fit": None if self.fit is None else self.fit.as_dict(),
+            "sample": self.sample.as_dict(),
+            "scores": {metric: identity.as_dict() for metric, identity in self.scores.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> "Cell":
+        """Return the cell that JSON holds. Older files call trained and external rows "method"."""
+        fit = None if raw["fit"] is None else identities.read(FitIdentity, raw["fit"])
+        kind: RowKind = "control" if raw["kind"] == "control" else "external" if fit is None else "trained"
+        return cls(
+            protocol=raw["protocol"],
+            label=raw["label"],
+            kind=kind,
+            method=raw["method"],
+            seed=raw["seed"],
+            fit=fit,
+            sample=identities.read_samples(raw["sample"]),
+            scores={metric: identities.read_score(identity) for metric, identity in raw["scores"].items()},
+        )
 
 
 def plan(
@@ -93,21 +145,21 @@ def plan(
     return cells
 
 
-def training_set(scale: Scale, data: DataIdentity, digests: Mapping[str, str]) -> dict[str, Any]:
-    """The identity of the prepared training split: its frames, latents and frame features."""
-    return {
-        "train": data.train,
-        "size_px": scale.clip.size_px,
-        "max_frames": scale.data.max_frames,
-        "autoencoder": digests["autoencoder"],
-        "frame_features": digests["frame_features"],
-    }
+def training_set(scale: Scale, data: DataIdentity, digests: Mapping[str, str]) -> TrainingSetIdentity:
+    """Return the identity of the prepared training split."""
+    return TrainingSetIdentity(
+        train=data.train,
+        size_px=scale.clip.size_px,
+        max_frames=scale.data.max_frames,
+        autoencoder=digests["autoencoder"],
+        frame_features=digests["frame_features"],
+    )
 
 
-def clips_in_use(scale: Scale, data: DataIdentity, split: str) -> dict[str, Any]:
-    """The identity of the real clips of the test or validation split."""
+def clips_in_use(scale: Scale, data: DataIdentity, split: str) -> ClipsIdentity:
+    """Return the identity of the real clips of a split."""
     fingerprint = {"test": data.test, "validation": data.validation, "train": data.train}[split]
-    return {"clips": fingerprint, "num_frames": scale.clip.num_frames, "size_px": scale.clip.size_px}
+    return ClipsIdentity(clips=fingerprint, num_frames=scale.clip.num_frames, size_px=scale.clip.size_px)
 
 
 def noise_floor_split(data: DataIdentity) -> str:
@@ -131,11 +183,6 @@ def _serves_every_task(facts: Mapping[str, Any], options: Options) -> bool:
     return bool(options.get(option) != value)
 
 
-def _plain(options: Options) -> dict[str, Any]:
-    """As JSON has them, so that a record reads back as it was."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
-
-
 @dataclass(frozen=True)
 class _Planner:
     spec: TableSpec
@@ -153,82 +200,81 @@ class _Planner:
             )
         facts = self.constants("method", row.method)
         options = {**at_scale.options, **row.options}
-        network = {
-            "method": row.method,
-            "version": facts["VERSION"],
-            "options": _plain(options),
-            "assets": {role: self._digest(role, row.method) for role in asset_roles(facts, options)},
-        }
-        fit = {
-            **network,
-            "training": {
-                "task": EVERY_TASK if _serves_every_task(facts, options) else self.spec.task,
-                "num_frames": self.scale.clip.num_frames,
-                "learning_rate": at_scale.learning_rate,
-                "seed": seed,
-                **self.scale.training.model_dump(),
-            },
-            "data": training_set(self.scale, self.data, self.digests),
-            "device": self.scale.device,
-        }
-        sample = {
-            "fit": key_of(fit),
-            "task": self.spec.task,
-            "known_frames": self.spec.known_frames,
-            "real": clips_in_use(self.scale, self.data, "test"),
-            "sampler": {
-                "num_steps": self.scale.sampling.num_steps,
-                "timestep_spacing": self.scale.sampling.timestep_spacing,
-                "eta": at_scale.eta,
-                "guidance_text": at_scale.guidance_text,
-                "guidance_image": at_scale.guidance_image,
-            },
-            "batch_size": self.scale.sampling.batch_size,
-            "seed": seed,
-        }
-        return self._cell(row.label, "method", row.method, seed, fit, sample, network)
+        network = NetworkIdentity(
+            method=row.method,
+            version=facts["VERSION"],
+            options=options,
+            assets={role: self._digest(role, row.method) for role in asset_roles(facts, options)},
+        )
+        training = TrainingIdentity(
+            task=EVERY_TASK if _serves_every_task(facts, options) else self.spec.task,
+            num_frames=self.scale.clip.num_frames,
+            learning_rate=at_scale.learning_rate,
+            seed=seed,
+            **self.scale.training.model_dump(),
+        )
+        fit = FitIdentity(
+            **network.model_dump(),
+            training=training,
+            data=training_set(self.scale, self.data, self.digests),
+            device=self.scale.device,
+        )
+        sample = TrainedSamples(
+            fit=fit.key,
+            task=self.spec.task,
+            known_frames=self.spec.known_frames,
+            real=clips_in_use(self.scale, self.data, "test"),
+            sampler=SamplerIdentity(
+                num_steps=self.scale.sampling.num_steps,
+                timestep_spacing=self.scale.sampling.timestep_spacing,
+                eta=at_scale.eta,
+                guidance_text=at_scale.guidance_text,
+                guidance_image=at_scale.guidance_image,
+            ),
+            batch_size=self.scale.sampling.batch_size,
+            seed=seed,
+        )
+        return self._cell(row.label, "trained", row.method, seed, fit, sample)
 
     def outside_cell(self, label: str, clips: str) -> Cell:
-        """A row of clips that somebody made for the conditions of this table."""
-        sample = {
-            "clips": clips,
-            "task": self.spec.task,
-            "known_frames": self.spec.known_frames,
-            "real": clips_in_use(self.scale, self.data, "test"),
-        }
-        return self._cell(label, "method", label, self.spec.seeds[0], None, sample, None)
+        """Return the row of clips that somebody made for the conditions of this table."""
+        sample = ExternalSamples(
+            clips=clips,
+            task=self.spec.task,
+            known_frames=self.spec.known_frames,
+            real=clips_in_use(self.scale, self.data, "test"),
+        )
+        return self._cell(label, "external", label, self.spec.seeds[0], None, sample)
 
     def control_cell(self, name: str) -> Cell:
-        sample: dict[str, Any] = {
-            "control": name,
-            "version": self.constants("control", name)["VERSION"],
-            "real": clips_in_use(self.scale, self.data, "test"),
-        }
+        version = self.constants("control", name)["VERSION"]
+        real = clips_in_use(self.scale, self.data, "test")
         if name == "noise_floor":
             split = noise_floor_split(self.data)
-            sample["other"] = {"split": split, **clips_in_use(self.scale, self.data, split)}
+            clips = clips_in_use(self.scale, self.data, split)
+            other = OtherClipsIdentity(split=split, **clips.model_dump())
+            sample = ControlSamples(control=name, version=version, real=real, other=other)
         else:
-            sample["autoencoder"] = self._digest("autoencoder", name)
-            sample |= {"task": self.spec.task, "known_frames": self.spec.known_frames}
-        return self._cell(name, "control", name, self.spec.seeds[0], None, sample, None)
+            sample = ControlSamples(
+                control=name,
+                version=version,
+                real=real,
+                autoencoder=self._digest("autoencoder", name),
+                task=self.spec.task,
+                known_frames=self.spec.known_frames,
+            )
+        return self._cell(name, "control", name, self.spec.seeds[0], None, sample)
 
     def _cell(
-        self,
-        label: str,
-        kind: str,
-        method: str,
-        seed: int,
-        fit: dict[str, Any] | None,
-        sample: dict[str, Any],
-        network: dict[str, Any] | None,
+        self, label: str, kind: RowKind, method: str, seed: int, fit: FitIdentity | None, sample: Samples
     ) -> Cell:
-        scores = {}
+        scores: dict[str, ScoreIdentity] = {}
         for metric in self.spec.metrics:
             facts = self.constants("metric", metric)
             if "network" in facts["USES"]:
-                if network is not None:
-                    scores[metric] = self._cost(metric, facts, network)
-            elif method != "noise_floor" or "real" in facts["USES"]:  # real clips have no caption of the test to match
+                if fit is not None:
+                    scores[metric] = self._cost(metric, facts, fit.network)
+            elif method != "noise_floor" or "real" in facts["USES"]:  # its clips have no caption of the test to match
                 scores[metric] = self._quality(metric, facts, sample)
         return Cell(
             protocol=self.spec.name,
@@ -241,23 +287,28 @@ class _Planner:
             scores=scores,
         )
 
-    def _quality(self, metric: str, facts: dict[str, Any], sample: dict[str, Any]) -> dict[str, Any]:
+    def _quality(self, metric: str, facts: dict[str, Any], sample: Samples) -> QualityScore:
         options = self.scale.metrics.get(metric, {})
-        return {
-            "metric": metric,
-            "version": facts["VERSION"],
-            "options": _plain(options),
-            "assets": {role: self._digest(role, metric) for role in asset_roles(facts, options)},
-            "fake": key_of(sample),
-            "real": sample["real"],
-            "clusters": self.data.test_clusters,
-        }
+        return QualityScore(
+            metric=metric,
+            version=facts["VERSION"],
+            options=options,
+            assets={role: self._digest(role, metric) for role in asset_roles(facts, options)},
+            fake=sample.key,
+            real=sample.real,
+            clusters=self.data.test_clusters,
+        )
 
-    def _cost(self, metric: str, facts: dict[str, Any], network: dict[str, Any]) -> dict[str, Any]:
-        identity = {"metric": metric, "version": facts["VERSION"], "network": network, "device": self.scale.device}
-        if "clock" in facts["USES"]:
-            identity |= {"clip": self.scale.clip.model_dump(), "timing": self.scale.timing.model_dump()}
-        return identity
+    def _cost(self, metric: str, facts: dict[str, Any], network: NetworkIdentity) -> CostScore:
+        takes_time = "clock" in facts["USES"]
+        return CostScore(
+            metric=metric,
+            version=facts["VERSION"],
+            network=network,
+            device=self.scale.device,
+            clip=self.scale.clip if takes_time else None,
+            timing=self.scale.timing if takes_time else None,
+        )
 
     def _digest(self, role: str, wanted_by: str) -> str:
         if role not in self.digests:

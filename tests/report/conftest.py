@@ -143,7 +143,7 @@ def _groups(value: float, unit: float, own: float) -> tuple[float, ...]:
 
 
 def _record(cell: Cell, scores: Mapping[str, ScoreRecord]) -> Record:
-    trained = cell.kind == "method"
+    trained = cell.kind != "control"
     return Record(
         cell_id=cell.id,
         protocol=cell.protocol,

@@ -21,7 +21,7 @@ def cells(name: str) -> dict[tuple[str, str], Cell]:
         for spec in load_tables(name)
         for cell in plan(spec, scale, DATA, {role: f"digest of {role}" for role in scale.assets}, catalog.constants)
     ]
-    return {(cell.sample.get("task", ""), cell.label): cell for cell in planned}
+    return {(getattr(cell.sample, "task", None) or "", cell.label): cell for cell in planned}
 
 
 def test_table2_has_a_half_for_each_task_and_overwrites_known_frames() -> None:
@@ -41,7 +41,7 @@ def test_rdtf_has_one_set_of_weights_and_the_baselines_one_a_task() -> None:
         assert len(fits) == 3
         fit = twice["prediction", label].fit
         assert fit is not None
-        assert fit["training"]["task"] == "prediction"
+        assert fit.training.task == "prediction"
 
 
 def test_static_depends_on_what_is_known_and_the_noise_floor_does_not() -> None:
@@ -57,8 +57,8 @@ def test_released_rows_have_a_second_text_encoder_and_the_faithful_ones_are_thos
         faithful, released = both["it2v", label], both["it2v", f"{label}, released"]
         assert faithful.id == once["it2v", label].id
         assert released.fit is not None
-        assert released.fit["options"]["variant"] == "released"
-        assert "t5_encoder" in released.fit["assets"]
+        assert released.fit.options["variant"] == "released"
+        assert "t5_encoder" in released.fit.assets
     assert both["it2v", "RDTF"].id == once["it2v", "RDTF"].id
 
 

@@ -8,6 +8,7 @@ from rdtf_bench.report.table import differences
 from rdtf_bench.report.table.rows import Number, lines
 from rdtf_bench.report.table.verdicts import against
 from rdtf_bench.run.record import Record
+from rdtf_bench.spec.identities import ControlSamples, TrainedSamples
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.schema import Scale, TableSpec
 
@@ -32,13 +33,14 @@ def notes(
     found = [records[cell.id] for cell in cells if cell.id in records]
     return [
         *_warnings(numbers),
+        *_samplers(cells),
         *_against_reference(numbers),
         *differences.notes(spec, numbers),
         *_intervals(spec, numbers),
         _yardsticks(found),
         *_control_clips(cells, numbers),
         _scale(spec, scale),
-        *(_method(label, line, records) for label, line in lines(cells).items() if line[0].kind == "method"),
+        *(_method(label, line, records) for label, line in lines(cells).items() if line[0].kind != "control"),
         *dict.fromkeys(_data(record) for record in found),
         *spec.notes,
         f"The paper's numbers: {spec.source}.",
@@ -90,7 +92,7 @@ def _intervals(spec: TableSpec, numbers: Sequence[Number]) -> Iterator[str]:
         passes = min(number.n for number in timed)
         yield f"{timed[0].label}: median of {passes} timed passes, interval from their order."
     for number in numbers:
-        if len(number.seeds) < len(spec.seeds) and number.kind == "method":
+        if len(number.seeds) < len(spec.seeds) and number.kind != "control":
             yield f"{number.row}, {number.label}: {len(number.seeds)} of {len(spec.seeds)} seeds run."
 
 
@@ -103,9 +105,10 @@ def _yardsticks(found: Sequence[Record]) -> str:
 def _control_clips(cells: Sequence[Cell], numbers: Sequence[Number]) -> Iterator[str]:
     """Which real clips a control that is made of real clips took, where they are not the validation split's or fewer
     than the methods have."""
-    wanted = max((number.n for number in numbers if number.kind == "method" and number.without_group), default=0)
+    wanted = max((number.n for number in numbers if number.kind != "control" and number.without_group), default=0)
     for cell in cells:
-        split = cell.sample.get("other", {}).get("split")
+        other = cell.sample.other if isinstance(cell.sample, ControlSamples) else None
+        split = "" if other is None else other.split
         sizes = {number.n for number in numbers if number.row == cell.label and number.without_group}
         if split and sizes and (split != "validation" or min(sizes) < wanted):
             yield f"{cell.label}: against {min(sizes)} real clips of the {split} split."
@@ -121,19 +124,26 @@ def _scale(spec: TableSpec, scale: Scale) -> str:
     )
 
 
+def _samplers(cells: Sequence[Cell]) -> Iterator[str]:
+    """Warn where methods sample with different eta: their differences are then partly those of the samplers."""
+    by_eta: dict[float, list[str]] = {}
+    for cell in cells:
+        if isinstance(cell.sample, TrainedSamples):
+            by_eta.setdefault(cell.sample.sampler.eta, []).append(cell.label)
+    if len(by_eta) > 1:
+        said = "; ".join(f"{eta:g}: {', '.join(dict.fromkeys(labels))}" for eta, labels in sorted(by_eta.items()))
+        yield f"The rows sample with different eta ({said}). Differences between them are partly those of the samplers."
+
+
 def _method(label: str, line: Sequence[Cell], records: Mapping[str, Record]) -> str:
     cell = line[0]
-    if "clips" in cell.sample:
+    if not isinstance(cell.sample, TrainedSamples):
         return f"{label}: clips made elsewhere for these conditions."
-    said = []
-    if cell.fit is not None:
-        training = cell.fit["training"]
-        said += [f"trained for {training['task']}", f"learning rate {training['learning_rate']:g}"]
-    sampler = cell.sample["sampler"]
-    said.append(f"eta {sampler['eta']:g}")
-    guidance = f"guidance {sampler['guidance_text']:g} (text)"
-    if sampler["guidance_image"] != 1:
-        guidance += f" {sampler['guidance_image']:g} (image)"
+    training, sampler = cell.trained.training, cell.sample.sampler
+    said = [f"trained for {training.task}", f"learning rate {training.learning_rate:g}", f"eta {sampler.eta:g}"]
+    guidance = f"guidance {sampler.guidance_text:g} (text)"
+    if sampler.guidance_image != 1:
+        guidance += f" {sampler.guidance_image:g} (image)"
     said.append(guidance)
     found = [records[cell.id] for cell in line if cell.id in records]
     if found:

@@ -84,8 +84,8 @@ def build(spec: TableSpec, cells: Sequence[Cell], numbers: Sequence[Number], con
     """`constants` gives a metric's name and direction where no record does: before the first run."""
     kinds = {label: line[0].kind for label, line in lines(cells).items()}
     return Grid(
-        methods=tuple(label for label, kind in kinds.items() if kind == "method"),
-        controls=tuple(label for label, kind in kinds.items() if kind != "method"),
+        methods=tuple(label for label, kind in kinds.items() if kind != "control"),
+        controls=tuple(label for label, kind in kinds.items() if kind == "control"),
         columns=tuple(_column(spec, metric, cells, numbers, constants) for metric in spec.metrics),
     )
 

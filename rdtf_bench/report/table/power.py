@@ -34,7 +34,7 @@ class Pair:
 
 def pairs(spec: TableSpec, cells: Sequence[Cell], records: Mapping[str, Record]) -> list[Pair]:
     """Every two methods of every metric over clips; StoreError where no two have been measured."""
-    found = list(_pairs([n for n in rows(spec, cells, records) if n.kind == "method" and n.without_group]))
+    found = list(_pairs([n for n in rows(spec, cells, records) if n.kind != "control" and n.without_group]))
     if not found:
         raise StoreError(
             f"{spec.name}: no two of its methods have been measured, and the variances come from them. Run: rdtf-bench "

@@ -8,7 +8,6 @@ results/README.md                       every published table, from these files 
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +52,7 @@ def publish(spec: TableSpec, scale: Scale, cells: Sequence[Cell], *, store: Path
     contents = {
         "spec": spec.model_dump(mode="json"),
         "scale": scale.model_dump(mode="json"),
-        "cells": [asdict(cell) for cell in cells],
+        "cells": [cell.as_dict() for cell in cells],
     }
     name = f"{scale.name}-{_slug(_source(records))}" + (f"-{len(spec.seeds)}-seeds" if len(spec.seeds) > 1 else "")
     write_text(results / spec.name / "tables" / f"{name}.json", json.dumps(contents, indent=1, sort_keys=True) + "\n")
@@ -118,7 +117,7 @@ def _read(path: Path) -> tuple[TableSpec, Scale, list[Cell]]:
             f"{path}: was published under another shape of protocols and cannot be shown by this version ({e}). "
             "Publish the table again, or remove the file; its records stay."
         ) from None
-    return spec, scale, [Cell(**cell) for cell in raw["cells"]]
+    return spec, scale, [Cell.from_dict(cell) for cell in raw["cells"]]
 
 
 def _source(records: Mapping[str, Record]) -> str:

@@ -23,7 +23,7 @@ def verdicts(numbers: Sequence[Number]) -> dict[str, Verdict]:
 
     Numbers of different yardsticks cannot be ranked, so nothing is said of them.
     """
-    rivals = [number for number in numbers if number.kind == "method"]
+    rivals = [number for number in numbers if number.kind != "control"]
     if len(rivals) < 2 or len({number.yardstick for number in rivals}) > 1:
         return {}
     best, *behind = sorted(rivals, key=lambda number: number.value, reverse=rivals[0].higher_is_better)
@@ -57,7 +57,7 @@ def against(control: str, numbers: Sequence[Number]) -> Against | None:
     """The methods of one metric against a control row; None where it, or every method, has no paired score."""
     by_row: Mapping[str, Number] = {number.row: number for number in numbers if number.without_group}
     reference = by_row.get(control)
-    methods = [number for number in by_row.values() if number.kind == "method"]
+    methods = [number for number in by_row.values() if number.kind != "control"]
     if reference is None or not methods:
         return None
     resolved = are_resolved(methods, reference)

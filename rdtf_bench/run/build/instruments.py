@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rdtf_bench import catalog
 from rdtf_bench.assets import registry
 from rdtf_bench.core.metric import Metric
 from rdtf_bench.run.build.modules import build_metric, device_of
+from rdtf_bench.spec.identities import MetricIdentity
 from rdtf_bench.spec.plan import asset_roles
 from rdtf_bench.spec.schema import Scale
 
 
 @dataclass(frozen=True, kw_only=True)
 class Instrument:
-    identity: dict[str, Any]  # what decides its observations besides the clips
+    identity: MetricIdentity  # what decides its observations besides the clips
     metric: Metric
 
 
@@ -29,12 +29,12 @@ def load(scale: Scale, names: Sequence[str]) -> dict[str, Instrument]:
     device = device_of(scale)
     loaded = {}
     for name in names:
-        identity = {
-            "metric": name,
-            "version": catalog.constants("metric", name)["VERSION"],
-            "options": dict(scale.metrics.get(name, {})),
-            "assets": {role: found[role].digest for role in roles[name]},
-        }
+        identity = MetricIdentity(
+            metric=name,
+            version=catalog.constants("metric", name)["VERSION"],
+            options=dict(scale.metrics.get(name, {})),
+            assets={role: found[role].digest for role in roles[name]},
+        )
         loaded[name] = Instrument(identity=identity, metric=build_metric(identity, places, device))
     return loaded
 

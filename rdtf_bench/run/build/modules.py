@@ -13,6 +13,7 @@ from rdtf_bench import catalog
 from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.core.method import Method
 from rdtf_bench.core.metric import Metric
+from rdtf_bench.spec.identities import FitIdentity, MetricIdentity
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.schema import Scale
 
@@ -37,21 +38,21 @@ def check_options(cells: Sequence[Cell]) -> None:
     """ProtocolError for the first row whose options its method does not have."""
     for cell in cells:
         if cell.fit is not None:
-            typed_config("method", cell.method, cell.fit["options"], f"row {cell.label!r}")
+            typed_config("method", cell.method, cell.fit.options, f"row {cell.label!r}")
 
 
-def build(fit: Mapping[str, Any], assets: Mapping[str, Path], device: torch.device) -> Method:
-    module = catalog.load("method", fit["method"])
-    config = typed_config("method", fit["method"], fit["options"], f"method {fit['method']}")
-    wanted = {role: assets[role] for role in fit["assets"]}
+def build(fit: FitIdentity, assets: Mapping[str, Path], device: torch.device) -> Method:
+    module = catalog.load("method", fit.method)
+    config = typed_config("method", fit.method, fit.options, f"method {fit.method}")
+    wanted = {role: assets[role] for role in fit.assets}
     method: Method = module.build(config, assets=wanted, device=device)
     return method
 
 
-def build_metric(identity: Mapping[str, Any], assets: Mapping[str, Path], device: torch.device) -> Metric:
-    name = identity["metric"]
-    config = typed_config("metric", name, identity["options"], f"metric {name}")
-    wanted = {role: assets[role] for role in identity["assets"]}
+def build_metric(identity: MetricIdentity, assets: Mapping[str, Path], device: torch.device) -> Metric:
+    name = identity.metric
+    config = typed_config("metric", name, identity.options, f"metric {name}")
+    wanted = {role: assets[role] for role in identity.assets}
     metric: Metric = catalog.load("metric", name).build(config, assets=wanted, device=device)
     return metric
 

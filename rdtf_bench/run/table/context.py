@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from rdtf_bench import catalog
 from rdtf_bench.assets import registry
 from rdtf_bench.assets.registry import Asset
-from rdtf_bench.core.store import Store, key_of
+from rdtf_bench.core.store import Store
 from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.inputs.datasets import ClipFile
 from rdtf_bench.run.table.external import OutsideClips
 from rdtf_bench.spec import plan as planning
+from rdtf_bench.spec.identities import QualityScore
 from rdtf_bench.spec.plan import Cell, DataIdentity
 from rdtf_bench.spec.schema import Scale, TableSpec
 
@@ -62,9 +62,12 @@ def cells_of(
 
 def roles_of(cells: Sequence[Cell]) -> list[str]:
     """Which of the scale's weights these cells need."""
-    parts = [part for cell in cells for part in (cell.fit, *cell.scores.values()) if part is not None]
-    roles = {role for part in parts for role in part.get("assets", {})} | {"autoencoder"}
-    return sorted(roles | ({"frame_features"} if any(cell.fit is not None for cell in cells) else set()))
+    roles = {"autoencoder"}
+    for cell in cells:
+        roles |= {role for score in cell.scores.values() if isinstance(score, QualityScore) for role in score.assets}
+        if cell.fit is not None:
+            roles |= {"frame_features", *cell.fit.assets}
+    return sorted(roles)
 
 
 def make_bench(
@@ -87,12 +90,8 @@ def make_bench(
         dataset=data.dataset,
         clips=clips,
         outside=dict(outside),
-        real={split: key_of(planning.clips_in_use(scale, data, split)) for split in splits},
-        training_frames=_key(training, "train", "size_px", "max_frames"),
-        training_latents=_key(training, "train", "size_px", "max_frames", "autoencoder"),
-        training_features=_key(training, "train", "size_px", "max_frames", "frame_features"),
+        real={split: planning.clips_in_use(scale, data, split).key for split in splits},
+        training_frames=training.frames_key,
+        training_latents=training.latents_key,
+        training_features=training.features_key,
     )
-
-
-def _key(identity: dict[str, Any], *parts: str) -> str:
-    return key_of({part: identity[part] for part in parts})

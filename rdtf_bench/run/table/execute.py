@@ -131,6 +131,7 @@ def _record(
 ) -> Record:
     elsewhere = {} if old is None else old.scores
     decided_elsewhere = {} if old is None else old.config["scores"]
+    decided = {part: cell.as_dict()[part] for part in ("fit", "sample", "scores")}
     fit = None if cell.fit is None else fit_facts(bench.store, cell.fit_key)
     sampled_s = seconds_of_samples(bench.store, cell.sample_key)
     return Record(
@@ -144,7 +145,7 @@ def _record(
         dataset=spec.dataset,
         task=spec.task,
         seed=cell.seed,
-        config={"fit": cell.fit, "sample": cell.sample, "scores": decided_elsewhere | cell.scores},
+        config=decided | {"scores": decided_elsewhere | decided["scores"]},
         data=data.facts,
         scores=elsewhere | {metric: score_of(bench.store, cell.score_key(metric)) for metric in cell.scores},
         components={} if fit is None else fit["components"],

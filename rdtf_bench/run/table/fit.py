@@ -5,7 +5,6 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -15,11 +14,11 @@ from rdtf_bench.run import environment
 from rdtf_bench.run.build.modules import build
 from rdtf_bench.run.progress import Report
 from rdtf_bench.run.table.finished import read_log
+from rdtf_bench.spec.identities import FitIdentity
 
 
 def fitted(
-    fit: Mapping[str, Any],
-    key: str,
+    fit: FitIdentity,
     clips: TrainingClips,
     *,
     store: Store,
@@ -29,21 +28,19 @@ def fitted(
 ) -> Method:
     """The method with this fit's weights, trained now if the store does not have them."""
     method = build(fit, assets, device)
-    if not store.has("fit", key):
-        _train(method, fit, key, clips, store=store, report=report)
+    if not store.has("fit", fit.key):
+        _train(method, fit, clips, store=store, report=report)
         # the weights as stored, so that what follows does not depend on whether they were trained just now
         method = build(fit, assets, device)
-    method.load(store.path("fit", key) / "weights")
+    method.load(store.path("fit", fit.key) / "weights")
     return method
 
 
-def _train(
-    method: Method, fit: Mapping[str, Any], key: str, clips: TrainingClips, *, store: Store, report: Report
-) -> None:
-    folder = store.unfinished("fit", key)
+def _train(method: Method, fit: FitIdentity, clips: TrainingClips, *, store: Store, report: Report) -> None:
+    folder = store.unfinished("fit", fit.key)
     checkpoints, weights = folder / "checkpoints", folder / "weights"
     checkpoints.mkdir(exist_ok=True)
-    training = Training(**fit["training"])
+    training = Training(**fit.training.model_dump())
     log = _Log(folder / "log.jsonl", training.num_steps, report)
     method.fit(clips, training, folder=checkpoints, on_step=log.add)
     log.close()
@@ -52,13 +49,13 @@ def _train(
     method.save(weights)
     shutil.rmtree(checkpoints)
     facts = {
-        "identity": dict(fit),
+        "identity": fit.as_dict(),
         "seconds": round(log.seconds(), 3),
         "components": method.parameter_counts(),
         "peak_memory_gib": round(environment.peak_memory_gib(), 3),
     }
     write_text(folder / "fit.json", json.dumps(facts, indent=1, sort_keys=True) + "\n")
-    store.finish("fit", key)
+    store.finish("fit", fit.key)
 
 
 class _Log:

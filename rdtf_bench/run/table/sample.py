@@ -2,9 +2,8 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -18,6 +17,7 @@ from rdtf_bench.core.video import Video, VideoU8, to_uint8, to_unit
 from rdtf_bench.diffusion.masks import task_named
 from rdtf_bench.run.inputs.clips import RealClips
 from rdtf_bench.run.progress import Report
+from rdtf_bench.spec.identities import TrainedSamples
 
 
 def conditions(real: RealClips, task: str, chosen: slice) -> Conditions:
@@ -35,24 +35,22 @@ def conditions(real: RealClips, task: str, chosen: slice) -> Conditions:
     )
 
 
-def write_samples(
-    method: Method, sample: Mapping[str, Any], key: str, real: RealClips, *, store: Store, report: Report
-) -> None:
-    if store.has("samples", key):
+def write_samples(method: Method, sample: TrainedSamples, real: RealClips, *, store: Store, report: Report) -> None:
+    if store.has("samples", sample.key):
         return
-    folder = store.unfinished("samples", key)
-    sampler = Sampler(**sample["sampler"])
-    for path, chosen in _shards(folder, len(real.ids), sample["batch_size"]):
+    folder = store.unfinished("samples", sample.key)
+    sampler = Sampler(**sample.sampler.model_dump())
+    for path, chosen in _shards(folder, len(real.ids), sample.batch_size):
         if not path.is_file():
             began_s = time.monotonic()
-            given = conditions(real, sample["task"], chosen)
-            generators = generators_for(sample["seed"], given.clip_ids, "sample")
+            given = conditions(real, sample.task, chosen)
+            generators = generators_for(sample.seed, given.clip_ids, "sample")
             video = method.generate(given, generators, sampler)
-            if sample["known_frames"] == "overwrite":
+            if sample.known_frames == "overwrite":
                 video = overwrite_known(video, given)
             _write_shard(path, to_uint8(video.cpu()), seconds=time.monotonic() - began_s)
         report.advance(chosen.stop, len(real.ids))
-    store.finish("samples", key)
+    store.finish("samples", sample.key)
 
 
 def overwrite_known(video: Video, given: Conditions) -> Video:

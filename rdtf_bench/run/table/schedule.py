@@ -7,6 +7,7 @@ from typing import Any
 from rdtf_bench import catalog
 from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.run.table.context import Bench
+from rdtf_bench.spec.identities import ScoreIdentity
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.schema import Scale
 
@@ -86,9 +87,9 @@ def _preparations(bench: Bench, cells: Sequence[Cell]) -> list[Job]:
 
 def _sample_job(scale: Scale, cell: Cell, prepared: frozenset[str]) -> Job:
     expected = scale.expected_seconds
-    if "clips" in cell.sample:
+    if cell.kind == "external":
         after, function, seconds = prepared & {"real clips"}, "read_outside", expected["make_control"]
-    elif cell.fit is None:
+    elif cell.kind == "control":
         after, function, seconds = prepared & {"real clips"}, "make_control", expected["make_control"]
     else:
         step_s = scale.methods[cell.method].seconds_per_step
@@ -99,7 +100,7 @@ def _sample_job(scale: Scale, cell: Cell, prepared: frozenset[str]) -> Job:
 
 def _observe_real(cells: Sequence[Cell], expected: Mapping[str, float], after: frozenset[str]) -> list[Job]:
     """One job a metric that compares with the real clips."""
-    identities: dict[str, dict[str, Any]] = {}
+    identities: dict[str, ScoreIdentity] = {}
     for cell in cells:
         for metric, identity in cell.scores.items():
             if "real" in catalog.constants("metric", metric)["USES"]:

@@ -5,7 +5,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -15,22 +14,18 @@ from torch import Tensor
 from rdtf_bench import catalog
 from rdtf_bench.core import intervals
 from rdtf_bench.core.metric import Score
-from rdtf_bench.core.store import Store, key_of, write_text
+from rdtf_bench.core.store import Store, write_text
 from rdtf_bench.core.video import VideoU8
 from rdtf_bench.run.build.modules import build_metric
 from rdtf_bench.run.progress import Report
 from rdtf_bench.run.record import ScoreRecord
+from rdtf_bench.spec.identities import MetricIdentity, QualityScore
 
 CLIPS_AT_ONCE = 16
 
 
-def observation_key(identity: Mapping[str, Any], of: object) -> str:
-    """What decides the observations of a set of clips: the metric as configured, and the clips."""
-    return key_of({**{part: identity[part] for part in ("metric", "version", "options", "assets")}, "of": of})
-
-
 def observe(
-    identity: Mapping[str, Any],
+    identity: MetricIdentity,
     key: str,
     video: VideoU8,
     clip_ids: Sequence[str],
@@ -58,11 +53,9 @@ def read_observations(store: Store, key: str) -> Float[Tensor, "N ..."]:
 
 
 def score(
-    identity: Mapping[str, Any],
-    key: str,
+    identity: QualityScore,
     *,
-    fake_key: str,
-    real_key: str | None,
+    uses_real: bool,
     clip_ids: Sequence[str],
     captions: Sequence[str],
     clusters: Sequence[str],
@@ -70,17 +63,18 @@ def score(
     assets: Mapping[str, Path],
     device: torch.device,
 ) -> None:
-    """From observations to a ScoreRecord in the store. A metric without a real side is given the fake twice."""
+    """Write the ScoreRecord of stored observations. Metrics without a real side get the fake twice."""
+    key = identity.key
     if store.has("scores", key):
         return
     metric = build_metric(identity, assets, device)
-    fake = read_observations(store, fake_key)
-    real = fake if real_key is None else read_observations(store, real_key)
+    fake = read_observations(store, identity.observation_key(identity.fake))
+    real = read_observations(store, identity.observation_key(identity.real)) if uses_real else fake
     count = min(len(fake), len(real))
     groups = catalog.load("statistic", "groups").groups(clip_ids[:count], clusters[:count])
     result = metric.score(fake=fake[:count], real=real[:count], captions=captions[:count], groups=groups)
     low, high = intervals.interval(result.value, result.without_group)
-    write_score(to_record(identity["metric"], result, low, high, metric.yardstick, key), key, store)
+    write_score(to_record(identity.metric, result, low, high, metric.yardstick, key), key, store)
 
 
 def to_record(metric: str, result: Score, low: float, high: float, yardstick: str, key: str) -> ScoreRecord:

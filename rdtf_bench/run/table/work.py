@@ -5,7 +5,6 @@ A job that finds its result there does nothing, so a run that was killed goes on
 
 import time
 from functools import partial
-from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
@@ -24,6 +23,7 @@ from rdtf_bench.run.table import sample as sampling
 from rdtf_bench.run.table import score as scoring
 from rdtf_bench.run.table.context import Bench
 from rdtf_bench.run.table.finished import fit_facts
+from rdtf_bench.spec.identities import ControlSamples, CostScore, ExternalSamples, QualityScore, TrainedSamples
 from rdtf_bench.spec.plan import Cell
 
 
@@ -108,11 +108,10 @@ def prepare_features(bench: Bench, sink: Sink, job: str) -> None:
 
 def train_and_sample(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
     """A method's row, from training to stored clips."""
-    assert cell.fit is not None
+    assert isinstance(cell.sample, TrainedSamples)
     if not bench.store.has("samples", cell.sample_key):
         method = fitting.fitted(
-            cell.fit,
-            cell.fit_key,
+            cell.trained,
             training_clips(bench),
             store=bench.store,
             assets=bench.assets,
@@ -122,7 +121,6 @@ def train_and_sample(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
         sampling.write_samples(
             method,
             cell.sample,
-            cell.sample_key,
             real_clips(bench, "test"),
             store=bench.store,
             report=Report(sink, job, "sampling"),
@@ -143,19 +141,21 @@ def read_outside(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
     """The clips of a row that were made elsewhere; known frames are treated as every method's are."""
     if bench.store.has("samples", cell.sample_key):
         return
+    assert isinstance(cell.sample, ExternalSamples)
     began_s = time.monotonic()
     real = real_clips(bench, "test")
     video = bench.outside[cell.label].video(real.ids)
-    if cell.sample["known_frames"] == "overwrite":
-        given = sampling.conditions(real, cell.sample["task"], slice(None))
+    if cell.sample.known_frames == "overwrite":
+        given = sampling.conditions(real, cell.sample.task, slice(None))
         video = to_uint8(sampling.overwrite_known(to_unit(video), given))
     sampling.write_control(video, cell.sample_key, seconds=time.monotonic() - began_s, store=bench.store)
     Report(sink, job, "reading").advance(1, 1)
 
 
 def _control_video(bench: Bench, cell: Cell) -> VideoU8:
-    if cell.method == "noise_floor":
-        other = real_clips(bench, cell.sample["other"]["split"])
+    assert isinstance(cell.sample, ControlSamples)
+    if cell.sample.other is not None:
+        other = real_clips(bench, cell.sample.other.split)
         return other.video[: len(bench.clips["test"])]
     controls = catalog.load("control", cell.method)
     autoencoder = AutoencoderKL.from_pretrained(bench.assets["autoencoder"]).to(_device(bench)).eval()
@@ -163,21 +163,22 @@ def _control_video(bench: Bench, cell: Cell) -> VideoU8:
     real = real_clips(bench, "test")
     for start in range(0, len(real.ids), bench.scale.sampling.batch_size):
         chosen = slice(start, start + bench.scale.sampling.batch_size)
-        given = sampling.conditions(real, cell.sample["task"], chosen)
+        assert cell.sample.task is not None
+        given = sampling.conditions(real, cell.sample.task, chosen)
         if cell.method == "static":
             part = controls.static(given.frames.to(_device(bench)), given.known.to(_device(bench)), autoencoder)
         else:
             part = controls.reconstruct(to_unit(real.video[chosen]).to(_device(bench)), autoencoder)
-        overwritten = cell.sample["known_frames"] == "overwrite"
+        overwritten = cell.sample.known_frames == "overwrite"
         parts.append(sampling.overwrite_known(part.cpu(), given) if overwritten else part.cpu())
     return to_uint8(torch.cat(parts))
 
 
-def observe_real(bench: Bench, sink: Sink, job: str, identity: dict[str, Any]) -> None:
+def observe_real(bench: Bench, sink: Sink, job: str, identity: QualityScore) -> None:
     """What one metric sees in the real test clips, once for all rows."""
     real = real_clips(bench, "test")
-    key = scoring.observation_key(identity, identity["real"])
-    _observe(bench, identity, key, real.video, real.ids, Report(sink, job, f"{identity['metric']} of the real clips"))
+    key = identity.observation_key(identity.real)
+    _observe(bench, identity, key, real.video, real.ids, Report(sink, job, f"{identity.metric} of the real clips"))
 
 
 def score_cell(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
@@ -185,19 +186,16 @@ def score_cell(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
     video = sampling.read_samples(bench.store.path("samples", cell.sample_key))
     real = real_clips(bench, "test")
     for metric, identity in cell.scores.items():
-        if bench.store.has("scores", cell.score_key(metric)) or "clock" in _uses(metric):
+        if bench.store.has("scores", identity.key) or "clock" in _uses(metric):
             continue
-        if "network" in _uses(metric):
+        if isinstance(identity, CostScore):
             _score_size(bench, cell, metric)
             continue
-        fake_key = scoring.observation_key(identity, cell.sample_key)
-        ids = _ids_of(bench, cell, real)
-        _observe(bench, identity, fake_key, video, ids, Report(sink, job, metric))
+        key = identity.observation_key(identity.fake)
+        _observe(bench, identity, key, video, _ids_of(bench, cell, real), Report(sink, job, metric))
         scoring.score(
             identity,
-            cell.score_key(metric),
-            fake_key=fake_key,
-            real_key=scoring.observation_key(identity, identity["real"]) if "real" in _uses(metric) else None,
+            uses_real="real" in _uses(metric),
             clip_ids=real.ids,
             captions=real.captions,
             clusters=[clip.cluster for clip in bench.clips["test"]],
@@ -222,8 +220,7 @@ def time_denoisers(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> Non
     shape, timing = bench.scale.clip, bench.scale.timing
     denoisers = {}
     for cell in cells:
-        assert cell.fit is not None
-        method = modules.build(cell.fit, bench.assets, _device(bench))
+        method = modules.build(cell.trained, bench.assets, _device(bench))
         method.load(bench.store.path("fit", cell.fit_key) / "weights")
         inputs = method.denoiser_inputs(batch_size=1, num_frames=shape.num_frames, size_px=shape.size_px)
         denoisers[cell.score_key("seconds")] = (method.denoiser().eval(), inputs)
@@ -247,8 +244,8 @@ def _uses(metric: str) -> tuple[str, ...]:
 
 def _ids_of(bench: Bench, cell: Cell, real: RealClips) -> tuple[str, ...]:
     """The noise floor's clips are other clips; every other row has the test's."""
-    if cell.method == "noise_floor":
-        return real_clips(bench, cell.sample["other"]["split"]).ids[: len(real.ids)]
+    if isinstance(cell.sample, ControlSamples) and cell.sample.other is not None:
+        return real_clips(bench, cell.sample.other.split).ids[: len(real.ids)]
     return real.ids
 
 
@@ -261,7 +258,7 @@ def _score_size(bench: Bench, cell: Cell, metric: str) -> None:
 
 
 def _observe(
-    bench: Bench, identity: dict[str, Any], key: str, video: VideoU8, ids: tuple[str, ...], report: Report
+    bench: Bench, identity: QualityScore, key: str, video: VideoU8, ids: tuple[str, ...], report: Report
 ) -> None:
     scoring.observe(
         identity,

@@ -17,6 +17,7 @@ from rdtf_bench.report.table.grid import Column
 from rdtf_bench.report.table.rows import TIDY
 from rdtf_bench.report.table.table import render
 from rdtf_bench.run.record import Record
+from rdtf_bench.spec.identities import ControlSamples, TrainedSamples
 from rdtf_bench.spec.load import load_scale
 from rdtf_bench.spec.plan import Cell, Constants
 from rdtf_bench.spec.schema import Scale, TableSpec
@@ -237,12 +238,25 @@ def test_few_clips_are_warned_about_first(show: Show, records: dict[str, Record]
     assert notes[1].startswith("- WARNING: only 65 clips. Below 128")
 
 
+def test_rows_that_sample_with_different_eta_are_named(show: Show, cells: list[Cell]) -> None:
+    assert "different eta" not in show("md")
+    first = cells[0]
+    assert isinstance(first.sample, TrainedSamples)
+    sampler = first.sample.sampler.model_copy(update={"eta": 0.5})
+    changed = replace(first, sample=first.sample.model_copy(update={"sampler": sampler}))
+    text = show("md", planned=[changed, *cells[1:]])
+    assert f"The rows sample with different eta (0.5: {first.label}; 1: " in text
+
+
 def test_a_noise_floor_from_the_training_split_says_so(
     show: Show, cells: list[Cell], records: dict[str, Record]
 ) -> None:
     assert "noise_floor: against" not in show("md")
     floor = cells[-1]
-    moved = replace(floor, sample={**floor.sample, "other": {**floor.sample["other"], "split": "train"}})
+    assert isinstance(floor.sample, ControlSamples)
+    assert floor.sample.other is not None
+    other = floor.sample.other.model_copy(update={"split": "train"})
+    moved = replace(floor, sample=floor.sample.model_copy(update={"other": other}))
     of = {**records, moved.id: records[floor.id]}
     score = of[moved.id].scores["fvd"]
     of[moved.id].scores["fvd"] = replace(score, key=moved.score_key("fvd"))

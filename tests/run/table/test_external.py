@@ -104,7 +104,7 @@ def test_clips_made_elsewhere_become_the_samples_of_a_row(stickers: str, tmp_pat
     video = noise("mine")
     bench, cells = made_elsewhere(TABLE, stickers, tmp_path, video)
     assert [(cell.label, cell.kind, set(cell.scores)) for cell in cells] == [
-        ("mine", "method", {"fvd", "vqa", "clip"}),
+        ("mine", "external", {"fvd", "vqa", "clip"}),
         ("static", "control", {"fvd", "vqa", "clip"}),
     ]
     assert torch.equal(read_samples(bench.store.path("samples", cells[0].sample_key)), video)

@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -12,9 +13,11 @@ from rdtf_bench.run.inputs.clips import RealClips
 from rdtf_bench.run.progress import Report, Silent
 from rdtf_bench.run.table.finished import seconds_of_samples
 from rdtf_bench.run.table.sample import conditions, read_samples, write_samples
+from rdtf_bench.spec.identities import ClipsIdentity, SamplerIdentity, TrainedSamples
 
 REPORT = Report(Silent(), "job", "sampling")
-SAMPLER = {"num_steps": 2, "timestep_spacing": "leading", "eta": 0.0, "guidance_text": 1.0, "guidance_image": 1.0}
+SAMPLER = SamplerIdentity(num_steps=2, timestep_spacing="leading", eta=0.0, guidance_text=1.0, guidance_image=1.0)
+CLIPS = ClipsIdentity(clips="x", num_frames=8, size_px=4)
 
 
 def real_clips(count: int = 5) -> RealClips:
@@ -44,13 +47,16 @@ class Noise:
         return levels[:, :, None, None, None].expand_as(given.frames) * sampler.num_steps / 2
 
 
-def sample(known_frames: str, task: str = "it2v") -> dict[str, object]:
-    return {"sampler": SAMPLER, "task": task, "known_frames": known_frames, "batch_size": 2, "seed": 0}
+def sample(known_frames: Literal["overwrite", "keep"] = "keep") -> TrainedSamples:
+    return TrainedSamples(
+        fit="f", task="it2v", known_frames=known_frames, real=CLIPS, sampler=SAMPLER, batch_size=2, seed=0
+    )
 
 
-def write(method: Noise, store: Store, known_frames: str = "keep") -> torch.Tensor:
-    write_samples(method, sample(known_frames), "key", real_clips(), store=store, report=REPORT)  # type: ignore[arg-type]
-    return read_samples(store.path("samples", "key"))
+def write(method: Noise, store: Store, known_frames: Literal["overwrite", "keep"] = "keep") -> torch.Tensor:
+    identity = sample(known_frames)
+    write_samples(method, identity, real_clips(), store=store, report=REPORT)  # type: ignore[arg-type]
+    return read_samples(store.path("samples", identity.key))
 
 
 def test_only_known_frames_are_given() -> None:
@@ -99,6 +105,6 @@ def test_known_frames_are_overwritten_where_the_protocol_says_so(tmp_path: Path)
 def test_a_shard_says_how_long_it_took(tmp_path: Path) -> None:
     store = Store(tmp_path)
     write(Noise(), store)
-    assert len(list(store.path("samples", "key").glob("*.safetensors"))) == 3
-    assert load_file(store.path("samples", "key") / "shard-0002.safetensors")["video"].shape[0] == 1
+    assert len(list(store.path("samples", sample().key).glob("*.safetensors"))) == 3
+    assert load_file(store.path("samples", sample().key) / "shard-0002.safetensors")["video"].shape[0] == 1
     assert seconds_of_samples(store, "key") >= 0

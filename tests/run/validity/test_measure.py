@@ -25,6 +25,7 @@ from rdtf_bench.run.progress import Silent
 from rdtf_bench.run.validity import measure as validity_measure
 from rdtf_bench.run.validity import plan as validity_plan
 from rdtf_bench.run.validity.plan import CurveRecord
+from rdtf_bench.spec.identities import MetricIdentity
 from rdtf_bench.spec.load import load_scale, load_validity
 from rdtf_bench.spec.schema import ClipShape, Scale, ValiditySpec
 
@@ -79,6 +80,9 @@ def stickers(tmp_path: Path) -> str:
     return str(root)
 
 
+NO_METRIC = MetricIdentity(metric="none", version=1, options={}, assets={})
+
+
 @pytest.fixture
 def stand_ins(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
     """FVD (lower is better) sees roughness, VQA nothing; what was loaded, a metric at a time."""
@@ -86,7 +90,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
 
     def load(_: Scale, names: Sequence[str]) -> dict[str, Instrument]:
         loaded.append(names)
-        return {name: Instrument(identity={}, metric=Roughness(blind=name == "vqa")) for name in names}
+        return {name: Instrument(identity=NO_METRIC, metric=Roughness(blind=name == "vqa")) for name in names}
 
     monkeypatch.setattr(instruments, "load", load)
     return loaded

@@ -1,0 +1,199 @@
+"""Identities: what decides the weights, the clips and the scores of a row. Frozen, and pure: no files, no torch.
+
+The key of an identity is the hash of its JSON. Published numbers hang on these keys, so the JSON of a published row
+must never change. A field that is added later declares a default, and it stays out of the JSON at that default; the
+same holds for a field that is added to `Budget`, `ClipShape` or `Timing`. A label, a quoted number or the number of
+workers is in none of them.
+"""
+
+import json
+from typing import Any, Literal, TypeVar
+
+from rdtf_bench.core.store import key_of
+from rdtf_bench.spec.schema import Budget, ClipShape, Options, Part, Timing
+
+
+class Identity(Part):
+    """Base of all identities."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the identity as JSON has it, without the fields that are at their default."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+    @property
+    def key(self) -> str:
+        return key_of(self.as_dict())
+
+
+Kind = TypeVar("Kind", bound=Identity)
+
+
+class ClipsIdentity(Identity):
+    """Real clips of one split, as they are decoded."""
+
+    clips: str  # fingerprint of the clips in use
+    num_frames: int
+    size_px: int
+
+
+class OtherClipsIdentity(ClipsIdentity):
+    """Real clips of another split, which are compared with the test clips."""
+
+    split: str
+
+
+class TrainingSetIdentity(Identity):
+    """The prepared training split: its frames, latents and frame features."""
+
+    train: str  # fingerprint of the clips in use
+    size_px: int
+    max_frames: int
+    autoencoder: str  # digest of the weights
+    frame_features: str  # digest of the weights
+
+    @property
+    def frames_key(self) -> str:
+        return key_of(self._part())
+
+    @property
+    def latents_key(self) -> str:
+        return key_of(self._part("autoencoder"))
+
+    @property
+    def features_key(self) -> str:
+        return key_of(self._part("frame_features"))
+
+    def _part(self, *more: str) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude_defaults=True, include={"train", "size_px", "max_frames", *more})
+
+
+class TrainingIdentity(Budget):
+    """The budget of one fit with what the row and the protocol add: the fields of core.method.Training."""
+
+    task: str
+    num_frames: int
+    learning_rate: float
+    seed: int
+    lr_schedule: Literal["constant_with_warmup", "cosine"]  # without a default: it has always been hashed
+
+
+class NetworkIdentity(Identity):
+    """A method as it is configured, with its frozen networks."""
+
+    method: str
+    version: int
+    options: Options
+    assets: dict[str, str]  # role -> digest of the weights
+
+
+class FitIdentity(NetworkIdentity):
+    """What decides the weights of a trained row."""
+
+    training: TrainingIdentity
+    data: TrainingSetIdentity
+    device: str
+
+    @property
+    def network(self) -> NetworkIdentity:
+        return NetworkIdentity(method=self.method, version=self.version, options=self.options, assets=self.assets)
+
+
+class SamplerIdentity(Identity):
+    """The fields of core.method.Sampler."""
+
+    num_steps: int
+    timestep_spacing: Literal["leading", "trailing"]
+    eta: float
+    guidance_text: float
+    guidance_image: float
+
+
+class TrainedSamples(Identity):
+    """Clips that a trained row generates."""
+
+    fit: str  # key of the FitIdentity
+    task: str
+    known_frames: Literal["overwrite", "keep"]
+    real: ClipsIdentity
+    sampler: SamplerIdentity
+    batch_size: int
+    seed: int
+
+
+class ExternalSamples(Identity):
+    """Clips that were made elsewhere for the conditions of the table."""
+
+    clips: str  # fingerprint of the files
+    task: str
+    known_frames: Literal["overwrite", "keep"]
+    real: ClipsIdentity
+
+
+class ControlSamples(Identity):
+    """Clips of a control row, for which nothing is trained."""
+
+    control: str
+    version: int
+    real: ClipsIdentity
+    other: OtherClipsIdentity | None = None  # for noise_floor
+    autoencoder: str | None = None  # digest of the weights, for the rows that pass clips through it
+    task: str | None = None
+    known_frames: Literal["overwrite", "keep"] | None = None
+
+
+Samples = TrainedSamples | ExternalSamples | ControlSamples
+
+
+class MetricIdentity(Identity):
+    """A metric as it is configured, with the networks it looks through."""
+
+    metric: str
+    version: int
+    options: Options
+    assets: dict[str, str]  # role -> digest of the weights
+
+    def observation_key(self, clips: str | ClipsIdentity) -> str:
+        """Return the key of what the metric sees in clips: the key of samples, or the identity of real clips."""
+        of = clips if isinstance(clips, str) else clips.as_dict()
+        parts = {name: getattr(self, name) for name in ("metric", "version", "options", "assets")}
+        return key_of({**MetricIdentity(**parts).as_dict(), "of": of})
+
+
+class QualityScore(MetricIdentity):
+    """A score of clips."""
+
+    fake: str  # key of the samples
+    real: ClipsIdentity
+    clusters: str  # which clips are not independent: it decides intervals, not values
+
+
+class CostScore(Identity):
+    """A score of a network: its size, or the time of a forward pass."""
+
+    metric: str
+    version: int
+    network: NetworkIdentity
+    device: str
+    clip: ClipShape | None = None  # for metrics that take time
+    timing: Timing | None = None
+
+
+ScoreIdentity = QualityScore | CostScore
+
+
+def read_samples(raw: dict[str, Any]) -> Samples:
+    """Return the identity that a record or a published table holds as JSON."""
+    if "fit" in raw:
+        return read(TrainedSamples, raw)
+    return read(ControlSamples, raw) if "control" in raw else read(ExternalSamples, raw)
+
+
+def read_score(raw: dict[str, Any]) -> ScoreIdentity:
+    """Return the identity that a record or a published table holds as JSON."""
+    return read(CostScore, raw) if "network" in raw else read(QualityScore, raw)
+
+
+def read(kind: type[Kind], raw: dict[str, Any]) -> Kind:
+    """Return an identity from its JSON."""
+    # through JSON: strict mode then still takes a list for a tuple
+    return kind.model_validate_json(json.dumps(raw))
