@@ -42,17 +42,14 @@ def ablation(name: str) -> str:
     return ABLATE + name
 
 
-def load_table(name: str) -> TableSpec:
-    """The protocol of this name; the first name in it that is not in the catalog is an error with its place."""
-    spec = load_protocol(name)
-    places = [("dataset", "dataset", spec.dataset)]
-    places += [("metric", f"metrics.{i}", metric) for i, metric in enumerate(spec.metrics)]
-    places += [("control", f"controls.{i}", control) for i, control in enumerate(spec.controls)]
-    places += [("method", f"rows.{i}.method", row.method) for i, row in enumerate(spec.rows)]
-    for kind, place, wanted in places:
-        if wanted not in catalog.names(kind):
-            raise ProtocolError(f"{name}.yaml: {place}: {unknown_name(kind, wanted, catalog.names(kind))}")
-    return spec
+def load_table(name_or_path: str) -> TableSpec:
+    """Return the table of this name or file; every name in it that is not in the catalog is a fault with its line."""
+    return load_protocol(name_or_path, known_names())
+
+
+def known_names() -> dict[str, list[str]]:
+    """Return the names of the catalog that protocols and scales may use, by kind."""
+    return {kind: catalog.names(kind) for kind in ("control", "dataset", "method", "metric")}
 
 
 def with_methods(spec: TableSpec, scale: Scale, names: Sequence[str]) -> tuple[TableSpec, Scale]:

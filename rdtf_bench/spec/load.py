@@ -1,155 +1,177 @@
-"""protocols/<name>.yaml -> TableSpec, or an error that names the file and every fault.
-
-Likewise sets/<name>.yaml -> TableSet, costs/<name>.yaml -> CostSpec, scales/<name>.yaml -> Scale.
-"""
+"""Protocol and scale files -> their models, by name or by path; an error names every fault with its file and line."""
 
 import difflib
 import json
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from rdtf_bench.core.errors import ProtocolError, unknown_name
-from rdtf_bench.spec.schema import CostSpec, Part, Scale, Sheet, TableSet, TableSpec, ValiditySpec
+from rdtf_bench.core.errors import ProtocolError
+from rdtf_bench.spec import document, places
+from rdtf_bench.spec.document import Document, Fault, FaultyFileError
+from rdtf_bench.spec.places import KINDS, SCALE
+from rdtf_bench.spec.schema import CostSpec, File, Place, Scale, Sheet, TableSet, TableSpec, ValiditySpec
 
-Spec = TypeVar("Spec", bound=Part)
+Spec = TypeVar("Spec", bound=File)
+Names = Mapping[str, Collection[str]]
+"""For a kind of name that a file may use, such as "method", the names that there are."""
 
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML takes the last of two equal keys in silence; we do not."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise ProtocolError(
-                    f"{key_node.start_mark.name}:{key_node.start_mark.line + 1}: {key!r} is written twice"
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
+SPECS: dict[str, type[File]] = {kind: KINDS[kind].spec for kind in places.PROTOCOLS}
+"""The model of each kind of protocol."""
 
 
-def protocol_names() -> list[str]:
-    return _yaml_names(files("rdtf_bench.protocols"))
+def kind_of(name_or_path: str) -> str:
+    """Return the kind of a protocol: table, set, costs, sheet or validity."""
+    if not places.is_path(name_or_path):
+        return places.find_named(name_or_path, places.PROTOCOLS)[0]
+    kind = document.read(Path(name_or_path)).kind
+    if kind == SCALE:
+        raise ProtocolError(f"{name_or_path} is a scale and a protocol is needed here. Give it to --scale.")
+    return kind
 
 
-def set_names() -> list[str]:
-    return _yaml_names(files("rdtf_bench.protocols") / "sets")
-
-
-def scale_names() -> list[str]:
-    return _yaml_names(files("rdtf_bench.protocols") / "scales")
-
-
-def load_protocol(name: str) -> TableSpec:
-    if name not in protocol_names():
-        raise unknown_name("protocol", name, protocol_names())
-    return parse(files("rdtf_bench.protocols") / f"{name}.yaml", TableSpec)
-
-
-def cost_names() -> list[str]:
-    return _yaml_names(files("rdtf_bench.protocols") / "costs")
-
-
-def load_costs(name: str) -> CostSpec:
-    return parse(files("rdtf_bench.protocols") / "costs" / f"{name}.yaml", CostSpec)
-
-
-def validity_names() -> list[str]:
-    return _yaml_names(files("rdtf_bench.protocols") / "validity")
-
-
-def load_validity(name: str) -> ValiditySpec:
-    return parse(files("rdtf_bench.protocols") / "validity" / f"{name}.yaml", ValiditySpec)
-
-
-def sheet_names() -> list[str]:
-    return _yaml_names(files("rdtf_bench.protocols") / "sheets")
-
-
-def load_sheet(name: str) -> Sheet:
-    return parse(files("rdtf_bench.protocols") / "sheets" / f"{name}.yaml", Sheet)
-
-
-def load_set(name: str) -> TableSet:
-    return parse(files("rdtf_bench.protocols") / "sets" / f"{name}.yaml", TableSet)
-
-
-def load_scale(name: str) -> Scale:
-    if name not in scale_names():
-        raise unknown_name("scale", name, scale_names())
-    return parse(files("rdtf_bench.protocols") / "scales" / f"{name}.yaml", Scale)
-
-
-def parse(path: Traversable, spec: type[Spec]) -> Spec:
-    loader = _Loader(path.read_text(encoding="utf-8"))
-    loader.name = path.name
-    try:
-        raw = loader.get_single_data()
-    except yaml.YAMLError as e:
-        raise ProtocolError(f"{path.name} is not YAML: {e}") from None
-    try:
-        # through JSON: strict mode then still takes a list for a tuple
-        return spec.model_validate_json(json.dumps(raw))
-    except ValidationError as e:
-        faults = "\n".join(f"  {_place(fault['loc'])}: {_said(fault, spec)}" for fault in e.errors())
-        raise ProtocolError(f"{path.name} is not a valid {spec.__name__}:\n{faults}") from None
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    return ".".join(map(str, location)) or "file"
-
-
-def _said(fault: Any, spec: type[BaseModel]) -> str:
-    message = str(fault["msg"])
-    if fault["type"] != "extra_forbidden":
-        return message
-    known = {field for model in _models(spec) for field in model.model_fields}
-    close = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
-    return f"there is no such key.{f' Did you mean {close[0]!r}?' if close else ''}"
-
-
-def _models(spec: type[BaseModel]) -> list[type[BaseModel]]:
-    parts = [spec]
-    for field in spec.model_fields.values():
-        for kind in (field.annotation, *getattr(field.annotation, "__args__", ())):
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                parts += _models(kind)
-    return parts
-
-
-def _yaml_names(folder: Traversable) -> list[str]:
-    return sorted(path.name.removesuffix(".yaml") for path in folder.iterdir() if path.name.endswith(".yaml"))
-
-
-SPECS: dict[str, tuple[str, type[Part]]] = {
-    "table": ("", TableSpec),
-    "set": ("sets", TableSet),
-    "costs": ("costs", CostSpec),
-    "sheet": ("sheets", Sheet),
-    "validity": ("validity", ValiditySpec),
-}
+def is_scale(name_or_path: str) -> bool:
+    """Whether this is a scale and no protocol. A file by its path is a scale that says so, or extends one."""
+    if places.is_path(name_or_path):
+        return document.read(Path(name_or_path)).kind == SCALE
+    return name_or_path in scale_names() and name_or_path not in places.names(*places.PROTOCOLS)
 
 
 def names(kind: str) -> list[str]:
-    return _yaml_names(files("rdtf_bench.protocols") / SPECS[kind][0])
+    """Return the names of this kind: the package's, and those in the folders of RDTF_BENCH_PROTOCOLS."""
+    return places.names(kind)
 
 
-def kind_of(name: str) -> str:
-    for kind in SPECS:
-        if name in names(kind):
-            return kind
-    raise unknown_name("protocol", name, [known for kind in SPECS for known in names(kind)])
+def load(kind: str, name_or_path: str, known: Names | None = None) -> File:
+    """Return the content of a protocol or scale of this kind; names that `known` does not list are faults."""
+    return _load(KINDS[kind].spec, kind, name_or_path, known)
 
 
-def load(kind: str, name: str) -> Any:
-    folder, spec = SPECS[kind]
-    return parse(files("rdtf_bench.protocols") / folder / f"{name}.yaml", spec)
+def load_protocol(name_or_path: str, known: Names | None = None) -> TableSpec:
+    return _load(TableSpec, "table", name_or_path, known)
 
 
-def is_scale(name: str) -> bool:
-    return name in scale_names()
+def load_set(name_or_path: str) -> TableSet:
+    return _load(TableSet, "set", name_or_path)
+
+
+def load_costs(name_or_path: str) -> CostSpec:
+    return _load(CostSpec, "costs", name_or_path)
+
+
+def load_sheet(name_or_path: str) -> Sheet:
+    return _load(Sheet, "sheet", name_or_path)
+
+
+def load_validity(name_or_path: str) -> ValiditySpec:
+    return _load(ValiditySpec, "validity", name_or_path)
+
+
+def load_scale(name_or_path: str, known: Names | None = None) -> Scale:
+    return _load(Scale, SCALE, name_or_path, known)
+
+
+def show_scale(name_or_path: str) -> str:
+    """Return the text of a scale with everything that it extends and every default: a file that extends nothing."""
+    content = load_scale(name_or_path).model_dump(mode="json")
+    return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, allow_unicode=True, width=120)
+
+
+def protocol_names() -> list[str]:
+    return places.names("table")
+
+
+def set_names() -> list[str]:
+    return places.names("set")
+
+
+def cost_names() -> list[str]:
+    return places.names("costs")
+
+
+def sheet_names() -> list[str]:
+    return places.names("sheet")
+
+
+def validity_names() -> list[str]:
+    return places.names("validity")
+
+
+def scale_names() -> list[str]:
+    return places.names(SCALE)
+
+
+def _load(spec: type[Spec], kind: str, name_or_path: str, known: Names | None = None) -> Spec:
+    found = document.read(places.find(kind, name_or_path), kind)
+    faults = [*found.faults, *_name_faults(found, name_or_path)]
+    context = {"scale": scale_names(), "table": protocol_names(), **(known or {})}
+    try:
+        # through JSON: strict mode then still takes a list for a tuple
+        loaded = spec.model_validate_json(json.dumps(found.content, default=str, skipkeys=True), context=context)
+    except ValidationError as e:
+        raise FaultyFileError(found.file, [*faults, *_faults_of(e, found, spec)]) from None
+    if faults:
+        raise FaultyFileError(found.file, faults)
+    return loaded
+
+
+def _name_faults(found: Document, name_or_path: str) -> Iterator[Fault]:
+    name = found.content.get("name")
+    if places.is_of_the_package(found.file):
+        return
+    if name in places.package_names(found.kind):
+        said = f"the package has this name, and results are stored by name: choose another, such as 'my-{name}'"
+        yield found.fault(("name",), said)
+    elif not places.is_path(name_or_path) and name != found.file.stem:
+        yield found.fault(("name",), f"the file is found as {found.file.stem!r}, so its name must be this, too")
+
+
+def _faults_of(error: ValidationError, found: Document, spec: type[File]) -> list[Fault]:
+    """Return one fault for each place: a value that may have several types fails once for each of them."""
+    said: dict[Place, list[str]] = {}
+    for fault in error.errors(include_url=False):
+        at = fault["loc"]
+        match fault["type"]:
+            case "missing":
+                said.setdefault(at, []).append("this key is missing")
+            case "misplaced":
+                for place, text in fault["ctx"]["faults"]:
+                    said.setdefault((*at, *place), []).append(text)
+            case "extra_forbidden":
+                said.setdefault(at, []).append(_unknown_key(at, found.kind, spec))
+            case _:
+                said.setdefault(found.written(at), []).append(fault["msg"].removeprefix("Value error, "))
+    return [found.fault(place, _joined(texts)) for place, texts in said.items()]
+
+
+def _joined(texts: list[str]) -> str:
+    first, *others = dict.fromkeys(texts)
+    return ", or ".join([first, *(text.removeprefix("Input should be ") for text in others)])
+
+
+def _unknown_key(place: Place, kind: str, spec: type[File]) -> str:
+    key, known = str(place[-1]), list(_model_at(spec, place).model_fields)
+    others = [other for other, (_, model) in KINDS.items() if len(place) == 1 and key in model.model_fields]
+    if others:
+        meant = " or ".join(others)
+        return f"a file of kind {kind} has no such key, one of kind {meant} has it. If this is one, state its `kind`."
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"there is no such key.{f' Did you mean {close[0]!r}?' if close else ''} Known: {', '.join(known)}."
+
+
+def _model_at(spec: type[BaseModel], place: Place) -> type[BaseModel]:
+    """Return the model whose fields are the keys around the last step of a place."""
+    for step in place[:-1]:
+        if step in spec.model_fields:
+            spec = next(_models_in(spec.model_fields[str(step)].annotation), spec)
+    return spec
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)

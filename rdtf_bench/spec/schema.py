@@ -1,8 +1,10 @@
-"""The shape of protocols/*.yaml and protocols/scales/*.yaml. Read this file to learn what they may say."""
+"""The fields of protocol files and scale files, with their units. Read this file to learn what they may say."""
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -12,20 +14,73 @@ from pydantic import (
     PositiveInt,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
+
+from rdtf_bench.core.errors import unknown_name
+
+Place = tuple[str | int, ...]
+"""The keys and list positions that lead to a value of a file, as pydantic writes them: ("rows", 2, "method")."""
+
+
+def _known(kind: str) -> AfterValidator:
+    """Refuse a name that is not in the validation context's list of this kind; without a list, accept any name."""
+
+    def check(name: str, info: Any) -> str:  # a ValidationInfo, which cannot be checked at run time
+        known = (info.context or {}).get(kind)
+        if known is not None and name not in known:
+            raise PydanticCustomError("unknown_name", "{said}", {"said": str(unknown_name(kind, name, known))})
+        return name
+
+    return AfterValidator(check)
+
+
+def _refuse(faults: Sequence[tuple[Place, str]]) -> None:
+    """Raise one error for all faults that a check over several fields found; each keeps its own place."""
+    if faults:
+        said = "; ".join(said for _, said in faults)
+        raise PydanticCustomError("misplaced", "{said}", {"said": said, "faults": list(faults)})
+
+
+Name = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="Name of the file's content, in letters, digits, '.', '_' and '-'. Results are stored under it. A "
+        "file that extends another states a name of its own; the package's names are taken.",
+    ),
+]
+Control = Annotated[str, _known("control")]
+Dataset = Annotated[str, _known("dataset")]
+Method = Annotated[str, _known("method")]
+Metric = Annotated[str, _known("metric")]
+ScaleName = Annotated[str, _known("scale")]
+TableName = Annotated[str, _known("table")]
 
 Option = int | float | str | bool | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
 Options = dict[str, Option]
 
 
 class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class File(Part):
+    """The fields that every kind of file has."""
+
+    name: Name
+    title: str
+    """One line for lists and headings."""
 
 
 class PaperValue(Part):
-    """A number as printed, so `22.10` keeps its digits, and where it is printed. "0.96 B" is in billions."""
+    """A number as the paper prints it, and where it is printed."""
 
     value: Annotated[str, Field(pattern=r"^-?\d+(\.\d+)?( [MB])?$")]
+    """The number in quotes, so that "22.10" keeps its digits; "0.96 B" is in billions, "12.5 M" in millions."""
     source: str
+    """Table, row and column of the paper."""
 
     @property
     def number(self) -> float:
@@ -34,99 +89,122 @@ class PaperValue(Part):
 
 
 class Row(Part):
-    """One line of the table."""
+    """One row of a table: a method, and what it does differently from the scale's settings."""
 
     label: str
-    method: str
+    """Text of the row's first column."""
+    method: Method
+    """A method of `rdtf-bench list`."""
     options: Options = {}
+    """Options of the method; they go before those of the scale."""
     paper: dict[str, PaperValue] = {}
+    """The paper's number for each metric that the table measures."""
 
 
 class Panel(Part):
-    """Training losses to be drawn in one picture, by the labels of their rows."""
+    """Training losses that are drawn in one plot."""
 
     title: str
     rows: tuple[str, ...]
+    """Labels of the rows."""
 
 
-class TableSpec(Part):
-    """One table: who is compared, on what, by which metrics, and what the paper printed."""
+class TableSpec(File):
+    """One table: which methods are compared, on which dataset, by which metrics, and what the paper printed."""
 
-    name: str
     version: PositiveInt
-    title: str
+    """Raised by every change that can move a number."""
     source: str
-    dataset: str
-    task: str
+    """Where the paper prints this table."""
+    dataset: Dataset
+    """A dataset of `rdtf-bench list`."""
+    task: Literal["it2v", "i2v", "t2v", "interpolation", "prediction"]
+    """Which inputs are given: it2v the first frame and the caption, i2v the frame alone, t2v the caption alone;
+    interpolation and prediction the caption and several frames."""
     known_frames: Literal["overwrite", "keep"]
-    metrics: tuple[str, ...]
+    """Whether the given frames replace the generated ones before scoring (overwrite) or not (keep)."""
+    metrics: tuple[Metric, ...]
+    """Metrics of `rdtf-bench list`, one column for each."""
     seeds: tuple[NonNegativeInt, ...]
-    controls: tuple[str, ...]
+    """Random seeds; every row is trained and sampled once for each."""
+    controls: tuple[Control, ...]
+    """Rows that no method makes, such as static: real clips, or clips that are derived from them."""
     rows: tuple[Row, ...]
-    panels: tuple[Panel, ...] = ()  # of the loss plot; none: all trained rows in one
+    panels: tuple[Panel, ...] = ()
+    """Panels of the loss plot; without any, all trained rows share one."""
     notes: tuple[str, ...] = ()
+    """Sentences that are printed below the table."""
 
     @model_validator(mode="after")
-    def panels_are_of_our_rows(self) -> "TableSpec":
+    def panels_and_paper_values_belong_to_rows_and_metrics(self) -> "TableSpec":
+        faults: list[tuple[Place, str]] = []
         labels = {row.label for row in self.rows}
-        for panel in self.panels:
+        for i, panel in enumerate(self.panels):
             if stray := sorted(set(panel.rows) - labels):
-                raise ValueError(f"panel {panel.title!r} draws {stray}, which are no rows; there are {sorted(labels)}")
-        return self
-
-    @model_validator(mode="after")
-    def paper_values_are_of_our_metrics(self) -> "TableSpec":
-        for row in self.rows:
+                said = f"panel {panel.title!r} draws {stray}, which are no rows; there are {sorted(labels)}"
+                faults.append((("panels", i, "rows"), said))
+        for i, row in enumerate(self.rows):
             if stray := sorted(set(row.paper) - set(self.metrics)):
-                raise ValueError(f"row {row.label!r} quotes {stray}, which this protocol does not measure")
+                said = f"row {row.label!r} quotes {stray}, which this protocol does not measure"
+                faults.append((("rows", i, "paper"), said))
+        _refuse(faults)
         return self
 
 
-class TableSet(Part):
+class TableSet(File):
     """Tables that the paper prints as one: each is a protocol of its own, and they are run and shown in turn."""
 
-    name: str
-    title: str
-    tables: tuple[str, ...]
+    tables: tuple[TableName, ...]
+    """Names of tables, in the order in which they are shown."""
 
 
 class ClipShape(Part):
+    """Number of frames of a clip, and their size."""
+
     num_frames: PositiveInt
     size_px: PositiveInt
+    """Width and height of a frame, in pixels."""
 
 
 class Reading(Part):
-    """How a printed size may have come about: what of ours counts as much."""
+    """An explanation of a printed parameter count: a network of ours that has the same size."""
 
     label: str
     counts_as: str
-    method: str
+    """The network that is counted, in words."""
+    method: Method
     options: Options = {}
     paper: PaperValue
 
 
-class CostSpec(Part):
-    """What one pass through each denoiser costs, with random weights."""
+class CostSpec(File):
+    """The cost of one pass through each denoiser, with random weights."""
 
-    name: str
     version: PositiveInt
-    title: str
+    """Raised by every change that can move a number."""
     source: str
-    scale: str
+    """Where the paper prints this table."""
+    scale: ScaleName
+    """The scale whose networks are measured; `--scale` does not change it."""
     clip: ClipShape
     precisions: tuple[Literal["fp32", "bf16"], ...]
     repeats: PositiveInt
+    """Number of timed passes for each row and precision."""
     max_seconds: PositiveInt
+    """Limit of the time for measuring, in seconds: with slow passes there are fewer repeats, but at least one."""
     rows: tuple[Row, ...]
     readings: tuple[Reading, ...]
 
 
 class ShortClips(Part):
-    """FVD of a part of each clip's frames, by every rule, beside FVD of all of them."""
+    """FVD of some frames of each clip by every extension rule, compared with the FVD of all its frames."""
 
-    num_frames: PositiveInt  # of the clips that get the faults
-    shown: PositiveInt  # of them, at equal intervals
+    num_frames: PositiveInt
+    """Number of frames of the clips to which the faults are applied."""
+    shown: PositiveInt
+    """Number of these frames that are scored, at equal intervals."""
     rules: tuple[str, ...]
+    """Rules that extend the shown frames to the length that the feature network needs."""
 
     @model_validator(mode="after")
     def frames_are_shown_at_equal_intervals(self) -> "ShortClips":
@@ -137,127 +215,159 @@ class ShortClips(Part):
         return self
 
 
-class ValiditySpec(Part):
-    """Real clips through faults of growing strength: what each metric sees of them."""
+class ValiditySpec(File):
+    """The response of each metric to faults of growing strength in real clips."""
 
-    name: str
     version: PositiveInt
-    title: str
-    dataset: str
-    source: str | None = None  # of the data set, where --data names none
+    """Raised by every change that can move a number."""
+    dataset: Dataset
+    """A dataset of `rdtf-bench list`."""
+    source: str | None = None
+    """The built-in data to use where `--data` names none; default: that of the dataset."""
     num_clips: PositiveInt
-    metrics: tuple[str, ...]
-    networks: dict[str, tuple[str, ...]] = {}  # of a metric: each is tried; else the scale's own alone
+    """Number of test clips to which the faults are applied."""
+    metrics: tuple[Metric, ...]
+    networks: dict[str, tuple[str, ...]] = {}
+    """For a metric, the feature networks that are compared; default: that of the scale alone."""
     faults: tuple[str, ...]
     strengths: tuple[Annotated[float, Field(ge=0, le=1)], ...]
-    short_clips: ShortClips | None = None  # with one metric and one network, whose rules are compared
+    """Strengths of each fault, from 0 (its weakest form, not its absence) to 1."""
+    short_clips: ShortClips | None = None
+    """Compares extension rules for short clips; needs exactly one metric and one network for it."""
 
     @model_validator(mode="after")
-    def networks_are_of_our_metrics(self) -> "ValiditySpec":
+    def networks_belong_to_metrics(self) -> "ValiditySpec":
         if stray := sorted(set(self.networks) - set(self.metrics)):
-            raise ValueError(f"networks are named for {stray}, which this protocol does not measure")
+            _refuse([(("networks",), f"networks are named for {stray}, which this protocol does not measure")])
         return self
 
     @model_validator(mode="after")
-    def rules_are_of_one_network(self) -> "ValiditySpec":
+    def rules_are_compared_with_one_network(self) -> "ValiditySpec":
         if self.short_clips and [len(self.networks.get(metric, ())) for metric in self.metrics] != [1]:
-            raise ValueError("rules for short clips are compared for one metric and one network of it")
+            said = "rules for short clips are compared for one metric and one network of it"
+            _refuse([(("short_clips",), said)])
         return self
 
 
 class Setting(Part):
-    """A hyperparameter: where its value in force stands, and what the two sources say, as printed."""
+    """A hyperparameter: where its value in force is found, and what the two sources say, as printed."""
 
     label: str
     here: Annotated[str, Field(pattern=r"^(option|scale|asset|fixed) \S")]
+    """`option NAME` of the method, `scale PLACE`, `asset ROLE KEY`, or `fixed VALUE`."""
     paper: str
     released: str
+    """What the released code says."""
 
 
 class PrintedMask(Part):
-    """A condition mask as the paper prints it, 1 where the frame is known."""
+    """A condition mask as the paper prints it."""
 
     family: str
     text: bool
+    """Whether the caption is given."""
     known: Annotated[str, Field(pattern=r"^[01]+$")]
+    """One digit for each frame: 1 where the frame is given."""
     source: str
 
 
-class Sheet(Part):
-    """A table of the paper that nothing is measured for: hyperparameters, or masks."""
+class Sheet(File):
+    """A table of the paper for which nothing is measured: hyperparameters, or condition masks."""
 
-    name: str
     version: PositiveInt
-    title: str
     source: str
-    method: str
+    """Where the paper prints this table."""
+    method: Method
+    """The method whose hyperparameters are listed."""
     settings: tuple[Setting, ...] = ()
     printed: tuple[PrintedMask, ...] = ()
 
 
 class DataSizes(Part):
-    """Clips at most of each split; frames at most kept of one training sticker, at equal intervals."""
+    """Maximum number of clips of each split, and of frames of one training clip."""
 
     train: PositiveInt
     validation: PositiveInt
     test: PositiveInt
     max_frames: PositiveInt
+    """Maximum number of frames kept of one training clip, at equal intervals."""
 
 
 class Budget(Part):
-    """What every trained row of a table pays alike."""
+    """The training budget, the same for every trained row of a table."""
 
     num_steps: PositiveInt
+    """Number of optimizer steps."""
     batch_size: PositiveInt
+    """Clips in one step."""
     weight_decay: NonNegativeFloat
     warmup_steps: NonNegativeInt
-    lr_schedule: Literal["constant_with_warmup", "cosine"] = "constant_with_warmup"  # cosine: down to 0 at the end
+    """Steps over which the learning rate rises from 0."""
+    lr_schedule: Literal["constant_with_warmup", "cosine"] = "constant_with_warmup"
+    """What the learning rate does after the warm-up: it stays, or falls to 0 at the end along a cosine."""
     max_grad_norm: PositiveFloat
+    """Norm to which gradients are clipped."""
     ema_decay: NonNegativeFloat
+    """Decay of the exponential moving average of the weights; 0 switches it off."""
     checkpoint_every: PositiveInt
+    """Steps between two checkpoints, from which an interrupted training goes on."""
 
 
 class Sampling(Part):
-    """Of every method alike."""
+    """The sampler's settings that all methods share."""
 
     num_steps: PositiveInt
+    """Number of denoising steps."""
     timestep_spacing: Literal["leading", "trailing"]
+    """How the denoising steps are spread over the diffusion steps, as in diffusers' schedulers."""
     batch_size: PositiveInt
+    """Clips that are sampled together."""
 
 
 class MethodAtScale(Part):
-    """What one method uses at this scale: its size, its learning rate, its sampler."""
+    """What one method uses at this scale: its size, its learning rate and its sampler."""
 
     learning_rate: PositiveFloat
-    seconds_per_step: PositiveFloat  # of training, measured; for the plan and the progress bar, decides no number
+    seconds_per_step: PositiveFloat
+    """Measured seconds of one training step, for plans and progress bars; it decides no number."""
     eta: NonNegativeFloat
+    """Noise of the DDIM sampler: 0 is deterministic, 1 is that of DDPM."""
     guidance_text: NonNegativeFloat
+    """Guidance scale of the caption; 1 is no guidance."""
     guidance_image: NonNegativeFloat = 1.0
+    """Guidance scale of the given frames; 1 is no guidance."""
     options: Options = {}
+    """Options of the method, such as the widths of its network."""
 
 
 class Timing(Part):
-    """Denoiser seconds: forward passes at batch 1, interleaved over the methods."""
+    """How the denoisers are timed: forward passes with batch size 1 that alternate between the methods."""
 
     warmup: NonNegativeInt
+    """Passes of each method before the timed ones."""
     repeats: PositiveInt
+    """Timed passes of each method."""
 
 
-class Scale(Part):
-    """How large everything is; a protocol never repeats any of it."""
+class Scale(File):
+    """How large everything is: clips, data, networks, training and sampling. A protocol repeats none of it."""
 
-    name: str
     version: PositiveInt
-    title: str
+    """Raised by every change that can move a number."""
     device: Literal["cpu", "cuda"]
     workers: PositiveInt
+    """Number of processes that work side by side."""
     threads_per_worker: PositiveInt
+    """Number of CPU threads of each process."""
     clip: ClipShape
     data: DataSizes
     assets: dict[str, str]
+    """For each role, such as autoencoder, the weights that fill it: a name that `rdtf-bench assets` lists."""
     training: Budget
     sampling: Sampling
     timing: Timing
-    expected_seconds: dict[str, PositiveFloat]  # of one job of each kind in run/table/work.py, measured
-    metrics: dict[str, Options]
-    methods: dict[str, MethodAtScale]
+    expected_seconds: dict[str, PositiveFloat]
+    """Measured seconds of one job of each kind, for plans and progress bars; they decide no number."""
+    metrics: dict[Metric, Options]
+    """Options of each metric, such as its feature network."""
+    methods: dict[Method, MethodAtScale]

@@ -1,20 +1,30 @@
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import ProtocolError, UnknownNameError
-from rdtf_bench.run.protocols import ablation, load_tables
+from rdtf_bench.core.store import key_of
+from rdtf_bench.diffusion.masks import TASKS
+from rdtf_bench.run.protocols import ablation, known_names, load_table, load_tables
+from rdtf_bench.spec.document import FaultyFileError
 from rdtf_bench.spec.load import (
+    SPECS,
+    is_scale,
+    kind_of,
+    load,
+    load_costs,
     load_protocol,
     load_scale,
     load_sheet,
     load_validity,
-    parse,
+    names,
     protocol_names,
     scale_names,
     sheet_names,
+    show_scale,
 )
 from rdtf_bench.spec.schema import PaperValue, TableSpec, ValiditySpec
 
@@ -37,33 +47,80 @@ def said_of(tmp_path: Path, old: str, new: str) -> str:
     path = tmp_path / "t.yaml"
     path.write_text(GOOD.replace(old, new))
     with pytest.raises(ProtocolError) as e:
-        parse(path, TableSpec)
+        load("table", str(path))
     return str(e.value)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("seeds:", "seedz:", "seedz: there is no such key. Did you mean 'seeds'?"),
-        ("version: 1", "version: '1'", "version: Input should be a valid integer"),
-        ("known_frames: keep", "known_frames: kep", "known_frames: Input should be 'overwrite' or 'keep'"),
-        ("method: rdtf", "method: rdtf, paper: {vqa: {value: '1', source: s}}", "quotes ['vqa'], which"),
+        ("seeds:", "seedz:", "t.yaml:10: seedz: there is no such key. Did you mean 'seeds'?"),
+        ("version: 1", "version: '1'", "t.yaml:3: version: Input should be a valid integer"),
+        ("known_frames: keep", "known_frames: kep", "t.yaml:8: known_frames: Input should be 'overwrite' or 'keep'"),
+        ("task: it2v", "task: it3v", "t.yaml:7: task: Input should be 'it2v', 'i2v'"),
+        ("name: t", "name: a b", "t.yaml:2: name: String should match pattern"),
+        ("name: t", "name: table1", "t.yaml:2: name: the package has this name"),
+        ("name: t", "name: table6", "t.yaml:2: name: the package has this name"),
+        (
+            "method: rdtf",
+            "method: rdtf, paper: {vqa: {value: '1', source: s}}",
+            "rows.0.paper: row 'ours' quotes ['vqa']",
+        ),
         ("method: rdtf", "method: rdtf, paper: {fvd: {value: 1.0, source: s}}", "paper.fvd.value: Input should be"),
-        ("version: 1", "version: 1\nversion: 2", "t.yaml:4: 'version' is written twice"),
-        ("rows: [", "rows: [[", "t.yaml is not YAML"),
+        ("method: rdtf", "method: rdtf, options: {a: {}}", "rows.0.options.a: Input should be a valid integer, or a "),
+        ("method: rdtf", "method: rdtf, options: {a: .inf}", "rows.0.options.a: Input should be a valid integer"),
+        ("version: 1", "version: 1\nversion: 2", "t.yaml:4: version: the key is written twice, first in line 3"),
+        ("version: 1", "version: 1\n<<: {title: x}", "t.yaml:4: this is not YAML: the key << is not supported"),
+        ("version: 1", "version: 1\nyes: 1", "t.yaml:4: yes: YAML reads this key as bool, not as text"),
+        ("version: 1", "version: !!set {a, b}", "t.yaml:3: version: a value of type set has no place in these files"),
+        (
+            "version: 1",
+            "version: 1\nmethods: {}",
+            "t.yaml:4: methods: a file of kind table has no such key, one of kind",
+        ),
+        ("version: 1", "version: 1\nkind: scal", "t.yaml:4: kind: there is no kind 'scal'. Did you mean 'scale'?"),
+        (
+            "version: 1",
+            "version: 1\nkind: sheet",
+            "t.yaml:4: kind: the file is of kind sheet, and one of kind table is",
+        ),
+        ("rows: [", "rows: [[", "t.yaml:13: this is not YAML: while parsing a flow sequence"),
+        ("version: 1", "version: \x01", "t.yaml:3: this is not YAML: the character '\\x01'"),
+        ("version: 1", "version: &a [*a]", "t.yaml:3: this is not YAML: found unconstructable recursive node"),
     ],
 )
 def test_a_wrong_file_is_refused_by_field(tmp_path: Path, old: str, new: str, said: str) -> None:
     assert said in said_of(tmp_path, old, new)
 
 
-def test_every_fault_is_named_at_once(tmp_path: Path) -> None:
+def test_every_fault_is_told_at_once_in_the_order_of_the_lines(tmp_path: Path) -> None:
     path = tmp_path / "t.yaml"
-    path.write_text(GOOD.replace("version: 1", "version: 0").replace("seeds: [0]", "seeds: [-1]"))
-    with pytest.raises(ProtocolError) as e:
-        parse(path, TableSpec)
-    assert "version:" in str(e.value)
-    assert "seeds.0:" in str(e.value)
+    wrong = {
+        "version: 1": "version: 0",
+        "asg": "agg",
+        "[fvd]": "[vqa, fvdd]",
+        "static": "statik",
+        "method: rdtf": "method: x",
+    }
+    text = GOOD
+    for old, new in wrong.items():
+        text = text.replace(old, new)
+    path.write_text(text + "version: 1\n")
+    with pytest.raises(FaultyFileError, match=r"t.yaml has 5 faults") as e:
+        load_table(str(path))
+    assert [fault.removeprefix(f"{path}:").partition(" Known")[0] for fault in e.value.faults] == [
+        "6: dataset: there is no dataset 'agg'. Did you mean 'asg'?",
+        "9: metrics.1: there is no metric 'fvdd'. Did you mean 'fvd'?",
+        "11: controls.0: there is no control 'statik'. Did you mean 'static'?",
+        "12: rows.0.method: there is no method 'x'.",
+        "13: version: the key is written twice, first in line 3",
+    ]
+
+
+def test_dates_are_text(tmp_path: Path) -> None:
+    path = tmp_path / "t.yaml"
+    path.write_text(GOOD.replace("title: A table", "title: 2020-01-01"))
+    assert load_table(str(path)).title == "2020-01-01"
 
 
 def test_a_typo_gets_the_close_match_and_exit_status_2() -> None:
@@ -110,6 +167,118 @@ def test_ablations_go_by_their_short_names_and_seeds_are_counted_from_0() -> Non
     (spec,) = load_tables("table4", 3)
     assert spec.seeds == (0, 1, 2)
     assert load_tables("table4")[0].seeds == (0,)
+
+
+def test_the_tasks_of_a_table_are_those_that_have_masks() -> None:
+    assert get_args(TableSpec.model_fields["task"].annotation) == tuple(TASKS)
+
+
+RESOLVED = {
+    "ci": "9b63a8c82c1472e6",
+    "gpu": "1b3855c5e6142a4b",
+    "long": "1ef4ecb4c921bc69",
+    "paper": "19bce46949d89bfa",
+    "scarce": "3a2bc25a5c059df7",
+    "tiny": "a06060858eee4b86",
+}
+"""Hashes of the scales from when each file held every key. A change of a scale raises its version and its hash."""
+
+
+@pytest.mark.parametrize("name", scale_names())
+def test_a_scale_that_extends_another_says_what_it_said_in_full(name: str) -> None:
+    assert key_of(load_scale(name).model_dump(mode="json", exclude_defaults=True)) == RESOLVED[name]
+
+
+def test_the_names_in_the_scales_and_in_every_kind_of_protocol_are_in_the_catalog() -> None:
+    for name in scale_names():
+        load_scale(name, known_names())
+    for kind in SPECS:
+        for name in names(kind):
+            assert load(kind, name, known_names()).name == name
+
+
+def test_a_scale_is_shown_with_all_that_it_extends_and_every_default(tmp_path: Path) -> None:
+    text = show_scale("scarce")
+    assert "extends" not in text
+    path = tmp_path / "mine.yaml"
+    path.write_text(text.replace("name: scarce", "name: mine"))
+    assert load_scale(str(path)) == load_scale("scarce").model_copy(update={"name": "mine"})
+
+
+def test_the_kind_of_a_name_is_that_of_its_folder() -> None:
+    kinds = {name: kind_of(name) for name in ("table1", "table2", "table8", "table6", "metric-validity")}
+    assert kinds == dict(zip(kinds, SPECS, strict=True))
+    assert [is_scale(name) for name in ("tiny", "table1", "ci")] == [True, False, False]  # ci is a table, too
+    with pytest.raises(ProtocolError, match=r"'table6' is of kind sheet .*; one of kind costs is needed here"):
+        load_costs("table6")
+
+
+def test_the_kind_of_a_file_is_stated_or_that_of_what_it_extends(tmp_path: Path) -> None:
+    def kind(text: str, name: str = "mine.yaml") -> str:
+        (tmp_path / name).write_text(text)
+        return "scale" if is_scale(str(tmp_path / name)) else kind_of(str(tmp_path / name))
+
+    assert kind("name: mine") == "table"
+    assert kind("kind: costs") == "costs"
+    assert kind("extends: table6") == "sheet"
+    assert kind("extends: tiny") == "scale"
+    assert kind("extends: mine.yaml", "second.yaml") == "scale"
+    assert kind("{extends: ci, kind: scale}") == "scale"
+    with pytest.raises(ProtocolError, match=r"mine.yaml:1: extends: 'ci' is a scale and a protocol: state the `kind`"):
+        kind("extends: ci")
+    (tmp_path / "scale.yml").write_text("extends: tiny")
+    with pytest.raises(ProtocolError, match=r"scale.yml is a scale and a protocol is needed here. Give it to --scale"):
+        kind_of(str(tmp_path / "scale.yml"))
+
+
+def test_a_file_in_the_current_folder_is_offered_for_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text("extends: tiny\nname: mine")
+    with pytest.raises(UnknownNameError, match=r"For the file in this folder, write ./mine.yaml"):
+        load_scale("mine")
+    assert load_scale("./mine.yaml").name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (
+            "mime.yaml",
+            r"mime.yaml: there is no such file. Did you mean 'mine.yaml'\? In . there are mine.yaml, other.yml.",
+        ),
+        ("nowhere/mine.yaml", "nowhere/mine.yaml: there is no folder nowhere"),
+        ("empty/mine.yaml", "there is no such file. In empty there are no YAML files."),
+        ("./", ". is a folder and a file is needed. In . there are mine.yaml, other.yml."),
+        ("mine.yaml/other.yaml", "mine.yaml/other.yaml cannot be read: Not a directory"),
+        ("other.yml", "other.yml:1: the file is empty"),
+    ],
+)
+def test_a_path_without_a_file_is_told_what_there_is(
+    path: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("mine.yaml").write_text("extends: tiny\nname: mine")
+    Path("other.yml").touch()
+    with pytest.raises(ProtocolError, match=said):
+        load_scale(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"# nothing\n", "mine.yaml:1: the file is empty"),
+        (b"\n- a\n- b\n", "mine.yaml:2: the file holds a list, and a mapping of keys to values is needed"),
+        (b"just text", "mine.yaml:1: the file holds a str, and a mapping"),
+        (b"title: \xff", "mine.yaml is not in UTF-8: its byte 8 is 0xff"),
+        (b"a: 1\n---\nb: 2\n", "mine.yaml:2: this is not YAML: expected a single document in the stream"),
+    ],
+)
+def test_a_file_without_a_mapping_is_refused(content: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ProtocolError, match=said):
+        load_table(str(path))
 
 
 OF_RDTF = [name for name in protocol_names() if name.startswith("ablate-") and name != "ablate-baselines"]
