@@ -26,6 +26,7 @@ from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
 from rdtf_bench.baselines.i2vgen_xl.released import release
 from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL
 from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet, Context, become, split_heads
+from rdtf_bench.diffusion.freezing import freeze
 from rdtf_bench.diffusion.masks import task_named
 from rdtf_bench.models.frozen import Configs
 
@@ -170,7 +171,7 @@ def _queries(unet: AdapterI2VGenXLUNet) -> Iterator[tuple[nn.Linear, nn.Linear]]
 def released_unet(**config: Any) -> AdapterI2VGenXLUNet:
     """The authors' I2V-Adapter with random weights, from the config of an `I2VGenXLUNet`: its keyword forward, the
     parameter names of their checkpoints. `timestep` and `fps` are tensors of one element or of one a clip."""
-    unet = AdapterI2VGenXLUNet(**config).eval().requires_grad_(False)
+    unet = freeze(AdapterI2VGenXLUNet(**config))
     release(unet)
     add_copies(unet)
     return unet

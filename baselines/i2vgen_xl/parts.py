@@ -32,6 +32,7 @@ from rdtf_bench.baselines.i2vgen_xl.released import release
 from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet
 from rdtf_bench.core.errors import AssetError, ProtocolError
 from rdtf_bench.core.video import Video
+from rdtf_bench.diffusion.freezing import freeze
 from rdtf_bench.diffusion.latents import encode
 
 _FAULTS = (
@@ -213,7 +214,7 @@ def fingerprint(unet: nn.Module) -> str:
 def _frozen(network: nn.Module, device: torch.device) -> Any:
     # eval mode while fitting too: the base's temporal convolutions have dropout, which would draw from the global
     # random stream, and a frozen function has no use for it
-    return network.to(device).eval().requires_grad_(False)
+    return freeze(network.to(device))
 
 
 def _check_present(

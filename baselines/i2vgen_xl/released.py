@@ -9,6 +9,7 @@ from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 
 from rdtf_bench.core.seeds import seed_for
+from rdtf_bench.diffusion.freezing import freeze
 from rdtf_bench.models.rdtf.sti import STI
 
 NUM_FRAMES = 8
@@ -32,4 +33,4 @@ def release(unet: ModelMixin, *, t5_dim: int = T5_DIM, text_dim: int = TEXT_DIM)
 
 
 def _frozen(layer: nn.Module, unet: ModelMixin) -> nn.Module:
-    return layer.to(device=unet.device, dtype=unet.dtype).eval().requires_grad_(False)
+    return freeze(layer.to(device=unet.device, dtype=unet.dtype))

@@ -1,6 +1,7 @@
 """diffusers' I2VGen-XL denoiser, told which frames are known.
 
-Without adapters and with the first frame known it is `I2VGenXLUNet` to the bit, and so are its parameters' names.
+Without adapters and with the first frame known it computes what `I2VGenXLUNet` computes, up to rounding. Its
+parameters have the same names.
 """
 
 import functools
@@ -55,7 +56,8 @@ def find_known(known: Float[Tensor, "B F"]) -> KnownFrames:
 class PerClipAttention:
     """Cross-attention to a context that all frames of a clip share: its keys and values are made once a clip.
 
-    diffusers makes them for every frame, out of the same numbers, so the output is the same to the bit.
+    diffusers makes them for every frame, out of the same numbers. The output is the same up to rounding: a product of
+    another shape may take another kernel.
     """
 
     def __init__(self, context: Context) -> None:
@@ -86,7 +88,8 @@ def split_heads(states: Float[Tensor, "B L D"], heads: int) -> Float[Tensor, "B 
 @contextmanager
 def recomputed(unet: I2VGenXLUNet, *, enabled: bool) -> Iterator[None]:
     """Gradient checkpointing, which diffusers does not have for this class: a block keeps its input alone, and its
-    activations are made again in the backward pass. The base is in eval mode, so they are the same to the bit."""
+    activations are made again in the backward pass. The base is in eval mode, so on the same machine they are the same
+    bits."""
     blocks = [*unet.down_blocks, unet.mid_block, *unet.up_blocks] if enabled else []
     for block in blocks:
         block.forward = functools.partial(_again_in_backward, block.forward)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler
+from diffusers import DDIMScheduler
 from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from rdtf_bench.core.errors import ProtocolError, StoreError
 from rdtf_bench.core.method import Conditions, OnStep, Sampler, Training, TrainingClips
 from rdtf_bench.core.seeds import seed_for
 from rdtf_bench.core.video import Video
-from rdtf_bench.diffusion.latents import encode
+from rdtf_bench.diffusion.latents import encode, load_autoencoder
 from rdtf_bench.diffusion.losses import masked_mse
 from rdtf_bench.diffusion.training import batch_indices, train
 from rdtf_bench.models import frozen
@@ -148,8 +148,7 @@ class _Step:
 class RDTF:
     def __init__(self, config: Config, *, assets: Mapping[str, Path], device: torch.device) -> None:
         self.config, self.device = config, device
-        autoencoder = AutoencoderKL.from_pretrained(assets["autoencoder"])
-        self.autoencoder: AutoencoderKL = autoencoder.to(device).eval().requires_grad_(False)
+        self.autoencoder = load_autoencoder(assets["autoencoder"], device)
         self.text = TextEncoders.read(
             assets["text_encoder"],
             assets["t5_encoder"],
@@ -168,7 +167,7 @@ class RDTF:
             clip_sample=False,
         )
         self.network = self._new_network(0)
-        self._pixels_per_latent = pixels_per_latent(autoencoder.config)
+        self._pixels_per_latent = pixels_per_latent(self.autoencoder.config)
         self._grey_latent: Tensor | None = None
 
     def _new_network(self, seed: int) -> DFGN:

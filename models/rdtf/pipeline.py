@@ -15,6 +15,7 @@ from transformers import CLIPTextModel, CLIPTokenizer, PreTrainedTokenizerBase, 
 
 from rdtf_bench.core.errors import InputError
 from rdtf_bench.core.method import Sampler
+from rdtf_bench.diffusion.freezing import freeze
 from rdtf_bench.models.rdtf.dfgn import DFGN
 from rdtf_bench.models.rdtf.generation import Guidance, generate, pixels_per_latent
 from rdtf_bench.models.rdtf.text import TextEncoders
@@ -60,11 +61,11 @@ class RDTFPipeline(DiffusionPipeline):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self.register_modules(
-            unet=unet,
-            vae=vae,
-            text_encoder=text_encoder,
+            unet=unet,  # not frozen: a method shares its denoiser with the pipeline, and may train it further
+            vae=freeze(vae),
+            text_encoder=freeze(text_encoder),
             tokenizer=tokenizer,
-            text_encoder_2=text_encoder_2,
+            text_encoder_2=freeze(text_encoder_2),
             tokenizer_2=tokenizer_2,
             scheduler=scheduler,
         )
@@ -212,7 +213,7 @@ def _generators(generator: torch.Generator | Sequence[torch.Generator] | None, c
     if elsewhere := [one.device.type for one in generators if one.device.type != "cpu"]:
         raise InputError(
             f"generator: its device is {elsewhere[0]}, and noise is drawn on the CPU wherever the networks are, so "
-            "that a seed is the same clip everywhere; give torch.Generator()"
+            "that a seed is the same noise everywhere; give torch.Generator()"
         )
     return generators
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, CLIPTextModel, CLIPTokenizer, T5EncoderModel
 
 from rdtf_bench.core.errors import ProtocolError
+from rdtf_bench.diffusion.freezing import freeze
 
 MASK = "#"
 MAX_REMEMBERED = 16_384  # captions whose states are kept, in the CPU's memory: 9 GB at full size
@@ -65,8 +66,8 @@ class TextEncoders:
         most = clip.config.max_position_embeddings
         if clip_length > most:
             raise ProtocolError(f"options of rdtf: clip_length {clip_length}: the text encoder has {most} positions")
-        self.clip = clip.eval().requires_grad_(False)
-        self.t5 = t5.eval().requires_grad_(False)
+        self.clip = freeze(clip)
+        self.t5 = freeze(t5)
         self.clip_tokenizer, self.t5_tokenizer = clip_tokenizer, t5_tokenizer
         self._device = device
         self._lengths = {"clip": clip_length, "t5": t5_length}

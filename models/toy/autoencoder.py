@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from rdtf_bench.core.method import Training
 from rdtf_bench.core.seeds import generator_for
+from rdtf_bench.diffusion.freezing import freeze
 from rdtf_bench.diffusion.training import train
 from rdtf_bench.models.toy.corpus import Corpus
 from rdtf_bench.models.toy.seeded import seeded
@@ -180,7 +181,7 @@ def save_autoencoder(autoencoder: AutoencoderKL, folder: Path) -> None:
 
 def measure(folder: Path, sets: Sequence[Corpus]) -> dict[str, float]:
     """Mean PSNR over the clips of each set, in dB, from the shipped weights."""
-    autoencoder = AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True).eval()
+    autoencoder = freeze(AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True))
     return {
         f"{found.name}_psnr_db": float(psnr_db(fake=reconstruct(autoencoder, found.clips), real=found.clips).mean())
         for found in sets

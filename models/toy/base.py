@@ -23,6 +23,7 @@ from rdtf_bench.core.method import Sampler, Training
 from rdtf_bench.core.seeds import generator_for, generators_for
 from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
 from rdtf_bench.diffusion import guidance
+from rdtf_bench.diffusion.freezing import freeze
 from rdtf_bench.diffusion.latents import decode, encode
 from rdtf_bench.diffusion.sampling import sample_latents
 from rdtf_bench.diffusion.training import batch_indices, train
@@ -127,8 +128,8 @@ def new_scheduler() -> DDIMScheduler:
 @torch.no_grad()
 def encode_clips(corpus: Corpus, *, autoencoder: Path, text: Path, image: Path, recipe: BaseRecipe) -> Encoded:
     """Through the frozen networks of these folders."""
-    network = AutoencoderKL.from_pretrained(autoencoder, torch_dtype=torch.float32, local_files_only=True).eval()
-    tower = CLIPVisionModelWithProjection.from_pretrained(image, dtype=torch.float32, local_files_only=True).eval()
+    network = freeze(AutoencoderKL.from_pretrained(autoencoder, torch_dtype=torch.float32, local_files_only=True))
+    tower = freeze(CLIPVisionModelWithProjection.from_pretrained(image, dtype=torch.float32, local_files_only=True))
     parts = torch.split(corpus.clips, AT_ONCE)
     different = sorted({*corpus.captions, ""})
     states = encode_captions(different, text=text, recipe=recipe)
@@ -143,7 +144,7 @@ def encode_clips(corpus: Corpus, *, autoencoder: Path, text: Path, image: Path, 
 @torch.no_grad()
 def encode_captions(captions: Sequence[str], *, text: Path, recipe: BaseRecipe) -> Float[Tensor, "B L E"]:
     """States `clip_skip` layers below the last, through the last norm, as I2VGen-XL's pipeline takes them."""
-    network: Any = CLIPTextModel.from_pretrained(text, dtype=torch.float32, local_files_only=True).eval()
+    network: Any = freeze(CLIPTextModel.from_pretrained(text, dtype=torch.float32, local_files_only=True))
     tokenizer = CLIPTokenizer.from_pretrained(text, local_files_only=True)
     tokens = tokenizer(
         list(captions), padding="max_length", max_length=recipe.text_tokens, truncation=True, return_tensors="pt"
@@ -285,7 +286,7 @@ def measure(folder: Path, corpus: Corpus, given: Encoded, autoencoder: Path, rec
     clip, both through the autoencoder.
     """
     unet = load_base(folder)
-    network = AutoencoderKL.from_pretrained(autoencoder, torch_dtype=torch.float32, local_files_only=True).eval()
+    network = freeze(AutoencoderKL.from_pretrained(autoencoder, torch_dtype=torch.float32, local_files_only=True))
     made = {
         "generated": generate(unet, given, recipe, sampler=SAMPLER),
         "static": given.latents[:, :, :1].expand_as(given.latents),

@@ -19,6 +19,7 @@ from torch.nn import functional
 from rdtf_bench.core.method import Training
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
+from rdtf_bench.diffusion.freezing import freeze
 from rdtf_bench.diffusion.latents import decode, encode
 from rdtf_bench.diffusion.training import train
 from rdtf_bench.metrics.features.fast_vqa import FastVQANetwork, normalise
@@ -302,7 +303,7 @@ def build(
 ) -> Card:
     """Corpora and autoencoder -> trained folder with its card; `stickers` is a folder that is only measured on."""
     recipe = recipe or FastVQARecipe()
-    through: AutoencoderKL = AutoencoderKL.from_pretrained(autoencoder).eval()
+    through: AutoencoderKL = freeze(AutoencoderKL.from_pretrained(autoencoder))
     clips = [
         corpus.toy(data, split="train", on_progress=on_progress).clips,
         corpus.fluent(fluent, split="train", data=data, on_progress=on_progress).clips,

@@ -86,7 +86,8 @@ class TrainingClips(Protocol):
 @runtime_checkable
 class Method(Protocol):
     def fit(self, clips: TrainingClips, training: Training, *, folder: Path, on_step: OnStep) -> None:
-        """Train. `folder` holds the checkpoints: called again with them there, it goes on to the same bits."""
+        """Train. `folder` holds the checkpoints: called again with them there, it goes on. On the same machine it
+        ends in the same bits."""
         ...
 
     def save(self, folder: Path) -> None:

@@ -64,7 +64,7 @@ class Store:
                 with path.open("rb") as file:
                     os.fsync(file.fileno())
         entry.parent.mkdir(parents=True, exist_ok=True)
-        if entry.is_dir():  # another process was first: its bits are the same
+        if entry.is_dir():  # another process was first: on the same machine its bits are the same
             shutil.rmtree(folder)
         else:
             folder.replace(entry)

@@ -1,14 +1,23 @@
 """Between pixels and the autoencoder's latents, frame by frame; c, h and w are a latent's axes."""
 
+from pathlib import Path
+
 import torch
 from diffusers import AutoencoderKL
 from jaxtyping import Float
 from torch import Tensor
 
 from rdtf_bench.core.video import Video
+from rdtf_bench.diffusion.freezing import freeze
 
 LARGE = 32 * 32  # latents of a frame: 256 px
 LARGE_AT_ONCE = 16  # frames in one pass of the decoder, whose activations of a batch of clips would take tens of GB
+
+
+def load_autoencoder(folder: Path, device: torch.device) -> AutoencoderKL:
+    """Load the frozen autoencoder of a folder that `save_pretrained` wrote."""
+    autoencoder: AutoencoderKL = AutoencoderKL.from_pretrained(folder)
+    return freeze(autoencoder.to(device))
 
 
 @torch.no_grad()

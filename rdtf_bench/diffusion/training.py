@@ -1,6 +1,7 @@
-"""The one training loop: equal budgets, AdamW, EMA, checkpoints that end in the same bits as an uninterrupted run.
+"""The one training loop: equal budgets, AdamW, EMA and checkpoints.
 
-What a step sees depends on (seed, step) alone, so a checkpoint holds weights, optimiser and EMA, but no random state.
+On the same machine a resumed run ends in the same bits as an uninterrupted one. What a step sees depends on
+(seed, step) alone, so a checkpoint holds weights, optimiser and EMA, but no random state.
 """
 
 import os

@@ -14,9 +14,11 @@ from torch import Tensor
 from rdtf_bench.baselines import customize_a_video, i2v_adapter, simda
 from rdtf_bench.baselines.i2vgen_xl.examples import collect
 from rdtf_bench.baselines.i2vgen_xl.tuning import TunedI2VGenXL
+from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet
 from rdtf_bench.core.errors import AssetError, ProtocolError
 from rdtf_bench.core.method import Method
 from rdtf_bench.core.seeds import generators_for
+from rdtf_bench.diffusion.freezing import freeze
 from tests.baselines.small_base import (
     FIRST,
     MODULES,
@@ -44,14 +46,13 @@ def sample(method: TunedI2VGenXL, *masks: tuple[int, ...], first: int = 0) -> Te
 
 @each_method
 @torch.no_grad()
-def test_before_training_it_is_the_base_to_the_bit(
-    module: ModuleType, build: Build, assets: Mapping[str, Path]
-) -> None:
-    # frozen, since torch multiplies by a weight that needs no gradient in another way, with other last bits
-    base = I2VGenXLUNet.from_pretrained(assets["base"] / "unet").eval().requires_grad_(False)
+def test_before_training_it_is_the_base(module: ModuleType, build: Build, assets: Mapping[str, Path]) -> None:
+    # frozen and of the method's class, so that the same kernels run: an adapter that does nothing moves no bit.
+    # test_unet compares the class with diffusers' own
+    base = freeze(AdapterI2VGenXLUNet.from_pretrained(assets["base"] / "unet"))
     method = build(module)
     inputs = random_inputs(method)
-    expected = base(**{name: tensor for name, tensor in inputs.items() if name != "known"}).sample
+    expected = base(**inputs).sample
     assert torch.equal(method.denoiser()(**inputs).sample, expected)
     disturb(method)
     assert not torch.equal(method.denoiser()(**inputs).sample, expected)
@@ -121,6 +122,31 @@ def test_steps_on_the_same_noise_lower_its_loss(module: ModuleType, build: Build
         optimizer.step()
         losses.append(loss.item())
     assert losses == sorted(losses, reverse=True)
+
+
+@each_method
+def test_built_and_loaded_it_is_in_the_same_state(
+    module: ModuleType, build: Build, clips: Clips, tmp_path: Path
+) -> None:
+    """Torch's kernels depend on it, and so do the last bits."""
+
+    def state(method: TunedI2VGenXL) -> tuple[dict[str, bool], dict[str, bool]]:
+        parts = (method.parts.autoencoder, method.parts.text_encoder, method.parts.image_encoder)
+        assert not any(parameter.requires_grad for part in parts for parameter in part.parameters())
+        assert not any(layer.training for part in parts for layer in part.modules())
+        network = method.denoiser()
+        gradients = {name: parameter.requires_grad for name, parameter in network.named_parameters()}
+        return gradients, {name: layer.training for name, layer in network.named_modules()}
+
+    method, loaded = build(module), build(module)
+    built = state(method)
+    assert {name for name, needs_gradient in built[0].items() if needs_gradient} == set(method.trainable())
+    (tmp_path / "fit").mkdir()
+    method.fit(clips, training(num_steps=2), folder=tmp_path / "fit", on_step=lambda *_: None)
+    (tmp_path / "saved").mkdir()
+    method.save(tmp_path / "saved")
+    loaded.load(tmp_path / "saved")
+    assert state(method) == state(loaded) == built
 
 
 @each_method
@@ -281,13 +307,14 @@ def test_lora_files_are_in_pefts_format(build: Build, assets: Mapping[str, Path]
     method.save(tmp_path)
     weights = load_file(tmp_path / "motion" / "adapter_model.safetensors")
     assert sum(tensor.numel() for tensor in weights.values()) == method.parameter_counts()["trainable"]
-    plain = I2VGenXLUNet.from_pretrained(assets["base"] / "unet").eval().requires_grad_(False)
+    plain = freeze(I2VGenXLUNet.from_pretrained(assets["base"] / "unet"))
     loaded = PeftModel.from_pretrained(plain, tmp_path / "motion").eval()
     inputs = random_inputs(method)
     with torch.no_grad():
         expected = method.denoiser()(**inputs).sample
         inputs.pop("known")
-        assert torch.equal(loaded(**inputs).sample, expected)
+        # ours makes keys and values once per clip: a product of another shape, for which a BLAS may take another kernel
+        torch.testing.assert_close(loaded(**inputs).sample, expected, rtol=1e-4, atol=1e-5)
 
 
 @each_method

@@ -84,15 +84,12 @@ def of_ours(method: tuning.TunedI2VGenXL, given: Conditions, guidance: float, mo
     return sampled[0].movedim(2, 1)
 
 
-# without guidance to the last bit; with it, ours is two weighted branches and not one plus a difference, and latents of
-# order 4 differ in the last bits
-@pytest.mark.parametrize(("guidance", "tolerance"), [(1.0, 0.0), (3.0, 2e-5)])
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
 def test_before_training_a_baseline_samples_as_diffusers_pipeline_does(
     build: Build,
     plain: I2VGenXLUNet,
     noise: Noise,
     guidance: float,
-    tolerance: float,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The picture's embedding and latents are given to the pipeline ready-made; the next test lets it make them.
@@ -115,7 +112,9 @@ def test_before_training_a_baseline_samples_as_diffusers_pipeline_does(
 
     expected = of_pipeline(ReadyMade, method, plain, given, noise, guidance)
     found = of_ours(method, given, guidance, monkeypatch)
-    torch.testing.assert_close(found, expected, atol=tolerance, rtol=0)
+    # latents are of order 4 and differ in the last bits: keys and values are made once per clip, for which a BLAS may
+    # take another kernel, and guidance is two weighted branches and not one plus a difference
+    torch.testing.assert_close(found, expected, atol=2e-5, rtol=0)
 
 
 def test_from_a_picture_on_too(

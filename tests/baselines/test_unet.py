@@ -44,13 +44,15 @@ def known(*masks: tuple[int, ...]) -> Float[Tensor, "B F"]:
 
 
 @torch.no_grad()
-def test_with_the_first_frame_known_it_is_diffusers_network_to_the_bit(
+def test_with_the_first_frame_known_it_computes_what_diffusers_network_does(
     plain: I2VGenXLUNet, adapted: AdapterI2VGenXLUNet
 ) -> None:
     first = known((1, 0, 0, 0, 0, 0, 0, 0), (1, 0, 0, 0, 0, 0, 0, 0))
     expected = plain(**inputs()).sample
-    assert torch.equal(adapted(**inputs()).sample, expected)
-    assert torch.equal(adapted(**inputs(), known=first).sample, expected)
+    made = adapted(**inputs()).sample
+    # keys and values are made once per clip: a product of another shape, for which a BLAS may take another kernel
+    torch.testing.assert_close(made, expected, rtol=1e-4, atol=1e-5)
+    assert torch.equal(adapted(**inputs(), known=first).sample, made)
 
 
 @torch.no_grad()

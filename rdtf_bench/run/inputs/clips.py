@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL
 from jaxtyping import Float, UInt8
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -70,7 +69,7 @@ def write_training_frames(
 def write_latents(
     folder: Path, frames_folder: Path, autoencoder: Path, *, device: torch.device, report: Report
 ) -> None:
-    network = AutoencoderKL.from_pretrained(autoencoder).to(device).eval()
+    network = latent_space.load_autoencoder(autoencoder, device)
     parts = (
         latent_space.encode(network, to_unit(part[None].to(device)))[0].cpu()
         for part in _in_parts(frames_folder, report)

@@ -7,11 +7,11 @@ import time
 from functools import partial
 
 import torch
-from diffusers import AutoencoderKL
 
 from rdtf_bench import catalog
 from rdtf_bench.core.metric import Score
 from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
+from rdtf_bench.diffusion.latents import load_autoencoder
 from rdtf_bench.run.build import modules
 from rdtf_bench.run.inputs import clips as stored_clips
 from rdtf_bench.run.inputs.clips import RealClips, StoredTrainingClips
@@ -158,7 +158,7 @@ def _control_video(bench: Bench, cell: Cell) -> VideoU8:
         other = real_clips(bench, cell.sample.other.split)
         return other.video[: len(bench.clips["test"])]
     controls = catalog.load("control", cell.method)
-    autoencoder = AutoencoderKL.from_pretrained(bench.assets["autoencoder"]).to(_device(bench)).eval()
+    autoencoder = load_autoencoder(bench.assets["autoencoder"], _device(bench))
     parts = []
     real = real_clips(bench, "test")
     for start in range(0, len(real.ids), bench.scale.sampling.batch_size):

@@ -177,8 +177,11 @@ def test_saves_and_loads_the_diffusers_way(small_options: dict[str, Any], tmp_pa
     network.save_pretrained(tmp_path)
     again = DFGN.from_pretrained(tmp_path).eval()
     assert again.config.sti_pool == 1
+    weights = again.state_dict()
+    assert all(torch.equal(weights[name], weight) for name, weight in network.state_dict().items())
     with torch.no_grad():
-        torch.testing.assert_close(again(**given).sample, network(**given).sample, rtol=0, atol=0)
+        # loaded weights lie at other addresses in memory, for which a BLAS may take another kernel
+        torch.testing.assert_close(again(**given).sample, network(**given).sample, rtol=1e-4, atol=1e-5)
 
 
 def test_a_checkpoint_of_another_configuration_is_refused(small_options: dict[str, Any], tmp_path: Path) -> None:

@@ -78,7 +78,11 @@ def test_saved_and_loaded_it_makes_the_same(pipeline: RDTFPipeline, tmp_path: Pa
     again = RDTFPipeline.from_pretrained(tmp_path)
     asked: dict[str, Any] = {"prompt": "blue down", "output_type": "pt"}
     expected = made_by(pipeline, **asked, generator=seeded())
-    torch.testing.assert_close(made_by(again, **asked, generator=seeded()), expected, rtol=0, atol=0)
+    for name in ("unet", "vae", "text_encoder", "text_encoder_2"):
+        weights = getattr(again, name).state_dict()
+        assert all(torch.equal(weights[key], weight) for key, weight in getattr(pipeline, name).state_dict().items())
+    # loaded weights lie at other addresses in memory, for which a BLAS may take another kernel; pixels are in 0..1
+    torch.testing.assert_close(made_by(again, **asked, generator=seeded()), expected, rtol=0, atol=1e-4)
     assert expected.shape == (1, 8, 3, SIZE_PX, SIZE_PX)
     assert (again.config.clip_length, again.config.num_inference_steps) == (10, 2)
 
