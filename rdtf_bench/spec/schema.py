@@ -243,6 +243,21 @@ class Timing(Part):
     repeats: PositiveInt
 
 
+class ExpectedSeconds(Part):
+    """Seconds that one job of each kind takes, as measured. For plans and progress bars; they decide no number."""
+
+    prepare_real: PositiveFloat  # decode the clips that are scored
+    prepare_frames: PositiveFloat  # decode the training clips
+    prepare_latents: PositiveFloat  # encode the training frames with the autoencoder
+    prepare_features: PositiveFloat  # compute the features of the training frames
+    sample: PositiveFloat  # sample all clips of one trained row; its training is counted by seconds_per_step
+    make_control: PositiveFloat  # make or read the clips of one row that is not trained
+    observe_real: PositiveFloat  # observe the real clips with one metric
+    score_cell: PositiveFloat  # score the clips of one row with every metric
+    time_denoisers: PositiveFloat  # time the denoisers of all rows, in turns
+    selftest: PositiveFloat  # probe the metrics
+
+
 class Scale(Part):
     """How large everything is; a protocol never repeats any of it."""
 
@@ -258,6 +273,6 @@ class Scale(Part):
     training: Budget
     sampling: Sampling
     timing: Timing
-    expected_seconds: dict[str, PositiveFloat]  # of one job of each kind in run/table/work.py, measured
+    expected_seconds: ExpectedSeconds
     metrics: dict[str, Options]
     methods: dict[str, MethodAtScale]
