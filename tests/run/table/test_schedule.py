@@ -138,7 +138,7 @@ def test_every_kind_of_job_has_its_expected_seconds(planned: tuple[Bench, list[C
 def test_a_kind_of_job_that_is_missing_or_unknown_is_named(planned: tuple[Bench, list[Cell]]) -> None:
     given = planned[0].scale.model_dump()["expected_seconds"]
     with pytest.raises(ValidationError, match=r"sampel\n *Extra inputs"):
-        ExpectedSeconds(**given, sampel=1.0)
+        ExpectedSeconds(**given, **{"sampel": 1.0})
     with pytest.raises(ValidationError, match=r"sample\n *Field required"):
         ExpectedSeconds(**{kind: seconds for kind, seconds in given.items() if kind != "sample"})
 
