@@ -26,7 +26,7 @@ def check(
 
     from rdtf_bench.core.errors import RegressionError
     from rdtf_bench.report.table import publish, regression
-    from rdtf_bench.run import record
+    from rdtf_bench.run import environment, record
     from rdtf_bench.run.protocols import load_table
     from rdtf_bench.run.table import execute
     from rdtf_bench.spec.load import load_scale
@@ -43,6 +43,7 @@ def check(
             skip_broken=False,
             console=Console(stderr=True),
             quiet=quiet,
+            command=environment.command_line(),
         )
     then = record.find([cell.id for cell in published], [folder])
     compared = regression.compare(published, then, outcome.cells, outcome.records)

@@ -1,9 +1,11 @@
-"""Where a number was made: versions, commit, dirty files, processor. No torch."""
+"""Describes where a number was made: versions, commit, dirty files, processor, GPU. Imports torch only for a GPU."""
 
 import os
 import platform
 import resource
+import shlex
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ PACKAGES = ("torch", "torchvision", "diffusers", "transformers", "peft", "timm",
 
 
 def describe(device: str, threads_per_worker: int) -> dict[str, Any]:
+    """Return all facts about this machine and installation that a record keeps."""
     return {
         "rdtf_bench": __version__,
         "python": platform.python_version(),
@@ -23,8 +26,17 @@ def describe(device: str, threads_per_worker: int) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "device": device,
         "threads_per_worker": threads_per_worker,
+        **_gpu(device),
         **commit(),
     }
+
+
+def command_line() -> str:
+    """Return the command line of this process with its arguments as they were typed.
+
+    The path of the program is left out, because it says nothing but where the machine keeps it.
+    """
+    return shlex.join(["rdtf-bench", *sys.argv[1:]])
 
 
 def peak_memory_gib() -> float:
@@ -33,7 +45,7 @@ def peak_memory_gib() -> float:
 
 
 def commit() -> dict[str, Any]:
-    """The checkout's commit and the tracked files that differ from it; None for an installed wheel."""
+    """Return the commit of the checkout and the tracked files that differ from it; None for an installed wheel."""
     folder = Path(__file__).resolve().parent
     head = _git(folder, "rev-parse", "HEAD")
     if head is None:
@@ -42,9 +54,32 @@ def commit() -> dict[str, Any]:
     return {"commit": head, "dirty_files": sorted(line[3:] for line in status.splitlines())}
 
 
+def _gpu(device: str) -> dict[str, str | None]:
+    """Return the name of the GPU and the versions of driver and CUDA; None for each on a CPU."""
+    nothing: dict[str, str | None] = {"gpu": None, "driver": None, "cuda": None}
+    if device != "cuda":
+        return nothing
+    import torch
+
+    if not torch.cuda.is_available():  # samples and scores made on another machine are recorded on this one
+        return nothing
+    return {"gpu": torch.cuda.get_device_name(), "driver": _driver(), "cuda": torch.version.cuda}
+
+
+def _driver() -> str | None:
+    """Return the version of the NVIDIA driver, which all GPUs of a machine share."""
+    said = _output(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"])
+    return said.partition("\n")[0].strip() if said else None
+
+
 def _git(folder: Path, *arguments: str) -> str | None:
+    return _output(["git", *arguments], cwd=folder)
+
+
+def _output(command: list[str], *, cwd: Path | None = None) -> str | None:
+    """Return what a program prints; None where it is not installed or fails."""
     try:
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return None
     return done.stdout.rstrip("\n") if done.returncode == 0 else None

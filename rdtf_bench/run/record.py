@@ -1,4 +1,4 @@
-"""One measured cell, as kept on disk. These files, not the tracker, are the truth a table is made from. No torch."""
+"""The record of one measured cell, as kept on disk. Tables are made from these files alone. Imports no torch."""
 
 import json
 from collections.abc import Iterable
@@ -6,12 +6,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.store import write_text
+
+FORMAT_VERSION = 2
+"""Version of the format of new records. Records of format 1 state no version and lack the fields `ADDED_IN_2`."""
+
+ADDED_IN_2 = ("format_version", "command", "num_processes", "resolved_scale", "samples_sha256")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreRecord:
-    """A number with all that a table must know of it, so that printing needs no metric code."""
+    """A score with all that a table prints of it, so that printing needs no metric code."""
 
     label: str
     unit: str
@@ -22,14 +28,16 @@ class ScoreRecord:
     ci_low: float
     ci_high: float
     n: int
-    without_group: tuple[float, ...]  # the value with each group of clips left out; empty where there are no clips
-    key: str  # what decided this score: samples, metric, its version, options and networks
-    name: str = ""  # the yardstick in full; empty where `yardstick` is all there is to say
+    without_group: tuple[float, ...]  # the value with each group of clips left out; empty where no clips are scored
+    key: str  # hash of what decided this score: samples, metric, its version, options and networks
+    name: str = ""  # the full name of the yardstick; empty where `yardstick` says everything
     beside: dict[str, float] = field(default_factory=dict)  # further figures of the same clips, by name
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
+    """One row of a table at one random seed: its scores, what decided them, and where and how they were made."""
+
     cell_id: str
     protocol: str
     protocol_version: int
@@ -40,29 +48,44 @@ class Record:
     dataset: str
     task: str
     seed: int
-    config: dict[str, Any]  # what decided the clips: options, training, sampler, data fingerprints, asset hashes
+    config: dict[str, Any]  # the identities of training, samples and scores that the ids and keys are hashes of
     data: dict[str, Any]  # source, counts per split, clips left out, files skipped
     scores: dict[str, ScoreRecord]
-    components: dict[str, int]  # parameter counts: base, trainable, total and further parts
+    components: dict[str, int]  # parameter counts: base, trainable, total and further components
     stage_seconds: dict[str, float]
     peak_memory_gib: float | None  # of the process that trained it; None where nothing was trained
-    environment: dict[str, Any]  # versions, commit, dirty files, device, threads
+    environment: dict[str, Any]  # versions, commit, dirty files, device, GPU, threads
     created: str  # UTC, ISO 8601
+    format_version: int | None = None  # None: format 1, which has none of the fields below
+    command: str | None = None  # the command line as typed; None also where a notebook or script made the record
+    num_processes: int | None = None  # processes that trained the row together
+    resolved_scale: dict[str, Any] | None = None  # every field of the scale, in force when the record was made
+    samples_sha256: str | None = None  # of the clips' pixels; None also where the store no longer holds the clips
 
 
 def folder_in(root: Path) -> Path:
-    """Where a store keeps its records."""
+    """Return the folder in which a store keeps its records."""
     return root / "records"
 
 
 def save(record: Record, folder: Path) -> Path:
+    """Write a record; one of format 1 stays one of format 1."""
     path = folder / f"{record.cell_id}.json"
-    write_text(path, json.dumps(asdict(record), indent=1, allow_nan=False, sort_keys=True) + "\n")
+    facts = asdict(record)
+    if record.format_version is None:
+        facts = {name: value for name, value in facts.items() if name not in ADDED_IN_2}
+    write_text(path, json.dumps(facts, indent=1, allow_nan=False, sort_keys=True) + "\n")
     return path
 
 
 def read(path: Path) -> Record:
+    """Read a record of this format or an older one; StoreError for a newer format."""
     raw = json.loads(path.read_text(encoding="utf-8"))
+    if raw.get("format_version", 1) > FORMAT_VERSION:
+        raise StoreError(
+            f"{path}: the record has format {raw['format_version']}, and this version of rdtf-bench reads formats up "
+            f"to {FORMAT_VERSION}. Update it: pip install --upgrade rdtf-bench"
+        )
     scores = {
         name: ScoreRecord(**{**score, "without_group": tuple(score["without_group"])})
         for name, score in raw["scores"].items()
@@ -71,7 +94,7 @@ def read(path: Path) -> Record:
 
 
 def find(cell_ids: Iterable[str], folders: Iterable[Path]) -> dict[str, Record]:
-    """The records of these cells, each from the first folder that has one."""
+    """Return the records of these cells by cell id, each from the first folder that has one."""
     found = {}
     places = list(folders)
     for cell_id in cell_ids:

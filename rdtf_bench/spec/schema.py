@@ -349,6 +349,31 @@ class Timing(Part):
     """Timed passes of each method."""
 
 
+class ExpectedSeconds(Part):
+    """Seconds that one job of each kind takes, as measured. For plans and progress bars; they decide no number."""
+
+    prepare_real: PositiveFloat
+    """Decode the clips that are scored."""
+    prepare_frames: PositiveFloat
+    """Decode the training clips."""
+    prepare_latents: PositiveFloat
+    """Encode the training frames with the autoencoder."""
+    prepare_features: PositiveFloat
+    """Compute the features of the training frames."""
+    sample: PositiveFloat
+    """Sample all clips of one trained row; its training is counted by seconds_per_step."""
+    make_control: PositiveFloat
+    """Make or read the clips of one row that is not trained."""
+    observe_real: PositiveFloat
+    """Observe the real clips with one metric."""
+    score_cell: PositiveFloat
+    """Score the clips of one row with every metric."""
+    time_denoisers: PositiveFloat
+    """Time the denoisers of all rows, in turns."""
+    selftest: PositiveFloat
+    """Probe the metrics."""
+
+
 class Scale(File):
     """How large everything is: clips, data, networks, training and sampling. A protocol repeats none of it."""
 
@@ -366,7 +391,7 @@ class Scale(File):
     training: Budget
     sampling: Sampling
     timing: Timing
-    expected_seconds: dict[str, PositiveFloat]
+    expected_seconds: ExpectedSeconds
     """Measured seconds of one job of each kind, for plans and progress bars; they decide no number."""
     metrics: dict[Metric, Options]
     """Options of each metric, such as its feature network."""

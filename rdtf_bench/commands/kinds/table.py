@@ -42,6 +42,7 @@ class Tables:
 
         from rdtf_bench.report import artifacts
         from rdtf_bench.report.table.table import joined
+        from rdtf_bench.run import environment
         from rdtf_bench.run.table import execute
 
         console, external = Console(stderr=True), _external(chosen)
@@ -56,6 +57,7 @@ class Tables:
                 console=console,
                 quiet=quiet,
                 outside=external,
+                command=environment.command_line(),
             )
             artifacts.write(spec, scale, outcome, tracking_uri=tracking_uri, console=console, quiet=quiet)
             if not quiet:

@@ -22,7 +22,7 @@ from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.record import Record
 from rdtf_bench.run.table.context import NONE, Bench, cells_of, find_assets, make_bench, plan_cells, roles_of
 from rdtf_bench.run.table.external import OutsideClips
-from rdtf_bench.run.table.finished import fit_facts, score_of, seconds_of_samples
+from rdtf_bench.run.table.finished import fit_facts, score_of, seconds_of_samples, sha256_of_samples
 from rdtf_bench.run.table.schedule import jobs_for
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.schema import Scale, TableSpec
@@ -51,9 +51,13 @@ def run(
     console: Console,
     quiet: bool,
     outside: Mapping[str, OutsideClips] = NONE,
+    command: str | None = None,
     engine: Engine = LOCAL,
 ) -> Outcome:
-    """Measure every cell of a table that the store does not hold yet; `outside` are further rows of ready clips."""
+    """Measure every cell of a table that the store does not hold yet.
+
+    `outside` holds further rows, whose clips were made elsewhere. `command` is the command line that the records keep.
+    """
     began_s = time.monotonic()
     store = Store(root.resolve())
     with _only_run_in(store.root):
@@ -74,7 +78,7 @@ def run(
         if jobs:
             registry.verify([assets[role] for role in roles_of(cells)])
         memory_gib = engine.run(jobs, bench, console, quiet=quiet)
-        records = _records(spec, scale, data, bench, cells)
+        records = _records(spec, scale, data, bench, cells, command)
         wall_s = time.monotonic() - began_s
     return Outcome(
         bench=bench,
@@ -100,10 +104,12 @@ def _only_run_in(root: Path) -> Iterator[None]:
         yield
 
 
-def _records(spec: TableSpec, scale: Scale, data: Dataset, bench: Bench, cells: Sequence[Cell]) -> dict[str, Record]:
-    """The record of every cell; one that has all its scores already is left as it is.
+def _records(
+    spec: TableSpec, scale: Scale, data: Dataset, bench: Bench, cells: Sequence[Cell], command: str | None
+) -> dict[str, Record]:
+    """Return the record of every cell, and write those that lack a score.
 
-    A cell may stand in several tables with other metrics in each: what another one scored stays in its record.
+    Several tables may share a cell and score it with different metrics. Scores that another table made are kept.
     """
     folder = record.folder_in(bench.store.root)
     known = record.find([cell.id for cell in cells], [folder])
@@ -115,7 +121,7 @@ def _records(spec: TableSpec, scale: Scale, data: Dataset, bench: Bench, cells: 
         ):
             continue
         described = described or environment.describe(scale.device, scale.threads_per_worker)
-        known[cell.id] = _record(spec, scale, data, bench, cell, described, old)
+        known[cell.id] = _record(spec, scale, data, bench, cell, described, command, old)
         record.save(known[cell.id], folder)
     return known
 
@@ -127,6 +133,7 @@ def _record(
     bench: Bench,
     cell: Cell,
     described: dict[str, Any],
+    command: str | None,
     old: Record | None,
 ) -> Record:
     elsewhere = {} if old is None else old.scores
@@ -153,4 +160,9 @@ def _record(
         peak_memory_gib=None if fit is None else fit["peak_memory_gib"],
         environment=described,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        format_version=record.FORMAT_VERSION,
+        command=command,
+        num_processes=1,
+        resolved_scale=scale.model_dump(mode="json"),
+        samples_sha256=sha256_of_samples(bench.store, cell.sample_key),
     )

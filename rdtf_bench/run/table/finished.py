@@ -1,5 +1,6 @@
-"""What the store knows of finished work, read without torch."""
+"""Reads finished work from the store. Imports no torch."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -38,9 +39,28 @@ def training_log(store: Store, fit_key: str) -> list[LogRow]:
 
 
 def seconds_of_samples(store: Store, key: str) -> float:
-    """All shards together, whichever try made them."""
+    """Return the seconds that sampling took, summed over all shards, whichever attempt made them."""
     total_s = 0.0
-    for path in sorted(store.path("samples", key).glob("shard-*.safetensors")):
+    for path in _shards(store, key):
         with safe_open(path, framework="np") as file:
             total_s += float(file.metadata()["seconds"])
     return round(total_s, 3)
+
+
+def sha256_of_samples(store: Store, key: str) -> str | None:
+    """Return the SHA-256 of the pixels of all clips, in the order of the clips; None where the store holds no samples.
+
+    The bytes are those of the uint8 array B F C H W. Neither the shards' metadata nor their sizes matter.
+    """
+    digest = hashlib.sha256()
+    paths = _shards(store, key)
+    for path in paths:
+        with safe_open(path, framework="np") as file:
+            video = file.get_slice("video")
+            for clip in range(video.get_shape()[0]):  # one at a time: a control's clips are one large shard
+                digest.update(video[clip : clip + 1].tobytes())
+    return digest.hexdigest() if paths else None
+
+
+def _shards(store: Store, key: str) -> list[Path]:
+    return sorted(store.path("samples", key).glob("shard-*.safetensors"))

@@ -1,20 +1,19 @@
-"""Which jobs a table needs, and after which others: the only module that knows the order. No torch."""
+"""Lists the jobs that a table needs and their order. The only module that knows the order. Imports no torch."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from rdtf_bench import catalog
 from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.run.table.context import Bench
-from rdtf_bench.spec.identities import ScoreIdentity
 from rdtf_bench.spec.plan import Cell
-from rdtf_bench.spec.schema import Scale
+from rdtf_bench.spec.schema import ExpectedSeconds, Scale
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One call of a function of run.table.work in a worker."""
+    """One call of a function of run.table.work in a worker; `after` names the jobs that it waits for."""
 
     name: str
     function: str
@@ -24,7 +23,10 @@ class Job:
 
 
 def jobs_for(bench: Bench, cells: Sequence[Cell]) -> list[Job]:
-    """What is left to do, each job after those whose results it reads. Nothing for what the store holds."""
+    """Return the jobs that are left to do, each after those whose results it reads.
+
+    The list is empty where the store holds every score. A job whose result the store holds is left out.
+    """
     store = bench.store
     undone = [cell for cell in cells if not all(store.has("scores", cell.score_key(metric)) for metric in cell.scores)]
     if not undone:
@@ -43,7 +45,7 @@ def jobs_for(bench: Bench, cells: Sequence[Cell]) -> list[Job]:
                 function="score_cell",
                 arguments={"cell": cell},
                 after=after,
-                expected_s=expected["score_cell"],
+                expected_s=expected.score_cell,
             )
         )
     return jobs + _timing(bench, cells, after=frozenset(job.name for job in jobs))
@@ -55,7 +57,7 @@ def ready(waiting: Iterable[Job], done: Collection[str]) -> list[Job]:
 
 
 def expected_seconds(jobs: Sequence[Job], workers: int) -> float:
-    """A lower bound of the wall time: the work over the workers, or the longest chain of jobs."""
+    """Return a lower bound of the wall time: the sum of all jobs over the workers, or the longest chain of jobs."""
     length: dict[str, float] = {}
     for job in jobs:  # listed so that a job comes after what it waits for
         length[job.name] = job.expected_s + max((length[name] for name in job.after), default=0.0)
@@ -63,77 +65,79 @@ def expected_seconds(jobs: Sequence[Job], workers: int) -> float:
 
 
 def _preparations(bench: Bench, cells: Sequence[Cell]) -> list[Job]:
+    """Return the jobs that decode the real clips and prepare the training clips."""
     expected, store = bench.scale.expected_seconds, bench.store
     jobs = []
     if not all(store.has("clips", key) for key in bench.real.values()):
-        jobs.append(Job(name="real clips", function="prepare_real", expected_s=expected["prepare_real"]))
-    trains = any(cell.fit is not None and not store.has("fit", cell.fit_key) for cell in cells)
-    frames = {"training frames"} if trains and not store.has("training_frames", bench.training_frames) else set()
-    if frames:
-        jobs.append(Job(name="training frames", function="prepare_frames", expected_s=expected["prepare_frames"]))
-    for kind, key in (("latents", bench.training_latents), ("features", bench.training_features)):
-        if trains and not store.has(f"training_{kind}", key):
-            function = f"prepare_{kind}"
-            jobs.append(
-                Job(
-                    name=f"training {kind}",
-                    function=function,
-                    after=frozenset(frames),
-                    expected_s=expected[function],
-                )
-            )
+        jobs.append(Job(name="real clips", function="prepare_real", expected_s=expected.prepare_real))
+    if all(cell.fit is None or store.has("fit", cell.fit_key) for cell in cells):
+        return jobs
+    after: frozenset[str] = frozenset()
+    if not store.has("training_frames", bench.training_frames):
+        jobs.append(Job(name="training frames", function="prepare_frames", expected_s=expected.prepare_frames))
+        after = frozenset({"training frames"})
+    for kind, key, expected_s in (
+        ("latents", bench.training_latents, expected.prepare_latents),
+        ("features", bench.training_features, expected.prepare_features),
+    ):
+        if not store.has(f"training_{kind}", key):
+            jobs.append(Job(name=f"training {kind}", function=f"prepare_{kind}", after=after, expected_s=expected_s))
     return jobs
 
 
 def _sample_job(scale: Scale, cell: Cell, prepared: frozenset[str]) -> Job:
+    """Return the job that makes the clips of one row."""
     expected = scale.expected_seconds
     if cell.kind == "external":
-        after, function, seconds = prepared & {"real clips"}, "read_outside", expected["make_control"]
+        after, function, seconds = prepared & {"real clips"}, "read_outside", expected.make_control
     elif cell.kind == "control":
-        after, function, seconds = prepared & {"real clips"}, "make_control", expected["make_control"]
+        after, function, seconds = prepared & {"real clips"}, "make_control", expected.make_control
     else:
         step_s = scale.methods[cell.method].seconds_per_step
         after, function = prepared, "train_and_sample"
-        seconds = scale.training.num_steps * step_s + expected["sample"]
+        seconds = scale.training.num_steps * step_s + expected.sample
     return Job(name=cell.name, function=function, arguments={"cell": cell}, after=after, expected_s=seconds)
 
 
-def _observe_real(cells: Sequence[Cell], expected: Mapping[str, float], after: frozenset[str]) -> list[Job]:
-    """One job a metric that compares with the real clips."""
-    identities: dict[str, ScoreIdentity] = {}
-    for cell in cells:
-        for metric, identity in cell.scores.items():
-            if "real" in catalog.constants("metric", metric)["USES"]:
-                identities[metric] = identity
+def _observe_real(cells: Sequence[Cell], expected: ExpectedSeconds, after: frozenset[str]) -> list[Job]:
+    """Return one job for each metric that compares with the real clips."""
+    identities = {
+        metric: identity
+        for cell in cells
+        for metric, identity in cell.scores.items()
+        if "real" in catalog.constants("metric", metric)["USES"]
+    }
     return [
         Job(
             name=f"{metric} of the real clips",
             function="observe_real",
             arguments={"identity": identity},
             after=after,
-            expected_s=expected["observe_real"],
+            expected_s=expected.observe_real,
         )
         for metric, identity in identities.items()
     ]
 
 
 def _selftest(bench: Bench, cells: Sequence[Cell]) -> list[Job]:
-    """Before a table is trusted: once a store for metrics and networks as they are."""
+    """Return the self-test's job, unless the store holds its outcome for these metrics and networks."""
     scored = {metric for cell in cells for metric in cell.scores}
     if scored.isdisjoint(selftest_record.METRICS) or selftest_record.is_known(bench.store.root, bench.scale):
         return []
     if not selftest_record.can_be_made(bench.scale):
         return []
-    return [Job(name="self-test", function="selftest", expected_s=bench.scale.expected_seconds["selftest"])]
+    return [Job(name="self-test", function="selftest", expected_s=bench.scale.expected_seconds.selftest)]
 
 
 def _timing(bench: Bench, cells: Sequence[Cell], after: frozenset[str]) -> list[Job]:
-    """All rows together, in turns, when nothing else runs; one that is missing has them all timed again, but what is
-    finished is kept."""
+    """Return the job that times the denoisers of all rows in turns, after all other jobs.
+
+    One row whose time is missing has all rows timed again. The times that the store holds stay.
+    """
     timed = [cell for cell in cells if "seconds" in cell.scores]
     if all(bench.store.has("scores", cell.score_key("seconds")) for cell in timed):
         return []
-    expected_s = bench.scale.expected_seconds["time_denoisers"]
+    expected_s = bench.scale.expected_seconds.time_denoisers
     arguments = {"cells": timed}
     return [
         Job(name="denoiser seconds", function="time_denoisers", arguments=arguments, after=after, expected_s=expected_s)

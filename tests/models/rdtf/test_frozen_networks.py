@@ -8,6 +8,8 @@ from unittest.mock import Mock
 import pytest
 import torch
 from diffusers import AutoencoderKL
+from rdtf_bench.run.bench import Bench
+from rdtf_bench.run.clips import RealClips, write_latents
 from safetensors.torch import save_file
 from torch import nn
 
@@ -16,8 +18,6 @@ from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.models.rdtf import RDTFPipeline
 from rdtf_bench.models.rdtf.method import build
 from rdtf_bench.run import jobs
-from rdtf_bench.run.bench import Bench
-from rdtf_bench.run.clips import RealClips, write_latents
 from rdtf_bench.run.progress import Report
 from rdtf_bench.spec.plan import Cell
 from tests.models.rdtf.small import CONFIG

@@ -1,3 +1,4 @@
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import torch
 
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.run.inputs.datasets import Dataset
-from rdtf_bench.run.record import ScoreRecord
+from rdtf_bench.run.record import FORMAT_VERSION, ScoreRecord
 from rdtf_bench.run.table import execute
 from rdtf_bench.run.table.context import Bench
 from rdtf_bench.run.table.sample import write_control
@@ -48,5 +49,9 @@ def test_a_record_keeps_what_another_table_scored_of_the_same_clips(planned: tup
     for table in ("table1", "table2-interpolation"):
         metrics = load_protocol(table).metrics
         wanted = replace(static, scores={name: scored for name, scored in static.scores.items() if name in metrics})
-        record = execute._records(load_protocol(table), bench.scale, data, bench, [wanted])[static.id]
+        record = execute._records(load_protocol(table), bench.scale, data, bench, [wanted], f"run {table}")[static.id]
         assert set(record.scores) == set(record.config["scores"]) == {"fvd", "vqa", "clip"}
+    assert record.command == "run table1"  # the second table adds no score, so the record is not written again
+    assert record.samples_sha256 == hashlib.sha256(bytes(2 * 8 * 3 * 4 * 4)).hexdigest()
+    assert (record.format_version, record.num_processes) == (FORMAT_VERSION, 1)
+    assert record.resolved_scale == bench.scale.model_dump(mode="json")

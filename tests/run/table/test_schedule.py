@@ -1,8 +1,21 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.run.table.context import Bench
-from rdtf_bench.run.table.schedule import Job, expected_seconds, jobs_for
+from rdtf_bench.run.table.schedule import Job, expected_seconds, jobs_for, ready
 from rdtf_bench.spec.plan import Cell
+from rdtf_bench.spec.schema import ExpectedSeconds, Scale
+
+RESULTS = Path(__file__).parents[3] / "results"
+PUBLISHED = sorted(RESULTS.glob("*/tables/*.json"))
+TRAINED_OR_READ = {"train_and_sample": "sample", "read_outside": "make_control"}
+"""Functions whose expected seconds have another name."""
 
 
 def finish(store: Store, kind: str, key: str) -> None:
@@ -81,3 +94,58 @@ def test_the_self_test_is_made_once_a_store_whichever_of_its_metrics_is_scored(
     assert "self-test" in names(jobs_for(bench, [noise_floor]))
     selftest_record.save(bench.store.root, bench.scale, {"resize": "wrong"})
     assert "self-test" not in names(jobs_for(bench, cells))
+
+
+def test_the_longest_job_that_can_start_is_first() -> None:
+    short, long = (Job(name=name, function="f", expected_s=seconds) for name, seconds in (("s", 1.0), ("l", 9.0)))
+    later = Job(name="later", function="f", expected_s=99.0, after=frozenset({"s", "l"}))
+    assert ready([short, later, long], set()) == [long, short]
+    assert ready([later], {"s"}) == []
+    assert ready([later], {"s", "l", "another"}) == [later]
+
+
+def test_rows_wait_for_what_is_prepared_and_scores_for_their_row(planned: tuple[Bench, list[Cell]]) -> None:
+    jobs = {job.name: job for job in jobs_for(*planned)}
+    assert jobs["RDTF"].after == {"real clips", "training frames", "training latents", "training features"}
+    assert jobs["static"].after == {"real clips"}
+    assert {"RDTF", "fvd of the real clips"} <= jobs["score RDTF"].after
+    assert jobs["training latents"].after == {"training frames"}
+    assert jobs["denoiser seconds"].after == jobs.keys() - {"denoiser seconds"}
+
+
+def test_what_the_store_holds_is_not_prepared_again(planned: tuple[Bench, list[Cell]]) -> None:
+    bench, cells = planned
+    finish(bench.store, "training_frames", bench.training_frames)
+    finish(bench.store, "training_latents", bench.training_latents)
+    jobs = {job.name: job for job in jobs_for(bench, cells)}
+    assert jobs.keys().isdisjoint({"training frames", "training latents"})
+    assert jobs["training features"].after == frozenset()
+
+
+def test_a_row_of_ready_clips_is_read_and_trains_nothing(planned: tuple[Bench, list[Cell]]) -> None:
+    bench, cells = planned
+    static = next(cell for cell in cells if cell.method == "static")
+    ready_clips = replace(static, label="mine", sample={**static.sample, "clips": "fingerprint"})
+    (job,) = [job for job in jobs_for(bench, [ready_clips]) if job.name == "mine"]
+    assert (job.function, job.expected_s) == ("read_outside", bench.scale.expected_seconds.make_control)
+
+
+def test_every_kind_of_job_has_its_expected_seconds(planned: tuple[Bench, list[Cell]]) -> None:
+    kinds = {TRAINED_OR_READ.get(job.function, job.function) for job in jobs_for(*planned)}
+    assert kinds == set(ExpectedSeconds.model_fields)
+
+
+def test_a_kind_of_job_that_is_missing_or_unknown_is_named(planned: tuple[Bench, list[Cell]]) -> None:
+    given = planned[0].scale.model_dump()["expected_seconds"]
+    with pytest.raises(ValidationError, match=r"sampel\n *Extra inputs"):
+        ExpectedSeconds(**given, **{"sampel": 1.0})
+    with pytest.raises(ValidationError, match=r"sample\n *Field required"):
+        ExpectedSeconds(**{kind: seconds for kind, seconds in given.items() if kind != "sample"})
+
+
+@pytest.mark.skipif(not PUBLISHED, reason="an installed package has no results folder")
+def test_the_scale_of_every_published_table_loads() -> None:
+    for path in PUBLISHED:
+        raw = json.loads(path.read_text(encoding="utf-8"))["scale"]
+        loaded = Scale.model_validate_json(json.dumps(raw))
+        assert loaded.expected_seconds.model_dump() == raw["expected_seconds"], path

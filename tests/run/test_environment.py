@@ -1,0 +1,45 @@
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from rdtf_bench.run import environment
+
+
+def test_the_command_is_what_was_typed_and_can_be_pasted(monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = ["/somewhere/bin/rdtf-bench", "run", "./my table.yaml", "--data", "asg=stickers"]
+    monkeypatch.setattr(sys, "argv", typed)
+    assert environment.command_line() == "rdtf-bench run './my table.yaml' --data asg=stickers"
+
+
+def test_a_cpu_has_no_gpu() -> None:
+    described = environment.describe("cpu", 2)
+    assert (described["device"], described["threads_per_worker"]) == ("cpu", 2)
+    assert [described[name] for name in ("gpu", "driver", "cuda")] == [None, None, None]
+
+
+def test_a_gpu_is_named_with_its_driver_and_cuda(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 550.54.15\necho 550.54.15\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H100 80GB HBM3")
+    monkeypatch.setattr(torch.version, "cuda", "12.4")
+    described = environment.describe("cuda", 2)
+    assert [described[name] for name in ("gpu", "driver", "cuda")] == ["NVIDIA H100 80GB HBM3", "550.54.15", "12.4"]
+
+
+def test_a_scale_for_a_gpu_can_be_recorded_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert environment.describe("cuda", 2)["gpu"] is None
+
+
+def test_a_program_that_is_absent_or_fails_says_nothing() -> None:
+    assert environment._output(["no-such-program"]) is None
+    assert environment._output(["false"]) is None
+
+
+def test_peak_memory_is_in_gib() -> None:
+    assert 0.01 < environment.peak_memory_gib() < 1000

@@ -1,0 +1,98 @@
+"""Records on disk: a round trip, and records of the first format."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rdtf_bench.core.errors import StoreError
+from rdtf_bench.run import record
+from rdtf_bench.run.record import Record, ScoreRecord
+
+PUBLISHED = sorted((Path(__file__).parents[2] / "results").glob("*/*.json"))
+
+
+@pytest.fixture
+def made() -> Record:
+    score = ScoreRecord(
+        label="FVD",
+        unit="",
+        higher_is_better=False,
+        version=1,
+        yardstick="i3d",
+        value=2.5,
+        ci_low=2.0,
+        ci_high=3.0,
+        n=2,
+        without_group=(2.4, 2.6),
+        key="score",
+        beside={"bias": 0.1},
+    )
+    return Record(
+        cell_id="cell",
+        protocol="table1",
+        protocol_version=1,
+        scale="tiny",
+        scale_version=1,
+        kind="control",
+        method="static",
+        dataset="asg",
+        task="it2v",
+        seed=0,
+        config={"fit": None, "sample": {}, "scores": {"fvd": {}}},
+        data={"source": "toy"},
+        scores={"fvd": score},
+        components={},
+        stage_seconds={"sample": 1.0},
+        peak_memory_gib=None,
+        environment={"commit": None},
+        created="2026-01-01T00:00:00+00:00",
+        format_version=record.FORMAT_VERSION,
+        command="rdtf-bench run table1",
+        num_processes=1,
+        resolved_scale={"name": "tiny"},
+        samples_sha256="00",
+    )
+
+
+def test_what_is_saved_is_read_again(made: Record, tmp_path: Path) -> None:
+    assert record.read(record.save(made, tmp_path)) == made
+
+
+def test_a_new_record_states_every_field_even_where_it_is_unknown(made: Record, tmp_path: Path) -> None:
+    path = record.save(replace(made, command=None), tmp_path)
+    assert set(record.ADDED_IN_2) <= json.loads(path.read_text(encoding="utf-8")).keys()
+
+
+def test_a_record_without_the_new_fields_has_none_in_them(made: Record, tmp_path: Path) -> None:
+    path = record.save(made, tmp_path)
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({name: raw[name] for name in raw.keys() - set(record.ADDED_IN_2)}), encoding="utf-8")
+    old = record.read(path)
+    assert [getattr(old, name) for name in record.ADDED_IN_2] == [None] * 5
+    assert old.scores == made.scores
+
+
+@pytest.mark.skipif(not PUBLISHED, reason="an installed package has no results folder")
+def test_a_copy_of_a_published_record_says_what_the_record_says(tmp_path: Path) -> None:
+    for path in PUBLISHED:
+        copied = record.save(record.read(path), tmp_path)
+        was, now = (json.loads(file.read_text(encoding="utf-8")) for file in (path, copied))
+        scores = was.pop("scores")  # scores made before they had a `name` and figures `beside` get empty ones
+        assert now.pop("scores") == {name: {"name": "", "beside": {}} | score for name, score in scores.items()}, path
+        assert now == was, path
+
+
+def test_a_record_of_a_newer_version_is_refused_with_what_to_do(made: Record, tmp_path: Path) -> None:
+    path = record.save(replace(made, format_version=record.FORMAT_VERSION + 1), tmp_path)
+    with pytest.raises(StoreError, match=r"cell\.json: the record has format 3.* up to 2\. Update it"):
+        record.read(path)
+
+
+def test_the_first_folder_that_has_a_record_counts(made: Record, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    record.save(replace(made, command="in the second"), second)
+    assert record.find(["cell", "absent"], [first, second])["cell"].command == "in the second"
+    record.save(made, first)
+    assert record.find(["cell"], [first, second]) == {"cell": made}
