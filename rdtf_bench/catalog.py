@@ -29,33 +29,24 @@ METRICS = {
     "params": "rdtf_bench.metrics.params",
     "seconds": "rdtf_bench.metrics.seconds",
 }
-RECIPES = {"toy": "rdtf_bench.models.toy.build"}
 FEATURES = {  # of frames, by the name of the asset they look through
     "efficientnet_lite0": "rdtf_bench.metrics.features.efficientnet",
     "vgg16": "rdtf_bench.metrics.features.vgg16",
 }
+# What lives in models/ and baselines/, which the harness must not import.
+RECIPES = {"toy": "rdtf_bench.models.toy.build"}
 HUBS = {"i2vgen-xl": "rdtf_bench.baselines.i2vgen_xl.hub"}
 PIPELINES = {"rdtf": "rdtf_bench.models.rdtf.pipeline"}
-FETCHED = {"fluent": "rdtf_bench.data.fluent"}
-READERS = {"animations": "rdtf_bench.data.reading.animations", "pixels": "rdtf_bench.data.reading.decode"}
-PROBES = {"metrics": "rdtf_bench.metrics.trials.selftest"}
-VALIDITY = {"curves": "rdtf_bench.metrics.trials.validity"}
-STATISTICS = {"groups": "rdtf_bench.metrics.statistics"}
 
 KINDS = {
     "method": METHODS,
     "control": CONTROLS,
     "dataset": DATASETS,
     "metric": METRICS,
-    "recipe": RECIPES,
     "feature": FEATURES,
+    "recipe": RECIPES,
     "hub": HUBS,
     "pipeline": PIPELINES,
-    "fetch": FETCHED,
-    "reader": READERS,
-    "statistic": STATISTICS,
-    "probe": PROBES,
-    "validity": VALIDITY,
 }
 
 

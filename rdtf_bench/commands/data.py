@@ -24,9 +24,12 @@ def fetch(
     ] = None,
 ) -> None:
     """Download a set of real stickers into the store, as an ordinary data folder."""
-    from rdtf_bench import catalog
+    from rdtf_bench.core.errors import unknown_name
+    from rdtf_bench.data import fluent
 
-    typer.echo(catalog.load("fetch", name).fetch_into(store, archives=archives, on_progress=_say))
+    if name != fluent.NAME:
+        raise unknown_name("dataset to fetch", name, [fluent.NAME])
+    typer.echo(fluent.fetch_into(store, archives=archives, on_progress=_say))
 
 
 def _say(line: str) -> None:

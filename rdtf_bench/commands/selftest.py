@@ -28,7 +28,7 @@ def selftest(
     outcomes = probe.run(at_scale, probes)
     for outcome in outcomes:
         typer.echo(f"{outcome.probe:20} {'passed' if outcome.passed else f'FAILED: {outcome.fault}'}")
-    faults = {outcome.probe: outcome.fault for outcome in outcomes if not outcome.passed}
+    faults = {outcome.probe: outcome.fault for outcome in outcomes if outcome.fault is not None}
     if not probes:
         selftest_record.save(store, at_scale, faults)
     passed = len(outcomes) - len(faults)

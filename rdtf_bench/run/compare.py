@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
@@ -20,6 +20,9 @@ from rdtf_bench.core.errors import DataError, ProtocolError, unknown_name
 from rdtf_bench.core.seeds import seed_for
 from rdtf_bench.core.store import key_of
 from rdtf_bench.core.video import VideoU8
+from rdtf_bench.data.reading import animations, decode
+from rdtf_bench.data.reading.animations import Animation as Clip
+from rdtf_bench.metrics.statistics import groups as groups_of
 from rdtf_bench.run.build import instruments
 from rdtf_bench.run.progress import Report, Sink
 from rdtf_bench.run.record import ScoreRecord
@@ -28,20 +31,6 @@ from rdtf_bench.spec.schema import Options, Scale
 
 STAYING = 2
 """Clips of a distance that are left where an interval leaves out the others."""
-
-
-@runtime_checkable
-class Clip(Protocol):
-    """What data/reading/animations finds."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def width_px(self) -> int: ...
-
-    @property
-    def height_px(self) -> int: ...
 
 
 Decode = Callable[[Clip], UInt8[Tensor, "F C H W"]]
@@ -87,9 +76,8 @@ def compare(
     chosen = _chosen(metrics, with_captions=captions is not None)
     if resamples and "fvd" not in chosen:
         raise ProtocolError(f"--resamples draws for FVD, and only {', '.join(chosen)} is scored. Leave it out.")
-    animations, pixels = catalog.load("reader", "animations"), catalog.load("reader", "pixels")
-    fakes: Sequence[Clip] = animations.find(fake)
-    reals: Sequence[Clip] = animations.find(real)
+    fakes = animations.find(fake)
+    reals = animations.find(real)
     _require_enough(chosen, {fake: fakes, real: reals})
     shape = animations.common_shape((*fakes, *reals), num_frames=num_frames, size_px=size_px)
     texts = animations.read_captions(captions, fakes) if captions else {}
@@ -101,8 +89,8 @@ def compare(
     pairs = _pairs(fakes, reals)
     said = [texts.get(fakes[place].id, fakes[place].id) for place, _ in pairs]
     _require_groups(chosen, said)
-    of_fvd = {"num_frames": shape.num_frames, "resamples": resamples}
-    looking = _Looking(chosen, _with_fvd(scale, of_fvd), lambda clip: pixels.decode_animation(clip, shape))
+    of_fvd: Options = {"num_frames": shape.num_frames, "resamples": resamples}
+    looking = _Looking(chosen, _with_fvd(scale, of_fvd), lambda clip: decode.decode_animation(clip, shape))
     seen_fake = looking.at(fakes, chosen, Report(sink, "score", "generated clips"))
     of_both = [name for name in chosen if "real" in _uses(name)]
     seen_real = looking.at(reals, of_both, Report(sink, "score", "real clips"))
@@ -152,7 +140,7 @@ class _Looking:
         ids: Sequence[str],
         captions: Sequence[str],
     ) -> ScoreRecord:
-        groups = catalog.load("statistic", "groups").groups(ids, captions)
+        groups = groups_of(ids, captions)
         metric = self._instruments[name].metric
         result = metric.score(fake=fake, real=real, captions=captions, groups=groups)
         low, high = intervals.interval(result.value, result.without_group)

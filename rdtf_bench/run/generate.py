@@ -14,6 +14,7 @@ from rdtf_bench.core.errors import InputError, StoreError
 from rdtf_bench.core.method import Sampler
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.store import Store
+from rdtf_bench.data.reading import decode
 from rdtf_bench.run.build.modules import build, device_of
 from rdtf_bench.run.protocols import load_table
 from rdtf_bench.run.table.context import cells_of, find_assets
@@ -75,9 +76,8 @@ def read_mask(text: str | None) -> list[int] | None:
 
 def read_images(paths: Sequence[Path], num_frames: int) -> list[Image.Image]:
     """A frame a file; one animation alone stands for its frames, `num_frames` at equal intervals where it has more."""
-    pixels = catalog.load("reader", "pixels")
     most = num_frames if len(paths) == 1 else 1
-    return [picture for path in paths for picture in pixels.pictures(path, most=most)]
+    return [picture for path in paths for picture in decode.pictures(path, most=most)]
 
 
 def make(

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from rdtf_bench import catalog
 from rdtf_bench.core.store import Store, write_text
+from rdtf_bench.metrics.seconds import median_with_interval
 from rdtf_bench.run import environment
 from rdtf_bench.run.costs import memory
 from rdtf_bench.run.costs.record import FILE, CostRecord, Measured, key
@@ -207,7 +207,7 @@ def _times(denoiser: Denoiser, passes: Sequence[Pass], yardstick: str) -> Iterat
     }
     for metric, values in columns.items():
         if values:
-            middle, low, high = catalog.load("metric", "seconds").median_with_interval(values)
+            middle, low, high = median_with_interval(values)
             yield Measured(
                 label=denoiser.label,
                 method=denoiser.method,

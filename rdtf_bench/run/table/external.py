@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rdtf_bench import catalog
 from rdtf_bench.core.errors import DataError, ProtocolError
+from rdtf_bench.data.reading import animations
 from rdtf_bench.spec.schema import ClipShape
 
 if TYPE_CHECKING:
@@ -48,15 +48,15 @@ class OutsideClips:
     def video(self, ids: Sequence[str]) -> "VideoU8":
         import torch
 
-        animations, pixels = catalog.load("reader", "animations"), catalog.load("reader", "pixels")
+        from rdtf_bench.data.reading import decode
+
         chosen = [self.clips[clip_id] for clip_id in ids]
         shape = animations.common_shape(chosen, num_frames=None, size_px=None)
-        return torch.stack([pixels.decode_animation(clip, shape) for clip in chosen])
+        return torch.stack([decode.decode_animation(clip, shape) for clip in chosen])
 
 
 def read(given: Sequence[str]) -> dict[str, OutsideClips]:
     """`--with mine=DIR` -> {"mine": its clips}."""
-    animations = catalog.load("reader", "animations")
     found = {}
     for text in given:
         label, separator, folder = text.partition("=")

@@ -16,6 +16,7 @@ from rdtf_bench.core import intervals
 from rdtf_bench.core.metric import Score
 from rdtf_bench.core.store import Store, write_text
 from rdtf_bench.core.video import VideoU8
+from rdtf_bench.metrics import statistics
 from rdtf_bench.run.build.modules import build_metric
 from rdtf_bench.run.progress import Report
 from rdtf_bench.run.record import ScoreRecord
@@ -71,7 +72,7 @@ def score(
     fake = read_observations(store, identity.observation_key(identity.fake))
     real = read_observations(store, identity.observation_key(identity.real)) if uses_real else fake
     count = min(len(fake), len(real))
-    groups = catalog.load("statistic", "groups").groups(clip_ids[:count], clusters[:count])
+    groups = statistics.groups(clip_ids[:count], clusters[:count])
     result = metric.score(fake=fake[:count], real=real[:count], captions=captions[:count], groups=groups)
     low, high = intervals.interval(result.value, result.without_group)
     write_score(to_record(identity.metric, result, low, high, metric.yardstick, key), key, store)

@@ -12,6 +12,7 @@ from rdtf_bench import catalog
 from rdtf_bench.core.metric import Score
 from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
 from rdtf_bench.diffusion.latents import load_autoencoder
+from rdtf_bench.metrics import seconds
 from rdtf_bench.run.build import modules
 from rdtf_bench.run.inputs import clips as stored_clips
 from rdtf_bench.run.inputs.clips import RealClips, StoredTrainingClips
@@ -209,14 +210,13 @@ def selftest(bench: Bench, sink: Sink, job: str) -> None:
     """Probe the metrics of the scale; a table of metrics that fail is marked."""
     outcomes = probing.run(bench.scale)
     selftest_record.save(
-        bench.store.root, bench.scale, {found.probe: found.fault for found in outcomes if not found.passed}
+        bench.store.root, bench.scale, {found.probe: found.fault for found in outcomes if found.fault is not None}
     )
     Report(sink, job, "probing").advance(len(outcomes), len(outcomes))
 
 
 def time_denoisers(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> None:
     """Seconds of one forward pass of every row's denoiser, in turns, with nothing else running."""
-    seconds = catalog.load("metric", "seconds")
     shape, timing = bench.scale.clip, bench.scale.timing
     denoisers = {}
     for cell in cells:

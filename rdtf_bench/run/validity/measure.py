@@ -11,6 +11,7 @@ from rdtf_bench.core.errors import DataError
 from rdtf_bench.core.metric import Metric
 from rdtf_bench.core.store import Store
 from rdtf_bench.core.video import VideoU8
+from rdtf_bench.metrics.trials.validity import Thinned, curves, tau
 from rdtf_bench.run.build import instruments
 from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.inputs.clips import RealClips
@@ -52,10 +53,7 @@ def run(
 def _metric(look: Look, scale: Scale) -> Metric:
     at_scale = scale.model_copy(update={"metrics": {**scale.metrics, look.metric: look.options}})
     metric = instruments.load(at_scale, [look.metric])[look.metric].metric
-    if look.every == 1:
-        return metric
-    thinned: Metric = catalog.load("validity", "curves").Thinned(metric, every=look.every)
-    return thinned
+    return metric if look.every == 1 else Thinned(metric, every=look.every)
 
 
 def _measure(
@@ -69,7 +67,7 @@ def _measure(
     """The curves of one look, each in the store before the next is begun."""
     look = planned[0].look
     facts = catalog.constants("metric", look.metric)
-    measured = catalog.load("validity", "curves").curves(
+    measured = curves(
         metric,
         [curve.fault for curve in planned],
         video=test.video,
@@ -98,7 +96,6 @@ def _measure(
 
 
 def _compare(store: Store, planned: PlannedAgreement, folder: Path) -> None:
-    tau = catalog.load("validity", "curves").tau
     whole, part = ([validity_plan.read(store, curve.key) for curve in side] for side in (planned.whole, planned.part))
     pairs = list(zip(whole, part, strict=True))
     groups = range(len(whole[0].without_group[0]))

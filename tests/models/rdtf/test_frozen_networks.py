@@ -8,8 +8,6 @@ from unittest.mock import Mock
 import pytest
 import torch
 from diffusers import AutoencoderKL
-from rdtf_bench.run.bench import Bench
-from rdtf_bench.run.clips import RealClips, write_latents
 from safetensors.torch import save_file
 from torch import nn
 
@@ -17,8 +15,11 @@ from rdtf_bench.core.method import Sampler
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.models.rdtf import RDTFPipeline
 from rdtf_bench.models.rdtf.method import build
-from rdtf_bench.run import jobs
+from rdtf_bench.run.inputs.clips import RealClips, write_latents
 from rdtf_bench.run.progress import Report
+from rdtf_bench.run.table import work
+from rdtf_bench.run.table.context import Bench
+from rdtf_bench.spec.identities import ClipsIdentity, ControlSamples
 from rdtf_bench.spec.plan import Cell
 from tests.models.rdtf.small import CONFIG
 
@@ -88,11 +89,19 @@ def test_the_harness_makes_latents_with_a_frozen_autoencoder(
 def test_the_harness_makes_controls_with_a_frozen_autoencoder(
     assets: dict[str, Path], encoding: list[State], monkeypatch: pytest.MonkeyPatch, control: str
 ) -> None:
-    monkeypatch.setattr(jobs, "real_clips", lambda *_: RealClips(ids=("a",), captions=("",), video=video()))
-    monkeypatch.setattr(jobs, "_device", lambda _: CPU)
+    monkeypatch.setattr(work, "real_clips", lambda *_: RealClips(ids=("a",), captions=("",), video=video()))
+    monkeypatch.setattr(work, "_device", lambda _: CPU)
     bench, cell = Mock(spec=Bench), Mock(spec=Cell)
     bench.assets, bench.scale = assets, Mock()
     bench.scale.sampling.batch_size = 1
-    cell.method, cell.sample = control, {"task": "it2v", "known_frames": "keep"}
-    assert jobs._control_video(bench, cell).shape == video().shape
+    cell.method = control
+    cell.sample = ControlSamples(
+        control=control,
+        version=1,
+        real=ClipsIdentity(clips="x", num_frames=8, size_px=16),
+        autoencoder="a",
+        task="it2v",
+        known_frames="keep",
+    )
+    assert work._control_video(bench, cell).shape == video().shape
     assert encoding == [FROZEN]

@@ -9,6 +9,7 @@ from rdtf_bench.core.store import Store
 from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.run.table.context import Bench
 from rdtf_bench.run.table.schedule import Job, expected_seconds, jobs_for, ready
+from rdtf_bench.spec.identities import ExternalSamples
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.schema import ExpectedSeconds, Scale
 
@@ -125,7 +126,8 @@ def test_what_the_store_holds_is_not_prepared_again(planned: tuple[Bench, list[C
 def test_a_row_of_ready_clips_is_read_and_trains_nothing(planned: tuple[Bench, list[Cell]]) -> None:
     bench, cells = planned
     static = next(cell for cell in cells if cell.method == "static")
-    ready_clips = replace(static, label="mine", sample={**static.sample, "clips": "fingerprint"})
+    sample = ExternalSamples(clips="fingerprint", task="it2v", known_frames="keep", real=static.sample.real)
+    ready_clips = replace(static, label="mine", kind="external", sample=sample)
     (job,) = [job for job in jobs_for(bench, [ready_clips]) if job.name == "mine"]
     assert (job.function, job.expected_s) == ("read_outside", bench.scale.expected_seconds.make_control)
 
