@@ -20,6 +20,7 @@ from rdtf_bench.commands.run import ablate, run
 from rdtf_bench.commands.score import score
 from rdtf_bench.commands.selftest import selftest
 from rdtf_bench.commands.show import show
+from rdtf_bench.commands.show_scale import show_scale
 from rdtf_bench.commands.ui import ui
 from rdtf_bench.commands.validate import validate
 from rdtf_bench.core.errors import BenchError
@@ -54,6 +55,7 @@ _add(ablate, "ablate dcl --seeds 3")
 _add(show, "show table1 --format md")
 _add(plan, "plan table1 --scale long")
 _add(list_names, "list", name="list")
+_add(show_scale, "show-scale long > my_scale.yaml")
 _add(validate, "validate ./my_table.yaml")
 _add(params, "params simda --scale paper")
 _add(publish, "publish table1")

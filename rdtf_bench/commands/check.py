@@ -27,9 +27,8 @@ def check(
     from rdtf_bench.core.errors import RegressionError
     from rdtf_bench.report.table import publish, regression
     from rdtf_bench.run import environment, record
-    from rdtf_bench.run.protocols import load_table
+    from rdtf_bench.run.protocols import load_scale, load_table
     from rdtf_bench.run.table import execute
-    from rdtf_bench.spec.load import load_scale
 
     folder = (results or results_folder()) / NAME
     at_scale = load_scale(scale)

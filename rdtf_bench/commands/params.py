@@ -18,7 +18,7 @@ def params(
     from rdtf_bench.core.errors import unknown_name
     from rdtf_bench.report.sizes import sizes_text
     from rdtf_bench.run.costs.sizes import sizes
-    from rdtf_bench.spec.load import load_scale
+    from rdtf_bench.run.protocols import load_scale
 
     if format not in ("text", "json"):
         raise unknown_name("format", format, ("text", "json"))

@@ -47,7 +47,7 @@ def score(
     from rdtf_bench.report import comparison
     from rdtf_bench.run.compare import compare
     from rdtf_bench.run.progress import Display
-    from rdtf_bench.spec.load import load_scale
+    from rdtf_bench.run.protocols import load_scale
 
     if json is not None:
         comparison.require_place(json)

@@ -29,10 +29,9 @@ class Selection:
 
     @property
     def scale(self) -> "Scale":
-        from rdtf_bench.run.protocols import known_names
-        from rdtf_bench.spec.load import load_scale
+        from rdtf_bench.run.protocols import load_scale
 
-        return load_scale(self.scale_name, known_names())
+        return load_scale(self.scale_name)
 
     def source_of(self, dataset: str) -> str | None:
         """Return the source that --data names for this dataset; None stands for the built-in data."""

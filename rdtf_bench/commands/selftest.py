@@ -19,9 +19,9 @@ def selftest(
     import time
 
     from rdtf_bench.core.errors import RegressionError
+    from rdtf_bench.run.protocols import load_scale
     from rdtf_bench.run.selftest import probe
     from rdtf_bench.run.selftest import record as selftest_record
-    from rdtf_bench.spec.load import load_scale
 
     began_s = time.monotonic()
     at_scale = load_scale(scale)

@@ -1,4 +1,4 @@
-"""`rdtf-bench show-scale`: what a scale says in the end."""
+"""`rdtf-bench show-scale`: print a scale with everything that it extends."""
 
 from typing import Annotated
 

@@ -20,13 +20,14 @@ def validate(
     Every fault is told with its file and line; exit status 2 where there is one.
     """
     from rdtf_bench.commands.kinds import KINDS, kind_of
+    from rdtf_bench.run.protocols import load_scale
     from rdtf_bench.spec import load
 
     faults = []
-    for protocol in files or [name for kind in KINDS for name in load.names(kind)]:
+    for protocol in files or [name for kind in (*KINDS, "scale") for name in load.names(kind)]:
         try:
             if load.is_scale(protocol):
-                scale = load.load_scale(protocol)
+                scale = load_scale(protocol)
                 typer.echo(f"{scale.name}: a scale, {scale.title}")
             else:
                 kind_of(protocol).validate(protocol)

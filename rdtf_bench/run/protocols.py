@@ -7,12 +7,8 @@ from pydantic import ValidationError
 
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import ProtocolError, unknown_name
-from rdtf_bench.spec.load import (
-    kind_of,
-    load_protocol,
-    load_set,
-    protocol_names,
-)
+from rdtf_bench.spec import load
+from rdtf_bench.spec.load import kind_of, load_protocol, load_set, protocol_names
 from rdtf_bench.spec.schema import MethodAtScale, Row, Scale, TableSpec
 
 ABLATE = "ablate-"
@@ -45,6 +41,11 @@ def ablation(name: str) -> str:
 def load_table(name_or_path: str) -> TableSpec:
     """Return the table of this name or file; every name in it that is not in the catalog is a fault with its line."""
     return load_protocol(name_or_path, known_names())
+
+
+def load_scale(name_or_path: str) -> Scale:
+    """Return the scale, in which every method and metric is in the catalog."""
+    return load.load_scale(name_or_path, known_names())
 
 
 def known_names() -> dict[str, list[str]]:

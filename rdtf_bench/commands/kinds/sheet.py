@@ -33,8 +33,9 @@ class Sheets:
         typer.echo(f"{path}, also in {results / 'README.md'}")
 
     def validate(self, protocol: str) -> None:
+        from rdtf_bench.run.protocols import load_scale
         from rdtf_bench.run.sheets import rows
-        from rdtf_bench.spec.load import load_scale, load_sheet, scale_names
+        from rdtf_bench.spec.load import load_sheet, scale_names
 
         sheet = load_sheet(protocol)
         for scale in scale_names():

@@ -63,8 +63,9 @@ class Validities:
         typer.echo(f"{path}, also in {results / 'README.md'}")
 
     def validate(self, protocol: str) -> None:
+        from rdtf_bench.run.protocols import load_scale
         from rdtf_bench.run.validity import plan
-        from rdtf_bench.spec.load import load_scale, scale_names
+        from rdtf_bench.spec.load import scale_names
 
         spec = plan.load(protocol)
         for scale in scale_names():
