@@ -21,7 +21,7 @@ from torch import Tensor
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.core.store import key_of
 from rdtf_bench.core.video import VideoU8
-from rdtf_bench.metrics.fvd import ClipNetwork, NamedNetwork
+from rdtf_bench.metrics.features.clip_networks import ClipNetwork, NamedNetwork
 
 
 def cached_features(

@@ -14,8 +14,8 @@ from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.data.reading.animations import common_shape, find
 from rdtf_bench.data.reading.decode import decode_animation
 from rdtf_bench.metrics.features import efficientnet
+from rdtf_bench.metrics.features.clip_networks import EfficientNetClips
 from rdtf_bench.metrics.frechet import frechet_distance
-from rdtf_bench.metrics.fvd import EfficientNetClips
 from rdtf_bench.report.table.grid import decimals_for
 
 Score = Callable[..., tuple[int, str]]

@@ -22,7 +22,8 @@ from rdtf_bench.core.video import VideoU8
 from rdtf_bench.metrics import frechet, reference, vqa
 from rdtf_bench.metrics.clip import ClipSimilarity
 from rdtf_bench.metrics.features import fast_vqa, i3d, open_clip_model
-from rdtf_bench.metrics.fvd import EfficientNetClips, FrechetVideoDistance, I3DClips
+from rdtf_bench.metrics.features.clip_networks import EfficientNetClips, I3DClips
+from rdtf_bench.metrics.fvd import FrechetVideoDistance
 from rdtf_bench.metrics.trials import validity
 from rdtf_bench.metrics.trials.distortions import swap_captions
 
