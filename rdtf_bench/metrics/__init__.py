@@ -1,6 +1,7 @@
 """Frechet video distance, FAST-VQA and CLIP similarity as torchmetrics metrics, one module each.
 
-The names below are imported when they are first used, so that importing the package costs nothing.
+The package imports core and assets alone. It hands out the names of `__all__` and the metric modules
+that a protocol names. Each name is imported on its first use, so that importing the package costs nothing.
 """
 
 from importlib import import_module

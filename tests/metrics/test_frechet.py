@@ -129,7 +129,7 @@ def test_one_clip_has_no_covariance() -> None:
 
 
 def test_features_of_two_networks_are_refused() -> None:
-    with pytest.raises(DataError, match="4 features a clip and real 5"):
+    with pytest.raises(DataError, match="4 features per clip and real has 5"):
         frechet_distance(fake=draw(9, 4, 19), real=draw(9, 5, 20))
 
 

@@ -188,7 +188,7 @@ def test_moments_of_two_processes_with_the_same_clips_are_refused(monkeypatch: p
         metric.update(clips(10, "fake"), real=False, clip_ids=[f"clip/{i}" for i in range(10)])
         metric.update(clips(4, "real"), real=True)
     metrics[0].merge_state(metrics[1])
-    with pytest.raises(DataError, match="fake: the same clips came to several processes"):
+    with pytest.raises(DataError, match="fake: several processes were given the same clips"):
         metrics[0].compute()
 
 

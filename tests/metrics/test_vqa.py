@@ -173,8 +173,8 @@ def test_the_callers_training_mode_changes_nothing() -> None:
     [
         ({"grid": 3}, "grid 3 do not fit"),
         ({"num_frames": 16}, "num_frames 16"),
-        ({"num_frames": 0}, "start at 1"),
-        ({"draws": 0}, "start at 1"),
+        ({"num_frames": 0}, "must be at least 1"),
+        ({"draws": 0}, "must be at least 1"),
     ],
 )
 def test_what_the_network_cannot_look_at_is_refused(options: dict[str, int], message: str) -> None:
@@ -207,7 +207,7 @@ def test_a_released_network_looks_at_what_it_was_trained_on() -> None:
     network = FastVQANetwork(**{**OPTIONS, "base_size": (32, 224, 224), "grid": (7, 7)})
     released = Judge(network, name="fast-vqa-b", scale=vqa.RELEASED["fast-vqa-b"])
     assert FastVQA(released).yardstick == "fast-vqa-b 32f 7x7"
-    with pytest.raises(ProtocolError, match="'toy-fast-vqa' is asked for, and given is 'fast-vqa-b'"):
+    with pytest.raises(ProtocolError, match="the options name 'toy-fast-vqa', but the asset is 'fast-vqa-b'"):
         FastVQA(released, Config())
 
 

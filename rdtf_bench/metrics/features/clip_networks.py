@@ -1,8 +1,8 @@
-"""Networks from clips to features, as a Frechet video distance looks through them.
+"""Networks that turn a clip into one feature vector, for the Frechet video distance (FVD).
 
-`I3DClips` is the network of the paper with its published variants (`PROFILES`) and a named rule for clips that are too
-short for it. `EfficientNetClips` looks at frames through EfficientNet-Lite0 and at motion through the changes of its
-features over time.
+`I3DClips` is the network of the paper, with its published variants (`PROFILES`) and a named rule for clips that are too
+short for it. `EfficientNetClips` describes frames by EfficientNet-Lite0 and motion by the changes of its features over
+time.
 """
 
 from collections.abc import Mapping
@@ -27,9 +27,9 @@ from rdtf_bench.metrics.features.precision import full_precision
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """One published program's way to FVD. Its float32 roots and its truncation to bytes are not followed."""
+    """The choices of one published FVD program, without its float32 matrix roots and its truncation to bytes."""
 
-    resize: str  # in the yardstick's name
+    resize: str  # as the yardstick's name spells it
     epsilon: float  # of the batch normalisation
     ddof: int  # covariances divide by n - ddof
 
@@ -43,35 +43,39 @@ PROFILES: Mapping[str, Profile] = {
 
 @runtime_checkable
 class ClipNetwork(Protocol):
-    """What a Frechet distance looks through: a frozen network from clips to one row of features each."""
+    """A frozen network that returns one row of features per clip."""
 
     @property
     def yardstick(self) -> str:
-        """What a table says of it in brackets; empty only for the official network of FVD."""
+        """The name that a table prints in brackets; empty for the official network of FVD alone."""
         ...
 
     @property
     def num_features(self) -> int: ...
 
     def __call__(self, video: VideoU8) -> Float[Tensor, "B D"]:
-        """Each clip's features depend on that clip alone."""
+        """Return the features; those of a clip depend on that clip alone."""
         ...
 
 
 @runtime_checkable
 class NamedNetwork(Protocol):
-    """A network that can say all that decides its features, as a name in full and a cache of features need it."""
+    """A network that names everything that determines its features, as a full name and a feature cache require."""
 
     @property
     def weights_sha256(self) -> str: ...
 
     def full_name(self, num_frames: int | None) -> str:
-        """Network, weights, frames in time and in space, such as "i3d-k400, 8>16 repeat, 224 bilinear"."""
+        """Name the network, its weights and the preprocessing, such as "i3d-k400, 8>16 repeat, 224 bilinear"."""
         ...
 
 
 class EfficientNetClips(nn.Module):
-    """960 features a clip: mean, mean absolute first and mean absolute second difference of 320 over the frames."""
+    """EfficientNet-Lite0 with 960 features per clip.
+
+    They are the mean, the mean absolute first difference and the mean absolute second difference over the frames of its
+    320 features.
+    """
 
     num_features = 3 * efficientnet.NUM_FEATURES
     weights_sha256 = efficientnet.SHA256
@@ -91,15 +95,18 @@ class EfficientNetClips(nn.Module):
 
     def forward(self, video: VideoU8) -> Float[Tensor, "B D"]:
         if video.shape[1] < 3:
-            raise DataError(f"second differences over time need at least 3 frames a clip, these have {video.shape[1]}")
-        # a clip a pass: the same bits whatever else is in the batch
+            raise DataError(
+                f"second differences over time need at least 3 frames per clip; these clips have {video.shape[1]}"
+            )
+        # one clip per pass: the bits do not depend on the rest of the batch
         return torch.stack([temporal_summary(self.network.features(clip, size_px=self.size_px)) for clip in video])
 
 
 class I3DClips(nn.Module):
-    """I3D's logits averaged over time (400 a clip), after a profile's resize and a rule for short clips.
+    """I3D with 400 features per clip: its logits averaged over time.
 
-    `name` is that of a reduced network; without one the hash of the weights says whether it is the original.
+    The profile decides the resize of frames, and the rule how short clips are extended. `name` is the name of a reduced
+    network. Without a name, the hash of the weights tells whether the network is the original.
     """
 
     def __init__(
@@ -127,7 +134,7 @@ class I3DClips(nn.Module):
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "I3DClips":  # noqa: ARG002
-        """A frozen network keeps its batch statistics: it stays in eval whatever holds it."""
+        """Stay in eval mode: a frozen network keeps its batch statistics, whatever module holds it."""
         return super().train(False)
 
     @property
@@ -142,21 +149,24 @@ class I3DClips(nn.Module):
 
     def forward(self, video: VideoU8) -> Float[Tensor, "B D"]:
         if video.shape[1] < 2:
-            raise DataError("clips of one frame are no videos: I3D needs at least 2, extended by its rule")
+            raise DataError("clips of one frame are no videos: I3D needs at least 2 frames, which its rule extends")
         device = next(self.network.parameters()).device
         # freezing: batch normalisation goes into the convolutions, whose weights are laid out once
         with full_precision(device), inductor.patch(freezing=self.compiled):
-            # a clip a pass: the same bits whatever else is in the batch
+            # one clip per pass: the bits do not depend on the rest of the batch
             return torch.cat([self.network(self.prepared(clip.movedim(1, 0).to(device))) for clip in video])
 
     def prepared(self, clip: UInt8[Tensor, "C T H W"]) -> Float[Tensor, "1 C t h w"]:
-        """One clip as the network reads it. Frames are resized before they are repeated: the same, at half the cost."""
+        """Return one clip as the network reads it.
+
+        Frames are resized before they are repeated, which gives the same values at half the cost.
+        """
         resized = i3d.resize(clip, profile=self.profile, size_px=self.network.size_px)
         return i3d.extend(resized, rule=self.rule)[None].contiguous(memory_format=torch.channels_last_3d)
 
     @cached_property
     def probe(self) -> float:
-        """Mean absolute feature of one clip of seeded noise: tells weights apart where no hash is known."""
+        """Mean absolute feature of one clip of seeded noise, which tells weights without a known hash apart."""
         noise = torch.randint(0, 256, (1, i3d.TRAINED_FRAMES, 3, 64, 64), generator=generator_for("i3d probe"))
         return float(self(noise.byte()).abs().mean())
 
@@ -169,13 +179,16 @@ class I3DClips(nn.Module):
 
 
 def official_sha256s() -> set[str]:
-    """Of the files that hold the Kinetics-400 network of the original; empty as long as nobody has pinned one."""
+    """Return the SHA-256 of the files with the original Kinetics-400 network; empty until one is pinned."""
     names = ("i3d-k400", "i3d-k400-torchscript")
     return {sha256 for name in names for sha256 in OFFICIAL[name].files.values() if sha256 is not None}
 
 
 def load_i3d(path: Path, *, profile: str = "reference", rule: str = "repeat", compiled: bool = False) -> I3DClips:
-    """From a file of weights or a reduced network's folder; AssetError where it is no I3D."""
+    """Load I3D from a file of weights, or from the folder of a reduced network.
+
+    Raises AssetError if `path` is neither.
+    """
     if profile not in PROFILES:
         raise unknown_name("FVD profile", profile, PROFILES)
     epsilon, pool_steps = PROFILES[profile].epsilon, 1 if rule == "pool1" else 2
@@ -188,6 +201,6 @@ def load_i3d(path: Path, *, profile: str = "reference", rule: str = "repeat", co
 
 
 def temporal_summary(features: Float[Tensor, "F D"]) -> Float[Tensor, " E"]:
-    """Mean over frames, then mean absolute first and second difference: E = 3 D."""
+    """Return the mean over frames, then the mean absolute first and second differences; E = 3 D."""
     first, second = features.diff(dim=0), features.diff(n=2, dim=0)
     return torch.cat([features.mean(0), first.abs().mean(0), second.abs().mean(0)])

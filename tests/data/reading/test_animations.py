@@ -124,7 +124,7 @@ def test_a_folder_without_clips_is_refused(tmp_path: Path, make: str, says: str)
 def test_two_files_of_one_clip_are_refused(tmp_path: Path, animation: Writer) -> None:
     animation(tmp_path / "a.gif", 8)
     video(tmp_path / "a.mp4")
-    with pytest.raises(DataError, match=r"a\.mp4: is the clip 'a', and so is .*a\.gif"):
+    with pytest.raises(DataError, match=r"a\.mp4: has the clip id 'a', and so has .*a\.gif"):
         find(tmp_path)
 
 
@@ -167,10 +167,10 @@ def test_a_clip_without_a_caption_or_with_two_is_named(tmp_path: Path, animation
         animation(tmp_path / "fake" / f"{name}.gif", 8)
     clips = find(tmp_path / "fake")
     path = write_rows(tmp_path / "c.jsonl", {"file_name": "a.gif", "text": "x"}, {"file_name": "a.mp4", "text": "y"})
-    with pytest.raises(DataError, match=r"c\.jsonl:2: the clip 'a' has a caption already at .*c\.jsonl:1"):
+    with pytest.raises(DataError, match=r"c\.jsonl:2: the clip 'a' already has a caption at .*c\.jsonl:1"):
         read_captions(path, clips)
     write_rows(path, {"file_name": "a.gif", "text": "x"})
-    with pytest.raises(DataError, match=r"(?s)names no caption of 2 of 3 clips:.*b\.gif.*c\.gif"):
+    with pytest.raises(DataError, match=r"(?s)has no caption for 2 of 3 clips:.*b\.gif.*c\.gif"):
         read_captions(path, clips)
     with pytest.raises(DataError, match=r"captions are read from \.jsonl or \.csv"):
         read_captions(tmp_path / "c.txt", clips)

@@ -51,7 +51,7 @@ def test_a_still_clip_has_no_motion(enet: EfficientNetClips) -> None:
 
 
 def test_clips_too_short_for_second_differences_are_refused(enet: EfficientNetClips) -> None:
-    with pytest.raises(DataError, match="at least 3 frames a clip, these have 2"):
+    with pytest.raises(DataError, match="at least 3 frames per clip; these clips have 2"):
         enet(clips(2, "short", num_frames=2))
 
 
@@ -73,7 +73,7 @@ def test_eight_frames_reach_i3d_by_a_named_rule() -> None:
     loop = small_i3d(rule="loop")
     assert torch.equal(loop(video), loop(video.repeat(1, 2, 1, 1, 1)))
     assert not torch.equal(loop(video), network(video))
-    with pytest.raises(DataError, match="at least 9 frames a clip, these have 8"):
+    with pytest.raises(DataError, match="at least 9 frames per clip; these clips have 8"):
         small_i3d(rule="none")(video)
     with pytest.raises(DataError, match="clips of one frame"):
         network(video[:, :1])

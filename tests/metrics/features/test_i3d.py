@@ -59,7 +59,7 @@ def test_seventeen_frames_are_two_steps_and_their_mean() -> None:
 
 
 def test_eight_frames_need_a_rule() -> None:
-    with pytest.raises(DataError, match=r"at least 9 frames a clip, these have 8.*repeat, loop"):
+    with pytest.raises(DataError, match=r"at least 9 frames per clip; these clips have 8.*repeat, loop"):
         run(small(), clip(8))
     assert run(small(), clip(9)).shape == (1, 5)
     assert run(small(pool_steps=1), clip(8)).shape == (1, 5)
@@ -230,7 +230,7 @@ def test_a_reduced_network_comes_back_as_it_was_saved(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ('{"name": "x"}', r"config\.json: is no description of a reduced I3D.*network"),
+        ('{"name": "x"}', r"config\.json: is not the description of a reduced I3D.*network"),
         ('{"name": "x", "network": {"breadth": 1}}', "breadth"),
         ('{"name": "", "network": {"num_classes": 5, "width": 0.0625, "size_px": 32}}', "has no name"),
         ('{"name": "x", "network": {"num_classes": 6, "width": 0.0625, "size_px": 32}}', r"shape \(5,\), not \(6,\)"),
