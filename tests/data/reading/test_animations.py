@@ -106,7 +106,7 @@ def test_clips_that_cannot_be_used_are_named_together(tmp_path: Path, animation:
 def test_frames_where_clips_belong_are_refused_with_the_remedy(tmp_path: Path) -> None:
     frames(tmp_path / "clip", 3)
     with pytest.raises(
-        DataError, match=r"(?s)clips that cannot be used: 3.*Frames of one clip belong in a folder of their own"
+        DataError, match=r"(?s)clips that cannot be used: 3.*Put the frames of one clip into a folder of their own"
     ):
         find(tmp_path / "clip")
 
@@ -172,5 +172,5 @@ def test_a_clip_without_a_caption_or_with_two_is_named(tmp_path: Path, animation
     write_rows(path, {"file_name": "a.gif", "text": "x"})
     with pytest.raises(DataError, match=r"(?s)has no caption for 2 of 3 clips:.*b\.gif.*c\.gif"):
         read_captions(path, clips)
-    with pytest.raises(DataError, match=r"captions are read from \.jsonl or \.csv"):
+    with pytest.raises(DataError, match=r"captions are read from a \.jsonl or \.csv file"):
         read_captions(tmp_path / "c.txt", clips)

@@ -71,7 +71,7 @@ def test_one_step_at_a_time_changes_nothing_for_sixteen_frames() -> None:
 
 
 def test_frames_of_another_size_are_refused() -> None:
-    with pytest.raises(DataError, match="32x32 px, these are 64x64"):
+    with pytest.raises(DataError, match="32x32 px; these are 64x64"):
         run(small(), clip(9, size_px=64))
 
 
