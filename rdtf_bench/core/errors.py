@@ -1,6 +1,7 @@
-"""Errors a user can cause. Each has its own exit status; everything else is our bug and keeps its traceback.
+"""Errors that a user can cause, each with its own exit status.
 
-A message says where, what is wrong, what is known and what to do.
+Any other exception is a bug of the package and keeps its traceback. A message names the place and the fault, lists what
+is known and says what to do.
 """
 
 import difflib
@@ -8,27 +9,32 @@ from collections.abc import Iterable
 
 
 class BenchError(Exception):
+    """Base class of all errors that a user can cause."""
+
     exit_status = 1
 
 
 class ProtocolError(BenchError):
-    """A protocol or scale file is wrong, or asks for what does not exist. Click uses 2 for wrong flags as well."""
+    """A protocol or scale file is wrong, or names something that does not exist.
+
+    Click exits with 2 for wrong flags as well.
+    """
 
     exit_status = 2
 
 
 class UnknownNameError(ProtocolError):
-    """A name that is in no catalog."""
+    """A name is not among the known ones."""
 
 
 class InputError(BenchError, ValueError):
-    """What is asked of a model cannot be made, such as a mask of another length than the clip."""
+    """An input does not fit the model, such as a mask whose length differs from the clip's."""
 
     exit_status = 2
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
-    """The error for a name that is not there, with the close match."""
+    """Return the error for an unknown name; its message suggests the closest known name."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
@@ -42,7 +48,7 @@ class DataError(BenchError):
 
 
 class AssetError(BenchError):
-    """Weights are absent, or are not the ones the registry names."""
+    """Weights are absent, or are not those that the registry names."""
 
     exit_status = 5
 
@@ -54,6 +60,6 @@ class StoreError(BenchError):
 
 
 class RegressionError(BenchError):
-    """A number is not what was published."""
+    """A number differs from the published one."""
 
     exit_status = 7

@@ -1,7 +1,8 @@
-"""Delete-a-group jackknife intervals and paired tests, from the values of a score without each group of clips.
+"""Confidence intervals and paired tests by the delete-a-group jackknife.
 
-Without torch, so that a table can be made from records alone. An interval is for the expected value of the score at
-this number of clips, not for infinitely many.
+The input is a score, and the same score without each group of clips. An interval covers the expected value of the score
+at this number of clips, not at infinitely many. The module does not import torch, so that a table can be made from
+records alone.
 """
 
 import math
@@ -12,12 +13,12 @@ from statistics import variance
 Z_95 = 1.959963984540054
 """97.5 % quantile of the standard normal distribution."""
 Z_POWER = 0.8416212335729143
-"""80 % quantile: how sure a study of the size that `clips_to_resolve` gives is to find what is there."""
+"""80 % quantile of the standard normal distribution: the power that `clips_to_resolve` plans for."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A value with its 95 % interval and the two-sided p-value of "it is 0"."""
+    """A value with its 95 % confidence interval and the two-sided p-value of the hypothesis that it is 0."""
 
     value: float
     deviation: float
@@ -27,7 +28,9 @@ class Estimate:
 
 
 def deviation(without_group: Sequence[float]) -> float:
-    """Standard deviation of a score: sqrt((G - 1) / G * sum of squares about the mean), Kott 2001, eq. 2.
+    """Return the jackknife standard deviation of a score from its values without each of the G groups.
+
+    It is sqrt((G - 1) / G * sum of squares about the mean) (Kott 2001, eq. 2).
 
     >>> deviation([1.0, 2.0, 3.0])
     1.1547005383792515
@@ -40,12 +43,13 @@ def deviation(without_group: Sequence[float]) -> float:
 
 
 def interval(value: float, without_group: Sequence[float]) -> tuple[float, float]:
-    """95 %: the value itself plus and minus 1.96 deviations."""
+    """Return the 95 % confidence interval: the value plus and minus 1.96 jackknife standard deviations."""
     margin = Z_95 * deviation(without_group)
     return value - margin, value + margin
 
 
 def estimate(value: float, without_group: Sequence[float]) -> Estimate:
+    """Return a score with its 95 % confidence interval and its test against 0."""
     spread = deviation(without_group)
     low, high = interval(value, without_group)
     return Estimate(value=value, deviation=spread, ci_low=low, ci_high=high, p=_p_of(value, spread))
@@ -54,7 +58,7 @@ def estimate(value: float, without_group: Sequence[float]) -> Estimate:
 def difference(
     value: float, without_group: Sequence[float], *, minus: float, minus_without_group: Sequence[float]
 ) -> Estimate:
-    """The paired difference of two rows whose scores left out the same groups of clips, in the same order."""
+    """Return the paired difference of two rows; both must have left out the same groups in the same order."""
     if len(without_group) != len(minus_without_group):
         raise ValueError(f"rows of {len(without_group)} and {len(minus_without_group)} groups cannot be paired")
     pairs = zip(without_group, minus_without_group, strict=True)
@@ -62,10 +66,11 @@ def difference(
 
 
 def with_seeds(found: Estimate, by_seed: Sequence[float]) -> Estimate:
-    """An estimate over clips of the mean over trainings, with how trainings differ: their variances add up.
+    """Add the variance between training seeds to an estimate whose interval covers the clips alone.
 
-    Few seeds say little of their own spread, so the interval and the test are Student's, with the degrees of freedom
-    of Welch and Satterthwaite (that of the clips, over many groups, counted as known).
+    `found` is the estimate for the mean over seeds, `by_seed` the value of each seed. With few seeds their variance is
+    itself uncertain. The interval and the test therefore use Student's t distribution with the degrees of freedom of
+    Welch and Satterthwaite; the variance over clips comes from many groups and counts as known.
     """
     from scipy.special import stdtr, stdtrit  # most tables have one seed and need no scipy
 
@@ -81,10 +86,11 @@ def with_seeds(found: Estimate, by_seed: Sequence[float]) -> Estimate:
 
 
 def clips_to_resolve(difference: float, *, deviation: float, n: int) -> int:
-    """The number of clips at which a paired test at 5 % finds this difference in 4 of 5 tries.
+    """Return the number of clips at which a paired test at 5 % detects the difference with a power of 80 %.
 
-    From the deviation of the difference measured at n; deviations fall with the root of the number of clips. Normal
-    approximation, n ((z_0.975 + z_0.8) deviation / difference)^2 (Chow, Shao and Wang 2008, sec. 3.1).
+    `deviation` is the standard deviation of the difference, measured at `n` clips; it falls with the square root of the
+    number of clips. The formula is the normal approximation n ((z_0.975 + z_0.8) deviation / difference)^2 (Chow, Shao
+    and Wang 2008, sec. 3.1).
 
     >>> clips_to_resolve(2.8, deviation=1.0, n=100)
     101
@@ -95,7 +101,7 @@ def clips_to_resolve(difference: float, *, deviation: float, n: int) -> int:
 
 
 def two_sided_p(z: float) -> float:
-    """Probability that a standard normal is at least as far from 0.
+    """Return the probability that a standard normal variable is at least as far from 0 as `z`.
 
     >>> round(two_sided_p(1.959963984540054), 12)
     0.05
@@ -104,7 +110,9 @@ def two_sided_p(z: float) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p-values (Holm 1979), in the order given: below 0.05 is resolved at a family-wise 5 %.
+    """Return the p-values adjusted for multiple tests (Holm 1979), in the order given.
+
+    An adjusted value below 0.05 is significant at a family-wise error rate of 5 %.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]

@@ -1,4 +1,7 @@
-"""Animated sticker generation (ASG): the toy stickers, the fluent set, or a user's folder. No torch at import."""
+"""Animated sticker generation (ASG): the toy stickers, the Fluent emoji, or a user's folder.
+
+Importing the module does not import torch.
+"""
 
 import hashlib
 from collections.abc import Mapping
@@ -39,21 +42,24 @@ LONG_MIN_FRAMES = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Builtin:
-    """What the data set holds where no folder is named; known without writing it."""
+    """The dataset that is used if no folder is named; its content is known without writing it."""
 
     fingerprint: str
     counts: Mapping[str, int]
 
 
 def builtin() -> Builtin:
+    """Return the fingerprint and the counts of the toy stickers."""
     return Builtin(fingerprint=f"{toy_stickers.NAME}-{toy_stickers.fingerprint()}", counts=toy_stickers.COUNTS)
 
 
 def prepare(source: str | None, *, store: Path) -> Path:
-    """The folder of a source: None is the toy stickers, written if need be; "fluent" what `data fetch fluent` made.
+    """Return the folder of a source.
 
-    "toy-long" is a set of toy stickers of at least 17 frames each, written likewise.
-    Anything else is a path; a folder of such a name is "./fluent".
+    - None: the toy stickers, which are written if they are not there yet.
+    - "toy-long": toy stickers of at least 17 frames each, written likewise.
+    - "fluent": the folder that `rdtf-bench data fetch fluent` made.
+    - Anything else is a path. A user's own folder with the name of a source is given as "./fluent".
     """
     if source is None:
         root = store / "data" / builtin().fingerprint
@@ -67,8 +73,8 @@ def prepare(source: str | None, *, store: Path) -> Path:
         root = fluent.root_in(store)
         if not (root / fluent.METADATA).is_file():
             raise DataError(
-                f"{root}: the fluent data is not there. Get it with `rdtf-bench data fetch fluent`; "
-                "for a folder of yours of that name say ./fluent."
+                f"{root}: the fluent data is not there. Get it with `rdtf-bench data fetch fluent`. "
+                "To use your own folder of that name, write ./fluent."
             )
         fluent.require_clusters(root)
         return root
@@ -76,14 +82,14 @@ def prepare(source: str | None, *, store: Path) -> Path:
 
 
 def read(root: Path, *, name: str = "asg", cache: Path | None = None, on_progress: Progress | None = None) -> Folder:
-    """The folder's clips; `cache` is a folder of indexes, one for each data folder."""
+    """Read the clips of a folder; `cache` is a folder of indexes, one per data folder."""
     key = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
     index = cache / f"{name}-{key}.json" if cache else None
     return read_folder(root, name=name, cache=index, on_progress=on_progress)
 
 
 def clip_frames(path: Path, *, num_frames: int, size_px: int) -> "UInt8[Tensor, 'F C H W']":
-    """The clip that is scored: frames at equal intervals over the whole loop."""
+    """Decode the frames that are scored, at equal intervals over the whole loop."""
     from rdtf_bench.data.reading.decode import decode  # torch
 
     frames = decode(path, size_px=size_px, most=num_frames)
@@ -93,7 +99,7 @@ def clip_frames(path: Path, *, num_frames: int, size_px: int) -> "UInt8[Tensor, 
 
 
 def all_frames(path: Path, *, most: int, size_px: int) -> "UInt8[Tensor, 'F C H W']":
-    """Every frame for training, or `most` of them at equal intervals where there are more."""
+    """Decode the frames for training: all of them, or `most` at equal intervals if there are more."""
     from rdtf_bench.data.reading.decode import decode  # torch
 
     return decode(path, size_px=size_px, most=most)

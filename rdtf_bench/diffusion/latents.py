@@ -1,4 +1,4 @@
-"""Between pixels and the autoencoder's latents, frame by frame; c, h and w are a latent's axes."""
+"""Encode pixels to the autoencoder's latents and back, frame by frame; c, h and w are the axes of a latent."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from torch import Tensor
 from rdtf_bench.core.video import Video
 from rdtf_bench.diffusion.freezing import freeze
 
-LARGE = 32 * 32  # latents of a frame: 256 px
-LARGE_AT_ONCE = 16  # frames in one pass of the decoder, whose activations of a batch of clips would take tens of GB
+LARGE = 32 * 32  # latents per frame at 256 px
+LARGE_AT_ONCE = 16  # large frames per pass of the decoder; activations of a whole batch would take tens of GB
 
 
 def load_autoencoder(folder: Path, device: torch.device) -> AutoencoderKL:
@@ -22,9 +22,10 @@ def load_autoencoder(folder: Path, device: torch.device) -> AutoencoderKL:
 
 @torch.no_grad()
 def encode(autoencoder: AutoencoderKL, video: Video) -> Float[Tensor, "B F c h w"]:
-    """The posterior's mode times the scaling factor. The released code samples it; the mode keeps a clip the same.
+    """Return the mode of the posterior times the scaling factor.
 
-    The autoencoder may be of another dtype than the video; latents have the video's.
+    The released code samples the posterior; its mode gives a clip the same latents each time. Latents have the dtype of
+    the video, whatever the autoencoder's is.
     """
     posterior = autoencoder.encode(video.flatten(0, 1).to(autoencoder.dtype)).latent_dist
     latents: Tensor = posterior.mode().to(video.dtype) * autoencoder.config.scaling_factor
@@ -33,6 +34,7 @@ def encode(autoencoder: AutoencoderKL, video: Video) -> Float[Tensor, "B F c h w
 
 @torch.no_grad()
 def decode(autoencoder: AutoencoderKL, latents: Float[Tensor, "B F c h w"]) -> Video:
+    """Decode latents to pixels in [-1, 1]."""
     flat = (latents.flatten(0, 1) / autoencoder.config.scaling_factor).to(autoencoder.dtype)
     parts = flat.split(LARGE_AT_ONCE if flat[0, 0].numel() >= LARGE else len(flat))
     frames = torch.cat([autoencoder.decode(part).sample for part in parts]).to(latents.dtype)

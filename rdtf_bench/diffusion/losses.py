@@ -1,4 +1,4 @@
-"""The masked loss: the first k frames of a clip count, padding does not (sec. "Dual-mask based data utilization")."""
+"""The masked loss: padding frames of a clip do not count (sec. "Dual-mask based data utilization")."""
 
 from typing import Literal
 
@@ -13,11 +13,11 @@ def masked_mse(
     *,
     mean_over: Literal["counted", "all"] = "counted",
 ) -> Float[Tensor, ""]:
-    """Mean squared error where `counted` is 1.
+    """Return the mean squared error over the frames where `counted` is 1.
 
-    "counted" divides by the number of counted elements. "all" divides by the number of elements, as the authors' code
-    does (a plain mean after both sides were multiplied by the mask), which shrinks the loss and the gradient of short
-    clips by k / F.
+    `mean_over="counted"` divides by the number of counted elements. `mean_over="all"` divides by the number of all
+    elements, as the authors' code does: it multiplies both sides by the mask and takes a plain mean. This shrinks the
+    loss and the gradient of a clip with k of F frames by k / F.
     """
     frames = counted[:, None, :, None, None]
     error = ((output - target).square() * frames).sum()

@@ -1,7 +1,8 @@
-"""Condition masks: which frames of a clip are given. The tasks of the benchmark are nothing but these (Table 7).
+"""Condition masks, which define the tasks of the benchmark (Table 7).
 
-A mask is a tuple over the clip's frames, 1 where the frame is known. Table 7 prints examples at 8 frames and ends each
-family with an ellipsis; the whole families follow the authors' training code (mails9523/mails9523.github.io@de717c7).
+A mask is a tuple with one entry per frame of the clip: 1 where the frame is known, 0 where it is generated. Table 7
+prints examples at 8 frames and ends each family with an ellipsis; the complete families follow the authors' training
+code (mails9523/mails9523.github.io@de717c7).
 """
 
 from collections.abc import Callable
@@ -28,41 +29,44 @@ def _known_until(num_frames: int, stop: int) -> Mask:
     return (1,) * stop + (0,) * (num_frames - stop)
 
 
-def _with_something_to_do(masks: list[Mask]) -> tuple[Mask, ...]:
-    """Each mask once, without those of a short clip that give every frame or none."""
+def _distinct_and_partial(masks: list[Mask]) -> tuple[Mask, ...]:
+    """Return each mask once, without those that give all frames or none, as happens for short clips."""
     return tuple(mask for mask in dict.fromkeys(masks) if 0 < sum(mask) < len(mask))
 
 
 def interpolation_masks(num_frames: int) -> tuple[Mask, ...]:
-    """Every second frame, from either of the first two, and every third (Table 7).
+    """Return the masks that give every second frame, from the first or the second one, or every third (Table 7).
 
     >>> interpolation_masks(4)
     ((0, 1, 0, 1), (1, 0, 1, 0), (1, 0, 0, 1))
     """
     offsets = ((1, 2), (0, 2), (0, 3))
-    return _with_something_to_do([_alternate(num_frames, first=first, stride=stride) for first, stride in offsets])
+    return _distinct_and_partial([_alternate(num_frames, first=first, stride=stride) for first, stride in offsets])
 
 
 def post_prediction_masks(num_frames: int) -> tuple[Mask, ...]:
-    """At least the first half is known, and what follows is predicted."""
-    return _with_something_to_do([_known_until(num_frames, stop) for stop in range(num_frames // 2, num_frames)])
+    """Return the masks that give the first half of the frames or more; the frames after them are predicted."""
+    return _distinct_and_partial([_known_until(num_frames, stop) for stop in range(num_frames // 2, num_frames)])
 
 
 def pre_prediction_masks(num_frames: int) -> tuple[Mask, ...]:
-    """What comes after one of the first frames is known, and what led to it is predicted."""
+    """Return the masks that give all frames from one of the early ones on; the frames before it are predicted."""
     starts = range(1, num_frames // 2 + 2)
-    return _with_something_to_do([_known_from(num_frames, start) for start in starts if start < num_frames])
+    return _distinct_and_partial([_known_from(num_frames, start) for start in starts if start < num_frames])
 
 
 def prediction_masks(num_frames: int) -> tuple[Mask, ...]:
+    """Return the masks of prediction in both directions."""
     return post_prediction_masks(num_frames) + pre_prediction_masks(num_frames)
 
 
 def one_frame_masks(num_frames: int) -> tuple[Mask, ...]:
+    """Return the masks that give a single frame."""
     return tuple(tuple(int(frame == known) for frame in range(num_frames)) for known in range(num_frames))
 
 
 def no_frame_masks(num_frames: int) -> tuple[Mask, ...]:
+    """Return the mask that gives no frame."""
     return ((0,) * num_frames,)
 
 
@@ -71,14 +75,17 @@ def _first_frame(num_frames: int) -> tuple[Mask, ...]:
 
 
 def _printed_prediction(num_frames: int) -> tuple[Mask, ...]:
-    """The two of Table 7, at 8 frames [1 1 1 1 1 0 0 0] and [0 0 1 1 1 1 1 1]."""
+    """Return the two prediction masks of Table 7: at 8 frames [1 1 1 1 1 0 0 0] and [0 0 1 1 1 1 1 1]."""
     stop, start = round(num_frames * 5 / 8), max(1, round(num_frames * 2 / 8))
-    return _with_something_to_do([_known_until(num_frames, stop), _known_from(num_frames, start)])
+    return _distinct_and_partial([_known_until(num_frames, stop), _known_from(num_frames, start)])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """`evaluated` lists the masks a test uses, `trained` the whole family; both take the clip's number of frames."""
+    """A task, and its masks as functions of the number of frames.
+
+    `evaluated` returns the masks of the test, `trained` those of the whole family.
+    """
 
     family: str  # "interpolation", "prediction" or "generation" (sec. "Difficulty-adaptive curriculum learning")
     uses_text: bool
@@ -99,6 +106,7 @@ FAMILIES = ("interpolation", "prediction", "generation")
 
 
 def task_named(name: str) -> Task:
+    """Return the task of that name; raise UnknownNameError if there is none."""
     if name not in TASKS:
         raise UnknownNameError(f"task: there is no task {name!r}. There are: {', '.join(TASKS)}")
     return TASKS[name]
@@ -107,8 +115,8 @@ def task_named(name: str) -> Task:
 def draw_known(
     masks: tuple[Mask, ...], *, batch_size: int, generator: torch.Generator
 ) -> Float[Tensor, "batch_size num_frames"]:
-    """One mask a clip, drawn uniformly from the list."""
+    """Draw one mask per clip, uniformly from the list."""
     if not masks:
-        raise ValueError("there is no mask to draw from: the task has none at this number of frames")
+        raise ValueError("there is no mask to draw from: the task has no mask for this number of frames")
     places = torch.randint(len(masks), (batch_size,), generator=generator)
     return torch.tensor(masks, dtype=torch.float32)[places]

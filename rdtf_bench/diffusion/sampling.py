@@ -1,4 +1,4 @@
-"""The sampling loop around diffusers' DDIM scheduler (Song et al. 2020): one generator a clip, nothing of a model."""
+"""The sampling loop around diffusers' DDIM scheduler (Song et al. 2020), with one generator per clip."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,14 +9,14 @@ from torch import Tensor
 
 from rdtf_bench.core.method import Sampler
 
-Latents = Float[Tensor, "B C F H W"]  # the networks' axes
+Latents = Float[Tensor, "B C F H W"]  # the axes of the denoisers
 
 Denoise = Callable[[Latents, int], Latents]
-"""(noisy latents, timestep) -> the guided output of the network, in the scheduler's prediction type."""
+"""Function from noisy latents and a timestep to the guided output, in the scheduler's prediction type."""
 
 
 def noise_like(latents: Latents, generators: Sequence[torch.Generator]) -> Latents:
-    """Drawn on the CPU in float32, clip by clip, so that it depends on the clip's generator alone."""
+    """Draw noise on the CPU in float32, clip by clip, so that it depends on the clip's generator alone."""
     draws = [torch.randn(latents.shape[1:], generator=generator) for generator in generators]
     return torch.stack(draws).to(latents)
 
@@ -31,7 +31,10 @@ def sample_latents(
     sampler: Sampler,
     project: Callable[[Latents], Latents] | None = None,
 ) -> Latents:
-    """Latents of `like`'s shape, dtype and device. `project` re-imposes what is known before each network call."""
+    """Sample latents of the shape, dtype and device of `like`.
+
+    `project` imposes the known frames again before each call of the denoiser and at the end.
+    """
     scheduler = DDIMScheduler.from_config(scheduler.config, timestep_spacing=sampler.timestep_spacing)
     scheduler.set_timesteps(sampler.num_steps)
     latents = noise_like(like, generators) * scheduler.init_noise_sigma
@@ -39,7 +42,7 @@ def sample_latents(
         if project is not None:
             latents = project(latents)
         output = denoise(latents, timestep)
-        # drawn at every step, so that eta changes the amount of noise and not which noise
+        # drawn at every step, so that eta changes the amount of noise but not the noise itself
         noise = noise_like(latents, generators) if sampler.eta > 0 else None
         latents = scheduler.step(output, timestep, latents, eta=sampler.eta, variance_noise=noise).prev_sample
     return latents if project is None else project(latents)

@@ -1,7 +1,8 @@
-"""The one training loop: equal budgets, AdamW, EMA and checkpoints.
+"""The training loop of all methods: AdamW, an exponential moving average (EMA), and checkpoints.
 
-On the same machine a resumed run ends in the same bits as an uninterrupted one. What a step sees depends on
-(seed, step) alone, so a checkpoint holds weights, optimiser and EMA, but no random state.
+The data and the noise of a step depend on the seed and the number of the step alone. A checkpoint therefore holds the
+weights, the optimiser and the EMA but no random state. On the same machine a resumed run ends in the same bits as an
+uninterrupted one.
 """
 
 import os
@@ -20,12 +21,12 @@ from rdtf_bench.core.method import OnStep, Training
 from rdtf_bench.core.seeds import generator_for
 
 LossAt = Callable[[int, torch.Generator], tuple[Tensor, dict[str, float]]]
-"""(step, its generator) -> the loss to minimise, and what else to log."""
+"""Function from a step and its generator to the loss to minimise and further values to log."""
 
 
 @runtime_checkable
 class Stateful(Protocol):
-    """Something that changes while training and must be in the checkpoint, such as a curriculum."""
+    """An object that changes during training and belongs in the checkpoint, such as a curriculum."""
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -33,13 +34,16 @@ class Stateful(Protocol):
 
 
 def batch_indices(num_clips: int, training: Training, step: int) -> list[int]:
-    """Which clips step `step` sees: passes over a fresh permutation each, the last of a pass wrapping into the next."""
+    """Return the indices of the clips in the batch of a step.
+
+    Each pass over the clips has its own permutation; a batch may span the end of one pass and the start of the next.
+    """
     first = step * training.batch_size
     places = range(first, first + training.batch_size)
     return [int(_order(num_clips, training.seed, place // num_clips)[place % num_clips]) for place in places]
 
 
-@lru_cache(maxsize=2)  # of millions of clips an order is worth keeping; a batch may span two passes
+@lru_cache(maxsize=2)  # a permutation of millions of clips is slow to draw, and a batch may span two passes
 def _order(num_clips: int, seed: int, epoch: int) -> Int[Tensor, " num_clips"]:
     return torch.randperm(num_clips, generator=generator_for(seed, "order", epoch))
 
@@ -53,9 +57,10 @@ def train(
     on_step: OnStep,
     stateful: Mapping[str, Stateful] | None = None,
 ) -> None:
-    """Run `training.num_steps` steps on `parameters`, from the checkpoint in `folder` where there is one.
+    """Train `parameters` for `training.num_steps` steps; resume from the checkpoint in `folder` if there is one.
 
-    The parameters end as their exponential moving average (EMAModel's warm-up; `ema_decay` 0 switches it off).
+    At the end the parameters are set to their exponential moving average, with the warm-up of diffusers' EMAModel.
+    `ema_decay=0` switches the average off.
     """
     trained = list(parameters.values())
     optimizer = torch.optim.AdamW(trained, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True)

@@ -1,6 +1,7 @@
 """Frechet video distance, FAST-VQA and CLIP similarity as torchmetrics metrics, one module each.
 
-The names below are imported when they are first used, so that importing the package costs nothing.
+The package imports core and assets alone. It hands out the names of `__all__` and the metric modules
+that a protocol names. Each name is imported on its first use, so that importing the package costs nothing.
 """
 
 from importlib import import_module
@@ -8,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rdtf_bench.metrics.clip import ClipSimilarity
+    from rdtf_bench.metrics.features.clip_networks import load_i3d
     from rdtf_bench.metrics.frechet import frechet_distance, frechet_infinity, noise_floor
-    from rdtf_bench.metrics.fvd import FrechetVideoDistance, load_i3d
+    from rdtf_bench.metrics.fvd import FrechetVideoDistance
     from rdtf_bench.metrics.kernel import kernel_distance
     from rdtf_bench.metrics.reference import cached_features
     from rdtf_bench.metrics.vqa import FastVQA
@@ -34,7 +36,7 @@ _MODULES = {
     "frechet_distance": "rdtf_bench.metrics.frechet",
     "frechet_infinity": "rdtf_bench.metrics.frechet",
     "kernel_distance": "rdtf_bench.metrics.kernel",
-    "load_i3d": "rdtf_bench.metrics.fvd",
+    "load_i3d": "rdtf_bench.metrics.features.clip_networks",
     "noise_floor": "rdtf_bench.metrics.frechet",
 }
 

@@ -1,9 +1,9 @@
-"""CLIP similarity of clips and captions: how surely a clip's own caption is found among all test captions.
+"""CLIP similarity of clips and captions: the probability of a clip's own caption among all test captions.
 
-Everything comes from one tensor of cosines, clips x frames x captions. The headline is the mean probability of the own
-caption under a softmax over all captions, as zero-shot classification does it (Radford et al. 2021, sec. 3.1). CLIPSIM
-is the mean cosine with the own caption (Wu et al. 2021, GODIVA, arXiv:2104.14806, sec. 4.2.1). Equal captions are one
-candidate.
+All figures follow from one tensor of cosines, clips x frames x captions. The score is the mean probability of the own
+caption under a softmax over all captions, as in zero-shot classification (Radford et al. 2021, sec. 3.1). CLIPSIM
+is the mean cosine with the own caption (Wu et al. 2021, GODIVA, arXiv:2104.14806, sec. 4.2.1). Equal captions count as
+one candidate.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,12 +35,12 @@ USES = ("fake", "captions")
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """The model is the asset, and the softmax's scale is the model's own."""
+    """No options: the asset is the model, and the scale of the softmax comes from the model."""
 
 
 @runtime_checkable
 class ImageTextModel(Protocol):
-    """A frozen model with unit embeddings of frames and captions in one space."""
+    """A frozen model that embeds frames and captions as unit vectors of one space."""
 
     name: str
 
@@ -56,7 +56,7 @@ class ImageTextModel(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Similarities:
-    """Cosines of every frame with every candidate caption, and which candidate is each clip's own."""
+    """Cosines of every frame with every candidate caption, and the index of each clip's own caption."""
 
     cosines: Float[Tensor, "N F K"]  # K candidates, all different
     own: Int64[Tensor, " N"]
@@ -64,37 +64,38 @@ class Similarities:
 
 
 def clip_candidates(found: Similarities) -> Float[Tensor, " N"]:
-    """Probability of the own caption among all candidates, mean over frames; chance is 1 / K."""
+    """Return the probability of the own caption among all candidates, averaged over frames; chance is 1 / K."""
     probabilities = (found.scale * found.cosines).softmax(-1)
     return _of_own(probabilities, found).mean(1)
 
 
 def clipsim(found: Similarities) -> Float[Tensor, " N"]:
-    """Cosine with the own caption, mean over frames."""
+    """Return the cosine with the own caption, averaged over frames."""
     return _of_own(found.cosines, found).mean(1)
 
 
 def ranks(found: Similarities) -> Int64[Tensor, " N"]:
-    """Place of the own caption by mean cosine over frames, from 1; captions that tie with it come first."""
+    """Return the rank of the own caption by mean cosine over frames, from 1; tied captions rank before it."""
     cosines = found.cosines.mean(1)
     own = cosines.gather(1, found.own[:, None])
     return (cosines >= own).sum(1)
 
 
 def recall(found: Similarities, k: int) -> Float[Tensor, " N"]:
-    """R@k: 1 where the own caption is among the first k."""
+    """Return R@k per clip: 1 if the own caption is among the first k, else 0."""
     return (ranks(found) <= k).double()
 
 
 def reciprocal_rank(found: Similarities) -> Float[Tensor, " N"]:
-    """Its mean is the MRR."""
+    """Return the reciprocal rank of the own caption, whose mean is the MRR."""
     return 1 / ranks(found).double()
 
 
 def relative_matching(*, fake: Similarities, real: Similarities) -> Float[Tensor, " N"]:
-    """CLIPSIM of each generated clip over that of the real clip with its caption (GODIVA's RM); about 1 is as good.
+    """Return CLIPSIM of each generated clip divided by that of the real clip with the same caption (GODIVA's RM).
 
-    DataError where a real clip has no positive cosine with its caption: a ratio to it would mean nothing.
+    A value of 1 means that the generated clip matches its caption as well as the real one. Raises DataError if a real
+    clip has no positive cosine with its caption, because the ratio is then meaningless.
     """
     generated, original = clipsim(fake), clipsim(real)
     if len(generated) != len(original):
@@ -105,21 +106,25 @@ def relative_matching(*, fake: Similarities, real: Similarities) -> Float[Tensor
 
 
 def figures(found: Similarities) -> dict[str, float]:
-    """Every figure of one similarity tensor, as means over clips; they are of this list of candidates alone."""
+    """Return all figures of one similarity tensor as means over clips.
+
+    They are comparable only for the same list of candidates.
+    """
     per_clip = {"clip_candidates": clip_candidates(found), "clipsim": clipsim(found), "mrr": reciprocal_rank(found)}
     per_clip |= {f"r@{k}": recall(found, k) for k in (1, 5, 10)}
     return {name: float(values.mean()) for name, values in per_clip.items()}
 
 
 class ClipSimilarity(ClipMetric):
-    """CLIP similarity as a torchmetrics metric; embeddings, tokens and ids are kept, so that states merge and sync.
+    """CLIP similarity as a torchmetrics metric.
 
-    `model` is a folder in open_clip's layout, or a model; None is the embedded one. `options` are torchmetrics' own.
+    It keeps embeddings, tokens and ids, so that states merge and sync. `model` is a folder in open_clip's layout, a
+    model, or None for the embedded one. `options` go to torchmetrics.
     """
 
     higher_is_better = HIGHER_IS_BETTER
 
-    embeddings: list[Tensor]  # a row a frame
+    embeddings: list[Tensor]  # one row per frame
     frame_counts: list[Tensor]
     tokens: list[Tensor]
     ids: list[Tensor]
@@ -136,13 +141,13 @@ class ClipSimilarity(ClipMetric):
         return self.model.name
 
     def observe(self, video: VideoU8, clip_ids: Sequence[str]) -> Float[Tensor, "B F D"]:
-        """Unit embeddings of each clip's frames, on the CPU. The ids are for metrics with randomness; this has none."""
+        """Return the unit embeddings of each clip's frames, on the CPU. The ids are ignored."""
         del clip_ids
         require_clips(video)
         return self.model(video).cpu()
 
     def update(self, video: VideoU8, captions: Sequence[str], *, clip_ids: Sequence[str] | None = None) -> None:
-        """Add clips with their captions, one each. With ids, a sampler's padding counts once."""
+        """Add clips with one caption each. With ids, a clip that a sampler repeats as padding counts once."""
         tokens, ids = self._tokens(captions, len(video)), sample_ids.hashed(clip_ids, len(video))
         self.embeddings.append(self.observe(video, ()).flatten(0, 1).to(self.device))
         self.frame_counts.append(torch.full((len(video),), video.shape[1], device=self.device))
@@ -155,7 +160,7 @@ class ClipSimilarity(ClipMetric):
         return {"embeddings": embeddings[:0], "frame_counts": number, "tokens": tokens[:0], "ids": number}
 
     def similarities(self) -> Similarities:
-        """Of all clips so far, from which every figure of this module follows."""
+        """Return the similarities of all clips so far; every figure of this module follows from them."""
         counts = sorted(set(self.rows("frame_counts").tolist()))
         if not counts:
             raise DataError(f"no clips were given; CLIP similarity needs at least {MIN_CLIPS}")
@@ -167,7 +172,7 @@ class ClipSimilarity(ClipMetric):
         return self._similarities(frames[first], self.rows("tokens")[first])
 
     def compute(self) -> Float[Tensor, ""]:
-        """Mean probability of the own caption; DataError for fewer than 2 clips."""
+        """Return the mean probability of the own caption; raise DataError for fewer than 2 clips."""
         return clip_candidates(self.similarities()).mean()
 
     def score(
@@ -178,7 +183,10 @@ class ClipSimilarity(ClipMetric):
         captions: Sequence[str],
         groups: Sequence[int],
     ) -> Score:
-        """From observations; beside it the other figures. The candidates stay all captions without each group."""
+        """Return the score of observations, with the other figures in `Score.beside`.
+
+        The candidates are all captions, also for the values without a group.
+        """
         del real
         found = self._similarities(fake, self._tokens(captions, len(fake)))
         per_clip = clip_candidates(found)
@@ -193,7 +201,7 @@ class ClipSimilarity(ClipMetric):
         if len(captions) != num_clips:
             raise DataError(f"{num_clips} clips came with {len(captions)} captions: each clip needs its own")
         if empty := [str(i) for i, caption in enumerate(captions) if not caption.strip()]:
-            raise DataError(f"clips {', '.join(empty)} have no caption: CLIP similarity needs one of every clip")
+            raise DataError(f"clips {', '.join(empty)} have no caption: CLIP similarity needs a caption for every clip")
         return self.model.tokenize(captions)
 
     def _similarities(self, frames: Float[Tensor, "N F D"], tokens: Int64[Tensor, "N L"]) -> Similarities:
@@ -204,13 +212,14 @@ class ClipSimilarity(ClipMetric):
             raise DataError(f"the embeddings of clip {int(finite.int().argmin())} are NaN or infinite")
         candidates, own = torch.unique(tokens, dim=0, return_inverse=True)
         if len(candidates) < 2:
-            raise DataError("all clips have the same caption: there is no other candidate to tell it from")
+            raise DataError("all clips have the same caption: CLIP similarity needs at least 2 different captions")
         texts = self.model.embed_texts(candidates).to(frames.device)
         cosines = frames.double() @ texts.double().T
         return Similarities(cosines=cosines, own=own.to(cosines.device), scale=self.model.scale)
 
 
 def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -> ClipSimilarity:
+    """Build the metric from the paths of its assets."""
     del config
     return ClipSimilarity(open_clip_model.load(assets["clip"], device)).to(device)
 

@@ -1,8 +1,8 @@
 """Frechet distance between two sets of features (Heusel et al. 2017, arXiv:1706.08500, eq. 6); lower is better.
 
-Covariances divide by n - ddof (1 unless a profile says 0), everything is float64, and the trace of the root never forms
-a root: with A and B the centred features, tr((C_a C_b)^(1/2)) is the nuclear norm of A B^T / sqrt((n - 1)(m - 1)),
-exact at any rank.
+Covariances divide by n - ddof, where ddof is 1 unless a profile sets 0. Everything is float64. No matrix root is
+formed: with A and B the centred features, tr((C_a C_b)^(1/2)) is the nuclear norm of A B^T / sqrt((n - 1)(m - 1)). This
+is exact at any rank.
 """
 
 import math
@@ -18,15 +18,16 @@ from rdtf_bench.core.errors import DataError
 from rdtf_bench.core.seeds import generator_for
 
 WELL_CONDITIONED = 1e-7
-"""Smallest ratio of Cholesky pivots at which eigenvalues of the product still have 9 digits of the trace."""
+"""Smallest ratio of Cholesky pivots at which the eigenvalues of the product still give 9 digits of the trace."""
 NUM_SIZES = 8
-"""Sample sizes between n / 2 and n to which FVD-infinity fits its line."""
+"""Number of sample sizes between n / 2 and n to which FVD-infinity fits its line."""
 
 
 def frechet_distance(*, fake: Float[Tensor, "N D"], real: Float[Tensor, "M _"], ddof: int = 1) -> float:
-    """|mu_a - mu_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)) of feature matrices, one row a clip; at least 0.
+    """Return |mu_a - mu_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)) of two feature matrices with one row per clip.
 
-    Raises DataError for fewer than 2 rows, for NaN or infinite features, and where the sets differ in D.
+    The distance is never below 0. Raises DataError for fewer than 2 rows, for NaN or infinite features, and if the
+    matrices differ in D.
     """
     fake, real = _checked(fake=fake, real=real)
     shift = (fake.mean(0) - real.mean(0)).square().sum()
@@ -47,9 +48,10 @@ def frechet_distance(*, fake: Float[Tensor, "N D"], real: Float[Tensor, "M _"], 
 def without_each_group(
     *, fake: Float[Tensor, "N D"], real: Float[Tensor, "M _"], groups: Sequence[int], ddof: int = 1
 ) -> tuple[float, ...]:
-    """The distance with the clips of each group left out of both sets, in the order of the groups' numbers.
+    """Return the distance without each group of clips, in the order of the group numbers.
 
-    The products of the features are formed once; each group then costs one decomposition of their smaller side.
+    The clips of a group are left out of both sets. The products of the features are formed once; each group then costs
+    one decomposition of their smaller side.
     """
     fake, real = _checked(fake=fake, real=real)
     if not len(fake) == len(real) == len(groups):
@@ -62,9 +64,10 @@ def without_each_group(
 def of_resamples(
     *, fake: Float[Tensor, "N D"], real: Float[Tensor, "M _"], resamples: Sequence[Int64[Tensor, " R"]], ddof: int = 1
 ) -> tuple[float, ...]:
-    """The distance of each resample of the clips, the same indices on both sides.
+    """Return the distance of each resample of the clips; both sides use the same indices.
 
-    Clips that come twice act like fewer clips, so the values lie above the plain distance: use their deviation alone.
+    A resample with repeated clips behaves like a smaller set, so its distance lies above the plain one. Use the
+    standard deviation of the values, not the values themselves.
     """
     fake, real = _checked(fake=fake, real=real)
     if len(fake) != len(real):
@@ -74,10 +77,10 @@ def of_resamples(
 
 
 def frechet_infinity(*, fake: Float[Tensor, "N D"], real: Float[Tensor, "M _"], ddof: int = 1) -> float:
-    """The distance at infinitely many clips: a line in 1 / n through random subsets of n / 2 to n of both sets.
+    """Return the distance extrapolated to infinitely many clips (Chong and Forsyth 2020, arXiv:1911.07023).
 
-    Chong and Forsyth 2020, arXiv:1911.07023. The bias is that line only where n is well above the number of features:
-    DataError below 2 D, where the answer would mean nothing. It may be below 0.
+    A line in 1 / n is fitted to random subsets of n / 2 to n clips of both sets. The bias follows such a line only if n
+    is well above the number of features; below 2 D clips DataError is raised. The result may be below 0.
     """
     fake, real = _checked(fake=fake, real=real)
     count, width = min(len(fake), len(real)), fake.shape[1]
@@ -97,9 +100,10 @@ def frechet_infinity(*, fake: Float[Tensor, "N D"], real: Float[Tensor, "M _"], 
 
 
 def noise_floor(real: Float[Tensor, "N D"], *, count: int | None = None, ddof: int = 1) -> float:
-    """The distance of two disjoint random sets of `count` real clips: what no difference below it can be told from.
+    """Return the distance between two disjoint random sets of `count` real clips.
 
-    `count` should be the n of the distance beside it; None takes halves, the most there is.
+    A generator cannot be told from real clips by a distance below this floor. `count` should be the n of the distance
+    that is compared with it; None takes the largest possible value, half of the clips.
     """
     count = len(real) // 2 if count is None else count
     if 2 * count > len(real):
@@ -110,7 +114,7 @@ def noise_floor(real: Float[Tensor, "N D"], *, count: int | None = None, ddof: i
 
 @dataclass(frozen=True, kw_only=True)
 class Moments:
-    """What is left of features when there are too many to keep."""
+    """Count, mean and scatter of a set of features, for sets that are too large to keep."""
 
     count: int
     mean: Float[Tensor, " D"]
@@ -118,12 +122,16 @@ class Moments:
 
     @classmethod
     def of(cls, features: Float[Tensor, "N D"]) -> "Moments":
+        """Return the moments of a feature matrix."""
         features = features.double()
         mean = features.mean(0) if len(features) else features.new_zeros(features.shape[1])
         return cls(count=len(features), mean=mean, scatter=(features - mean).T @ (features - mean))
 
     def merged(self, other: "Moments") -> "Moments":
-        """Of both sets together, without the cancellation of raw second moments (Chan, Golub and LeVeque 1979)."""
+        """Return the moments of both sets together, without the cancellation of raw second moments.
+
+        The update is that of Chan, Golub and LeVeque 1979.
+        """
         count = self.count + other.count
         gap = other.mean - self.mean
         share = other.count / max(count, 1)
@@ -135,6 +143,7 @@ class Moments:
 
 
 def frechet_of_moments(*, fake: Moments, real: Moments, ddof: int = 1) -> float:
+    """Return the Frechet distance of two sets that are known by their moments alone."""
     for name, moments in (("fake", fake), ("real", real)):
         if moments.count < 2:
             raise DataError(f"{name}: a Frechet distance needs at least 2 clips, there is {moments.count}")
@@ -145,9 +154,9 @@ def frechet_of_moments(*, fake: Moments, real: Moments, ddof: int = 1) -> float:
 
 
 class _Products:
-    """Products of the features centred once, from which any choice of the clips is evaluated.
+    """Products of the centred features, from which the distance of any choice of clips follows.
 
-    A clip that is chosen several times is one row with a weight: a resample of n clips has about 0.63 n rows.
+    A clip that is chosen several times is one row with a weight; a resample of n clips has about 0.63 n rows.
     """
 
     def __init__(self, fake: Float[Tensor, "N D"], real: Float[Tensor, "N D"], ddof: int) -> None:
@@ -161,6 +170,7 @@ class _Products:
         return self.fake @ self.real.T
 
     def distance(self, chosen: Int64[Tensor, " R"]) -> float:
+        """Return the distance of the chosen clips; an index may come several times."""
         count, chosen = len(chosen), chosen.to(self.fake.device)
         if count < 2:
             raise DataError(f"a choice of {count} of {len(self.fake)} clips leaves too few; use more groups")
@@ -173,7 +183,7 @@ class _Products:
         return _distance(shift, spread, self._root(rows, times) / (count - self.ddof))
 
     def _root(self, rows: Int64[Tensor, " K"], times: Float[Tensor, " K"]) -> Float[Tensor, ""]:
-        """Trace of the root of the product of both scatters."""
+        """Return the trace of the root of the product of both scatter matrices."""
         if len(rows) <= self.fake.shape[1]:
             cross, shares, scale = self.cross[rows][:, rows], times / times.sum(), times.sqrt()
             cross = cross - shares @ cross - (cross @ shares)[:, None] + shares @ cross @ shares
@@ -193,7 +203,7 @@ def _trace_of_root(a: Float[Tensor, "D D"], b: Float[Tensor, "D D"]) -> Float[Te
 
 
 def _root_by_cholesky(a: Float[Tensor, "D D"], b: Float[Tensor, "D D"]) -> Float[Tensor, ""] | None:
-    """Trace of the root of the product; None where `a` has not full rank."""
+    """Return the trace of the root of the product, or None if `a` does not have full rank."""
     factor, failed = torch.linalg.cholesky_ex(a)
     pivots = factor.diagonal().square()
     if failed or not bool(pivots.min() > WELL_CONDITIONED * pivots.max()):
@@ -203,14 +213,14 @@ def _root_by_cholesky(a: Float[Tensor, "D D"], b: Float[Tensor, "D D"]) -> Float
 
 
 def _half(covariance: Float[Tensor, "D D"]) -> Float[Tensor, "D D"]:
-    """H with H H^T = covariance, at any rank."""
+    """Return H with H H^T = covariance, at any rank."""
     eigenvalues, vectors = torch.linalg.eigh(covariance)
     half: Tensor = vectors * eigenvalues.clamp(min=0).sqrt()
     return half
 
 
 def _distance(shift: Float[Tensor, ""], spread: Float[Tensor, ""], root: Float[Tensor, ""]) -> float:
-    # the last digits of the sum may fall below 0, which no distance does
+    # rounding may make the sum slightly negative
     return max(0.0, float(shift + spread - 2 * root))
 
 
@@ -221,11 +231,13 @@ def _checked(
         if features.ndim != 2 or len(features) < 2:
             shape = tuple(features.shape)
             raise DataError(
-                f"{name}: a Frechet distance needs a matrix of at least 2 clips x features, this is {shape}"
+                f"{name}: a Frechet distance needs a matrix of at least 2 clips x features; this one is {shape}"
             )
         finite = features.isfinite().all(1)
         if not bool(finite.all()):
             raise DataError(f"{name}: the features of clip {int(finite.int().argmin())} are NaN or infinite")
     if fake.shape[1] != real.shape[1]:
-        raise DataError(f"fake has {fake.shape[1]} features a clip and real {real.shape[1]}: not the same network")
+        raise DataError(
+            f"fake has {fake.shape[1]} features per clip and real has {real.shape[1]}: these are different networks"
+        )
     return fake.double(), real.double()

@@ -1,30 +1,32 @@
-"""Frechet video distance (Unterthiner et al. 2018, arXiv:1812.01717): how far two sets of clips are apart.
+"""Frechet video distance (FVD; Unterthiner et al. 2018, arXiv:1812.01717): a distance between two sets of clips.
 
-The network is a field. `i3d` is the one of the paper, with its published variants as profiles and a named rule for
-clips that are too short for it. `enet_lite0` looks at frames through EfficientNet-Lite0 and at motion through the
-changes of its features; it ranks spatial and temporal faults, but its values are not those of I3D.
+`Config.network` selects the network. `i3d` is the network of the paper, with its published variants as profiles and a
+named rule for clips that are too short for it. `enet_lite0` describes frames by EfficientNet-Lite0 and motion by the
+changes of its features; it ranks spatial and temporal faults, but its values are not comparable with those of I3D.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int64, UInt8
-from torch import Tensor, nn
-from torch._inductor import config as inductor
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
 
-from rdtf_bench.assets.official import OFFICIAL
 from rdtf_bench.core.errors import DataError, ProtocolError, unknown_name
 from rdtf_bench.core.metric import Score
-from rdtf_bench.core.seeds import generator_for
-from rdtf_bench.core.store import sha256_of
 from rdtf_bench.core.video import VideoU8, require_clips
 from rdtf_bench.metrics import sample_ids
-from rdtf_bench.metrics.features import efficientnet, i3d
-from rdtf_bench.metrics.features.precision import full_precision
+from rdtf_bench.metrics.features import efficientnet
+from rdtf_bench.metrics.features.clip_networks import (
+    PROFILES,
+    ClipNetwork,
+    EfficientNetClips,
+    I3DClips,
+    NamedNetwork,
+    load_i3d,
+)
 from rdtf_bench.metrics.frechet import (
     Moments,
     frechet_distance,
@@ -48,201 +50,39 @@ USES = ("fake", "real")
 
 NETWORKS = ("enet_lite0", "i3d")
 KEPT_CLIPS = 50_000
-"""A side with more keeps its mean and covariance instead of its features: 160 MB at 400 float64 features."""
+"""Largest number of clips per side whose features are kept (160 MB at 400 float64 features).
+
+For more clips only the mean and the covariance are kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     network: str = "enet_lite0"
     size_px: int = 96
-    """Frames are resized to it for enet_lite0; blur, noise and freezing order clips of 64 px at 64, 96 and
-    112 alike. I3D looks at 224."""
+    """Side of the frames that enet_lite0 reads; I3D always reads 224 px. On clips of 64 px, sizes of 64, 96 and 112
+    rank blur, noise and freezing alike."""
     num_frames: int | None = None
-    """Of the clips, for the yardstick's name; clips of another length are refused. None: whatever they have."""
+    """Number of frames per clip, which is part of the yardstick's name; clips of another length are refused. None takes
+    the length of the first clips."""
     profile: str = "reference"
-    """Of i3d: whose resize, epsilon and covariance (PROFILES). The paper names none; this is the original program."""
+    """Program whose resize, epsilon and covariance `i3d` follows (PROFILES). The paper names none; the default is the
+    original program of FVD."""
     rule: str = "repeat"
-    """Of i3d: how clips of fewer than 16 frames reach them. The paper scores 8 and names no rule."""
+    """Rule by which `i3d` extends clips of fewer than 16 frames. The paper scores 8 frames and names no rule."""
     compiled: bool = False
-    """Of i3d: torch.compile, faster after half a minute, with features 7e-7 away."""
+    """Whether torch.compile compiles `i3d`: it takes half a minute, is faster then, and moves features by 7e-7."""
     resamples: int = 0
-    """Bootstrap draws of the groups of clips, whose deviation is told beside the jackknife's interval; 0 for none."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Profile:
-    """One published program's way to FVD. Its float32 roots and its truncation to bytes are not followed."""
-
-    resize: str  # in the yardstick's name
-    epsilon: float  # of the batch normalisation
-    ddof: int  # covariances divide by n - ddof
-
-
-PROFILES: Mapping[str, Profile] = {
-    "reference": Profile(resize="bilinear", epsilon=1e-3, ddof=1),  # google-research frechet_video_distance
-    "styleganv": Profile(resize="bilinear half-pixel", epsilon=1e-3, ddof=0),  # universome/stylegan-v
-    "videogpt": Profile(resize="bilinear half-pixel crop, epsilon 1e-5", epsilon=1e-5, ddof=1),  # wilson1yan/VideoGPT
-}
-
-
-@runtime_checkable
-class ClipNetwork(Protocol):
-    """What a Frechet distance looks through: a frozen network from clips to one row of features each."""
-
-    @property
-    def yardstick(self) -> str:
-        """What a table says of it in brackets; empty only for the official network of FVD."""
-        ...
-
-    @property
-    def num_features(self) -> int: ...
-
-    def __call__(self, video: VideoU8) -> Float[Tensor, "B D"]:
-        """Each clip's features depend on that clip alone."""
-        ...
-
-
-@runtime_checkable
-class NamedNetwork(Protocol):
-    """A network that can say all that decides its features, as a name in full and a cache of features need it."""
-
-    @property
-    def weights_sha256(self) -> str: ...
-
-    def full_name(self, num_frames: int | None) -> str:
-        """Network, weights, frames in time and in space, such as "i3d-k400, 8>16 repeat, 224 bilinear"."""
-        ...
-
-
-class EfficientNetClips(nn.Module):
-    """960 features a clip: mean, mean absolute first and mean absolute second difference of 320 over the frames."""
-
-    num_features = 3 * efficientnet.NUM_FEATURES
-    weights_sha256 = efficientnet.SHA256
-
-    def __init__(self, network: efficientnet.EfficientNetLite0, *, size_px: int) -> None:
-        super().__init__()
-        self.network = network
-        self.size_px = size_px
-
-    @property
-    def yardstick(self) -> str:
-        return f"enet-lite0 {self.size_px}px"
-
-    def full_name(self, num_frames: int | None) -> str:
-        frames = "" if num_frames is None else f"{num_frames} frames, "
-        return f"enet-lite0, {frames}{self.size_px} bilinear antialias"
-
-    def forward(self, video: VideoU8) -> Float[Tensor, "B D"]:
-        if video.shape[1] < 3:
-            raise DataError(f"second differences over time need at least 3 frames a clip, these have {video.shape[1]}")
-        # a clip a pass: the same bits whatever else is in the batch
-        return torch.stack([temporal_summary(self.network.features(clip, size_px=self.size_px)) for clip in video])
-
-
-class I3DClips(nn.Module):
-    """I3D's logits averaged over time (400 a clip), after a profile's resize and a rule for short clips.
-
-    `name` is that of a reduced network; without one the hash of the weights says whether it is the original.
-    """
-
-    def __init__(
-        self,
-        network: i3d.I3D | i3d.ScriptedI3D,
-        *,
-        weights_sha256: str,
-        name: str = "",
-        profile: str = "reference",
-        rule: str = "repeat",
-        compiled: bool = False,
-    ) -> None:
-        super().__init__()
-        if profile not in PROFILES:
-            raise unknown_name("FVD profile", profile, PROFILES)
-        if rule not in i3d.RULES:
-            raise unknown_name("extension rule", rule, i3d.RULES)
-        self.network = network.to(memory_format=torch.channels_last_3d)
-        self.weights_sha256, self.name, self.profile, self.rule = weights_sha256, name, profile, rule
-        self.num_features: int = network.num_classes
-        self.is_official = not name and weights_sha256 in official_sha256s()
-        self.compiled = compiled
-        if compiled:
-            self.network.compile()
-        self.requires_grad_(False).eval()
-
-    def train(self, mode: bool = True) -> "I3DClips":  # noqa: ARG002
-        """A frozen network keeps its batch statistics: it stays in eval whatever holds it."""
-        return super().train(False)
-
-    @property
-    def yardstick(self) -> str:
-        return self.name if self.name or self.is_official else f"i3d, unverified sha256 {self.weights_sha256[:12]}"
-
-    def full_name(self, num_frames: int | None) -> str:
-        network = self.name or "i3d-k400"
-        if not self.name and not self.is_official:
-            network = f"i3d unverified sha256 {self.weights_sha256[:12]} probe {self.probe:.4f}"
-        return f"{network}, {self._frames(num_frames)}, {self.network.size_px} {PROFILES[self.profile].resize}"
-
-    def forward(self, video: VideoU8) -> Float[Tensor, "B D"]:
-        if video.shape[1] < 2:
-            raise DataError("clips of one frame are no videos: I3D needs at least 2, extended by its rule")
-        device = next(self.network.parameters()).device
-        # freezing: batch normalisation goes into the convolutions, whose weights are laid out once
-        with full_precision(device), inductor.patch(freezing=self.compiled):
-            # a clip a pass: the same bits whatever else is in the batch
-            return torch.cat([self.network(self.prepared(clip.movedim(1, 0).to(device))) for clip in video])
-
-    def prepared(self, clip: UInt8[Tensor, "C T H W"]) -> Float[Tensor, "1 C t h w"]:
-        """One clip as the network reads it. Frames are resized before they are repeated: the same, at half the cost."""
-        resized = i3d.resize(clip, profile=self.profile, size_px=self.network.size_px)
-        return i3d.extend(resized, rule=self.rule)[None].contiguous(memory_format=torch.channels_last_3d)
-
-    @cached_property
-    def probe(self) -> float:
-        """Mean absolute feature of one clip of seeded noise: tells weights apart where no hash is known."""
-        noise = torch.randint(0, 256, (1, i3d.TRAINED_FRAMES, 3, 64, 64), generator=generator_for("i3d probe"))
-        return float(self(noise.byte()).abs().mean())
-
-    def _frames(self, num_frames: int | None) -> str:
-        if num_frames is None:
-            return self.rule
-        if num_frames >= i3d.TRAINED_FRAMES or self.rule in ("pool1", "none"):
-            return f"{num_frames} {'pool1' if self.rule == 'pool1' else 'frames'}"
-        return f"{num_frames}>{i3d.TRAINED_FRAMES} {self.rule}"
-
-
-def official_sha256s() -> set[str]:
-    """Of the files that hold the Kinetics-400 network of the original; empty as long as nobody has pinned one."""
-    names = ("i3d-k400", "i3d-k400-torchscript")
-    return {sha256 for name in names for sha256 in OFFICIAL[name].files.values() if sha256 is not None}
-
-
-def load_i3d(path: Path, *, profile: str = "reference", rule: str = "repeat", compiled: bool = False) -> I3DClips:
-    """From a file of weights or a reduced network's folder; AssetError where it is no I3D."""
-    if profile not in PROFILES:
-        raise unknown_name("FVD profile", profile, PROFILES)
-    epsilon, pool_steps = PROFILES[profile].epsilon, 1 if rule == "pool1" else 2
-    clips_of = partial(I3DClips, profile=profile, rule=rule, compiled=compiled)
-    if path.is_dir():
-        name, reduced = i3d.load_reduced(path, epsilon=epsilon, pool_steps=pool_steps)
-        return clips_of(reduced, name=name, weights_sha256=sha256_of(path / i3d.WEIGHTS_FILE))
-    network = i3d.load(path, epsilon=epsilon, pool_steps=pool_steps)
-    return clips_of(network, weights_sha256=sha256_of(path))
-
-
-def temporal_summary(features: Float[Tensor, "F D"]) -> Float[Tensor, " E"]:
-    """Mean over frames, then mean absolute first and second difference: E = 3 D."""
-    first, second = features.diff(dim=0), features.diff(n=2, dim=0)
-    return torch.cat([features.mean(0), first.abs().mean(0), second.abs().mean(0)])
+    """Number of bootstrap resamples of the groups of clips, whose standard deviation is reported beside the jackknife
+    interval; 0 for none."""
 
 
 class FrechetVideoDistance(ClipMetric):
-    """FVD as a torchmetrics metric; features are kept, so that states merge and sync without loss.
+    """FVD as a torchmetrics metric.
 
-    `network` defaults to EfficientNet-Lite0 at 96 px; `load_i3d` makes the original's. `ddof` is that of the network's
-    profile unless it is given; `num_frames` and `resamples` as in Config. `options` are torchmetrics' own, such as
-    `dist_sync_fn`.
+    It keeps the features of the clips, so that the states of several processes merge without loss. `network` defaults
+    to EfficientNet-Lite0 at 96 px; `load_i3d` makes the original network. `ddof` defaults to that of the network's
+    profile. `num_frames` and `resamples` have the meaning of the fields of Config. `options` go to torchmetrics, such
+    as `dist_sync_fn`.
     """
 
     higher_is_better = HIGHER_IS_BETTER
@@ -272,7 +112,7 @@ class FrechetVideoDistance(ClipMetric):
         for side in ("fake", "real"):
             self.add_state(side, default=[], dist_reduce_fx="cat")
             self.add_state(f"{side}_ids", default=[], dist_reduce_fx="cat")
-            # of the clips beyond KEPT_CLIPS: count, mean and scatter in a row, and their ids
+            # for the clips beyond KEPT_CLIPS: count, mean and scatter as one vector, and their ids
             self.add_state(f"{side}_moments", torch.zeros(1 + width + width**2).double(), dist_reduce_fx=_merged)
             self.add_state(f"{side}_folded_ids", default=[], dist_reduce_fx="cat")
         self.add_state("frame_counts", default=[], dist_reduce_fx="cat")
@@ -282,13 +122,13 @@ class FrechetVideoDistance(ClipMetric):
         return self.network.yardstick
 
     def name(self, n: int) -> str:
-        """The yardstick with all that decides it; values under different names must not be compared."""
+        """Return the yardstick with everything that determines the value; different names are not comparable."""
         network = self.network
         said = network.full_name(self.num_frames) if isinstance(network, NamedNetwork) else network.yardstick
         return f"fvd[{said}, ddof {self.ddof}, n {n}]"
 
     def observe(self, video: VideoU8, clip_ids: Sequence[str]) -> Float[Tensor, "B D"]:
-        """Features of each clip, on the CPU. The ids are for metrics with randomness; this has none."""
+        """Return the features of each clip, on the CPU. FVD draws nothing at random and ignores the ids."""
         del clip_ids
         require_clips(video)
         features = self.network(video).cpu()
@@ -300,7 +140,7 @@ class FrechetVideoDistance(ClipMetric):
         return features
 
     def update(self, video: VideoU8, *, real: bool, clip_ids: Sequence[str] | None = None) -> None:
-        """Add clips to one side. With ids, a clip that comes again (a sampler's padding) counts once."""
+        """Add clips to one side. With ids, a clip that a distributed sampler repeats as padding counts once."""
         self._add(self.observe(video, ()), real=real, clip_ids=clip_ids)
         self.frame_counts.append(torch.tensor([video.shape[1]], device=self.device))
 
@@ -331,7 +171,10 @@ class FrechetVideoDistance(ClipMetric):
             self._fold(side)
 
     def compute(self) -> Float[Tensor, ""]:
-        """The distance in float64; DataError where a side has fewer than 2 clips or frame counts are mixed."""
+        """Return the distance in float64.
+
+        Raises DataError if a side has fewer than 2 clips, or if clips differ in their number of frames.
+        """
         counts = sorted(set(self.rows("frame_counts").tolist()))
         if len(counts) > 1:
             raise DataError(f"clips of {counts} frames: FVD compares clips of one length")
@@ -350,10 +193,11 @@ class FrechetVideoDistance(ClipMetric):
         captions: Sequence[str],
         groups: Sequence[int],
     ) -> Score:
-        """From observations of equally many clips; the values without each group are for groups of equal size.
+        """Return the score of observations of equally many clips on both sides.
 
-        Beside it the unbiased kernel distance, from 2 clips a feature on the distance at infinitely many clips, and on
-        request the bootstrap's deviation.
+        The values without each group are rescaled to groups of equal size (`statistics.evened`). `Score.beside` has the
+        unbiased kernel distance, the distance at infinitely many clips (from 2 clips per feature on) and, if
+        `resamples` is set, the standard deviation of the bootstrap.
         """
         del captions
         value = frechet_distance(fake=fake, real=real, ddof=self.ddof)
@@ -369,9 +213,12 @@ class FrechetVideoDistance(ClipMetric):
         return Score(value=value, n=len(fake), without_group=spread, name=self.name(len(fake)), beside=beside)
 
     def features(self, side: str) -> Float[Tensor, "N D"]:
-        """Of "fake" or "real", each clip once; for a kernel distance, FVD-infinity or a noise floor."""
+        """Return the features of the side "fake" or "real", each clip once.
+
+        They are the input of a kernel distance, of FVD-infinity and of a noise floor.
+        """
         if self._folded(side):
-            raise DataError(f"{side}: of more than {KEPT_CLIPS} clips only mean and covariance were kept")
+            raise DataError(f"{side}: for more than {KEPT_CLIPS} clips only mean and covariance were kept")
         features = self.rows(side)
         if len(features) == 0:
             raise DataError(f"{side}: no clips were given; FVD needs at least {MIN_CLIPS}")
@@ -381,7 +228,7 @@ class FrechetVideoDistance(ClipMetric):
         return int(getattr(self, f"{side}_moments")[0])
 
     def _fold(self, side: str) -> None:
-        """Features into mean and covariance."""
+        """Replace the kept features by their mean and covariance."""
         merged = _flat(self._moments(side))
         getattr(self, f"{side}_folded_ids").append(self._new_ids(side)[0])
         setattr(self, f"{side}_moments", merged)
@@ -389,23 +236,24 @@ class FrechetVideoDistance(ClipMetric):
         setattr(self, f"{side}_ids", [])
 
     def _moments(self, side: str) -> Moments:
-        """Of all clips of a side, each once."""
+        """Return the moments of all clips of a side, each clip once."""
         if not bool(sample_ids.first_of_each(self.rows(f"{side}_folded_ids")).all()):
             raise DataError(
-                f"{side}: the same clips came to several processes, and of more than {KEPT_CLIPS} clips a process "
-                "they cannot be taken out again. Use a sampler that does not pad."
+                f"{side}: several processes were given the same clips. Beyond {KEPT_CLIPS} clips per process a "
+                "repeated clip cannot be removed again. Use a sampler that does not pad."
             )
         folded = _unflat(getattr(self, f"{side}_moments"), self.network.num_features)
         return folded.merged(Moments.of(self.rows(side)[self._new_ids(side)[1]]))
 
     def _new_ids(self, side: str) -> tuple[Int64[Tensor, " K"], Bool[Tensor, " N"]]:
-        """Ids of the kept clips that were not there before, and which clips those are."""
+        """Return the ids of the kept clips that are not folded yet, and a mask of these clips."""
         ids, before = self.rows(f"{side}_ids"), self.rows(f"{side}_folded_ids")
         new = sample_ids.first_of_each(torch.cat([before, ids]))[len(before) :]
         return ids[new], new
 
 
 def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -> FrechetVideoDistance:
+    """Build the metric from its options and the paths of its assets."""
     network: EfficientNetClips | I3DClips
     if config.network == "enet_lite0":
         network = EfficientNetClips(efficientnet.load(assets["efficientnet"], device), size_px=config.size_px)
@@ -425,7 +273,7 @@ def _unflat(state: Float[Tensor, " S"], width: int) -> Moments:
 
 
 def _merged(states: Float[Tensor, "P S"]) -> Float[Tensor, " S"]:
-    """Of P processes."""
+    """Merge the moments of P processes."""
     width = round((states.shape[1] - 0.75) ** 0.5 - 0.5)  # 1 + width + width^2
     merged = _unflat(states[0], width)
     for state in states[1:]:

@@ -1,8 +1,8 @@
 """Kernel video distance: the unbiased maximum mean discrepancy of two sets of features (Binkowski et al. 2018).
 
-Polynomial kernel (x . y / D + 1)^3, arXiv:1801.01401, sec. 4. Its expected value does not depend on the number of
-clips and is 0 for equal distributions, so that a value may be below 0; it is the companion of a Frechet distance where
-clips are few. The kernel does not forget a common shift of all features: never compare it across networks.
+The kernel is the polynomial (x . y / D + 1)^3 (arXiv:1801.01401, sec. 4). The expected value does not depend on the
+number of clips and is 0 for equal distributions, so that a single value may be below 0. It complements a Frechet
+distance of few clips. The kernel depends on a common shift of all features; do not compare values across networks.
 """
 
 import math
@@ -15,11 +15,14 @@ from rdtf_bench.core.errors import DataError
 
 DEGREE = 3
 CLIPS_AT_ONCE = 1024
-"""Rows of the kernel: all of 50,000 clips would be 20 GB."""
+"""Number of rows of the kernel that are computed at once; all rows of 50,000 clips would take 20 GB."""
 
 
 def kernel_distance(*, fake: Float[Tensor, "N D"], real: Float[Tensor, "M D"]) -> float:
-    """Over all pairs of clips; DataError for fewer than 2 clips and for features that are NaN or infinite."""
+    """Return the distance over all pairs of clips.
+
+    Raises DataError for fewer than 2 clips, and for features that are NaN or infinite.
+    """
     fake, real = _checked("fake", fake), _checked("real", real)
     across = _sum_of_pairs(fake, real) / (len(fake) * len(real))
     return _mean_of_others(fake) + _mean_of_others(real) - 2 * across
@@ -39,7 +42,7 @@ def _sum_of_pairs(a: Float[Tensor, "N D"], b: Float[Tensor, "M D"]) -> float:
 
 
 def _mean_of_others(features: Float[Tensor, "N D"]) -> float:
-    """Of different clips: a clip with itself is what makes the plain mean biased."""
+    """Return the mean kernel of pairs of different clips; pairs of a clip with itself would bias the mean."""
     count, width = features.shape
     with_itself = (features.square().sum(1) / width + 1) ** DEGREE
     return (_sum_of_pairs(features, features) - float(with_itself.sum())) / (count * (count - 1))

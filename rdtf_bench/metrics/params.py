@@ -1,4 +1,4 @@
-"""Parameters of the denoiser, base and adapter together; text encoders and autoencoder are not counted."""
+"""Number of parameters of the denoiser, base and adapter together, without text encoders and autoencoder."""
 
 from collections.abc import Mapping
 
@@ -13,5 +13,5 @@ YARDSTICK = "denoiser"
 
 
 def score(counts: Mapping[str, int]) -> Score:
-    """From a method's `parameter_counts()`: exact, so its interval is a point."""
+    """Return the score of a method's `parameter_counts()`; it is exact and has no interval."""
     return Score(value=float(counts["total"]), n=1, without_group=())

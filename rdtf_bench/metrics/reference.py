@@ -1,7 +1,8 @@
-"""Features of a reference set, computed once and kept under a hash of all that decides them.
+"""A cache of the features of a reference set, under a hash of everything that determines them.
 
-The key covers every byte of every clip with its id, the network's weights, and what is done to frames in time and
-space. It stands in the file too, so that a renamed or stale file is an error and never another set's answer.
+The key covers every byte of every clip with its id, the weights of the network, and the preprocessing of frames in time
+and space. The file repeats the key, so that a renamed or stale file raises an error instead of returning the features
+of another set.
 """
 
 import hashlib
@@ -21,18 +22,19 @@ from torch import Tensor
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.core.store import key_of
 from rdtf_bench.core.video import VideoU8
-from rdtf_bench.metrics.fvd import ClipNetwork, NamedNetwork
+from rdtf_bench.metrics.features.clip_networks import ClipNetwork, NamedNetwork
 
 
 def cached_features(
     network: ClipNetwork, video: VideoU8, clip_ids: Sequence[str], *, folder: Path
 ) -> Float[Tensor, "N D"]:
-    """Features of each clip in the order given, from the folder if it has them; for `update_features`.
+    """Return the features of each clip, from the folder if it has them; they are the input of `update_features`.
 
-    The order of the clips does not change the key. DataError where the file of that key holds something else.
+    The features have the order of the clips, which does not change the key. Raises DataError if the file of that key
+    holds something else.
     """
     if not isinstance(network, NamedNetwork):
-        raise DataError(f"{network.yardstick}: a cache needs `weights_sha256` and `full_name` of its network")
+        raise DataError(f"{network.yardstick}: a cache needs a network with `weights_sha256` and `full_name`")
     identity = {
         "clips": digest(video, clip_ids),
         "weights": network.weights_sha256,
@@ -50,7 +52,7 @@ def cached_features(
 
 
 def digest(video: VideoU8, clip_ids: Sequence[str]) -> str:
-    """SHA-256 of the clips by their ids; DataError where an id comes twice."""
+    """Return the SHA-256 of the clips, sorted by id; raise DataError if two clips have the same id."""
     if len(clip_ids) != len(video):
         raise DataError(f"{len(video)} clips came with {len(clip_ids)} ids")
     if len(set(clip_ids)) < len(clip_ids):
@@ -65,7 +67,7 @@ def digest(video: VideoU8, clip_ids: Sequence[str]) -> str:
 def _write(path: Path, features: Float[Tensor, "N D"], identity: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     written = save({"features": features.contiguous()}, metadata={"identity": json.dumps(identity, sort_keys=True)})
-    # a name of its own: several processes may fill the same cache
+    # the temporary name is unique, since several processes may fill the same cache
     with NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as half_written:
         half_written.write(written)
         half_written.flush()
@@ -79,8 +81,8 @@ def _read(path: Path, identity: dict[str, Any], *, shape: tuple[int, int]) -> Fl
             said = json.loads((file.metadata() or {}).get("identity", "{}"))
             features = file.get_tensor("features")
     except (SafetensorError, json.JSONDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as cached features: {error}. Delete it.") from error
+        raise DataError(f"{path}: cannot be read as cached features: {error}. Delete the file.") from error
     if said != identity or tuple(features.shape) != shape:
         wrong = sorted(key for key in identity if said.get(key) != identity[key]) or ["features"]
-        raise DataError(f"{path}: holds features of something else ({', '.join(wrong)} differ). Delete it.")
+        raise DataError(f"{path}: holds features of something else ({', '.join(wrong)} differ). Delete the file.")
     return features

@@ -1,4 +1,4 @@
-"""Ids of clips as tensors, so that they sync: a clip that a distributed sampler gave twice counts once."""
+"""Ids of clips as tensors that sync between processes, so that a clip that a sampler repeats counts once."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,14 @@ from torch import Tensor
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.core.seeds import seed_for
 
-NO_ID = -1  # ids are 63-bit hashes, so never negative
+NO_ID = -1  # hashed ids have 63 bits and are never negative
 
 
 def hashed(clip_ids: Sequence[str] | None, num_clips: int) -> Int64[Tensor, " N"]:
-    """A number for each clip, NO_ID where there are no ids; DataError where there are not as many as clips."""
+    """Return one number per clip: a hash of its id, or NO_ID if no ids are given.
+
+    Raises DataError if the numbers of ids and clips differ.
+    """
     if clip_ids is None:
         return torch.full((num_clips,), NO_ID)
     if len(clip_ids) != num_clips:
@@ -22,7 +25,7 @@ def hashed(clip_ids: Sequence[str] | None, num_clips: int) -> Int64[Tensor, " N"
 
 
 def first_of_each(ids: Int64[Tensor, " N"]) -> Bool[Tensor, " N"]:
-    """1 where an id comes for the first time, and where there is none."""
+    """Return a mask that is true for the first clip of each id, and for every clip without an id."""
     seen: set[int] = set()
     first = []
     for number in ids.tolist():

@@ -1,4 +1,4 @@
-"""Seconds of one forward pass of the denoiser at batch 1 (Table 8's "inference time"), methods interleaved."""
+"""Wall time of one forward pass of the denoiser at batch size 1 (Table 8, "inference time")."""
 
 import time
 from collections.abc import Mapping
@@ -14,7 +14,9 @@ USES = ("network", "clock")
 
 
 def median_with_interval(seconds: list[float]) -> tuple[float, float, float]:
-    """The median and a 95 % interval of it from order statistics (normal approximation of the binomial ranks).
+    """Return the median and its 95 % confidence interval.
+
+    The bounds are order statistics, whose ranks follow from the normal approximation of the binomial distribution.
 
     >>> median_with_interval([3.0, 1.0, 2.0])
     (2.0, 1.0, 3.0)
@@ -31,7 +33,10 @@ def median_with_interval(seconds: list[float]) -> tuple[float, float, float]:
 def measure(
     denoisers: Mapping[str, tuple[nn.Module, dict[str, Tensor]]], *, warmup: int, repeats: int
 ) -> dict[str, list[float]]:
-    """Wall seconds of each repeat, A B C A B C ..., so that drift of the machine hits all alike."""
+    """Return the seconds of each repeat of every denoiser.
+
+    The denoisers take turns (A B C A B C ...), so that a drift of the machine's speed affects all of them alike.
+    """
     taken: dict[str, list[float]] = {name: [] for name in denoisers}
     for repeat in range(warmup + repeats):
         for name, (denoiser, inputs) in denoisers.items():

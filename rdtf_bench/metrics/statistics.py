@@ -1,4 +1,4 @@
-"""Groups of clips for the delete-a-group jackknife, and means without them; the intervals are in core.intervals."""
+"""Groups of clips for the delete-a-group jackknife, and bootstrap resamples; core.intervals makes the intervals."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,11 +13,12 @@ from rdtf_bench.core.seeds import generator_for, seed_for
 
 
 def groups(clip_ids: Sequence[str], captions: Sequence[str], num_groups: int = NUM_GROUPS) -> list[int]:
-    """The group of each clip: fixed by the ids whatever their order, balanced, equal captions together.
+    """Return the group of each clip.
 
-    Clips with the same caption are not independent, so they are left out together. The largest captions are placed
-    first, each into the smallest group so far; among equals a hash of the ids decides. There are fewer groups where
-    there are fewer captions, and DataError where all clips have one caption.
+    The groups depend on the ids but not on their order, and have similar sizes. Clips with the same caption are not
+    independent and share a group. The captions with the most clips are placed first, each into the smallest group so
+    far; a hash of the ids decides between equals. Fewer captions than `num_groups` give fewer groups. Raises DataError
+    if all clips have the same caption.
     """
     members: dict[str, list[str]] = {}
     for clip_id, caption in zip(clip_ids, captions, strict=True):
@@ -38,7 +39,7 @@ def _rank(clip_ids: Sequence[str]) -> int:
 
 
 def mean_without_each_group(values: Float[Tensor, " N"], groups: Sequence[int]) -> tuple[float, ...]:
-    """The mean with the clips of each group left out, in the order of the groups' numbers."""
+    """Return the mean without the clips of each group, in the order of the group numbers."""
     if len(values) != len(groups):
         raise DataError(f"{len(values)} values cannot share {len(groups)} group numbers")
     number = torch.tensor(groups)
@@ -46,11 +47,12 @@ def mean_without_each_group(values: Float[Tensor, " N"], groups: Sequence[int]) 
 
 
 def evened(value: float, without_group: Sequence[float], groups: Sequence[int]) -> tuple[float, ...]:
-    """Values without each group, rescaled to what they would be were all groups of the same size.
+    """Rescale the values without each group to groups of equal size.
 
-    A Frechet distance is biased by about c / n, so leaving out 3 clips moves it further than leaving out 2 whatever
-    the clips are, and the plain jackknife would take that step for spread. The change is scaled by (n / m - 1) of a
-    group of m clips, as in the jackknife of unequal groups (Busing, Meijer and van der Leeden 1999, eq. 5).
+    A Frechet distance has a bias of about c / n. Leaving out 3 clips therefore moves it further than leaving out 2,
+    whichever clips they are, and the plain jackknife would count that difference as variance. The change of a group of
+    m clips is scaled by (n / m - 1), as in the jackknife of unequal groups (Busing, Meijer and van der Leeden 1999,
+    eq. 5).
     """
     sizes = Counter(groups)
     per_group = [len(groups) / sizes[group] - 1 for group in sorted(sizes)]
@@ -59,10 +61,10 @@ def evened(value: float, without_group: Sequence[float], groups: Sequence[int]) 
 
 
 def resamples(clusters: Sequence[str], count: int) -> list[Int64[Tensor, " R"]]:
-    """`count` bootstrap draws of clips: whole clusters with replacement, as many as there are.
+    """Draw `count` bootstrap resamples: whole clusters of clips with replacement, as many as there are clusters.
 
-    Clips of one prompt, or of one drawing, are one cluster. Use them for deviations (`bootstrap_deviation`): percentile
-    intervals of a Frechet distance exclude the distance itself.
+    Clips of one prompt, or of one drawing, form a cluster. Use the resamples for a standard deviation
+    (`bootstrap_deviation`); percentile intervals of a Frechet distance exclude the distance itself.
     """
     members: dict[str, list[int]] = {}
     for index, cluster in enumerate(clusters):
@@ -73,7 +75,7 @@ def resamples(clusters: Sequence[str], count: int) -> list[Int64[Tensor, " R"]]:
 
 
 def bootstrap_deviation(values: Sequence[float]) -> float:
-    """Standard deviation over resamples; of a difference, where the values are paired differences."""
+    """Return the standard deviation over resamples; paired differences give that of the difference."""
     if len(values) < 2:
         raise DataError(f"a deviation needs at least 2 resamples, there is {len(values)}")
     return float(torch.tensor(values, dtype=torch.float64).std())

@@ -1,7 +1,7 @@
-"""Quality of clips without a reference, by FAST-VQA (Wu et al. 2022, arXiv:2207.02595).
+"""Video quality without a reference, by FAST-VQA (Wu et al. 2022, arXiv:2207.02595).
 
-The network looks at fragments: patches at native resolution from every cell of a grid. Which pixel each starts at is
-drawn from the clip's id, so that a clip has one score and all methods are looked at in the same places.
+The network reads fragments: one patch at native resolution from every cell of a grid. The offset of each patch is drawn
+from the clip's id. A clip therefore has one score, and the clips of all methods are read at the same places.
 """
 
 import json
@@ -49,33 +49,37 @@ CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 @dataclass(frozen=True, kw_only=True)
 class Config:
     network: str = "toy-fast-vqa"
-    """What the asset must be: the name in its config.json, or of a released .pth `fast-vqa-b` or `faster-vqa`."""
+    """Name that the asset must have: in its config.json, or `fast-vqa-b` or `faster-vqa` for a released .pth file."""
     num_frames: int = 8
-    """Looked at: at equal intervals of a longer clip; a shorter one loops. The released networks were trained on 32."""
+    """Number of frames that the network reads, at equal intervals; a shorter clip loops. The released networks were
+    trained on 32."""
     grid: int = 2
-    """Cells of 32 px along each side; 7 for the released networks."""
+    """Number of grid cells of 32 px along each side; 7 for the released networks."""
     draws: int = 1
-    """Of fragments, whose raw scores are averaged."""
+    """Number of random draws of fragments, whose raw scores are averaged."""
 
     @classmethod
     def of(cls, network: str) -> "Config":
-        """What a network was trained to look at."""
+        """Return the frames and the grid that a network was trained on."""
         return cls(network=network, num_frames=32, grid=7) if network in RELEASED else cls(network=network)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """Raw scores have no unit: 0.5 is the average clip of the set that mean and standard deviation were taken on."""
+    """The map from raw scores, which have no unit, to 0..1.
+
+    A rescaled score of 0.5 is the average of the set of clips from which mean and standard deviation were taken.
+    """
 
     mean: float
     std: float
-    aligned: int  # frames in a row that share their offsets
+    aligned: int  # number of consecutive frames that share their offsets
 
     def rescale(self, raw: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
         return torch.sigmoid((raw.double() - self.mean) / self.std)
 
 
-# VQAssessment/FAST-VQA-and-FasterVQA@9f264e4 vqa.py; the set behind the constants is not stated there
+# VQAssessment/FAST-VQA-and-FasterVQA@9f264e4 vqa.py, which does not state the set behind the constants
 RELEASED = {
     "fast-vqa-b": Scale(mean=-0.110198185, std=0.04178565, aligned=32),
     "faster-vqa": Scale(mean=0.14759505, std=0.03613452, aligned=8),
@@ -91,18 +95,21 @@ class Judge(nn.Module):
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "Judge":  # noqa: ARG002
-        """A frozen network drops nothing out: it stays in eval whatever holds it."""
+        """Stay in eval mode: a frozen network uses no dropout, whatever module holds it."""
         return super().train(False)
 
     def forward(self, spliced: Float[Tensor, "C T H W"]) -> Float[Tensor, ""]:
-        """Raw score of one clip's fragments in 0..255, the mean of its map."""
+        """Return the raw score of one clip's fragments (0..255): the mean of the score map."""
         device = next(self.network.parameters()).device
         with full_precision(device):
             return self.network(normalise(spliced[None].to(device))).mean()
 
 
 def load(path: Path, name: str) -> Judge:
-    """From a folder (config.json, model.safetensors) or a released .pth; AssetError where it is not `name`."""
+    """Load a network from a folder (config.json, model.safetensors) or a released .pth file.
+
+    Raises AssetError if it is not the network `name`.
+    """
     if path.is_dir():
         judge = _load_folder(path)
     elif name in RELEASED:
@@ -111,8 +118,8 @@ def load(path: Path, name: str) -> Judge:
         judge = Judge(network, name=name, scale=RELEASED[name])
     else:
         raise AssetError(
-            f"vqa: {path} is no folder with {CONFIG_FILE} and {WEIGHTS_FILE}, as {name!r} needs. "
-            f"Files of released weights go with: {', '.join(RELEASED)}."
+            f"vqa: {path} is not a folder with {CONFIG_FILE} and {WEIGHTS_FILE}, which {name!r} needs. "
+            f"Released weights are read for these names: {', '.join(RELEASED)}."
         )
     if judge.name != name:
         raise AssetError(f"vqa: {path} holds {judge.name!r}, not {name!r}. Name it in the options, or another asset.")
@@ -120,7 +127,7 @@ def load(path: Path, name: str) -> Judge:
 
 
 def save(judge: Judge, folder: Path, network_options: Mapping[str, Any]) -> None:
-    """Write what `load` reads; the options are those that FastVQANetwork was made with."""
+    """Write a folder that `load` reads; `network_options` are the arguments of FastVQANetwork."""
     weights = {key: value.contiguous() for key, value in judge.network.state_dict().items()}
     save_file(weights, folder / WEIGHTS_FILE)
     config = {"name": judge.name, "network": dict(network_options), "scale": asdict(judge.scale)}
@@ -139,10 +146,11 @@ def _load_folder(folder: Path) -> Judge:
 
 
 class FastVQA(ClipMetric):
-    """FAST-VQA as a torchmetrics metric; raw scores and ids of every clip are kept, so that states merge and sync.
+    """FAST-VQA as a torchmetrics metric.
 
-    `judge` is a network with its scale, or where to load the one that `config` names; None is the embedded one.
-    Without a `config` a network looks at what it was trained on. `options` are torchmetrics' own.
+    It keeps the raw score and the id of every clip, so that states merge and sync. `judge` is a network with its scale,
+    the path of the network that `config` names, or None for the embedded one. Without a `config` a network reads the
+    frames and the grid that it was trained on. `options` go to torchmetrics.
     """
 
     higher_is_better = HIGHER_IS_BETTER
@@ -166,17 +174,21 @@ class FastVQA(ClipMetric):
         return f"{self.judge.name} {config.num_frames}f {config.grid}x{config.grid}{draws}"
 
     def observe(self, video: VideoU8, clip_ids: Sequence[str]) -> Float[Tensor, "B K"]:
-        """Raw scores of each clip, one for each of the K draws of fragments, on the CPU."""
+        """Return the raw scores of each clip on the CPU, one for each of the K draws of fragments."""
         require_clips(video)
         if len(clip_ids) != len(video):
             raise DataError(f"{len(video)} clips came with {len(clip_ids)} ids")
         if video.shape[1] < 2:
-            raise DataError("clips of one frame are no videos: VQA needs at least 2 frames a clip")
-        # a clip a pass: the same bits whatever else is in the batch
+            raise DataError("clips of one frame are no videos: VQA needs at least 2 frames per clip")
+        # one clip per pass: the bits do not depend on the rest of the batch
         return torch.stack([self._observe(clip, name) for clip, name in zip(video, clip_ids, strict=True)]).cpu()
 
     def update(self, video: VideoU8, clip_ids: Sequence[str] | None = None) -> None:
-        """Add clips. With ids a sampler's padding counts once; without, the places to look at come from the bytes."""
+        """Add clips.
+
+        With ids, a clip that a sampler repeats as padding counts once. Without ids, the offsets of fragments are drawn
+        from the bytes of the clip.
+        """
         ids = sample_ids.hashed(clip_ids, len(video))
         names = [_content_id(clip) for clip in video] if clip_ids is None else clip_ids
         self.raw.append(self.observe(video, names).to(self.device))
@@ -186,24 +198,26 @@ class FastVQA(ClipMetric):
         return {"raw": torch.zeros(0, self.config.draws), "ids": torch.zeros(0, dtype=torch.long)}
 
     def compute(self) -> Float[Tensor, ""]:
-        """Mean of the rescaled scores, in 0..1."""
+        """Return the mean of the rescaled scores, in 0..1."""
         raw = self.rows("raw")
         if len(raw) == 0:
             raise DataError("no clips were given; VQA needs at least one")
         return self.per_clip(raw[sample_ids.first_of_each(self.rows("ids"))]).mean()
 
     def per_clip(self, raw: Float[Tensor, "N K"]) -> Float[Tensor, " N"]:
-        """Observations -> score of each clip in 0..1: raw scores averaged over draws, then rescaled."""
+        """Return the score of each clip in 0..1: raw scores averaged over draws, then rescaled."""
         finite = raw.isfinite().all(1)
         if not bool(finite.all()):
             raise DataError(f"the score of clip {int(finite.int().argmin())} is NaN or infinite")
         return self.judge.scale.rescale(raw.double().mean(1))
 
     def draw_deviation(self, raw: Float[Tensor, "N K"]) -> float:
-        """How far a clip's rescaled score moves with the places looked at: standard deviation over draws, mean over
-        clips. DataError for a single draw."""
+        """Return the standard deviation of the rescaled score over draws of fragments, averaged over clips.
+
+        Raises DataError for a single draw.
+        """
         if raw.shape[1] < 2:
-            raise DataError("the spread over draws needs at least 2 of them; set draws")
+            raise DataError("the deviation over draws needs at least 2 of them; set draws")
         return float(self.judge.scale.rescale(raw.flatten()).view(raw.shape).std(1).mean())
 
     def score(
@@ -214,7 +228,10 @@ class FastVQA(ClipMetric):
         captions: Sequence[str],
         groups: Sequence[int],
     ) -> Score:
-        """From observations: the mean over clips, and without each group; beside it raw score and spread over draws."""
+        """Return the mean over clips, with and without each group.
+
+        `Score.beside` has the mean raw score and, for several draws, the deviation over draws.
+        """
         del real, captions
         per_clip = self.per_clip(fake)
         without = mean_without_each_group(per_clip, groups)
@@ -246,27 +263,30 @@ class FastVQA(ClipMetric):
 
 
 def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -> FastVQA:
+    """Build the metric from its options and the paths of its assets."""
     return FastVQA(assets["vqa"], config).to(device)
 
 
 def frame_indices(given: int, wanted: int) -> list[int]:
-    """Frames at equal intervals, from the first; a clip that is too short starts again."""
+    """Return frames at equal intervals, from the first one; a clip that is too short starts again."""
     if given < wanted:
         return [i % given for i in range(wanted)]
     return [i * given // wanted for i in range(wanted)]
 
 
 def _check(config: Config, judge: Judge) -> None:
-    """ProtocolError where the network cannot look at that many frames or fragments."""
+    """Raise ProtocolError if the network cannot read that many frames or fragments."""
     frames, side = config.num_frames, config.grid * FRAGMENT_PX
     if config.network != judge.name:
-        raise ProtocolError(f"vqa: network: {config.network!r} is asked for, and given is {judge.name!r}")
+        raise ProtocolError(f"vqa: network: the options name {config.network!r}, but the asset is {judge.name!r}")
     if min(frames, config.grid, config.draws) < 1:
         raise ProtocolError(
-            f"vqa: num_frames, grid and draws start at 1, these are {frames}, {config.grid}, {config.draws}"
+            f"vqa: num_frames, grid and draws must be at least 1; these are {frames}, {config.grid}, {config.draws}"
         )
     if frames % min(judge.scale.aligned, frames):
-        raise ProtocolError(f"vqa: num_frames: {frames} is no multiple of {judge.scale.aligned}, as {judge.name} needs")
+        raise ProtocolError(
+            f"vqa: num_frames: {frames} is not a multiple of {judge.scale.aligned}, which {judge.name} needs"
+        )
     try:
         judge.network.fragments_backbone.adapted_window((frames, side, side))
     except InputError as error:

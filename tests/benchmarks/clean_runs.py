@@ -11,6 +11,7 @@ from pathlib import Path
 import rdtf_bench.models.toy
 from rdtf_bench.metrics import clip, fvd, vqa
 from rdtf_bench.metrics.features import efficientnet
+from rdtf_bench.metrics.features.clip_networks import EfficientNetClips
 from rdtf_bench.metrics.trials import selftest
 
 
@@ -21,7 +22,7 @@ def main() -> None:
     given = parser.parse_args()
     weights = Path(rdtf_bench.models.toy.__file__).parent / "weights"
     instruments = selftest.Instruments(
-        fvd=fvd.FrechetVideoDistance(fvd.EfficientNetClips(efficientnet.load(), size_px=64)),
+        fvd=fvd.FrechetVideoDistance(EfficientNetClips(efficientnet.load(), size_px=64)),
         vqa=vqa.FastVQA(weights / "vqa"),
         clip=clip.ClipSimilarity(weights / "clip"),
     )

@@ -57,7 +57,7 @@ def real_stickers() -> Path:
     """A folder of real stickers beside the repository, where a developer has one."""
     root = Path(__file__).parents[2] / ".." / "shared" / "stickers"
     if not root.is_dir():
-        pytest.skip("no ../shared/stickers beside the repository")
+        pytest.skip("needs a folder of real stickers (../shared/stickers), which the repository does not hold")
     return root.resolve()
 
 

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -47,9 +48,10 @@ def test_any_other_source_is_a_folder(tmp_path: Path) -> None:
 
 def test_two_folders_have_two_indexes(tmp_path: Path, animation: Callable[..., Path]) -> None:
     for name in ("one", "two"):
-        animation(tmp_path / name / "a.gif", 3)
+        animation(tmp_path / name / f"{name}.gif", 3)
         asg.read(tmp_path / name, cache=tmp_path / "indexes")
-    assert len(list((tmp_path / "indexes").iterdir())) == 2
+    indexed = [list(json.loads(path.read_text())["files"]) for path in (tmp_path / "indexes").iterdir()]
+    assert sorted(indexed) == [["one.gif"], ["two.gif"]]
 
 
 def test_the_scored_clip_goes_over_the_whole_loop(tmp_path: Path, animation: Callable[..., Path]) -> None:

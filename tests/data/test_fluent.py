@@ -62,7 +62,7 @@ def put(folder: Path, published: dict[str, bytes]) -> Path:
 
 @pytest.fixture
 def npm(tmp_path: Path, published: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An npm that packs from a folder, and a list of what it was asked for."""
+    """An npm that packs from a folder, and a list of the packages that it was asked for."""
     registry, asked = put(tmp_path / "registry", published), tmp_path / "asked"
     asked.touch()
     script = tmp_path / "bin" / "npm"
@@ -186,7 +186,7 @@ def test_a_folder_of_an_earlier_version_learns_its_drawings_without_archives(
     assert [row.pop("cluster") for row in rows if row["file_name"].startswith("1f93e")] == ["1f93e", "1f93e"]
     older = "".join(json.dumps({key: value for key, value in row.items() if key != "cluster"}) + "\n" for row in rows)
     (root / "metadata.jsonl").write_text(older)
-    with pytest.raises(DataError, match=r"does not say which files show one drawing.*data fetch fluent"):
+    with pytest.raises(DataError, match=r"does not say which files show the same drawing.*data fetch fluent"):
         asg.prepare("fluent", store=tmp_path)
     monkeypatch.setenv("PATH", "")
     assert fluent.fetch(root).was_there

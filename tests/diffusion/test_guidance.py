@@ -33,9 +33,17 @@ def test_one_scale_follows_the_formula() -> None:
     torch.testing.assert_close(combine(torch.cat([IMAGE, BOTH]), branches), IMAGE + 9 * (BOTH - IMAGE))
 
 
-@pytest.mark.parametrize(("image", "text", "count"), [(7.5, 5.0, 3), (7.5, 7.5, 2), (1.0, 3.0, 2), (1.0, 1.0, 1)])
-def test_branches_without_weight_are_not_computed(image: float, text: float, count: int) -> None:
-    assert len(two_scales(image=image, text=text)) == count
+@pytest.mark.parametrize(
+    ("image", "text", "computed"),
+    [
+        (7.5, 5.0, [(False, False), (True, False), (True, True)]),
+        (7.5, 7.5, [(False, False), (True, True)]),
+        (1.0, 3.0, [(True, False), (True, True)]),
+        (1.0, 1.0, [(True, True)]),
+    ],
+)
+def test_branches_without_weight_are_not_computed(image: float, text: float, computed: list[tuple[bool, bool]]) -> None:
+    assert [(branch.image, branch.text) for branch in two_scales(image=image, text=text)] == computed
 
 
 @pytest.mark.parametrize("branches", [two_scales(image=3.0, text=2.0), one_scale(text=4.0)])

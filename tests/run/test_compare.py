@@ -14,8 +14,8 @@ from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.data.reading.animations import common_shape, find
 from rdtf_bench.data.reading.decode import decode_animation
 from rdtf_bench.metrics.features import efficientnet
+from rdtf_bench.metrics.features.clip_networks import EfficientNetClips
 from rdtf_bench.metrics.frechet import frechet_distance
-from rdtf_bench.metrics.fvd import EfficientNetClips
 from rdtf_bench.report.table.grid import decimals_for
 
 Score = Callable[..., tuple[int, str]]
@@ -150,7 +150,7 @@ def test_without_captions_what_needs_them_is_said_to_be_left_out(score: Score) -
         (["--captions", "nowhere.jsonl"], 4, "nowhere.jsonl: cannot be read"),
         (["--captions", "same.csv"], 4, "same.csv: all clips have the same caption"),
         (["--captions", "twice.csv"], 4, "twice.csv:3: file_name 'clip0.png' stands already at twice.csv:2"),
-        (["--captions", "half.csv"], 4, "half.csv: names no caption of 2 of 3 clips"),
+        (["--captions", "half.csv"], 4, "half.csv: has no caption for 2 of 3 clips"),
         (["--captions", "most.csv"], 4, "too few captions for an interval: 2 of 3 clips have 'a'"),
         (["--json", "."], 6, "is a folder. Name another file: --json FILE"),
         (["--fake", "nowhere"], 4, "nowhere: there is no such folder"),

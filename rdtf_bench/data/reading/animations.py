@@ -1,8 +1,8 @@
-"""Clips of any kind below a folder: animated images, videos, folders of frames; and what they hold: what a method made,
-or what it is compared with. Their pixels are decode.py's. No torch.
+"""Find the clips below a folder: animated images, videos, and folders of frames.
 
-A clip's id is its path below the root without its suffix, so that `a/cat.gif` and `a/cat/000.png` ... are the same clip
-of two methods.
+The clips are generated ones, or real ones to compare them with. The id of a clip is its path below the root without the
+suffix, so that `a/cat.gif` of one method and `a/cat/000.png` ... of another are the same clip. Pixels are decoded by
+decode.py; this module does not import torch.
 """
 
 import os
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".webm", ".mov", ".mkv", ".avi")
-STILL_SUFFIXES = (".jpg", ".jpeg", ".bmp")  # of frames; a PNG or WebP may be a frame as well
+STILL_SUFFIXES = (".jpg", ".jpeg", ".bmp")  # of frames; PNG and WebP files may be frames as well
 SHOWN = 5
 
 
@@ -32,8 +32,8 @@ class Animation:
     """One clip on disk."""
 
     id: str
-    path: Path  # a file, or a folder of frames
-    frames: tuple[Path, ...]  # of a folder, in order; empty where the clip is one file
+    path: Path  # a file or a folder of frames
+    frames: tuple[Path, ...]  # files of a folder of frames, in order; empty if the clip is one file
     num_frames: int
     width_px: int
     height_px: int
@@ -41,18 +41,24 @@ class Animation:
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """What every clip becomes: frames at equal intervals over its loop, stretched to a square where a size is given."""
+    """The shape that every clip is given.
+
+    Frames are taken at equal intervals over the loop. If a size is given, they are stretched to a square of that size.
+    """
 
     num_frames: int
     size_px: int | None
 
 
 class Unusable(Exception):
-    """Why a clip cannot be used; all of a folder's are told in one DataError."""
+    """The reason why a clip cannot be used; one DataError lists those of a whole folder."""
 
 
 def find(root: Path) -> tuple[Animation, ...]:
-    """Every clip below `root`, sorted by id; DataError that names each one that cannot be used."""
+    """Return every clip below `root`, sorted by id.
+
+    Raises one DataError that lists all clips that cannot be used.
+    """
     if not root.is_dir():
         raise DataError(f"{root}: {'is not a folder' if root.exists() else 'there is no such folder'}")
     found: dict[str, Animation] = {}
@@ -63,7 +69,7 @@ def find(root: Path) -> tuple[Animation, ...]:
         try:
             clip = _folder_of_frames(name, path, frames) if frames else _file(name, path)
             if name in found:
-                raise Unusable(f"is the clip {name!r}, and so is {found[name].path}: keep one of them")
+                raise Unusable(f"has the clip id {name!r}, and so has {found[name].path}: keep one of them")
             found[name] = clip
         except Unusable as fault:
             faults.append(f"{path}: {fault}")
@@ -76,7 +82,10 @@ def find(root: Path) -> tuple[Animation, ...]:
 
 
 def common_shape(clips: Sequence[Animation], *, num_frames: int | None, size_px: int | None) -> Shape:
-    """The shape of all clips alike; DataError that names clips where they differ and no number was given for it."""
+    """Return the common shape of all clips.
+
+    Raises DataError if clips differ in their number of frames or size and no number was given for it.
+    """
     if num_frames is None:
         _require_one("frames", {str(clip.path): str(clip.num_frames) for clip in clips}, "--num-frames N")
     if size_px is None:
@@ -84,41 +93,42 @@ def common_shape(clips: Sequence[Animation], *, num_frames: int | None, size_px:
     wanted = num_frames or clips[0].num_frames
     if short := [f"{clip.path}: {clip.num_frames} frames" for clip in clips if clip.num_frames < wanted]:
         raise DataError(
-            f"clips that have fewer than {wanted} frames: {len(short)}\n{_listed(short)}\nAsk for no more than the "
-            "shortest has (--num-frames), or remove them. (A GIF may have lost equal frames when it was saved.)"
+            f"clips that have fewer than {wanted} frames: {len(short)}\n{_listed(short)}\nSet --num-frames to at most "
+            "the length of the shortest clip, or remove the short ones. (A GIF may lose equal frames when it is saved.)"
         )
     return Shape(num_frames=wanted, size_px=size_px)
 
 
 def read_captions(path: Path, clips: Sequence[Animation]) -> dict[str, str]:
-    """Caption by clip id; rows of other clips are left aside. DataError for clips with none or with two.
+    """Read the caption of each clip by its id; rows for other clips are ignored.
 
-    A row names its clip by its `id` where it has one, else by its `file_name`, whose suffix may be another.
+    A row names its clip by its `id` or else by its `file_name`, whose suffix may differ. Raises DataError if a clip has
+    no caption, or two.
     """
     if path.suffix not in (".jsonl", ".csv"):
-        raise DataError(f"{path}: captions are read from .jsonl or .csv, one row a clip with file_name and text")
+        raise DataError(f"{path}: captions are read from a .jsonl or .csv file with one row per clip (file_name, text)")
     ids = {clip.id for clip in clips}
     rows: dict[str, Row] = {}
     for row in read_metadata(path):
         names = (row.id, row.file_name, str(PurePosixPath(row.file_name).with_suffix("")))
         clip_id = next((name for name in names if name in ids), None)
         if clip_id in rows:
-            raise DataError(f"{row.where}: the clip {clip_id!r} has a caption already at {rows[clip_id].where}")
+            raise DataError(f"{row.where}: the clip {clip_id!r} already has a caption at {rows[clip_id].where}")
         if clip_id is not None:
             rows[clip_id] = row
     if without := [f"{clip.path}" for clip in clips if clip.id not in rows]:
-        raise DataError(f"{path}: names no caption of {len(without)} of {len(clips)} clips:\n{_listed(without)}")
+        raise DataError(f"{path}: has no caption for {len(without)} of {len(clips)} clips:\n{_listed(without)}")
     return {clip_id: row.caption for clip_id, row in rows.items()}
 
 
 def fingerprint(clips: Sequence[Animation]) -> str:
-    """Of ids and bytes, in the order of the ids."""
+    """Return a hash of the ids and bytes of the clips, in the order given."""
     return key_of([[clip.id, *(sha256_of(path) for path in clip.frames or (clip.path,))] for clip in clips])
 
 
 def open_video(path: Path) -> "InputContainer":
-    """DataError for a file that is no video."""
-    import av  # its FFmpeg takes a twentieth of a second to load, and most folders hold no video
+    """Open a video with PyAV; raise DataError for a file that is not a video."""
+    import av  # loading FFmpeg takes 0.05 s, and most folders hold no video
 
     try:
         container = av.open(path)
@@ -131,7 +141,7 @@ def open_video(path: Path) -> "InputContainer":
 
 
 def _places(root: Path) -> Iterator[tuple[Path, tuple[Path, ...]]]:
-    """Files that are a clip each (no frames), and folders whose images are the frames of one."""
+    """Yield the files that are one clip each, and the folders whose images are the frames of one clip."""
     for at, below, names in os.walk(root):
         below[:] = sorted(name for name in below if not name.startswith((".", "__MACOSX")))
         folder = Path(at)
@@ -145,7 +155,10 @@ def _places(root: Path) -> Iterator[tuple[Path, tuple[Path, ...]]]:
 
 
 def _is_still(path: Path) -> bool:
-    """As far as the head of the file tells; a broken one is no frame, so that it is named by itself."""
+    """Tell whether the header of a file announces a single frame.
+
+    A broken file counts as a clip of its own, so that the error names it.
+    """
     try:
         with Image.open(path) as image:
             return getattr(image, "n_frames", 1) == 1
@@ -154,7 +167,7 @@ def _is_still(path: Path) -> bool:
 
 
 def _natural(path: Path) -> list[tuple[int, int, str]]:
-    """Frame 10 comes after frame 9."""
+    """Return a sort key by which frame 10 comes after frame 9."""
     parts: Sequence[str] = re.split(r"(\d+)", path.name)
     return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts]
 
@@ -194,7 +207,7 @@ def _image(path: Path) -> tuple[int, int, int]:
 
 
 def _video(path: Path) -> tuple[int, int, int]:
-    """Decoded to the end: what the head of a file says of its frames may be absent or wrong."""
+    """Count the frames by decoding the whole video; the header may lack the number or be wrong."""
     import av
 
     try:
@@ -212,18 +225,18 @@ def _video(path: Path) -> tuple[int, int, int]:
 def _require_motion(num_frames: int) -> None:
     if num_frames < 2:
         raise Unusable(
-            "is a clip of one frame, and nothing moves in it. (Frames of one clip belong in a folder of their own.)"
+            "is a clip of one frame and shows no motion. (Put the frames of one clip into a folder of their own.)"
         )
 
 
 def _require_one(what: str, told: Mapping[str, str], option: str) -> None:
-    """`told`: what each clip has. DataError that shows a clip of every kind where they differ."""
+    """Raise DataError with an example of each kind if the clips differ; `told` maps a path to what it has."""
     examples: dict[str, str] = {}
     for path, has in told.items():
         examples.setdefault(has, path)
     if len(examples) > 1:
         shown = [f"{path}: {has} {what}" for has, path in examples.items()]
-        raise DataError(f"the clips differ in {what}:\n{_listed(shown)}\nSay what all of them become with {option}.")
+        raise DataError(f"the clips differ in {what}:\n{_listed(shown)}\nSet a common value with {option}.")
 
 
 def _still_kinds() -> str:

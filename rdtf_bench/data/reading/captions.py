@@ -1,4 +1,4 @@
-"""Captions and splits of a data folder: from `metadata.jsonl` or `metadata.csv`, else from file names."""
+"""Read captions and splits of a data folder from `metadata.jsonl` or `metadata.csv`, else from file names."""
 
 import csv
 import difflib
@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from rdtf_bench.core.errors import DataError
 
 METADATA_NAMES = ("metadata.jsonl", "metadata.csv")
-TEXT_COLUMNS = ("text", "caption", "eng_cap")  # eng_cap: the released code's index
+TEXT_COLUMNS = ("text", "caption", "eng_cap")  # eng_cap: column of the released code's index
 SPLIT_NAMES: Mapping[str, str] = {
     "train": "train",
     "training": "train",
@@ -25,7 +25,7 @@ SPLIT_NAMES: Mapping[str, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What the metadata says of one file; `where` is its place, for messages."""
+    """The metadata of one file; `where` is its place in the metadata, for messages."""
 
     file_name: str
     caption: str
@@ -36,18 +36,19 @@ class Row:
 
 
 def find_metadata(root: Path) -> Path | None:
+    """Return the metadata file of a folder, or None; raise DataError if there are two."""
     found = [root / name for name in METADATA_NAMES if (root / name).is_file()]
     if len(found) > 1:
-        raise DataError(f"{root}: holds both {' and '.join(METADATA_NAMES)}. Keep the one that is right.")
+        raise DataError(f"{root}: holds both {' and '.join(METADATA_NAMES)}. Remove one of them.")
     return found[0] if found else None
 
 
 def read_metadata(path: Path) -> tuple[Row, ...]:
-    """Every row, checked for itself and for repeated names; raises DataError with file and line."""
+    """Read all rows of a metadata file; raise DataError with file and line for a wrong or repeated row."""
     records = _json_lines(path) if path.suffix == ".jsonl" else _csv_lines(path)
     rows = [_row(f"{path}:{line}", record) for line, record in records]
     if not rows:
-        raise DataError(f"{path}: holds no row. One line per animation is needed, with file_name and text.")
+        raise DataError(f"{path}: holds no row. It needs one line per animation, with file_name and text.")
     for column in ("file_name", "id"):
         _require_distinct(rows, column)
     without = [row for row in rows if row.split is None]
@@ -74,7 +75,9 @@ def _csv_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
     try:
         for record in reader:
             if None in record or None in record.values():
-                raise DataError(f"{path}:{reader.line_num}: has not as many fields as the header: quote the commas")
+                raise DataError(
+                    f"{path}:{reader.line_num}: the number of fields differs from the header: quote commas in fields"
+                )
             yield reader.line_num, record
     except csv.Error as fault:
         raise DataError(f"{path}:{reader.reader.line_num}: is not CSV: {fault}") from None
@@ -92,7 +95,7 @@ def _text(path: Path) -> str:
 def _row(where: str, record: Mapping[str, object]) -> Row:
     file_name = _field(where, record, "file_name")
     if file_name is None:
-        raise DataError(f"{where}: has no file_name. Known are: {_known(record)}.")
+        raise DataError(f"{where}: has no file_name. Its fields are: {_known(record)}.")
     relative = PurePosixPath(file_name)
     if relative.is_absolute() or ".." in relative.parts:
         raise DataError(f"{where}: file_name {file_name!r} must be a path inside the data folder")
@@ -116,14 +119,14 @@ def _known(record: Mapping[str, object]) -> str:
 
 
 def _field(where: str, record: Mapping[str, object], column: str) -> str | None:
-    """The stripped text of a column; absent, null and empty are the same."""
+    """Return the stripped text of a column, or None if it is absent, null or empty."""
     value = record.get(column)
     if value is None or value == "":
         return None
     if column in ("id", "cluster") and isinstance(value, int):
         return str(value)
     if not isinstance(value, str):
-        raise DataError(f"{where}: {column} must be a text, not {value!r}")
+        raise DataError(f"{where}: {column} must be text, not {value!r}")
     return value.strip() or None
 
 
@@ -132,7 +135,7 @@ def _split_name(where: str, given: str) -> str:
     if name is None:
         close = difflib.get_close_matches(given.lower(), SPLIT_NAMES, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise DataError(f"{where}: there is no split {given!r}: train, validation (or val) and test are known.{hint}")
+        raise DataError(f"{where}: there is no split {given!r}. Known: train, validation (or val), test.{hint}")
     return name
 
 
@@ -143,12 +146,15 @@ def _require_distinct(rows: Sequence[Row], column: str) -> None:
         if value is None:
             continue
         if value in seen:
-            raise DataError(f"{row.where}: {column} {value!r} stands already at {seen[value].where}")
+            raise DataError(f"{row.where}: {column} {value!r} is already used at {seen[value].where}")
         seen[value] = row
 
 
 def caption_from_name(path: PurePosixPath) -> str:
-    """Words of a name: "001_redPanda-running_8.gif" is "red panda running"; a bare number takes its folder's name."""
+    """Return the words of a file name: "001_redPanda-running_8.gif" gives "red panda running".
+
+    A name that is only a number takes the name of its folder.
+    """
     for name in (path.stem, path.parent.name):
         spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
         words = re.sub(r"[\W_]+", " ", spaced).lower().split()
@@ -162,7 +168,7 @@ def caption_from_name(path: PurePosixPath) -> str:
 
 
 def split_by_caption(caption: str) -> str:
-    """80/10/10 by hash, so equal captions (skin tones, sizes of one drawing) never meet across splits."""
+    """Return a split, 80/10/10 by the hash of the caption, so that equal captions share a split."""
     share = int(hashlib.sha256(caption.casefold().encode()).hexdigest()[:8], 16) / 2**32
     if share < 0.8:
         return "train"

@@ -1,4 +1,4 @@
-"""Pixels of an animation, on white: images by Pillow, videos by PyAV."""
+"""Decode the pixels of animations on white: images with Pillow, videos with PyAV."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -20,7 +20,7 @@ Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]  # H W C
 
 
 def decode_animation(clip: Animation, shape: Shape) -> UInt8[Tensor, "F C H W"]:
-    """A clip of any kind, resized as by `decode`; without a size as it is."""
+    """Decode a clip of any kind, resized as by `decode`; without a size it keeps its own."""
     indices = equal_intervals(clip.num_frames, shape.num_frames)
     if clip.frames:
         pixels = [_still(clip.frames[number], shape.size_px) for number in indices]
@@ -34,12 +34,12 @@ def decode_animation(clip: Animation, shape: Shape) -> UInt8[Tensor, "F C H W"]:
 def decode(
     path: Path, *, size_px: int | None, indices: Sequence[int] | None = None, most: int | None = None
 ) -> UInt8[Tensor, "F C H W"]:
-    """Frames `indices` in the order given (repeats allowed), or all frames, or `most` of them at equal intervals.
+    """Decode the frames `indices` in the order given, or all frames, or `most` of them at equal intervals.
 
-    Transparent pixels become white; a frame is stretched to a square of `size_px` with Pillow's antialiased bicubic
-    filter, its aspect ratio ignored, as the paper's released loader does (mails9523/mails9523.github.io@de717c7).
-    Without a size it stays as it is.
-    Raises DataError for a file that cannot be decoded or has not so many frames.
+    Indices may repeat. Transparent pixels become white. Frames are stretched to a square of `size_px` with Pillow's
+    antialiased bicubic filter, whatever their aspect ratio, as the paper's released loader does
+    (mails9523/mails9523.github.io@de717c7). Without a size they keep their own. Raises DataError for a file that cannot
+    be decoded or has too few frames.
     """
     try:
         with Image.open(path, formats=("GIF", "WEBP", "PNG")) as image:
@@ -51,7 +51,7 @@ def decode(
             wanted = sorted(set(indices))
             if wanted and not 0 <= wanted[0] <= wanted[-1] < num_frames:
                 raise DataError(
-                    f"{path}: has {num_frames} frames, and frame {wanted[-1]} was asked for: has it changed?"
+                    f"{path}: has {num_frames} frames, but frame {wanted[-1]} was requested. Has the file changed?"
                 )
             pixels = {number: _frame(image, start + number, size_px) for number in wanted}
     except UNREADABLE as fault:
@@ -60,7 +60,7 @@ def decode(
 
 
 def pictures(path: Path, *, most: int) -> list[Image.Image]:
-    """All frames as they are, or `most` of them at equal intervals where there are more; any image that Pillow reads.
+    """Read the frames of any image that Pillow reads, unresized: all, or `most` of them at equal intervals.
 
     Raises DataError for a file that cannot be decoded.
     """
@@ -78,7 +78,7 @@ def pictures(path: Path, *, most: int) -> list[Image.Image]:
 
 
 def _frame(image: Image.Image, number: int, size_px: int | None) -> Pixels:
-    image.seek(number)  # called in ascending order: going back would decode the file again
+    image.seek(number)  # the caller goes in ascending order, since going back would decode the file again
     return _on_white(image, size_px)
 
 
@@ -91,7 +91,7 @@ def _still(path: Path, size_px: int | None) -> Pixels:
 
 
 def _video_frames(clip: Animation, indices: Sequence[int], size_px: int | None) -> list[Pixels]:
-    """Decoded from the start: seeking in a video finds key frames only, and these are short."""
+    """Decode a video from its start; the clips are short, and seeking finds key frames only."""
     import av
 
     pixels = {}
@@ -103,12 +103,12 @@ def _video_frames(clip: Animation, indices: Sequence[int], size_px: int | None) 
     except av.FFmpegError as fault:
         raise DataError(f"{clip.path}: cannot be decoded: {fault}") from fault
     if missing := set(indices) - set(pixels):
-        raise DataError(f"{clip.path}: frame {min(missing)} could not be decoded: has the file changed?")
+        raise DataError(f"{clip.path}: frame {min(missing)} could not be decoded. Has the file changed?")
     return [pixels[number] for number in indices]
 
 
 def _on_white(image: Image.Image, size_px: int | None) -> Pixels:
-    drawn = image.convert("RGBA")  # per frame: a GIF's first frame is a palette image, the others need not be
+    drawn = image.convert("RGBA")  # per frame, because only the first frame of a GIF is always a palette image
     page = Image.new("RGBA", drawn.size, WHITE)
     page.alpha_composite(drawn)
     return _resized(page.convert("RGB"), size_px)

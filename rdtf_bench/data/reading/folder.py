@@ -1,6 +1,7 @@
-"""A data folder: a tree of animations beside `metadata.jsonl` or `metadata.csv`, checked file by file, and its splits.
+"""Read a data folder: a tree of animations with `metadata.jsonl` or `metadata.csv`, checked file by file.
 
-The layout is Hugging Face's imagefolder. No torch here: the command line lists and checks folders with it.
+The layout is Hugging Face's imagefolder. The module does not import torch, because the command line lists and checks
+folders with it.
 """
 
 import hashlib
@@ -18,19 +19,19 @@ from rdtf_bench.data.reading.captions import Row, caption_from_name, find_metada
 from rdtf_bench.data.reading.inspection import SUFFIXES, Facts, inspect
 
 SPLITS = ("train", "validation", "test")
-CACHE_VERSION = 1  # any change of what inspect finds
-SHOWN = 5  # of a long list of faults, in a message
-Progress = Callable[[int, int], None]  # files done, files in all
+CACHE_VERSION = 1  # raised when `inspect` returns something else
+SHOWN = 5  # number of faults that a message lists
+Progress = Callable[[int, int], None]  # number of files done, number of all files
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:
-    """One whole animation of at least two frames."""
+    """One animation of at least two frames."""
 
     id: str
     path: Path
     caption: str
-    cluster: str  # clips of one cluster are not independent: versions of one drawing, or equal captions
+    cluster: str  # clips of one cluster are not independent: they show one drawing, or share a caption
     split: str
     num_frames: int
     sha256: str
@@ -38,23 +39,26 @@ class Clip:
 
 @dataclass(frozen=True, kw_only=True)
 class Broken:
+    """A file that cannot be used, and the reason."""
+
     path: Path
     why: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Folder:
-    """What was found below `root`; clips are sorted by id."""
+    """The content of a data folder; clips are sorted by id."""
 
     root: Path
     clips: tuple[Clip, ...]
     broken: tuple[Broken, ...]
-    stills: tuple[Path, ...]  # images of a single frame: no animation, and no fault
-    uncaptioned: tuple[Path, ...]  # animations the metadata does not name
+    stills: tuple[Path, ...]  # images of a single frame, which are ignored
+    uncaptioned: tuple[Path, ...]  # animations that the metadata does not name
     captions_from: str
     split_from: str
 
     def require_unbroken(self, *, skip_broken: bool) -> None:
+        """Raise DataError that lists the broken files, unless they may be skipped."""
         if self.broken and not skip_broken:
             raise DataError(
                 f"{self.root}: {_count(len(self.broken), 'file')} cannot be used:\n"
@@ -63,21 +67,24 @@ class Folder:
             )
 
     def counts(self) -> dict[str, int]:
+        """Return the number of clips of each split."""
         found = Counter(clip.split for clip in self.clips)
         return {split: found[split] for split in SPLITS}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
+    """The clips that `choose` selected."""
+
     clips: tuple[Clip, ...]
-    left_out_short: int  # clips of the split with fewer frames than asked for
+    left_out_short: int  # number of clips of the split that have too few frames
 
 
 def read(root: Path, *, name: str, cache: Path | None = None, on_progress: Progress | None = None) -> Folder:
-    """Read and check a data folder; `name` starts every clip id.
+    """Read and check a data folder; `name` is the first part of every clip id.
 
-    `cache` is a JSON file that remembers what was found in files of the same size and time. Raises DataError where the
-    folder or its metadata is wrong; broken single files are listed in the result.
+    `cache` is a JSON file with the results of earlier calls, which are used for files of the same size and modification
+    time. Raises DataError if the folder or its metadata is wrong. Single broken files are listed in the result.
     """
     files = _animation_files(root)
     metadata = find_metadata(root)
@@ -120,9 +127,9 @@ def read(root: Path, *, name: str, cache: Path | None = None, on_progress: Progr
 
 
 def choose(clips: Sequence[Clip], *, split: str, most: int | None = None, min_frames: int = 1) -> Chosen:
-    """At most `most` clips of a split, of as many clusters as there are, sorted by id.
+    """Choose at most `most` clips of a split, from as many clusters as possible, sorted by id.
 
-    A clip more or less in the folder moves at most one place.
+    A clip that is added to or removed from the folder changes at most one of the chosen clips.
     """
     in_split = [clip for clip in clips if clip.split == split]
     long_enough = [clip for clip in in_split if clip.num_frames >= min_frames]
@@ -133,7 +140,10 @@ def choose(clips: Sequence[Clip], *, split: str, most: int | None = None, min_fr
 
 
 def _in_turn(clips: Sequence[Clip]) -> list[Clip]:
-    """One of every cluster, then a second of every one that has it, and so on; a hash of the ids orders each turn."""
+    """Order clips in turns: one clip of every cluster, then a second one of every cluster that has two, and so on.
+
+    A hash of the ids orders the clips of each turn.
+    """
     taken: Counter[str] = Counter()
     turns: list[tuple[int, Clip]] = []
     for clip in sorted(clips, key=lambda clip: hashlib.sha256(clip.id.encode()).hexdigest()):
@@ -143,13 +153,13 @@ def _in_turn(clips: Sequence[Clip]) -> list[Clip]:
 
 
 def fingerprint(clips: Sequence[Clip]) -> str:
-    """Of what decides a value: ids, bytes and captions, in the order of the ids."""
+    """Return a hash of the ids, bytes and captions of the clips, which determine the value of a score."""
     rows = sorted((clip.id, clip.sha256, clip.caption) for clip in clips)
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 
 
 def clustering(clips: Sequence[Clip]) -> str:
-    """Of what decides an interval besides: which clips are not independent."""
+    """Return a hash of the clusters of the clips, which determine the confidence interval of a score."""
     return key_of(sorted((clip.id, clip.cluster) for clip in clips))
 
 
@@ -190,7 +200,10 @@ def _require_present(metadata: Path, rows: Mapping[str, Row], files: Sequence[st
 
 
 def _ids(name: str, files: Sequence[str], rows: Mapping[str, Row]) -> dict[str, str]:
-    """The metadata's ids, else paths without suffix; with it where two files differ in nothing else."""
+    """Return the id of each file: that of the metadata, or else its path without suffix.
+
+    The suffix is kept if two paths differ in nothing else.
+    """
     stems = Counter(str(PurePosixPath(at).with_suffix("")) for at in files)
     ids = {}
     for at in files:
@@ -204,9 +217,10 @@ def _ids(name: str, files: Sequence[str], rows: Mapping[str, Row]) -> dict[str, 
 
 
 def _clusters(captions: Mapping[str, str], rows: Mapping[str, Row]) -> dict[str, str]:
-    """The cluster of each file: those that share a caption or the metadata's cluster, be it through a third, are one.
+    """Return the cluster of each file.
 
-    It is named by the first of its captions, so that it is the caption where the metadata has no clusters.
+    Files that share a caption or a cluster of the metadata, also through further files, form one cluster. Its name is
+    the first of its captions, so that without clusters in the metadata it is the caption.
     """
     joined: dict[tuple[str, str], tuple[str, str]] = {}
 
@@ -245,13 +259,13 @@ def _inspect_all(root: Path, files: Sequence[str], cache: Path | None, report: P
 def _stamp(path: Path) -> str:
     try:
         stat = path.stat()
-    except OSError:  # a link to nowhere: inspect says so
+    except OSError:  # a dangling link, which `inspect` reports
         return "absent"
     return f"{stat.st_size}:{stat.st_mtime_ns}"
 
 
 def _read_cache(cache: Path | None) -> dict[str, tuple[str, Facts]]:
-    """What an earlier read left; anything unexpected in it means: look at the files again."""
+    """Read the results of earlier calls; unexpected content counts as none, so that all files are inspected."""
     if cache is None:
         return {}
     try:

@@ -1,4 +1,4 @@
-"""Is a file a whole animation? What Pillow forgives (a file cut off between two frames) is found here."""
+"""Check that a file is a complete animation, also for faults that Pillow ignores, such as a missing end."""
 
 import hashlib
 import io
@@ -10,15 +10,18 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 SUFFIXES = (".gif", ".webp", ".png", ".apng")
-MAX_PIXELS = 2**30  # all frames of one file together: a decompression bomb, not a sticker
-# what Pillow raises on a broken file; SyntaxError is its word for a bad PNG chunk
+MAX_PIXELS = 2**30  # of all frames of a file; a larger file is taken for a decompression bomb
+# errors that Pillow raises for a broken file; a bad PNG chunk is a SyntaxError
 UNREADABLE = (OSError, EOFError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
-DOUBTFUL = (UserWarning, Image.DecompressionBombWarning)  # what it only warns of, such as an invalid animation in a PNG
+DOUBTFUL = (
+    UserWarning,
+    Image.DecompressionBombWarning,
+)  # faults of which Pillow only warns, such as an invalid animation in a PNG
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """Of one file; a still image has one frame, a broken file none and the reason why."""
+    """The hash and the number of frames of one file: one for a still image, none for a broken file."""
 
     sha256: str
     num_frames: int
@@ -26,7 +29,7 @@ class Facts:
 
 
 def inspect(path: Path) -> Facts:
-    """Read the whole file: its hash, its frames, and whether anything is missing."""
+    """Read a whole file and return its hash, its number of frames, and its fault if it is broken."""
     try:
         data = path.read_bytes()
     except OSError as fault:
@@ -43,7 +46,10 @@ def inspect(path: Path) -> Facts:
 
 
 def first_frame(image: Image.Image) -> int:
-    """Where the animation starts: an APNG may carry a still picture before it, for viewers that cannot animate."""
+    """Return the index of the first animated frame.
+
+    An APNG may hold a still picture before it, for viewers without animation.
+    """
     return 1 if image.info.get("default_image") else 0
 
 
@@ -72,7 +78,8 @@ def _decode_all(image: Image.Image) -> int:
     announced = getattr(image, "n_frames", 1)
     if image.width * image.height * announced > MAX_PIXELS:
         raise ValueError(f"{announced} frames of {image.width}x{image.height} are more than {MAX_PIXELS} pixels")
-    # A WebP's frames are not all decoded: its container gives their lengths, and that takes a minute off 2,000 files.
+    # Of a WebP only the first frame is decoded, because the container gives the lengths of all: a minute less per
+    # 2,000 files.
     last = 0 if image.format == "WEBP" else announced - 1
     for number in range(last + 1):
         image.seek(number)
@@ -81,7 +88,7 @@ def _decode_all(image: Image.Image) -> int:
 
 
 def _require_gif_trailer(data: bytes) -> None:
-    """Walk the blocks to the trailer; Pillow takes the end of the file for it."""
+    """Walk the blocks to the trailer; Pillow accepts the end of the file in its place."""
     at = 13 + _colour_table_bytes(data[10])
     while at < len(data):
         kind = data[at]
@@ -91,7 +98,7 @@ def _require_gif_trailer(data: bytes) -> None:
             at = _after_sub_blocks(data, at + 2)
         elif kind == 0x2C and at + 9 < len(data):  # image: descriptor, colour table, code size, sub-blocks
             at = _after_sub_blocks(data, at + 11 + _colour_table_bytes(data[at + 9]))
-        else:  # stray bytes between blocks occur, and every decoder skips them
+        else:  # stray bytes between blocks occur, and decoders skip them
             at += 1
     raise ValueError("the file is cut off: no GIF trailer")
 

@@ -1,7 +1,8 @@
-"""The other half of the source domain: one textured thing that moves over a landscape or a plain sky, camera at rest.
+"""Procedural clips of one object that moves over a landscape or a plain sky, under a camera at rest.
 
-Natural video has foregrounds, plain backgrounds and motion that comes and goes; without them a base knows only how
-textures slide. No outline, caption word or motion phrase here is a toy sticker's.
+They are the second half of the source domain, beside scenes.py. Natural video has foregrounds, plain backgrounds and
+motion that reverses; without them a base model learns only how textures slide. The toy stickers share no outline,
+caption noun or motion phrase with these clips.
 """
 
 import math
@@ -19,7 +20,7 @@ from rdtf_bench.data.toy.scenes import SCENES, Colour, between, draw_below, pain
 NAME = "toy-movers"
 VERSION = 1  # any change that can move a pixel or a caption
 SUPERSAMPLING = 2
-MAX_PLACE = 0.12  # of the resting centre from the middle, in frame sides
+MAX_PLACE = 0.12  # largest distance of the resting centre from the middle, in frame sides
 
 SKIES: Mapping[str, Colour] = {
     "a pale sky": (0.97, 0.97, 0.98),
@@ -31,7 +32,7 @@ SKIES: Mapping[str, Colour] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Thing:
-    """An outline in polar coordinates: longer than wide by `stretch`, with `bumps` on it."""
+    """An outline in polar coordinates: its ratio of length to width, and the size of its bumps."""
 
     stretch: float
     bumps: float
@@ -47,13 +48,16 @@ THINGS: Mapping[str, Thing] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Motion:
-    """How far from rest at the motion's end, lengths in frame sides; `returns`: half way, and back at the end."""
+    """The displacement at the end of a motion, with lengths in frame sides.
+
+    If `returns` is set, it is reached half way and is 0 again at the end.
+    """
 
     x: float = 0.0
     y: float = 0.0  # down
     turn: float = 0.0  # radians
     zoom: float = 1.0
-    widen: float = 1.0  # of the width, the height shrinking as much
+    widen: float = 1.0  # factor of the width; the height is divided by it
     returns: bool = False
 
 
@@ -76,7 +80,7 @@ MOTIONS: Mapping[str, Motion] = {
 
 
 def clip(index: int, *, seed: int, num_frames: int = 8, size_px: int = 64) -> tuple[UInt8[Tensor, "F C H W"], str]:
-    """Clip number `index` of a seed's endless set, and its caption."""
+    """Return clip number `index` of a seed's endless set, and its caption."""
     generator = generator_for(NAME, VERSION, seed, index)
     kind = list(THINGS)[draw_below(len(THINGS), generator)]
     text = list(MOTIONS)[draw_below(len(MOTIONS), generator)]
@@ -98,9 +102,9 @@ def _background(side_px: int, generator: torch.Generator) -> tuple[str, Float[Te
 
 
 def _surface(side_px: int, generator: torch.Generator) -> Float[Tensor, "1 C side side"]:
-    """One colour of any hue with a little noise in its brightness; it stays where it is while the outline moves."""
+    """Paint one colour of any hue with a little noise in its brightness; it rests while the outline moves."""
     colour = torch.rand(3, generator=generator)
-    # stretched until its least part is dark and its largest bright: saturated, as things in the sun
+    # stretched between a dark and a bright channel, so that the colour is saturated
     colour = (colour - colour.min()) / (colour.max() - colour.min()).clamp(min=0.1)
     colour = between(0.0, 0.35, generator) + between(0.5, 0.65, generator) * colour
     noise = F.interpolate(torch.randn(1, 1, 6, 6, generator=generator), (side_px, side_px), mode="bicubic")
@@ -110,7 +114,7 @@ def _surface(side_px: int, generator: torch.Generator) -> Float[Tensor, "1 C sid
 def _coverage(
     thing: Thing, motion: Motion, num_frames: int, side_px: int, generator: torch.Generator
 ) -> Float[Tensor, "F 1 side side"]:
-    """1 inside the outline, 0 outside, an edge of one supersampled pixel between."""
+    """Return 1 inside the outline and 0 outside, with an edge of one supersampled pixel."""
     radius = between(0.16, 0.26, generator)
     strength = between(0.8, 1.2, generator)
     at_x, at_y = (between(-MAX_PLACE, MAX_PLACE, generator) for _ in range(2))

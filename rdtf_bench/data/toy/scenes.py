@@ -1,6 +1,6 @@
-"""A procedural source domain with no sticker in it: textured landscapes, full frame, under camera motion.
+"""Procedural clips of textured landscapes under camera motion: a source domain without stickers.
 
-The toy I2VGen-XL is pretrained on it, as the real one was on natural video, before the baselines adapt it to stickers.
+The toy I2VGen-XL is pretrained on them, as the real one was on natural video, before baselines adapt it to stickers.
 """
 
 import math
@@ -16,22 +16,22 @@ from rdtf_bench.core.seeds import generator_for
 
 NAME = "toy-scenes"
 VERSION = 1  # any change that can move a pixel or a caption
-CANVAS = 3.0  # side of the painted scene, in frame sides: room for the camera to move
+CANVAS = 3.0  # side of the painted scene in frame sides, which leaves room for the camera to move
 
 Colour = tuple[float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """A texture: the colours of its valleys, middles and peaks, and how its noise is stretched and folded."""
+    """A texture: the colours of its valleys, middles and peaks, and the shape of its noise."""
 
     low: Colour
     middle: Colour
     high: Colour
-    cells_x: int  # of the coarsest octave, over the canvas
+    cells_x: int  # cells of the coarsest octave over the canvas
     cells_y: int
-    roughness: float  # amplitude of an octave over that of the one before
-    ridged: bool = False  # folded noise: crests and dunes in place of blobs
+    roughness: float  # ratio of the amplitudes of an octave and the one before it
+    ridged: bool = False  # fold the noise, which gives crests and dunes instead of blobs
 
 
 SCENES: Mapping[str, Scene] = {
@@ -74,7 +74,7 @@ SCENES: Mapping[str, Scene] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Move:
-    """The camera over a clip: way in frame sides (y down), zoom as a factor, turn in radians."""
+    """The motion of the camera over a clip: path in frame sides (y down), zoom factor, rotation in radians."""
 
     x: float = 0.0
     y: float = 0.0
@@ -97,13 +97,13 @@ MOVES: Mapping[str, Move] = {
 
 
 def clip(index: int, *, seed: int, num_frames: int = 8, size_px: int = 64) -> tuple[UInt8[Tensor, "F C H W"], str]:
-    """Clip number `index` of a seed's endless set, and its caption."""
+    """Return clip number `index` of a seed's endless set, and its caption."""
     generator = generator_for(NAME, VERSION, seed, index)
     name = list(SCENES)[draw_below(len(SCENES), generator)]
     text = list(MOVES)[draw_below(len(MOVES), generator)]
     canvas = paint(SCENES[name], round(CANVAS * size_px), generator)
     windows = _windows(MOVES[text], num_frames, size_px, generator)
-    # reflection: a zoomed out and turned frame may look past the canvas
+    # reflection, because a zoomed out and rotated frame may look past the canvas
     frames = F.grid_sample(
         canvas.expand(num_frames, -1, -1, -1), windows, mode="bilinear", padding_mode="reflection", align_corners=False
     )
@@ -111,19 +111,21 @@ def clip(index: int, *, seed: int, num_frames: int = 8, size_px: int = 64) -> tu
 
 
 def draw_below(count: int, generator: torch.Generator) -> int:
+    """Draw an integer in 0..count - 1."""
     return int(torch.randint(count, (1,), generator=generator))
 
 
 def between(low: float, high: float, generator: torch.Generator) -> float:
+    """Draw a number uniformly between two others."""
     return low + (high - low) * float(torch.rand(1, generator=generator))
 
 
 def _noise(scene: Scene, side_px: int, generator: torch.Generator) -> Float[Tensor, "side side"]:
-    """Octaves of smooth noise, summed and spread over 0..1."""
+    """Sum octaves of smooth noise and scale the sum to 0..1."""
     total = torch.zeros(1, 1, side_px, side_px)
     for octave in range(4):
         cells = (scene.cells_y * 2**octave, scene.cells_x * 2**octave)
-        if max(cells) > side_px // 3:  # finer than what a frame resolves
+        if max(cells) > side_px // 3:  # finer than a frame resolves
             break
         grid = torch.randn(1, 1, *cells, generator=generator)
         total += scene.roughness**octave * F.interpolate(grid, (side_px, side_px), mode="bicubic", align_corners=False)
@@ -135,6 +137,7 @@ def _noise(scene: Scene, side_px: int, generator: torch.Generator) -> Float[Tens
 
 
 def paint(scene: Scene, side_px: int, generator: torch.Generator) -> Float[Tensor, "1 C side side"]:
+    """Paint the texture of a scene with its own light."""
     height = _noise(scene, side_px, generator)
     low, middle, high = (torch.tensor(colour)[:, None, None] for colour in (scene.low, scene.middle, scene.high))
     rising, peak = (height * 2).clamp(max=1), (height * 2 - 1).clamp(min=0)
@@ -145,14 +148,14 @@ def paint(scene: Scene, side_px: int, generator: torch.Generator) -> Float[Tenso
 
 
 def _windows(move: Move, num_frames: int, size_px: int, generator: torch.Generator) -> Float[Tensor, "F H W 2"]:
-    """Where each frame looks on the canvas, in grid_sample's coordinates."""
+    """Return the part of the canvas that each frame shows, in the coordinates of grid_sample."""
     speed = between(0.7, 1.3, generator)
     when = torch.arange(num_frames) / max(num_frames - 1, 1)
     centred = when - 0.5
     x = between(-0.4, 0.4, generator) + speed * move.x * centred
     y = between(-0.4, 0.4, generator) + speed * move.y * centred
     angle = between(-0.1, 0.1, generator) + speed * move.turn * centred
-    # log zoom around 1: in and out show the same range of scales
+    # the zoom is centred at 1 in log space, so that zooming in and out show the same range of scales
     zoom = torch.exp(speed * math.log(move.zoom) * centred) * between(0.85, 1.15, generator)
     pixel = (torch.arange(size_px) + 0.5) / size_px - 0.5
     rows, columns = torch.meshgrid(pixel, pixel, indexing="ij")

@@ -1,8 +1,8 @@
-"""A procedural set of animated stickers: one big shape with a face and one plain motion, written as real GIF files.
+"""A procedural set of animated stickers, written as real GIF files: one big shape with a face and one simple motion.
 
-It stands in for animated sticker generation (ASG) where no real stickers are at hand. A caption names subject, style
-and action ("an outlined red star jumping"). Every motion starts from the rest pose, so the first frame does not tell
-the action, and makes one loop, so that eight frames at equal intervals show it. No (subject, action) pair is in two
+It stands in for animated sticker generation (ASG) if no real stickers are given. A caption names subject, style and
+action ("an outlined red star jumping"). Every motion starts from the rest pose, so that the first frame does not reveal
+the action. It makes one loop, which eight frames at equal intervals show. No pair of subject and action is in two
 splits.
 """
 
@@ -53,10 +53,10 @@ STYLES: Mapping[str, str] = {
     "outlined": "an outlined {colour} {shape} {action}",
     "shadow": "a {colour} {shape} with a shadow {action}",
 }
-# (fewest, most, share): most stickers are short, a few are long; mean about 13, as far as a second of GIF goes
+# (fewest, most, share): most stickers are short and a few long, about 13 frames on average
 FRAME_COUNTS = ((4, 7, 0.12), (8, 8, 0.22), (9, 12, 0.30), (13, 16, 0.16), (17, 24, 0.13), (25, 32, 0.07))
-MIN_FRAMES_TO_SCORE = 8  # validation and test have no shorter sticker
-DURATIONS_MS = (70, 80, 100, 120, 170, 250)  # 14 to 4 frames a second; a GIF counts in 10 ms
+MIN_FRAMES_TO_SCORE = 8  # validation and test have no shorter stickers
+DURATIONS_MS = (70, 80, 100, 120, 170, 250)  # 14 to 4 frames per second; GIF durations are multiples of 10 ms
 DARK = (38, 34, 48)
 SHADE = (198, 198, 206)
 WHITE = (255, 255, 255)
@@ -66,7 +66,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """What one sticker shows; lengths are fractions of the frame."""
+    """The parameters of one sticker; lengths are fractions of the frame."""
 
     colour: str
     shape: str
@@ -76,7 +76,7 @@ class Draw:
     duration_ms: int
     radius: float
     centre: Point
-    amplitude: float  # 1 is the action's full size
+    amplitude: float  # 1 is the nominal size of the action
     tint: tuple[int, int, int]
 
     @property
@@ -86,7 +86,7 @@ class Draw:
 
 @dataclass(frozen=True, kw_only=True)
 class Pose:
-    """Where the shape is: offset in fractions of the frame, scales, angle in radians (clockwise)."""
+    """The pose of the shape: offset in fractions of the frame, scales, clockwise angle in radians."""
 
     dx: float = 0.0
     dy: float = 0.0
@@ -96,7 +96,7 @@ class Pose:
 
 
 def fingerprint() -> str:
-    """Of the set as `write` makes it by default: of its parameters, without drawing."""
+    """Return the fingerprint of the set that `write` makes by default, from its parameters and without drawing."""
     parts = [
         NAME,
         VERSION,
@@ -115,8 +115,8 @@ def fingerprint() -> str:
 def write(root: Path, *, seed: int = 0, counts: Mapping[str, int] = COUNTS, min_frames: int = 0) -> None:
     """Write the set below `root` unless it is there: GIF files and `metadata.jsonl` (file_name, text, split).
 
-    The folder appears whole or not at all. Another seed draws other stickers of the same pairs; `min_frames` leaves the
-    short ones out.
+    The folder is complete or absent. Another seed draws other stickers of the same pairs. `min_frames` excludes shorter
+    stickers.
     """
     if (root / "metadata.jsonl").is_file():
         return
@@ -132,7 +132,7 @@ def write(root: Path, *, seed: int = 0, counts: Mapping[str, int] = COUNTS, min_
         (making / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         os.rename(making, root)
     except OSError:
-        # another process may have been first: its set is the same
+        # another process may have written the same set first
         if not (root / "metadata.jsonl").is_file():
             raise
     finally:
@@ -144,7 +144,7 @@ def _write_clip(root: Path, split: str, draw: Draw, index: int) -> dict[str, str
     path = root / split / f"{index:05d}-{words}.gif"
     path.parent.mkdir(exist_ok=True)
     frames = render(draw)
-    # disposal 2: each frame replaces the one before, or trails stay behind the transparent pixels
+    # disposal 2: each frame replaces the one before; else transparent pixels would show earlier frames
     frames[0].save(
         path,
         save_all=True,
@@ -160,7 +160,7 @@ def _write_clip(root: Path, split: str, draw: Draw, index: int) -> dict[str, str
 
 @cache
 def pairs(split: str) -> tuple[tuple[str, str, str], ...]:
-    """The (colour, shape, action) triples of a split; every action has equally many."""
+    """Return the (colour, shape, action) triples of a split; every action has equally many."""
     chosen = []
     for action in ACTIONS:
         subjects = [(colour, shape) for colour in COLOURS for shape in SHAPES]
@@ -174,11 +174,11 @@ def pairs(split: str) -> tuple[tuple[str, str, str], ...]:
 
 
 def sticker(split: str, index: int, *, seed: int = 0, min_frames: int = 0) -> Draw:
-    """Draw number `index` of a split, of at least `min_frames` frames; it depends on nothing else."""
+    """Return sticker number `index` of a split, with at least `min_frames` frames, from these arguments alone."""
     in_split = pairs(split)
     turn, place = divmod(index, len(in_split))
     colour, shape, action = in_split[place]
-    # only random() keeps its stream from one Python to the next
+    # random() is the only method whose stream Python guarantees between versions
     rng = random.Random(int(_digest(NAME, seed, split, index), 16))
     styles = tuple(STYLES)
     fewest = max(min_frames, 0 if split == "train" else MIN_FRAMES_TO_SCORE)
@@ -216,7 +216,7 @@ def _digest(*parts: str | int) -> str:
 
 
 def pose_at(action: str, phase: float, amplitude: float) -> Pose:
-    """The pose at a phase in [0, 1) of the loop; phase 0 is the rest pose of every action."""
+    """Return the pose at a phase in [0, 1) of the loop; phase 0 is the rest pose of every action."""
     out = amplitude * (1 - math.cos(math.tau * phase)) / 2  # 0, up to the amplitude, and back
     match action:
         case "jumping":
@@ -240,12 +240,15 @@ def pose_at(action: str, phase: float, amplitude: float) -> Pose:
 
 
 def render(draw: Draw) -> list[Image.Image]:
-    """Palette frames with one transparent index; no frame equals its neighbour, since Pillow would merge the two."""
+    """Draw palette frames with one transparent index.
+
+    No frame equals its neighbour, because Pillow would merge the two.
+    """
     palette, transparent = _palette(draw.tint)
     frames: list[Image.Image] = []
     nudge = 0.0
     while len(frames) < draw.num_frames:
-        # ** 0.9: out faster than back, so that the frames around the turning point are not pairwise equal
+        # ** 0.9: the way out is faster than the way back, so that frames around the turning point differ
         phase = ((len(frames) + nudge) / draw.num_frames) ** 0.9
         frame = _paint(draw, pose_at(draw.action, phase, draw.amplitude), palette, transparent)
         if frames and frame.tobytes() == frames[-1].tobytes():
@@ -271,7 +274,7 @@ def _paint(draw: Draw, pose: Pose, palette: Image.Image, transparent: int) -> Im
         pen.polygon(_place(part, draw, pose, side), fill=DARK)
     drawn = canvas.reduce(SUPERSAMPLING)
     frame = drawn.quantize(palette=palette, dither=Image.Dither.NONE)
-    # a white rim, as on a die-cut sticker: the antialiased edge stays inside the opaque part
+    # the white rim of a die-cut sticker keeps the antialiased edge inside the opaque part
     outside = drawn.convert("L").filter(ImageFilter.MinFilter(5)).point(_IS_WHITE)
     frame.paste(transparent, mask=outside)
     frame.info = {"transparency": transparent}
@@ -293,14 +296,14 @@ def _place(outline: Sequence[Point], draw: Draw, pose: Pose, side: int, *, grow:
 
 
 def _shadow(draw: Draw, pose: Pose, side: int) -> list[Point]:
-    """An ellipse on the ground: it follows sideways, stays below a jump and is narrower then."""
+    """Return an ellipse on the ground, which follows the shape sideways and is narrower during a jump."""
     width = draw.radius * 0.95 * pose.scale_x * (1 + pose.dy if pose.dy < 0 else 1)
     x0, y0 = draw.centre[0] + pose.dx, draw.centre[1] + draw.radius * 1.12
     return [((x0 + width * x) * side, (y0 + 0.22 * draw.radius * y) * side) for x, y in OUTLINES["circle"]]
 
 
 def _palette(tint: tuple[int, int, int]) -> tuple[Image.Image, int]:
-    """Every blend the antialiasing can make, in 16 steps, then the transparent index."""
+    """Return a palette of all blends that antialiasing can make, in 16 steps each, and the transparent index."""
     blends = [(tint, WHITE), (DARK, WHITE), (DARK, tint), (SHADE, WHITE), (SHADE, tint), (SHADE, DARK)]
     colours = [
         tuple(round(a + (b - a) * step / 15) for a, b in zip(first, second, strict=True))

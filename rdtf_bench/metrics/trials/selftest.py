@@ -1,8 +1,8 @@
-"""Probes that tell broken metrics from working ones, without data: for a gate in front of a table.
+"""Probes that tell broken metrics from working ones without any dataset, as a gate before a table is scored.
 
-A probe looks at one thing that has gone wrong somewhere (red and blue exchanged, a wrong epsilon, a stale cache ...)
-and returns what it found wrong, or None. Its clips are drawn here; its expected answers are worked out by hand, or
-follow from what a metric must not feel, or were recorded once from networks whose weights cannot change.
+Each probe checks one fault that has occurred in published code (red and blue exchanged, a wrong epsilon, a stale cache
+...) and returns a description of the fault, or None. The module draws the clips itself. The expected answers are worked
+out by hand, follow from an invariance of the metric, or were recorded once from networks whose weights cannot change.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,30 +22,31 @@ from rdtf_bench.core.video import VideoU8
 from rdtf_bench.metrics import frechet, reference, vqa
 from rdtf_bench.metrics.clip import ClipSimilarity
 from rdtf_bench.metrics.features import fast_vqa, i3d, open_clip_model
-from rdtf_bench.metrics.fvd import EfficientNetClips, FrechetVideoDistance, I3DClips
+from rdtf_bench.metrics.features.clip_networks import EfficientNetClips, I3DClips
+from rdtf_bench.metrics.fvd import FrechetVideoDistance
 from rdtf_bench.metrics.trials import validity
 from rdtf_bench.metrics.trials.distortions import swap_captions
 
 NUM_CLIPS = 16
 IDS = tuple(f"selftest/{i:02}" for i in range(NUM_CLIPS))
 
-# features 0, 100 ... of the first scene at 64 px, by this package at its first version on a CPU
+# features 0, 100 ... of the first scene at 64 px, recorded from the first version of this package on a CPU
 ENET_ANSWER = (3.862902, 4.549654, -1.209005, -2.212554, 0.421635, 0.560168, 0.276571, 0.345738, 2.003573, 1.183957)
-# of the same scene through `_small_i3d`
+# features of the same scene from `_small_i3d`
 I3D_ANSWER = (-870.271057, -606.618164, -533.290039, -190.203888, 851.302856, 98.805481, -314.258331, -863.443604)
 STRENGTHS = (0.0, 0.2, 0.6)
-"""Of the ladders: far enough apart that each step shows on 16 clips."""
+"""Strengths of the graded faults, far enough apart that each step shows on 16 clips."""
 FVD_LADDERS = {
     "blur": STRENGTHS,
-    "noise": (0.0, 0.1, 0.3),  # from 0.4 on more does not move FVD (enet-lite0) of these scenes any further
+    "noise": (0.0, 0.1, 0.3),  # from 0.4 on, more noise does not move FVD (enet-lite0) of these scenes
     "freeze": STRENGTHS,
-    "shuffle": (0.1,),  # three exchanges: that 8 frames are shuffled shows, how far does not
+    "shuffle": (0.1,),  # three exchanges; FVD (enet-lite0) shows that frames are shuffled, but not how far
     "collapse": STRENGTHS,
 }
 VQA_NOISE = (0.2, 0.4, 0.6)
-"""The weakest noise there is moves VQA of a few scenes less than its rank should say."""
+"""Strengths of noise for VQA; weaker noise moves the score of a few scenes too little to be ranked."""
 TOLERANCE = 1e-3
-"""Relative to the largest value: kernels differ by 1e-5, the faults that are looked for by more than 1e-2."""
+"""Tolerance relative to the largest value: kernels differ by 1e-5, the faults by more than 1e-2."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,16 +56,19 @@ class Instruments:
     fvd: FrechetVideoDistance
     vqa: vqa.FastVQA
     clip: ClipSimilarity
-    seed: int = 0  # which clips are drawn; recorded answers are of 0
+    seed: int = 0  # of the clips; the recorded answers are for 0
 
     def scenes(self, size_px: int = 64) -> VideoU8:
+        """Draw the clips of this seed, as long as FVD expects them."""
         return scenes(self.seed, self.fvd.num_frames or 8, size_px)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
+    """The result of one probe."""
+
     probe: str
-    fault: str | None  # what was found wrong
+    fault: str | None  # description of the fault, None if the probe passed
 
     @property
     def passed(self) -> bool:
@@ -75,7 +79,7 @@ Probe = Callable[[Instruments], str | None]
 
 
 def run(instruments: Instruments, probes: Iterable[str] | None = None) -> list[Outcome]:
-    """All probes, or those named, in order."""
+    """Run all probes, or those named, in order."""
     chosen = list(PROBES if probes is None else probes)
     for name in chosen:
         if name not in PROBES:
@@ -84,7 +88,10 @@ def run(instruments: Instruments, probes: Iterable[str] | None = None) -> list[O
 
 
 def scenes(seed: int = 0, num_frames: int = 8, size_px: int = 64) -> VideoU8:
-    """NUM_CLIPS clips of a textured square on a coloured ground, each with its own colours, size and way."""
+    """Draw NUM_CLIPS clips of a moving textured square on a coloured ground.
+
+    Each clip has its own colours, size and path.
+    """
     rows, columns = torch.meshgrid(torch.arange(size_px), torch.arange(size_px), indexing="ij")
     clips = []
     for clip_id in IDS:
@@ -102,11 +109,11 @@ def scenes(seed: int = 0, num_frames: int = 8, size_px: int = 64) -> VideoU8:
     return (torch.stack(clips) * 255).round().byte()
 
 
-# ---- what no metric may feel
+# ---- invariances
 
 
 def identity(instruments: Instruments) -> str | None:
-    """A set against itself is at distance 0, and a second look sees the same."""
+    """The distance of a set to itself is 0, and a second observation equals the first."""
     video, metric = instruments.scenes(), instruments.fvd
     seen = metric.observe(video, IDS)
     distance = metric.score(fake=seen, real=seen, captions=IDS, groups=range(NUM_CLIPS)).value
@@ -114,7 +121,7 @@ def identity(instruments: Instruments) -> str | None:
         return f"a set is {distance} away from itself"
     for name, other in _all(instruments).items():
         if not torch.equal(other.observe(video, IDS), other.observe(video, IDS)):
-            return f"{name} sees something else at a second look"
+            return f"{name} observes something else the second time"
     return None
 
 
@@ -134,7 +141,7 @@ def order(instruments: Instruments) -> str | None:
 
 
 def batch_size(instruments: Instruments) -> str | None:
-    """A clip's observation is its own in any batch, whatever mode the caller has put the metric in."""
+    """The observation of a clip depends neither on its batch nor on the training mode of the metric."""
     video = instruments.scenes()[:4]
     for name, metric in _all(instruments).items():
         assert isinstance(metric, nn.Module)
@@ -148,7 +155,7 @@ def batch_size(instruments: Instruments) -> str | None:
 
 
 def duplicates(instruments: Instruments) -> str | None:
-    """A clip that comes twice, as a distributed sampler pads, counts once."""
+    """A clip that a distributed sampler repeats as padding counts once."""
     video = instruments.scenes()
     values = []
     for padding in (0, 3):
@@ -161,20 +168,20 @@ def duplicates(instruments: Instruments) -> str | None:
     return None if values[0] == values[1] else f"3 clips that came twice moved FVD from {values[0]} to {values[1]}"
 
 
-# ---- answers that are known
+# ---- known answers
 
 
 def embedded_answer(instruments: Instruments) -> str | None:
-    """EfficientNet-Lite0 sees what it saw: colours, range, resize, frames and layer are those of the first version."""
+    """The features of EfficientNet-Lite0 equal the recorded ones: colours, range, resize, frames, layer are right."""
     network = instruments.fvd.network
     if not isinstance(network, EfficientNetClips):
-        return None  # another network: nothing is recorded of it
+        return None  # no answer is recorded for another network
     clips = EfficientNetClips(network.network, size_px=64)
     return _differs(clips(scenes()[:1])[0, ::100], ENET_ANSWER)
 
 
 def i3d_answer(instruments: Instruments) -> str | None:  # noqa: ARG001
-    """I3D's logits after resize and rule, with seeded weights whose batch statistics show a wrong epsilon."""
+    """The logits of I3D are the recorded ones; the seeded batch statistics reveal a wrong epsilon."""
     network = _small_i3d()
     found = network(scenes()[:1])
     if found.shape != (1, network.num_features):
@@ -183,7 +190,7 @@ def i3d_answer(instruments: Instruments) -> str | None:  # noqa: ARG001
 
 
 def time_mean(instruments: Instruments) -> str | None:  # noqa: ARG001
-    """17 frames are two steps of I3D, and the feature is their mean."""
+    """17 frames give two steps of I3D, and the feature is their mean."""
     network = _small_i3d()
     video = scenes(num_frames=17)[:1]
     found = network(video)
@@ -196,7 +203,7 @@ def time_mean(instruments: Instruments) -> str | None:  # noqa: ARG001
 
 
 def frames(instruments: Instruments) -> str | None:  # noqa: ARG001
-    """Eight frames reach the networks in order, each as often as the rule says."""
+    """The networks see eight frames in order, each as often as the rule says."""
     numbered = torch.arange(0, 80, 10, dtype=torch.uint8).view(1, 8, 1, 1).expand(3, 8, 32, 32)
     seen = _small_i3d().prepared(numbered)[0, 0, :, 0, 0]
     shown = ((seen + 1) * 12.75).round().int().tolist()
@@ -208,35 +215,37 @@ def frames(instruments: Instruments) -> str | None:  # noqa: ARG001
 
 
 def resize(instruments: Instruments) -> str | None:  # noqa: ARG001
-    """The reference's resize reads 4 pixels at 0, 4/3 and 8/3 for 3, at 0, 1/2, 1 and the border for 2 -> 4."""
+    """The resize of the reference program reads 4 pixels at 0, 4/3 and 8/3 to make 3."""
     row = torch.tensor([0.0, 90, 180, 255]).expand(1, 1, 4, 4)
     found = (i3d.resize(row, profile="reference", size_px=3)[0, 0, 0] + 1) * 127.5
     return _differs(found, (0.0, 120.0, 230.0))
 
 
 def covariance(instruments: Instruments) -> str | None:  # noqa: ARG001
-    """Two points a side: variances 2 and 8 and means 11 apart are at 121 + (sqrt 2 - sqrt 8)^2 = 123."""
+    """Two points per side with variances 2 and 8 and means 11 apart have distance 121 + (sqrt 2 - sqrt 8)^2 = 123."""
     found = frechet.frechet_distance(fake=torch.tensor([[0.0], [2.0]]), real=torch.tensor([[10.0], [14.0]]))
-    return None if abs(found - 123) < 1e-9 else f"a distance of 123 is said to be {found}: is it n for n - 1?"
+    return (
+        None if abs(found - 123) < 1e-9 else f"a distance of 123 is computed as {found}: does it divide by n for n - 1?"
+    )
 
 
 def bytes_rounded(instruments: Instruments) -> str | None:  # noqa: ARG001
-    """Values just below a byte become that byte; cutting off makes all of them one less."""
+    """Values just below a level are rounded to it; truncation would make all of them one less."""
     levels = torch.arange(1, 256).float()
     video = ((levels - 0.4) / 127.5 - 1).view(1, 1, 1, 1, -1)
     found = quantisation.to_uint8(video).flatten()
     wrong = int((found != levels).sum())
-    return f"{wrong} of 255 levels are cut off and not rounded" if wrong else None
+    return f"{wrong} of 255 levels are cut off instead of rounded" if wrong else None
 
 
 def colours(instruments: Instruments) -> str | None:
-    """FAST-VQA and CLIP read bytes in the order R, G, B: a frame of their mean colour is 0, a red one is not."""
-    mean = torch.tensor([123.675, 116.28, 103.53])  # of ImageNet, as FAST-VQA was trained
+    """FAST-VQA and CLIP read bytes in the order R, G, B: their mean colour is normalised to 0, red is not."""
+    mean = torch.tensor([123.675, 116.28, 103.53])  # of ImageNet, which FAST-VQA was trained with
     if fault := _differs(fast_vqa.normalise(mean.view(1, 3, 1, 1, 1)).flatten() + 1, (1.0, 1.0, 1.0)):
         return f"FAST-VQA: {fault}"
     model = instruments.clip.model
     if not isinstance(model, open_clip_model.OpenClipModel):
-        return None  # another model: its preparation is its own
+        return None  # another model has its own preprocessing
     red = torch.zeros(1, 3, 8, 8).byte()
     red[:, 0] = 255
     expected = (torch.tensor([255.0, 0, 0]) - model.mean.flatten().cpu()) / model.std.flatten().cpu()
@@ -245,27 +254,27 @@ def colours(instruments: Instruments) -> str | None:
 
 
 def gate(instruments: Instruments) -> str | None:  # noqa: ARG001
-    """Where the corners of four fragments meet, opposite ones are 2 apart; the paper's binary gate says 1."""
+    """Where the corners of four fragments meet, opposite fragments have distance 2; a binary gate would give 1."""
     attention = fast_vqa.GatedWindowAttention(1, [1, 2, 2], [0, 1, 1], 1, has_fragment_table=True)
     assert attention.fragment_position_bias_table is not None
-    with torch.no_grad():  # tables of 0 within a fragment and 1 across: the bias is the distance
+    with torch.no_grad():  # with tables of 0 within a fragment and 1 across, the bias is the distance
         attention.fragment_position_bias_table.fill_(0)
         attention.relative_position_bias_table.fill_(1)
         found = attention.gated_bias((1, 4, 4), (1, 2, 2), (0, 1, 1), (2, 2))[0, 0, 0].tolist()
-    return None if found == [0, 1, 1, 2] else f"fragments that are 0, 1, 1, 2 apart are said to be {found}"
+    return None if found == [0, 1, 1, 2] else f"fragments with distances 0, 1, 1, 2 are computed to have {found}"
 
 
 def activation(instruments: Instruments) -> str | None:  # noqa: ARG001
-    """Weights trained with QuickGELU are refused by a model with GELU."""
+    """A model with GELU refuses weights that were trained with QuickGELU."""
     try:
         open_clip_model.require_same_activation("ViT-B-32", "openai")
     except AssetError:
         return None
-    return "OpenAI's weights are let into a model with GELU"
+    return "a model with GELU loads OpenAI's weights, which were trained with QuickGELU"
 
 
 def fragments(instruments: Instruments) -> str | None:
-    """The same clip is looked at in the same places, another one elsewhere."""
+    """The same clip is read at the same places, a clip with another id elsewhere."""
     metric = instruments.vqa
     video = instruments.scenes(size_px=50 * metric.config.grid)[:1]
     first, again, other = (metric.observe(video, [name]) for name in ("a", "a", "b"))
@@ -275,7 +284,7 @@ def fragments(instruments: Instruments) -> str | None:
 
 
 def sides(instruments: Instruments) -> str | None:
-    """Quality is of the generated clips: broken ones against good ones score worse than the other way round."""
+    """Quality is measured on the generated clips: noise as fake scores worse than noise as real."""
     video, metric = instruments.scenes(), instruments.vqa
     noise = torch.randint(0, 256, video.shape, generator=generator_for("sides")).byte()
     good, bad = metric.observe(video, IDS), metric.observe(noise, IDS)
@@ -285,7 +294,7 @@ def sides(instruments: Instruments) -> str | None:
 
 
 def cache(instruments: Instruments) -> str | None:
-    """Cached features are of the clips that were asked for."""
+    """Cached features belong to the requested clips."""
     network, video = instruments.fvd.network, instruments.scenes()[:4]
     changed = video.clone()
     changed[:, 3:] = 255 - changed[:, 3:]
@@ -293,7 +302,7 @@ def cache(instruments: Instruments) -> str | None:
         for name, given in (("first", video), ("changed", changed)):
             found = reference.cached_features(network, given, IDS[:4], folder=Path(folder))
             if not torch.equal(found, network(given).cpu()):
-                return f"the cache answered for the {name} clips with features of others"
+                return f"the cache returned features of others for the {name} clips"
     return None
 
 
@@ -301,6 +310,8 @@ def cache(instruments: Instruments) -> str | None:
 
 
 def ladder(metric: str, fault: str, strengths: Sequence[float] = STRENGTHS) -> Probe:
+    """Return a probe that passes if the metric gets worse as a fault grows."""
+
     def climb(instruments: Instruments) -> str | None:
         video, under_test = instruments.scenes(), _all(instruments)[metric]
         found = validity.curve(
@@ -323,7 +334,7 @@ def ladder(metric: str, fault: str, strengths: Sequence[float] = STRENGTHS) -> P
 
 
 def captions(instruments: Instruments) -> str | None:
-    """The more captions belong to other clips, the lower CLIP similarity; the clips' embeddings are their captions'."""
+    """CLIP similarity falls as more captions are swapped; the embeddings of the captions stand in for clips."""
     metric = instruments.clip
     said = [
         f"a {colour} {thing}" for colour in ("red", "green", "blue", "white") for thing in ("cat", "car", "cup", "hat")
@@ -366,7 +377,10 @@ def _all(instruments: Instruments) -> dict[str, Metric]:
 
 
 def _small_i3d() -> I3DClips:
-    """A 16th of the channels on frames of 32 px; running variances near epsilon, so that a wrong one shows."""
+    """Build a small I3D whose running variances are near epsilon, so that a wrong epsilon shows.
+
+    It has a 16th of the channels and reads frames of 32 px.
+    """
     network = i3d.I3D(8, width=1 / 16, size_px=32)
     for name, value in network.state_dict().items():
         draw = torch.randn(value.shape, generator=generator_for("selftest i3d", name))

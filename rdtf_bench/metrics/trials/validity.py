@@ -1,4 +1,4 @@
-"""How a metric's value moves as clips get worse: curves over graded faults, and whether it sees a fault at all."""
+"""Validity curves: the value of a metric over a fault of growing strength, and whether it detects the fault."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,24 +15,26 @@ from rdtf_bench.metrics.trials.distortions import swap_captions, with_fault
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 MONOTONE = 0.9
-"""Rank correlation of value and severity from which a metric sees a fault."""
+"""Rank correlation of value and severity from which on a fault counts as detected."""
 ROUNDING = 1e-9
-"""Relative: frames in another order give a mean over frames other last digits, and those have a rank as well."""
+"""Relative range of values that counts as constant.
+
+A mean over reordered frames differs in its last digits, which would otherwise be ranked."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """`values[0]` is of clips without the fault, the others of growing strength."""
+    """The values of a metric: the first for intact clips, the others for a fault of growing strength."""
 
     fault: str
     values: tuple[float, ...]
     higher_is_better: bool
     without_group: tuple[tuple[float, ...], ...] = ()
-    """Of each value: the same without each group of clips."""
+    """For each value, the values without each group of clips."""
 
     @property
     def rank_correlation(self) -> float:
-        """Spearman's, of severity and how bad the metric finds it: 1 is monotone, 0 where nothing moves."""
+        """Spearman's correlation of severity and badness by the metric: 1 if monotone, 0 if no value moves."""
         if max(self.values) - min(self.values) <= ROUNDING * max(map(abs, self.values)):
             return 0.0
         sign = -1 if self.higher_is_better else 1
@@ -44,7 +46,7 @@ class Curve:
 
 
 class Thinned:
-    """A metric that is shown every so many frames of a clip: its faults are in all frames, as are the others'."""
+    """A metric that sees only every `every`-th frame of a clip, whose faults were applied to all frames."""
 
     def __init__(self, metric: Metric, *, every: int) -> None:
         self.metric, self.every = metric, every
@@ -78,7 +80,7 @@ def curve(
     higher_is_better: bool,
     strengths: Sequence[float] = STRENGTHS,
 ) -> Curve:
-    """The metric of `video` against `real` (equally many clips) as `video` gets a fault of distortions.py."""
+    """Return the curve of `video` against `real` (equally many clips) under a fault of distortions.py."""
     (found,) = curves(
         metric,
         [fault],
@@ -103,7 +105,7 @@ def curves(
     higher_is_better: bool,
     strengths: Sequence[float] = STRENGTHS,
 ) -> Iterator[Curve]:
-    """`curve` of one fault after the other; the clips without a fault are looked at once."""
+    """Yield the curve of each fault in turn; the intact clips are observed once."""
     numbers = groups(clip_ids, captions)
     theirs = metric.observe(real, clip_ids)
     intact = metric.observe(video, clip_ids)
@@ -125,9 +127,10 @@ def curves(
 
 
 def tau(whole: Sequence[Sequence[float]], part: Sequence[Sequence[float]]) -> float:
-    """Kendall's tau-b of two metrics' values on the same clips with the same faults; 0 where one does not move.
+    """Return Kendall's tau-b of two metrics' values on the same clips with the same faults.
 
-    A row a fault, as `Curve.values`: its first value is of intact clips, which count once.
+    Each row holds the `Curve.values` of one fault. Its first value is that of the intact clips, which count once. The
+    result is 0 if all values of one metric are equal.
     """
     ours, theirs = ([rows[0][0], *chain.from_iterable(values[1:] for values in rows)] for rows in (part, whole))
     if len(set(ours)) == 1 or len(set(theirs)) == 1:

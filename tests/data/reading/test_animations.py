@@ -106,7 +106,7 @@ def test_clips_that_cannot_be_used_are_named_together(tmp_path: Path, animation:
 def test_frames_where_clips_belong_are_refused_with_the_remedy(tmp_path: Path) -> None:
     frames(tmp_path / "clip", 3)
     with pytest.raises(
-        DataError, match=r"(?s)clips that cannot be used: 3.*Frames of one clip belong in a folder of their own"
+        DataError, match=r"(?s)clips that cannot be used: 3.*Put the frames of one clip into a folder of their own"
     ):
         find(tmp_path / "clip")
 
@@ -124,7 +124,7 @@ def test_a_folder_without_clips_is_refused(tmp_path: Path, make: str, says: str)
 def test_two_files_of_one_clip_are_refused(tmp_path: Path, animation: Writer) -> None:
     animation(tmp_path / "a.gif", 8)
     video(tmp_path / "a.mp4")
-    with pytest.raises(DataError, match=r"a\.mp4: is the clip 'a', and so is .*a\.gif"):
+    with pytest.raises(DataError, match=r"a\.mp4: has the clip id 'a', and so has .*a\.gif"):
         find(tmp_path)
 
 
@@ -167,10 +167,10 @@ def test_a_clip_without_a_caption_or_with_two_is_named(tmp_path: Path, animation
         animation(tmp_path / "fake" / f"{name}.gif", 8)
     clips = find(tmp_path / "fake")
     path = write_rows(tmp_path / "c.jsonl", {"file_name": "a.gif", "text": "x"}, {"file_name": "a.mp4", "text": "y"})
-    with pytest.raises(DataError, match=r"c\.jsonl:2: the clip 'a' has a caption already at .*c\.jsonl:1"):
+    with pytest.raises(DataError, match=r"c\.jsonl:2: the clip 'a' already has a caption at .*c\.jsonl:1"):
         read_captions(path, clips)
     write_rows(path, {"file_name": "a.gif", "text": "x"})
-    with pytest.raises(DataError, match=r"(?s)names no caption of 2 of 3 clips:.*b\.gif.*c\.gif"):
+    with pytest.raises(DataError, match=r"(?s)has no caption for 2 of 3 clips:.*b\.gif.*c\.gif"):
         read_captions(path, clips)
-    with pytest.raises(DataError, match=r"captions are read from \.jsonl or \.csv"):
+    with pytest.raises(DataError, match=r"captions are read from a \.jsonl or \.csv file"):
         read_captions(tmp_path / "c.txt", clips)

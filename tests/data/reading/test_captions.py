@@ -31,20 +31,20 @@ def test_csv_says_the_same_as_json_lines(tmp_path: Path) -> None:
     [
         ('{"file_name": "a.gif", "text": "a"}\n{"file_name": \n', "metadata.jsonl:2: is not JSON"),
         ("[1]\n", "metadata.jsonl:1: a line must be an object"),
-        ('{"text": "a"}', "metadata.jsonl:1: has no file_name. Known are: text"),
+        ('{"text": "a"}', "metadata.jsonl:1: has no file_name. Its fields are: text"),
         ('{"file_name": "a.gif"}', "metadata.jsonl:1: a.gif has no text"),
         ('{"file_name": "a.gif", "text": " "}', "a.gif has no text"),
-        ('{"file_name": "a.gif", "text": 7}', "text must be a text, not 7"),
+        ('{"file_name": "a.gif", "text": 7}', "text must be text, not 7"),
         ('{"file_name": "../a.gif", "text": "a"}', "must be a path inside the data folder"),
         ('{"file_name": "/a.gif", "text": "a"}', "must be a path inside the data folder"),
         ('{"file_name": "a.gif", "text": "a", "split": "tset"}', "there is no split 'tset'.*Did you mean 'test'?"),
         (
             '{"file_name": "a.gif", "text": "a"}\n{"file_name": "./a.gif", "text": "b"}',
-            "metadata.jsonl:2: file_name 'a.gif' stands already at .*metadata.jsonl:1",
+            "metadata.jsonl:2: file_name 'a.gif' is already used at .*metadata.jsonl:1",
         ),
         (
             '{"file_name": "a.gif", "text": "a", "id": "1"}\n{"file_name": "b.gif", "text": "b", "id": 1}',
-            "metadata.jsonl:2: id '1' stands already",
+            "metadata.jsonl:2: id '1' is already used",
         ),
         (
             '{"file_name": "a.gif", "text": "a", "split": "test"}\n{"file_name": "b.gif", "text": "b"}',
@@ -61,10 +61,10 @@ def test_a_fault_is_named_with_its_line(text: str, says: str, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("file_name,text\na.gif,a cat, asleep\n", "metadata.csv:2: has not as many fields as the header"),
-        ("file_name,text\na.gif\n", "metadata.csv:2: has not as many fields as the header"),
+        ("file_name,text\na.gif,a cat, asleep\n", "metadata.csv:2: the number of fields differs from the header"),
+        ("file_name,text\na.gif\n", "metadata.csv:2: the number of fields differs from the header"),
         ('file_name,text\na.gif,"a cat', "metadata.csv:2: is not CSV"),
-        ("name,text\na.gif,a\n", "metadata.csv:2: has no file_name. Known are: name, text"),
+        ("name,text\na.gif,a\n", "metadata.csv:2: has no file_name. Its fields are: name, text"),
     ],
 )
 def test_a_fault_in_csv_is_named_with_its_line(text: str, says: str, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_two_metadata_files_are_one_too_many(tmp_path: Path) -> None:
     (tmp_path / "metadata.csv").touch()
     assert find_metadata(tmp_path) == tmp_path / "metadata.csv"
     (tmp_path / "metadata.jsonl").touch()
-    with pytest.raises(DataError, match="Keep the one"):
+    with pytest.raises(DataError, match="Remove one of them"):
         find_metadata(tmp_path)
 
 

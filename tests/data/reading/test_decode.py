@@ -86,7 +86,7 @@ def test_a_frame_is_stretched_with_an_antialiased_bicubic(tmp_path: Path) -> Non
 
 def test_what_cannot_be_decoded_is_an_error_with_its_place(tmp_path: Path, animation: Callable[..., Path]) -> None:
     path = animation(tmp_path / "a.gif", 3)
-    with pytest.raises(DataError, match=r"a.gif: has 3 frames, and frame 3 was asked for"):
+    with pytest.raises(DataError, match=r"a.gif: has 3 frames, but frame 3 was requested"):
         decode(path, size_px=4, indices=(0, 3))
     path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(DataError, match=r"a.gif: cannot be decoded"):

@@ -13,6 +13,7 @@ from rdtf_bench.core import video as quantisation
 from rdtf_bench.core.errors import UnknownNameError
 from rdtf_bench.metrics import clip, frechet, fvd, reference, sample_ids, vqa
 from rdtf_bench.metrics.features import efficientnet, fast_vqa, i3d, open_clip_model
+from rdtf_bench.metrics.features.clip_networks import EfficientNetClips
 from rdtf_bench.metrics.features.efficientnet import EfficientNetLite0
 from rdtf_bench.metrics.features.i3d import I3D
 from rdtf_bench.metrics.trials import selftest
@@ -23,7 +24,7 @@ WEIGHTS = Path(rdtf_bench.models.toy.__file__).parent / "weights"
 
 def instruments_with(network: EfficientNetLite0) -> Instruments:
     return Instruments(
-        fvd=fvd.FrechetVideoDistance(fvd.EfficientNetClips(network, size_px=64)),
+        fvd=fvd.FrechetVideoDistance(EfficientNetClips(network, size_px=64)),
         vqa=vqa.FastVQA(WEIGHTS / "vqa"),
         clip=clip.ClipSimilarity(WEIGHTS / "clip"),
     )

@@ -1,9 +1,7 @@
-"""What the tests of RDTF share: the authors' outputs on seeded weights, and a network of a few thousand parameters."""
+"""What the tests of RDTF share: a network of a few thousand parameters."""
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -12,28 +10,6 @@ from diffusers import AutoencoderKL
 from transformers import ByT5Tokenizer, CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config, T5EncoderModel
 
 from tests.models.rdtf.small import NETWORK
-
-PARITY = Path(__file__).parents[4] / "shared" / "parity"
-
-
-@pytest.fixture(scope="session")
-def reference() -> dict[str, Any]:
-    if not (PARITY / "dfgn.pt").is_file():
-        pytest.skip("the reference outputs of the released network are not here")
-    return torch.load(PARITY / "dfgn.pt", weights_only=True)
-
-
-@pytest.fixture(scope="session")
-def recipe() -> ModuleType:
-    """The seeded weights and inputs that belong to the reference outputs."""
-    if not (PARITY / "recipe.py").is_file():
-        pytest.skip("the recipe of the reference outputs is not here")
-    spec = importlib.util.spec_from_file_location("parity_recipe", PARITY / "recipe.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from rdtf_bench.core.store import sha256_of
 from rdtf_bench.data.toy import movers as toy_movers
 from rdtf_bench.data.toy import scenes as toy_scenes
 from rdtf_bench.data.toy import stickers as toy_stickers
+from rdtf_bench.metrics.features.clip_networks import load_i3d
 from rdtf_bench.metrics.features.i3d import load_reduced, save_reduced
-from rdtf_bench.metrics.fvd import load_i3d
 from rdtf_bench.models.toy import i3d
 from rdtf_bench.models.toy.card import WEIGHTS, read_card
 from rdtf_bench.models.toy.i3d import ACTIONS, THINGS, I3DRecipe, Labelled
