@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from rdtf_bench.baselines.i2vgen_xl import adapter_files
-from rdtf_bench.baselines.i2vgen_xl.counting import base_on_meta, count, denoiser_sizes, encoder_sizes
+from rdtf_bench.baselines.i2vgen_xl.counting import base_on_meta, count, denoiser_counts, encoder_counts
 from rdtf_bench.baselines.i2vgen_xl.counting import (
     denoiser_inputs as denoiser_inputs,
 )  # the same for all three baselines
@@ -32,6 +32,7 @@ from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
 from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL, draw_kaiming
 from rdtf_bench.core.method import Conditions, OnStep, Sampler, Training, TrainingClips
 from rdtf_bench.core.seeds import generator_for, seed_for
+from rdtf_bench.core.store import written_whole
 from rdtf_bench.core.video import Video
 from rdtf_bench.diffusion.masks import draw_known
 from rdtf_bench.diffusion.sampling import Latents
@@ -192,9 +193,8 @@ class CustomizeAVideo(TunedI2VGenXL):
                 self.train(
                     self.adapter(ABSORBER), self.absorber_loss, examples, training, folder=folder, on_step=on_step
                 )
-            half_written = finished.with_suffix(".tmp")
-            save_file({path: parameter.detach() for path, parameter in self.adapter(ABSORBER).items()}, half_written)
-            half_written.replace(finished)
+            with written_whole(finished) as making:
+                save_file({path: parameter.detach() for path, parameter in self.adapter(ABSORBER).items()}, making)
         saved = load_file(finished)
         with torch.no_grad():
             for path, parameter in self.adapter(ABSORBER).items():
@@ -260,11 +260,11 @@ def _stage(training: Training, name: str, num_steps: int) -> Training:
     )
 
 
-def sizes(config: Config, configs: Configs) -> dict[str, int]:
+def parameter_counts(config: Config, configs: Configs) -> dict[str, int]:
     """Return the same counts as `parameter_counts`, from the configurations of the frozen networks alone."""
-    base_size = base_on_meta(config, configs).num_parameters()
+    base_count = base_on_meta(config, configs).num_parameters()
     motion = denoiser_on_meta(replace(config, keep_absorber=False), configs)
-    counts = denoiser_sizes(motion, base_size) | encoder_sizes(config, configs)
+    counts = denoiser_counts(motion, base_count) | encoder_counts(config, configs)
     absorber = count(denoiser_on_meta(replace(config, keep_absorber=True), configs).parameters()) - counts["total"]
     kept = absorber if config.keep_absorber else 0
     return {**counts, "total": counts["total"] + kept, ABSORBER: absorber}

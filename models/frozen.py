@@ -24,7 +24,7 @@ def count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def sizes(configs: Configs, roles: Sequence[str]) -> dict[str, int]:
+def parameter_counts(configs: Configs, roles: Sequence[str]) -> dict[str, int]:
     """Return the number of parameters of each network, counted on the meta device without allocating memory."""
     with torch.device("meta"):
         return {role: count(_build(role, dict(configs[role]))) for role in roles}

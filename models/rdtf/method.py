@@ -155,16 +155,16 @@ class RDTF:
     def parameter_counts(self) -> dict[str, int]:
         """Count the parameters. `base` is 0, because RDTF has no pretrained base."""
         others = {"autoencoder": self.autoencoder, "text_encoder": self.text.clip, "t5_encoder": self.text.t5}
-        return _sizes(self.network) | {role: frozen.count(network) for role, network in others.items()}
+        return _network_counts(self.network) | {role: frozen.count(network) for role, network in others.items()}
 
 
 def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -> RDTF:
     return RDTF(config, assets=assets, device=device)
 
 
-def sizes(config: Config, configs: Configs) -> dict[str, int]:
+def parameter_counts(config: Config, configs: Configs) -> dict[str, int]:
     """Return the same counts as `parameter_counts`, from the configurations of the frozen networks alone."""
-    return _sizes(denoiser_on_meta(config, configs)) | frozen.sizes(configs, ASSETS)
+    return _network_counts(denoiser_on_meta(config, configs)) | frozen.parameter_counts(configs, ASSETS)
 
 
 def denoiser_on_meta(config: Config, configs: Configs) -> DFGN:
@@ -205,7 +205,7 @@ def network_options(config: Config) -> dict[str, Any]:
     return {field.name: getattr(config, field.name) for field in fields(config) if field.name in known}
 
 
-def _sizes(network: DFGN) -> dict[str, int]:
+def _network_counts(network: DFGN) -> dict[str, int]:
     trained = frozen.count(network)
     return {"base": 0, "trainable": trained, "total": trained}
 

@@ -1,4 +1,4 @@
-"""Rules for short clips beside the whole clips: which ranks known faults alike, as text, rows and a picture."""
+"""Compare extension rules for short clips with the full clips: which of them rank known faults in the same order."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,17 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from rdtf_bench.core import intervals
+from rdtf_bench.report import layouts
+from rdtf_bench.report.figures import canvas
 from rdtf_bench.run.validity.agreement import AgreementRecord
 from rdtf_bench.run.validity.plan import CurveRecord
 
 AGREES = 0.9
-"""Kendall's tau from which a rule may stand for the whole clips."""
+"""Kendall's tau from which a rule may replace the full clips."""
 RESOLVED = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """One rule: its agreement, what it sees of the faults that the whole clips show, and how it stands to the best."""
+    """One rule: its agreement with the full clips, the faults that it sees, and how it compares with the best rule."""
 
     rule: str
     tau: float
@@ -25,7 +27,7 @@ class Verdict:
     by_fault: dict[str, float]
     seen: tuple[str, ...]
     not_seen: tuple[str, ...]
-    p: float | None  # Holm-adjusted, of a difference from the best rule; None of that rule itself
+    p: float | None  # Holm-adjusted, for the difference from the best rule; None for the best rule itself
 
     @property
     def is_accepted(self) -> bool:
@@ -39,7 +41,10 @@ class Verdict:
 
 
 def verdicts(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord]]) -> list[Verdict]:
-    """`curves` are those of the whole clips and of each rule in turn; intervals and tests are paired by clip."""
+    """Return one verdict per rule; intervals and tests are paired by clip.
+
+    `curves` are those of the full clips, followed by those of each rule.
+    """
     whole, *parts = curves
     wanted = [curve.fault for curve in whole if curve.is_seen]
     best = max(found, key=lambda record: record.tau)
@@ -51,27 +56,39 @@ def verdicts(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRe
     ]
 
 
-def text(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord]]) -> Iterator[str]:
-    whole, faults = curves[0], [curve.fault for curve in curves[0]]
-    yield (
-        f"\nKendall's tau with {whole[0].label} ({whole[0].yardstick}) over {found[0].num_values} values, "
-        f"n = {found[0].n}, 95 % interval; the same by fault"
+def table(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord]]) -> layouts.Table:
+    """Kendall's tau of each rule, over all faults and by fault."""
+    whole, faults = curves[0][0], [curve.fault for curve in curves[0]]
+    return layouts.Table(
+        heading=(
+            f"Kendall's tau with {whole.label} ({whole.yardstick}) over {found[0].num_values} values, "
+            f"n = {found[0].n}: over all faults [95 % interval], and by fault"
+        ),
+        head=["rule", "tau", *faults, ""],
+        groups=[[_line(verdict, faults) for verdict in verdicts(found, curves)]],
+        align="l" + "r" * (len(faults) + 1) + "l",
     )
-    yield f"{'':10}{'tau':>6}  {'[95 %]':16}" + "".join(f"{fault:>9}" for fault in faults)
-    judged = verdicts(found, curves)
-    for verdict in judged:
-        interval = f"[{verdict.ci_low:.2f}, {verdict.ci_high:.2f}]"
-        by_fault = "".join(f"{verdict.by_fault[fault]:+9.2f}" for fault in faults)
-        missed = f"; does not see {', '.join(verdict.not_seen)}" if verdict.not_seen else ""
-        yield f"{verdict.rule:10}{verdict.tau:6.3f}  {interval:16}{by_fault}   {verdict.standing}{missed}"
-    accepted = ", ".join(verdict.rule for verdict in judged if verdict.is_accepted)
-    yield (
-        f"\nAccepted (tau of {AGREES} or more, and every fault seen that the whole clips show): {accepted or 'none'}."
-        " Differences are paired by clip and Holm-corrected."
+
+
+def note(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord]]) -> str:
+    """Name the rules that may stand for the full clips, and the condition."""
+    accepted = ", ".join(verdict.rule for verdict in verdicts(found, curves) if verdict.is_accepted)
+    return (
+        f"Accepted (tau of at least {AGREES}, and every fault seen that the full clips show): {accepted or 'none'}. "
+        "Differences are paired by clip and Holm-corrected."
     )
+
+
+def _line(verdict: Verdict, faults: Sequence[str]) -> list[str | layouts.Cell]:
+    interval = f"[{verdict.ci_low:.2f}, {verdict.ci_high:.2f}]"
+    missed = f"; does not see {', '.join(verdict.not_seen)}" if verdict.not_seen else ""
+    by_fault = [f"{verdict.by_fault[fault]:+.2f}" for fault in faults]
+    tau = layouts.Cell(text=f"{verdict.tau:.3f}", small=interval)
+    return [verdict.rule, tau, *by_fault, verdict.standing + missed]
 
 
 def rows(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord]]) -> Iterator[dict[str, Any]]:
+    """Yield one row of named values per rule."""
     for verdict in verdicts(found, curves):
         yield {
             "rule": verdict.rule,
@@ -89,25 +106,21 @@ def rows(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord
 
 
 def draw(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord]], path: Path) -> Path:
-    """A PNG, a panel a rule: its value over that of the whole clips, a line a fault, from intact to the strongest."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    """Draw one panel per rule: its value against that of the full clips, one line per fault."""
     from matplotlib.figure import Figure
 
     whole, *parts = curves
     figure = Figure(figsize=(3.4 * len(parts), 3.8), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(parts), squeeze=False)[0]
     for axes, record, part in zip(panels, found, parts, strict=True):
         for theirs, ours in zip(whole, part, strict=True):
             axes.plot(theirs.values, ours.values, marker="o", markersize=3, linewidth=1, label=ours.fault)
         axes.set(xscale="log", yscale="log", xlabel=whole[0].yardstick)
         axes.set_title(f"{record.rule}: tau {record.tau:.3f}", fontsize=10)
-    panels[0].set_ylabel("shown short, by the rule")
+    panels[0].set_ylabel("short clips, extended by the rule")
     panels[-1].legend(fontsize=7)
-    figure.suptitle(f"{whole[0].label} of short clips by each rule over that of the whole clips, n = {found[0].n}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png")
-    return path
+    figure.suptitle(f"{whole[0].label} of short clips by each rule against that of the full clips, n = {found[0].n}")
+    return canvas.save(figure, path)
 
 
 def _p(record: AgreementRecord, best: AgreementRecord) -> float:
@@ -118,7 +131,7 @@ def _p(record: AgreementRecord, best: AgreementRecord) -> float:
 
 def _verdict(record: AgreementRecord, seen: Sequence[str], wanted: Sequence[str], p: float | None) -> Verdict:
     low, high = intervals.interval(record.tau, record.without_group)
-    low, high = max(low, -1.0), min(high, 1.0)  # a tau is no further from 0
+    low, high = max(low, -1.0), min(high, 1.0)  # tau lies between -1 and 1
     return Verdict(
         rule=record.rule,
         tau=record.tau,

@@ -1,7 +1,7 @@
-"""What a pass through each denoiser costs at full size: parameters, operations, seconds, memory. Weights are random.
+"""Measure one forward pass of each denoiser at full size: parameters, operations, seconds, memory. Weights are random.
 
-Networks are made on the meta device and filled with small random numbers, which takes seconds where their own
-initialisation takes minutes. Those that adapt one base share its tensors.
+Networks are built on the meta device and filled with small random numbers, which takes seconds instead of the minutes
+of their own initialisation. Networks that adapt the same base share its tensors.
 """
 
 import json
@@ -23,8 +23,8 @@ from rdtf_bench.core.store import Store, write_text
 from rdtf_bench.metrics.seconds import median_with_interval
 from rdtf_bench.run import environment
 from rdtf_bench.run.costs import memory
+from rdtf_bench.run.costs.parameters import configured, parameter_counts
 from rdtf_bench.run.costs.record import FILE, CostRecord, Measured, key
-from rdtf_bench.run.costs.sizes import configured, sizes
 from rdtf_bench.spec.load import load_scale
 from rdtf_bench.spec.schema import CostSpec, Options, Scale
 
@@ -56,7 +56,7 @@ class Pass:
 
 
 def run(spec: CostSpec, *, root: Path, say: Say) -> CostRecord:
-    """From the store where it has been measured, else now."""
+    """Return the measured costs from the store, or measure them now."""
     store = Store(root.resolve())
     place = store.path("costs", key(spec)) / FILE
     if not place.is_file():
@@ -67,7 +67,9 @@ def run(spec: CostSpec, *, root: Path, say: Say) -> CostRecord:
             protocol=spec.name,
             version=spec.version,
             rows=tuple(measure(spec, scale, say=say)),
-            readings=tuple(sizes(reading.method, scale, reading.options)["total"] for reading in spec.readings),
+            readings=tuple(
+                parameter_counts(reading.method, scale, reading.options)["total"] for reading in spec.readings
+            ),
             environment=environment.describe(device().type, torch.get_num_threads()),
             seconds=round(time.monotonic() - began_s, 1),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -78,16 +80,17 @@ def run(spec: CostSpec, *, root: Path, say: Say) -> CostRecord:
 
 
 def device() -> torch.device:
-    """The GPU where there is one; the yardstick names it."""
+    """Return the GPU if there is one, else the CPU; the yardstick names it."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def measure(spec: CostSpec, scale: Scale, *, say: Say) -> Iterator[Measured]:
+    """Yield the counted and timed numbers of every row at every precision."""
     say("making the networks")
     shared: dict[str, nn.Parameter] = {}
     denoisers = [_denoiser(row.label, row.method, row.options, spec, scale, shared) for row in spec.rows]
     for denoiser in denoisers:
-        yield from _sizes(denoiser)
+        yield from _parameter_counts(denoiser)
     clip = f"1x{spec.clip.num_frames}x{spec.clip.size_px}x{spec.clip.size_px}"
     began_s = time.monotonic()
     for place, precision in enumerate(spec.precisions):
@@ -104,7 +107,7 @@ def measure(spec: CostSpec, scale: Scale, *, say: Say) -> Iterator[Measured]:
 
 
 def fill(network: nn.Module, shared: dict[str, nn.Parameter]) -> None:
-    """Random numbers for a network of the meta device; what is frozen comes from `shared`, by its name in the base."""
+    """Fill a network of the meta device with random numbers; frozen tensors come from `shared`, by their name there."""
     for prefix, module in network.named_modules():
         for name, parameter in list(module.named_parameters(recurse=False)):
             base_name = re.sub(r"^base_model\.model\.|\.base_layer\b", "", f"{prefix}.{name}")
@@ -131,12 +134,12 @@ def _denoiser(
         method=method,
         network=network.eval(),
         inputs={name: tensor.to(device()) for name, tensor in inputs.items()},
-        counts=module.sizes(config, configs),
+        counts=module.parameter_counts(config, configs),
     )
 
 
 def _cast(denoiser: Denoiser, dtype: torch.dtype) -> None:
-    """In place: a parameter that networks share is cast for all of them, and no second copy is ever held."""
+    """Cast in place, so that shared parameters are cast for all networks and never held twice."""
     nn.Module.to(denoiser.network, dtype)  # diffusers' own warns of what it would keep in float32: nothing
     for name, tensor in denoiser.inputs.items():
         if tensor.is_floating_point():
@@ -148,7 +151,7 @@ def _say_of(say: Say, precision: str, said: str) -> None:
 
 
 def _passes(denoisers: Sequence[Denoiser], repeats: int, deadline_s: float, say: Say) -> dict[str, list[Pass]]:
-    """A B C D A B C D ..., so that drift of the machine hits all alike; at least once."""
+    """Time the networks in turns (A B C D A B C D ...), so that drift of the machine affects all; at least once."""
     taken: dict[str, list[Pass]] = {denoiser.label: [] for denoiser in denoisers}
     for repeat in range(repeats):
         began_s = time.monotonic()
@@ -178,14 +181,14 @@ def _one_pass(denoiser: Denoiser, *, count: bool) -> Pass:
     )
 
 
-def _sizes(denoiser: Denoiser) -> Iterator[Measured]:
+def _parameter_counts(denoiser: Denoiser) -> Iterator[Measured]:
     for part, count in denoiser.counts.items():
         metric = "params" if part == "total" else f"params_{part}"
         yield _single(denoiser, metric, part if part in AROUND else "denoiser", float(count))
 
 
 def _single(denoiser: Denoiser, metric: str, yardstick: str, value: float) -> Measured:
-    """Counted, not estimated."""
+    """Return a counted number, whose interval is a point."""
     return Measured(
         label=denoiser.label,
         method=denoiser.method,
