@@ -1,12 +1,13 @@
 """Scores of one folder of clips against another, as text and as rows."""
 
-import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.store import write_text
+from rdtf_bench.report import layouts
 from rdtf_bench.report.table.footer import FEW_CLIPS
 from rdtf_bench.report.table.grid import decimals_for
 from rdtf_bench.run.compare import Comparison
@@ -53,28 +54,33 @@ def require_place(path: Path) -> None:
 
 def write(found: Comparison, path: Path) -> None:
     try:
-        write_text(path, json.dumps(rows(found), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+        write_text(path, layouts.as_json(rows(found)) + "\n")
     except OSError as fault:
         raise StoreError(f"{path}: cannot be written: {fault.strerror}") from fault
 
 
 def text(found: Comparison) -> str:
-    head = ("", "value", "95 % interval", "n", "yardstick")
-    table = [head, *(_line(score) for score in found.scores.values())]
-    widths = [max(len(line[column]) for line in table) for column in range(len(head))]
-    lines = ["  ".join(_aligned(line, widths)).rstrip() for line in table]
     sides = [f"{side} ({count} clips)" for side, count in ((found.fake, found.num_fake), (found.real, found.num_real))]
     shape = f"{found.num_frames} frames of {found.width_px}x{found.height_px} px"
-    said = [f"{' against '.join(sides)}: {shape}", "", *lines, ""]
+    table = layouts.Table(
+        head=("", "value", "95 % interval", "n", "yardstick"),
+        groups=[[_line(score) for score in found.scores.values()]],
+        align="lrrrl",
+    )
+    title = f"{' against '.join(sides)}: {shape}"
+    return layouts.document([table], list(_notes(found)), format="text", title=title)
+
+
+def _notes(found: Comparison) -> Iterator[str]:
     fewest = min(score.n for score in found.scores.values())
     if fewest < FEW_CLIPS:
-        said.append(f"WARNING: n = {fewest}. Below {FEW_CLIPS}, distances between sets carry much bias and noise.")
-    said.append("95 % interval = value ± 1.96 delete-a-group jackknife deviations, for the expected value at this n.")
+        yield f"WARNING: n = {fewest}. Below {FEW_CLIPS}, distances between sets carry much bias and noise."
+    yield "95 % interval = value ± 1.96 delete-a-group jackknife deviations, for the expected value at this n."
     if names := [score.name for score in found.scores.values() if score.name]:
-        said.append(f"Yardsticks in full: {'; '.join(names)}.")
+        yield f"Yardsticks in full: {'; '.join(names)}."
     if beside := [_beside(score) for score in found.scores.values() if score.beside]:
-        said.append(f"Beside them: {'; '.join(beside)}.")
-    return "\n".join([*said, *found.notes])
+        yield f"Beside them: {'; '.join(beside)}."
+    yield from found.notes
 
 
 def _beside(score: ScoreRecord) -> str:
@@ -86,13 +92,3 @@ def _line(score: ScoreRecord) -> tuple[str, ...]:
     low, high = (f"{end:.{places}f}" for end in (score.ci_low, score.ci_high))
     arrow = "↑" if score.higher_is_better else "↓"
     return f"{score.label} {arrow}", f"{score.value:.{places}f}", f"[{low}, {high}]", str(score.n), score.yardstick
-
-
-def _aligned(line: tuple[str, ...], widths: list[int]) -> list[str]:
-    """Words to the left, numbers to the right."""
-    first, *numbers, last = line
-    return [
-        first.ljust(widths[0]),
-        *(word.rjust(width) for word, width in zip(numbers, widths[1:-1], strict=True)),
-        last,
-    ]

@@ -1,13 +1,12 @@
 """Training logs as pictures and CSV: losses, and what a curriculum did. No display, no global state of matplotlib."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rdtf_bench.core.store import write_text
+from rdtf_bench.report import layouts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,12 +86,8 @@ def with_curriculum(logs: Logs) -> dict[str, Log]:
 def write_csv(logs: Logs, *, path: Path) -> Path:
     """The logs as a tidy table: `row`, `step`, and every value that any of them has; what a row has not is empty."""
     names = list(dict.fromkeys(["row", *(name for log in logs.values() for entry in log for name in entry)]))
-    out = io.StringIO()
-    writer = csv.DictWriter(out, names, lineterminator="\n")
-    writer.writeheader()
-    for row, log in logs.items():
-        writer.writerows({**entry, "row": row} for entry in log)
-    write_text(path, out.getvalue())
+    rows = ({**entry, "row": row} for row, log in logs.items() for entry in log)
+    write_text(path, layouts.as_csv(rows, names) + "\n")
     return path
 
 

@@ -4,13 +4,13 @@ The variance of a difference is measured on our clips, paired. Our yardsticks ha
 the paper's differences the deviation is taken in proportion to the value: 5 % of ours is 5 % of the paper's.
 """
 
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from rdtf_bench.core import intervals
 from rdtf_bench.core.errors import StoreError
+from rdtf_bench.report import layouts
 from rdtf_bench.report.table.rows import Number, rows
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec.plan import Cell
@@ -44,20 +44,25 @@ def pairs(spec: TableSpec, cells: Sequence[Cell], records: Mapping[str, Record])
 
 
 def text(found: Sequence[Pair]) -> str:
-    lines = [f"{'':8} {'':42} {'paper':>10} {'n':>10} {'ours':>10} {'n':>10}"]
-    for pair in found:
-        between = " - ".join(pair.rows)
-        lines.append(
-            f"{pair.label:8} {between:42} {_signed(pair.paper):>10} {_count(pair.n_paper, pair.paper):>10} "
-            f"{_signed(pair.ours):>10} {_count(pair.n_ours, pair.ours):>10}"
-        )
+    rows = [
+        [
+            pair.label,
+            " - ".join(pair.rows),
+            _signed(pair.paper),
+            _count(pair.n_paper, pair.paper),
+            _signed(pair.ours),
+            _count(pair.n_ours, pair.ours),
+        ]
+        for pair in found
+    ]
+    table = layouts.Table(head=("metric", "difference", "paper", "n", "ours", "n"), groups=[rows], align="llrrrr")
     at = " and ".join(str(n) for n in sorted({pair.measured_at for pair in found}))
     note = (
         "n: test clips at which a paired test at 5 % finds the difference in 4 of 5 tries. Deviations are those of our "
         f"paired differences at n = {at} (delete-a-group jackknife); for the paper's differences they are taken in "
-        "proportion to the values, for its yardsticks are others."
+        "proportion to the values, because its yardsticks are others."
     )
-    return "\n".join([*lines, "", *textwrap.wrap(note, 110)])
+    return layouts.document([table], [note], format="text")
 
 
 def _pairs(numbers: Sequence[Number]) -> Iterator[Pair]:

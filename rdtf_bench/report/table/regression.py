@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rdtf_bench.core import intervals
+from rdtf_bench.report import layouts
 from rdtf_bench.report.table.grid import decimals_for
 from rdtf_bench.run.record import Record, ScoreRecord
 from rdtf_bench.spec.plan import Cell
@@ -43,9 +44,9 @@ class Comparison:
             return "moved"
         return ""
 
-    def line(self) -> str:
+    def line(self) -> list[str]:
         then, now = (self._value(score) for score in (self.then, self.now))
-        return f"{self.row:20} {self.metric:8} {then:>12} {now:>12}  ±{self.tolerance:<10.2g} {self.fault or 'stands'}"
+        return [self.row, self.metric, then, now, f"±{self.tolerance:.2g}", self.fault or "stands"]
 
     def _value(self, score: ScoreRecord | None) -> str:
         if score is None:
@@ -66,8 +67,9 @@ def compare(
 
 
 def text(compared: Sequence[Comparison]) -> str:
-    head = f"{'row':20} {'metric':8} {'published':>12} {'now':>12}  tolerance"
-    return "\n".join([head, *(comparison.line() for comparison in compared)])
+    head = ("row", "metric", "published", "now", "tolerance", "")
+    table = layouts.Table(head=head, groups=[[comparison.line() for comparison in compared]], align="llrrll")
+    return layouts.document([table], format="text")
 
 
 def _scores(cells: Sequence[Cell], records: Mapping[str, Record]) -> Iterator[tuple[tuple[str, str], ScoreRecord]]:

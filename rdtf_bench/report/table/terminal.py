@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rdtf_bench.report import layouts
 from rdtf_bench.report.table.grid import Column, Entry, Grid
 
 if TYPE_CHECKING:
@@ -89,10 +90,9 @@ def _words(entry: Entry, fit: Fit, styled: bool) -> list[str]:
 
 
 def _marked(entry: Entry, styled: bool) -> str:
-    if entry.verdict == "tied":
-        return f"≈{entry.value}"
-    around = {"best": "*", "second": "_"}.get(entry.verdict or "", "")
-    return entry.value if styled else f"{around}{entry.value}{around}"
+    if styled and entry.verdict != "tied":
+        return entry.value
+    return layouts.marked(entry.value, entry.verdict or "", format="text")
 
 
 def _table(grid: Grid, columns: Sequence[Column], fit: Fit, styled: bool) -> "Table":

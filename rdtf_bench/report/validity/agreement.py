@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rdtf_bench.core import intervals
+from rdtf_bench.report import layouts
 from rdtf_bench.run.validity.agreement import AgreementRecord
 from rdtf_bench.run.validity.plan import CurveRecord
 
@@ -51,24 +52,35 @@ def verdicts(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRe
     ]
 
 
-def text(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord]]) -> Iterator[str]:
-    whole, faults = curves[0], [curve.fault for curve in curves[0]]
-    yield (
-        f"\nKendall's tau with {whole[0].label} ({whole[0].yardstick}) over {found[0].num_values} values, "
-        f"n = {found[0].n}, 95 % interval; the same by fault"
+def table(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord]]) -> layouts.Table:
+    """Kendall's tau of each rule, over all faults and by fault."""
+    whole, faults = curves[0][0], [curve.fault for curve in curves[0]]
+    return layouts.Table(
+        heading=(
+            f"Kendall's tau with {whole.label} ({whole.yardstick}) over {found[0].num_values} values, "
+            f"n = {found[0].n}: over all faults [95 % interval], and by fault"
+        ),
+        head=["rule", "tau", *faults, ""],
+        groups=[[_line(verdict, faults) for verdict in verdicts(found, curves)]],
+        align="l" + "r" * (len(faults) + 1) + "l",
     )
-    yield f"{'':10}{'tau':>6}  {'[95 %]':16}" + "".join(f"{fault:>9}" for fault in faults)
-    judged = verdicts(found, curves)
-    for verdict in judged:
-        interval = f"[{verdict.ci_low:.2f}, {verdict.ci_high:.2f}]"
-        by_fault = "".join(f"{verdict.by_fault[fault]:+9.2f}" for fault in faults)
-        missed = f"; does not see {', '.join(verdict.not_seen)}" if verdict.not_seen else ""
-        yield f"{verdict.rule:10}{verdict.tau:6.3f}  {interval:16}{by_fault}   {verdict.standing}{missed}"
-    accepted = ", ".join(verdict.rule for verdict in judged if verdict.is_accepted)
-    yield (
-        f"\nAccepted (tau of {AGREES} or more, and every fault seen that the whole clips show): {accepted or 'none'}."
-        " Differences are paired by clip and Holm-corrected."
+
+
+def note(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord]]) -> str:
+    """Name the rules that may stand for the full clips, and the condition."""
+    accepted = ", ".join(verdict.rule for verdict in verdicts(found, curves) if verdict.is_accepted)
+    return (
+        f"Accepted (tau of at least {AGREES}, and every fault seen that the full clips show): {accepted or 'none'}. "
+        "Differences are paired by clip and Holm-corrected."
     )
+
+
+def _line(verdict: Verdict, faults: Sequence[str]) -> list[str | layouts.Cell]:
+    interval = f"[{verdict.ci_low:.2f}, {verdict.ci_high:.2f}]"
+    missed = f"; does not see {', '.join(verdict.not_seen)}" if verdict.not_seen else ""
+    by_fault = [f"{verdict.by_fault[fault]:+.2f}" for fault in faults]
+    tau = layouts.Cell(text=f"{verdict.tau:.3f}", small=interval)
+    return [verdict.rule, tau, *by_fault, verdict.standing + missed]
 
 
 def rows(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord]]) -> Iterator[dict[str, Any]]:

@@ -1,44 +1,47 @@
-"""Curves of metrics over the severity of faults: as text, rows and pictures."""
+"""Show how each metric's value grows with the severity of a fault: as tables, rows and pictures. No torch."""
 
-import csv
-import io
-import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rdtf_bench.core.errors import unknown_name
+from rdtf_bench.report import layouts
 from rdtf_bench.report.table.grid import decimals_for
 from rdtf_bench.report.validity import agreement
 from rdtf_bench.run.validity.agreement import AgreementRecord
 from rdtf_bench.run.validity.plan import CurveRecord
 from rdtf_bench.spec.schema import ValiditySpec
 
-FORMATS = ("text", "csv", "json")
 TIDY = ("metric", "yardstick", "fault", "strength", "value", "rank_correlation", "seen", "n")
-"""A row a value; the strength of intact clips is empty."""
+"""Columns of the rows, one row per value; the strength of intact clips is empty."""
+
 NOT_SEEN = "NOT SEEN"
+
+SPEARMAN = (
+    "Spearman: rank correlation between the strength of a fault and how bad the metric finds the clips. From 0.9 "
+    "on the fault is seen."
+)
 
 
 def render(
     spec: ValiditySpec, curves: Sequence[CurveRecord], agreements: Sequence[AgreementRecord] = (), *, format: str
 ) -> str:
-    """With agreements, JSON is an object of "agreement" and "curves", else the rows of the curves alone."""
-    if format not in FORMATS:
-        raise unknown_name("format", format, FORMATS)
-    if format == "json":
-        rows = list(_rows(curves))
-        compared = list(agreement.rows(agreements, _by_yardstick(curves))) if agreements else []
-        return json.dumps({"agreement": compared, "curves": rows} if compared else rows, indent=1, allow_nan=False)
-    if format == "csv":
-        out = io.StringIO()
-        writer = csv.DictWriter(out, TIDY, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(_rows(curves))
-        return out.getvalue().removesuffix("\n")
-    compared_text = agreement.text(agreements, _by_yardstick(curves)) if agreements else ()
-    return "\n".join([f"{spec.name}: {spec.title}", *_text(curves), *compared_text])
+    """Write the curves in one of layouts.FORMATS.
+
+    With agreements, JSON is an object of "agreement" and "curves", else a list of the curves' rows alone. CSV has the
+    curves' rows in either case.
+    """
+    layouts.require_format(format)
+    if format == "json" and agreements:
+        rows = {"agreement": list(agreement.rows(agreements, _by_yardstick(curves))), "curves": list(_rows(curves))}
+        return layouts.as_json(rows)
+    if format in layouts.DATA_FORMATS:
+        return layouts.data(_rows(curves), TIDY, format=format)
+    tables, notes = [_table(found) for found in _by_yardstick(curves)], [SPEARMAN]
+    if agreements:
+        tables.append(agreement.table(agreements, _by_yardstick(curves)))
+        notes.append(agreement.note(agreements, _by_yardstick(curves)))
+    return layouts.document(tables, notes, format=format, title=f"{spec.name}: {spec.title}")
 
 
 def draw(curves: Sequence[CurveRecord], agreements: Sequence[AgreementRecord], folder: Path) -> list[Path]:
@@ -77,19 +80,23 @@ def _file_name(curve: CurveRecord, measured: Sequence[Sequence[CurveRecord]]) ->
     return f"{curve.metric}-{re.sub('[^a-z0-9]+', '-', curve.yardstick.lower()).strip('-')}"
 
 
-def _text(curves: Sequence[CurveRecord]) -> Iterator[str]:
-    for found in _by_yardstick(curves):
-        first = found[0]
-        arrow = "↑" if first.higher_is_better else "↓"
-        heads = ["intact", *(f"{strength:g}" for strength in first.strengths)]
-        yield f"\n{first.label} {arrow} ({first.yardstick}), n = {first.n}: value by strength of the fault"
-        yield f"{'':14}" + "".join(f"{head:>10}" for head in heads) + "   Spearman"
-        places = decimals_for(max(abs(value) for curve in found for value in curve.values))
-        for curve in found:
-            values = "".join(f"{value:10.{places}f}" for value in curve.values)
-            seen = "" if curve.is_seen else f"  {NOT_SEEN}"
-            yield f"{curve.fault:14}{values}   {curve.rank_correlation:+8.2f}{seen}"
-    yield "\nSpearman: rank correlation of severity and how bad the metric finds it; from 0.9 on the fault is seen."
+def _table(found: Sequence[CurveRecord]) -> layouts.Table:
+    """The curves of one yardstick, one line per fault."""
+    first = found[0]
+    arrow = "↑" if first.higher_is_better else "↓"
+    places = decimals_for(max(abs(value) for curve in found for value in curve.values))
+    strengths = [f"{strength:g}" for strength in first.strengths]
+    return layouts.Table(
+        heading=f"{first.label} {arrow} ({first.yardstick}), n = {first.n}: value by strength of the fault",
+        head=["fault", "intact", *strengths, "Spearman", ""],
+        groups=[[_line(curve, places) for curve in found]],
+        align="l" + "r" * (len(strengths) + 2) + "l",
+    )
+
+
+def _line(curve: CurveRecord, places: int) -> list[str]:
+    values = [f"{value:.{places}f}" for value in curve.values]
+    return [curve.fault, *values, f"{curve.rank_correlation:+.2f}", "" if curve.is_seen else NOT_SEEN]
 
 
 def _by_yardstick(curves: Sequence[CurveRecord]) -> list[list[CurveRecord]]:

@@ -23,6 +23,8 @@ from rdtf_bench.spec.plan import Cell, Constants
 from rdtf_bench.spec.schema import Scale, TableSpec
 
 Show = Callable[..., str]
+ROWS = ("Customize-A-Video", "I2V-Adapter", "SimDA", "RDTF")
+CONTROLS = ("static", "autoencoder", "noise\\_floor")
 
 
 @pytest.fixture
@@ -137,6 +139,23 @@ def test_a_pipe_in_a_label_does_not_end_its_cell(
     table = [line for line in show("md", table=renamed, planned=plan_of(renamed)).splitlines() if line.startswith("|")]
     assert table[2].startswith("| a\\|b\\*c\\\\ | 731.2 ")
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {12}
+
+
+# -- latex
+
+
+def test_latex_has_a_line_for_each_row_with_marks_and_the_footer_as_comments(show: Show) -> None:
+    lines = show("latex").splitlines()
+    assert lines[0] == "% planted: A planted table"
+    rows = {line.split(" & ")[0]: line for line in lines if line.endswith("\\\\")}
+    assert list(rows) == ["method", *ROWS, *(f"\\emph{{{name}}} (control)" for name in CONTROLS)]
+    assert all(row.count(" & ") == 10 for row in rows.values())
+    assert "\\shortstack[r]{FVD $\\downarrow$\\\\{\\scriptsize (enet-lite0 96px)}}" in rows["method"]
+    assert rows["RDTF"].startswith("RDTF & $\\approx$604.1 {\\scriptsize [536.1, 672.1]} & 442.18 & \\textbf{0.512} ")
+    assert " & \\underline{1.56 M} & " in rows["Customize-A-Video"]
+    end = lines.index("\\end{tabular}")
+    assert all(line == "" or line.startswith("% ") for line in lines[end + 1 :])
+    assert any("bold: best and underlined: second best" in line for line in lines[end + 1 :])
 
 
 # -- text

@@ -2,6 +2,7 @@
 
 import pytest
 
+from rdtf_bench.report import layouts
 from rdtf_bench.report.validity import agreement
 from rdtf_bench.run.validity.agreement import AgreementRecord
 from rdtf_bench.run.validity.plan import CurveRecord
@@ -65,9 +66,10 @@ def test_the_best_rule_and_what_is_tied_with_it() -> None:
 
 
 def test_the_text_says_what_is_accepted() -> None:
-    text = "\n".join(agreement.text(FOUND, CURVES))
+    text = layouts.document([agreement.table(FOUND, CURVES)], format="text")
     assert "over 7 values, n = 60" in text
-    assert "Accepted (tau of 0.9 or more, and every fault seen that the whole clips show): repeat, linear." in text
+    assert agreement.note(FOUND, CURVES).startswith(
+        "Accepted (tau of at least 0.9, and every fault seen that the full clips show): repeat, linear."
+    )
     assert "does not see drop" in text
-    none = "\n".join(agreement.text(FOUND[3:], [CURVES[0], CURVES[4]]))
-    assert "show): none." in none
+    assert "show): none." in agreement.note(FOUND[3:], [CURVES[0], CURVES[4]])

@@ -133,6 +133,7 @@ def test_the_table_and_its_rows(spec: CostSpec, measured: tuple[CostRecord, Path
     assert (as_read["SimDA"]["method"], as_read["SimDA"]["paper"]) == ("i2v_adapter", 1.32e9)
     assert render(spec, record, format="csv").count("\n") == len(rows)
     assert "| SimDA |" in render(spec, record, format="md")
+    assert render(spec, record, format="latex").count("\\begin{tabular}") == 3
 
 
 def test_before_the_run_nothing_is_made_up(spec: CostSpec) -> None:

@@ -189,8 +189,15 @@ def test_rows_hold_every_value(spec: ValiditySpec) -> None:
     assert rows[0]["seen"] is True
     tidy = list(csv.DictReader(io.StringIO(report.render(spec, found, format="csv"))))
     assert [row["strength"] for row in tidy] == ["", "0.0", "1.0"]
-    with pytest.raises(UnknownNameError, match="there is no format 'md'"):
-        report.render(spec, found, format="md")
+    with pytest.raises(UnknownNameError, match="there is no format 'xml'"):
+        report.render(spec, found, format="xml")
+
+
+def test_curves_are_tables_of_markdown_and_latex(spec: ValiditySpec) -> None:
+    found = [record("blur", seen=True), record("drop", seen=False)]
+    assert "| drop | 10.0 | 20.0 | 5.0 | -0.50 | NOT SEEN |" in report.render(spec, found, format="md").splitlines()
+    latex = report.render(spec, found, format="latex").splitlines()
+    assert r"drop & 10.0 & 20.0 & 5.0 & $-$0.50 & NOT SEEN \\" in latex
 
 
 def test_each_metric_has_a_picture(tmp_path: Path) -> None:
