@@ -29,6 +29,7 @@ from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
 from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL, draw_kaiming
 from rdtf_bench.core.method import Conditions, OnStep, Sampler, Training, TrainingClips
 from rdtf_bench.core.seeds import generator_for, seed_for
+from rdtf_bench.core.store import written_whole
 from rdtf_bench.core.video import Video
 from rdtf_bench.diffusion.masks import draw_known
 from rdtf_bench.diffusion.sampling import Latents
@@ -178,9 +179,8 @@ class CustomizeAVideo(TunedI2VGenXL):
                 self.train(
                     self.adapter(ABSORBER), self.absorber_loss, examples, training, folder=folder, on_step=on_step
                 )
-            half_written = finished.with_suffix(".tmp")
-            save_file({path: parameter.detach() for path, parameter in self.adapter(ABSORBER).items()}, half_written)
-            half_written.replace(finished)
+            with written_whole(finished) as making:
+                save_file({path: parameter.detach() for path, parameter in self.adapter(ABSORBER).items()}, making)
         saved = load_file(finished)
         with torch.no_grad():
             for path, parameter in self.adapter(ABSORBER).items():

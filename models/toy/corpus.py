@@ -5,7 +5,6 @@ Nothing else may enter a recipe: the test split of any set and every other folde
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rdtf_bench.core.errors import DataError
+from rdtf_bench.core.store import written_whole
 from rdtf_bench.data.frames import equal_intervals
 from rdtf_bench.data.reading import folder as data_folder
 from rdtf_bench.data.reading.decode import decode
@@ -148,10 +148,8 @@ def _decode(clips: Sequence[data_folder.Clip], what: str, report: OnProgress) ->
 
 
 def _keep(path: Path, pixels: UInt8[Tensor, "N F C H W"]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half_written = path.with_suffix(f".{os.getpid()}.tmp")
-    save_file({"clips": pixels}, half_written)
-    half_written.replace(path)
+    with written_whole(path) as making:
+        save_file({"clips": pixels}, making)
 
 
 def _silent(what: str, done: int, total: int) -> None:

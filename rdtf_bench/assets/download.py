@@ -8,6 +8,7 @@ from rdtf_bench.assets import registry
 from rdtf_bench.assets.official import OFFICIAL, Official
 from rdtf_bench.assets.registry import Asset
 from rdtf_bench.core.errors import AssetError
+from rdtf_bench.core.store import written_whole
 
 OFFLINE = "HF_HUB_OFFLINE"
 
@@ -83,8 +84,8 @@ def _from_hub(asset: Asset, official: Official) -> None:
     from huggingface_hub import hf_hub_download, snapshot_download
 
     if "" in asset.files:
-        with_name = Path(hf_hub_download(official.hub, official.hub_path, local_dir=asset.path.parent / ".hub"))
-        with_name.replace(asset.path)
+        with written_whole(asset.path) as making:
+            Path(hf_hub_download(official.hub, official.hub_path, local_dir=asset.path.parent / ".hub")).replace(making)
         shutil.rmtree(asset.path.parent / ".hub")
         return
     top = asset.path

@@ -5,14 +5,19 @@ half-written is ever read. What must survive a kill before that (checkpoints, fi
 `<root>/unfinished/<kind>/<key>/` and becomes the entry when it is complete.
 """
 
+import glob
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+UNFINISHED = ".tmp"
+"""The ending of what `written_whole` has not renamed yet."""
 
 
 def key_of(identity: Any) -> str:
@@ -30,15 +35,48 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_text(path: Path, text: str) -> None:
-    """Whole or not at all: a temporary file, flushed to disk, then renamed."""
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, at which the block writes a file or makes a folder.
+
+    When the block ends, what it wrote is flushed to disk and renamed to `path`, so that no reader ever sees a part of
+    it. When the block fails, `path` stays as it was. A file replaces an earlier file; a folder must be new.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    half_written = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with half_written.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    half_written.replace(path)
+    making = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
+    _remove(making)
+    try:
+        yield making
+        _flush(making)
+        making.replace(path)
+    finally:
+        _remove(making)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with written_whole(path) as making:
+        making.write_text(text, encoding="utf-8", newline="")
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what killed writers of `path` left beside it. No other process may be writing `path`."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED}"):
+        _remove(leftover)
+
+
+def _flush(path: Path) -> None:
+    for part in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if part.is_file():
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -59,10 +97,9 @@ class Store:
 
     def finish(self, kind: str, key: str) -> Path:
         folder, entry = self.unfinished(kind, key), self.path(kind, key)
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                with path.open("rb") as file:
-                    os.fsync(file.fileno())
+        for leftover in list(folder.rglob(f".*{UNFINISHED}")):  # of a writer that was killed
+            _remove(leftover)
+        _flush(folder)
         entry.parent.mkdir(parents=True, exist_ok=True)
         if entry.is_dir():  # another process was first: on the same machine its bits are the same
             shutil.rmtree(folder)

@@ -25,7 +25,7 @@ from pathlib import Path
 from PIL import Image
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.core.store import write_text
+from rdtf_bench.core.store import remove_leftovers, write_text, written_whole
 from rdtf_bench.data.reading.folder import SPLITS
 
 NAME = "fluent"
@@ -177,26 +177,25 @@ def _by_hand(folder: Path) -> str:
 
 
 def _extract(paths: list[Path], root: Path, report: Progress) -> None:
-    """Extract the animations into a folder beside `root` and rename it, so that `root` is complete or absent."""
-    making = root.parent / f".{root.name}-making"
-    shutil.rmtree(making, ignore_errors=True)  # left by an interrupted call
-    making.mkdir()
-    seen, rows = 0, []
-    for path in paths:
-        for code_points, data in _assets(path):
-            seen += 1
-            report("extract", seen, NUM_FILES)
-            if _is_animated(data):
-                (making / f"{code_points}.webp").write_bytes(data)
-                rows.append(_row(code_points))
-    if (seen, len(rows)) != (NUM_FILES, NUM_ANIMATED):
-        raise DataError(
-            f"{paths[0].parent}: the archives hold {seen:,} files, {len(rows):,} of them animated; expected are "
-            f"{NUM_FILES:,} and {NUM_ANIMATED:,}. Have the packages changed?"
-        )
-    rows.sort(key=lambda row: row["file_name"])
-    write_text(making / METADATA, _lines(rows))
-    os.rename(making, root)
+    """Extract the animations and their metadata into `root`, which is complete or absent."""
+    remove_leftovers(root)  # `_alone` keeps other processes away
+    with written_whole(root) as making:
+        making.mkdir()
+        seen, rows = 0, []
+        for path in paths:
+            for code_points, data in _assets(path):
+                seen += 1
+                report("extract", seen, NUM_FILES)
+                if _is_animated(data):
+                    (making / f"{code_points}.webp").write_bytes(data)
+                    rows.append(_row(code_points))
+        if (seen, len(rows)) != (NUM_FILES, NUM_ANIMATED):
+            raise DataError(
+                f"{paths[0].parent}: the archives hold {seen:,} files, {len(rows):,} of them animated; expected "
+                f"are {NUM_FILES:,} and {NUM_ANIMATED:,}. Have the packages changed?"
+            )
+        rows.sort(key=lambda row: row["file_name"])
+        write_text(making / METADATA, _lines(rows))
 
 
 def require_clusters(root: Path) -> None:

@@ -5,7 +5,6 @@ weights, the optimiser and the EMA but no random state. On the same machine a re
 uninterrupted one.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 
 from rdtf_bench.core.method import OnStep, Training
 from rdtf_bench.core.seeds import generator_for
+from rdtf_bench.core.store import written_whole
 
 LossAt = Callable[[int, torch.Generator], tuple[Tensor, dict[str, float]]]
 """Function from a step and its generator to the loss to minimise and further values to log."""
@@ -109,11 +109,8 @@ def _resume(path: Path, parameters: Mapping[str, nn.Parameter], parts: Mapping[s
 
 
 def _save(path: Path, step: int, parameters: Mapping[str, nn.Parameter], parts: Mapping[str, Any]) -> None:
-    half_written = path.with_suffix(".tmp")
     weights = {name: parameter.detach() for name, parameter in parameters.items()}
     state = {"step": step, "parameters": weights, **{name: part.state_dict() for name, part in parts.items()}}
-    with half_written.open("wb") as file:
+    # through an open file: by a path, torch would put the temporary name into the checkpoint's bytes
+    with written_whole(path) as making, making.open("wb") as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    half_written.replace(path)

@@ -7,20 +7,18 @@ of another set.
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import save_file
 from torch import Tensor
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.core.store import key_of
+from rdtf_bench.core.store import key_of, written_whole
 from rdtf_bench.core.video import VideoU8
 from rdtf_bench.metrics.features.clip_networks import ClipNetwork, NamedNetwork
 
@@ -65,14 +63,9 @@ def digest(video: VideoU8, clip_ids: Sequence[str]) -> str:
 
 
 def _write(path: Path, features: Float[Tensor, "N D"], identity: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    written = save({"features": features.contiguous()}, metadata={"identity": json.dumps(identity, sort_keys=True)})
-    # the temporary name is unique, since several processes may fill the same cache
-    with NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as half_written:
-        half_written.write(written)
-        half_written.flush()
-        os.fsync(half_written.fileno())
-    Path(half_written.name).replace(path)
+    with written_whole(path) as making:
+        metadata = {"identity": json.dumps(identity, sort_keys=True)}
+        save_file({"features": features.contiguous()}, making, metadata=metadata)
 
 
 def _read(path: Path, identity: dict[str, Any], *, shape: tuple[int, int]) -> Float[Tensor, "N D"]:

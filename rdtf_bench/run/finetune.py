@@ -17,7 +17,7 @@ from rdtf_bench import catalog
 from rdtf_bench.core.errors import DataError, ProtocolError, StoreError, unknown_name
 from rdtf_bench.core.method import Method, Sampler, Training
 from rdtf_bench.core.seeds import generators_for
-from rdtf_bench.core.store import Store, key_of, write_text
+from rdtf_bench.core.store import Store, key_of, write_text, written_whole
 from rdtf_bench.core.video import VideoU8, to_uint8
 from rdtf_bench.diffusion.masks import TASKS, task_named
 from rdtf_bench.run.build.modules import typed_config
@@ -168,7 +168,9 @@ def finetune(
         checkpoints = out / "checkpoints"
         checkpoints.mkdir(exist_ok=True)
         method.fit(clips, settings.training, folder=checkpoints, on_step=after_step)
-        _save(method, folder)
+        with written_whole(folder) as making:
+            making.mkdir()
+            method.save(making)
         shutil.rmtree(checkpoints)
     on_samples(settings.training.num_steps, _sample(method, settings, real), real)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
@@ -195,15 +197,6 @@ def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in nested.items():
         flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
     return flat
-
-
-def _save(method: Method, folder: Path) -> None:
-    """Whole or not at all."""
-    half_written = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(half_written, ignore_errors=True)
-    half_written.mkdir()
-    method.save(half_written)
-    half_written.replace(folder)
 
 
 def _device(name: str) -> torch.device:

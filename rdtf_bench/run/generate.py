@@ -13,7 +13,7 @@ from rdtf_bench.assets import registry
 from rdtf_bench.core.errors import InputError, StoreError
 from rdtf_bench.core.method import Sampler
 from rdtf_bench.core.seeds import generator_for
-from rdtf_bench.core.store import Store
+from rdtf_bench.core.store import Store, written_whole
 from rdtf_bench.data.reading import decode
 from rdtf_bench.run.build.modules import build, device_of
 from rdtf_bench.run.protocols import load_table
@@ -105,5 +105,5 @@ def make(
 
 def write_gif(frames: Sequence[Image.Image], path: Path, *, duration_ms: int) -> None:
     first, *others = frames
-    path.parent.mkdir(parents=True, exist_ok=True)
-    first.save(path, format="GIF", save_all=True, append_images=others, duration=duration_ms, loop=0, disposal=2)
+    with written_whole(path) as making:
+        first.save(making, format="GIF", save_all=True, append_images=others, duration=duration_ms, loop=0, disposal=2)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from rdtf_bench.core.store import Store, key_of, write_text
+from rdtf_bench.core.store import Store, key_of, remove_leftovers, write_text, written_whole
 
 
 def test_a_key_depends_on_every_value_and_not_on_the_order_of_keys() -> None:
@@ -57,3 +57,52 @@ def test_a_text_that_fails_to_be_written_leaves_the_old_one(tmp_path: Path) -> N
     with pytest.raises(UnicodeEncodeError):
         write_text(path, "\ud800")
     assert path.read_text() == "old"
+
+
+def test_a_file_appears_whole_and_replaces_the_earlier_one(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "clips.bin"
+    for content in (b"first", b"second"):
+        with written_whole(path) as making:
+            making.write_bytes(content)
+            assert not path.is_file() or path.read_bytes() == b"first"
+        assert path.read_bytes() == content
+    assert [found.name for found in path.parent.iterdir()] == ["clips.bin"]
+
+
+def test_a_folder_appears_whole(tmp_path: Path) -> None:
+    with written_whole(tmp_path / "adapter") as making:
+        (making / "deep").mkdir(parents=True)
+        (making / "deep" / "weights").write_text("1")
+        assert not (tmp_path / "adapter").exists()
+    assert (tmp_path / "adapter" / "deep" / "weights").read_text() == "1"
+
+
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_a_writer_that_fails_leaves_nothing(tmp_path: Path, is_folder: bool) -> None:
+    def fails() -> None:
+        with written_whole(tmp_path / "x") as making:
+            if is_folder:
+                making.mkdir()
+            else:
+                making.write_text("half")
+            raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        fails()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_writer_left_does_not_become_part_of_an_entry(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    folder = store.unfinished("samples", "key")
+    write_text(folder / "shard-0000", "whole")
+    (folder / ".shard-0001.1.tmp").write_text("half")
+    assert [path.name for path in store.finish("samples", "key").iterdir()] == ["shard-0000"]
+
+
+def test_leftovers_are_those_of_one_path_alone(tmp_path: Path) -> None:
+    (tmp_path / ".a.1.tmp").mkdir()
+    for name in (".a.2.tmp", ".b.1.tmp", "a"):
+        (tmp_path / name).write_text("")
+    remove_leftovers(tmp_path / "a")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".b.1.tmp", "a"]

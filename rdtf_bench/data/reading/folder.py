@@ -7,14 +7,13 @@ folders with it.
 import hashlib
 import json
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.core.store import key_of
+from rdtf_bench.core.store import key_of, write_text
 from rdtf_bench.data.reading.captions import Row, caption_from_name, find_metadata, read_metadata, split_by_caption
 from rdtf_bench.data.reading.inspection import SUFFIXES, Facts, inspect
 
@@ -279,16 +278,7 @@ def _read_cache(cache: Path | None) -> dict[str, tuple[str, Facts]]:
 
 def _write_cache(cache: Path, entries: Mapping[str, tuple[str, Facts]]) -> None:
     held = {"version": CACHE_VERSION, "files": {at: (stamp, asdict(found)) for at, (stamp, found) in entries.items()}}
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    handle, making = tempfile.mkstemp(prefix=f".{cache.name}-", dir=cache.parent)
-    try:
-        with os.fdopen(handle, "w") as file:
-            json.dump(held, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(making, cache)
-    finally:
-        Path(making).unlink(missing_ok=True)
+    write_text(cache, json.dumps(held))
 
 
 def _count(number: int, noun: str) -> str:

@@ -9,16 +9,15 @@ splits.
 import hashlib
 import json
 import math
-import os
 import random
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFilter
+
+from rdtf_bench.core.store import written_whole
 
 NAME = "toy-asg"
 VERSION = 1  # any change that can move a pixel or a caption
@@ -120,23 +119,19 @@ def write(root: Path, *, seed: int = 0, counts: Mapping[str, int] = COUNTS, min_
     """
     if (root / "metadata.jsonl").is_file():
         return
-    root.parent.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
     try:
-        making.chmod(0o755)
-        rows = [
-            _write_clip(making, split, sticker(split, index, seed=seed, min_frames=min_frames), index)
-            for split in sorted(counts)
-            for index in range(counts[split])
-        ]
-        (making / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        os.rename(making, root)
+        with written_whole(root) as making:
+            making.mkdir()
+            rows = [
+                _write_clip(making, split, sticker(split, index, seed=seed, min_frames=min_frames), index)
+                for split in sorted(counts)
+                for index in range(counts[split])
+            ]
+            (making / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     except OSError:
         # another process may have written the same set first
         if not (root / "metadata.jsonl").is_file():
             raise
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
 
 
 def _write_clip(root: Path, split: str, draw: Draw, index: int) -> dict[str, str]:

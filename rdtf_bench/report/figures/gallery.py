@@ -4,12 +4,14 @@ Clips come as NumPy arrays (`video.numpy()`), because nothing in report/ may imp
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import UInt8
+
+from rdtf_bench.core.store import written_whole
 
 if TYPE_CHECKING:
     from PIL import Image, ImageFont
@@ -43,10 +45,9 @@ def gif_grid(rows: Rows, *, path: Path, captions: Sequence[str], zoom: int = 2, 
         pages.append(page)
     first, *others = _paletted(pages)
     # not optimised, so that the palette stays shared; equal pages cannot be merged, their progress bars differ
-    _write(
-        path,
-        lambda half_written: first.save(
-            half_written,
+    with written_whole(path) as making:
+        first.save(
+            making,
             format="GIF",
             save_all=True,
             append_images=others,
@@ -54,8 +55,7 @@ def gif_grid(rows: Rows, *, path: Path, captions: Sequence[str], zoom: int = 2, 
             loop=0,
             optimize=False,
             disposal=1,
-        ),
-    )
+        )
     return path
 
 
@@ -74,7 +74,8 @@ def contact_sheet(rows: Rows, *, path: Path, captions: Sequence[str], zoom: int 
     for block in blocks:
         sheet.paste(block, (0, top))
         top += block.height
-    _write(path, lambda half_written: sheet.save(half_written, format="PNG", optimize=True))
+    with written_whole(path) as making:
+        sheet.save(making, format="PNG", optimize=True)
     return path
 
 
@@ -190,10 +191,3 @@ def _palette(pages: "Sequence[Image.Image]", pixels: UInt8[np.ndarray, "N 3"]) -
         means = KMeans(len(means), init=means, n_init=1, max_iter=KMEANS_STEPS).fit(seen).cluster_centers_
     means[:2] = PAPER, INK
     return means.round().astype(np.uint8)
-
-
-def _write(path: Path, save: Callable[[Path], None]) -> None:
-    half_written = path.with_name(f".{path.name}.tmp")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save(half_written)
-    half_written.replace(path)

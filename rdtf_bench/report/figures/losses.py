@@ -3,13 +3,10 @@
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rdtf_bench.core.store import write_text
 from rdtf_bench.report import layouts
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from rdtf_bench.report.figures import canvas
 
 Log = Sequence[Mapping[str, int | float]]
 """One entry a training step."""
@@ -53,7 +50,7 @@ def draw(panels: Mapping[str, Logs], *, path: Path) -> Path:
         axes.grid(visible=True, which="both", alpha=0.2)
         if logs:  # beside the curves: an ablation has up to twenty
             axes.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
-    return _write(figure, path)
+    return canvas.save(figure, path)
 
 
 def draw_curricula(logs: Logs, *, path: Path) -> Path:
@@ -76,7 +73,7 @@ def draw_curricula(logs: Logs, *, path: Path) -> Path:
             axes.grid(visible=True, alpha=0.2)
             axes.legend(frameon=False, fontsize="small")
         column[-1].set(xlabel="training step")
-    return _write(figure, path)
+    return canvas.save(figure, path)
 
 
 def with_curriculum(logs: Logs) -> dict[str, Log]:
@@ -93,17 +90,6 @@ def write_csv(logs: Logs, *, path: Path) -> Path:
 
 def _values(log: Log, name: str) -> list[float]:
     return [float(entry[name]) for entry in log]
-
-
-def _write(figure: "Figure", path: Path) -> Path:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    FigureCanvasAgg(figure)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half_written = path.with_name(f".{path.name}.tmp")
-    figure.savefig(half_written, format="png")
-    half_written.replace(path)
-    return path
 
 
 def smoothed(losses: Sequence[float]) -> list[float]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from rdtf_bench.core import intervals
 from rdtf_bench.report import layouts
+from rdtf_bench.report.figures import canvas
 from rdtf_bench.run.validity.agreement import AgreementRecord
 from rdtf_bench.run.validity.plan import CurveRecord
 
@@ -102,12 +103,10 @@ def rows(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord
 
 def draw(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord]], path: Path) -> Path:
     """A PNG, a panel a rule: its value over that of the whole clips, a line a fault, from intact to the strongest."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     whole, *parts = curves
     figure = Figure(figsize=(3.4 * len(parts), 3.8), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(parts), squeeze=False)[0]
     for axes, record, part in zip(panels, found, parts, strict=True):
         for theirs, ours in zip(whole, part, strict=True):
@@ -117,9 +116,7 @@ def draw(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord
     panels[0].set_ylabel("shown short, by the rule")
     panels[-1].legend(fontsize=7)
     figure.suptitle(f"{whole[0].label} of short clips by each rule over that of the whole clips, n = {found[0].n}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png")
-    return path
+    return canvas.save(figure, path)
 
 
 def _p(record: AgreementRecord, best: AgreementRecord) -> float:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rdtf_bench.report import layouts
+from rdtf_bench.report.figures import canvas
 from rdtf_bench.report.table.grid import decimals_for
 from rdtf_bench.report.validity import agreement
 from rdtf_bench.run.validity.agreement import AgreementRecord
@@ -46,17 +47,14 @@ def render(
 
 def draw(curves: Sequence[CurveRecord], agreements: Sequence[AgreementRecord], folder: Path) -> list[Path]:
     """A PNG a yardstick, a panel a fault (the dotted line is the value of intact clips), and one of the agreements."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     measured = _by_yardstick(curves)
     for found in measured:
         columns = 3
         lines = -(-len(found) // columns)
         figure = Figure(figsize=(3.2 * columns, 2.4 * lines), dpi=110, layout="constrained")
-        FigureCanvasAgg(figure)
         panels = figure.subplots(lines, columns, squeeze=False).flatten()
         for axes, curve in zip(panels, found, strict=False):
             intact, *values = curve.values
@@ -66,8 +64,7 @@ def draw(curves: Sequence[CurveRecord], agreements: Sequence[AgreementRecord], f
         for axes in panels[len(found) :]:
             axes.set_visible(False)
         figure.suptitle(f"{found[0].label} ({found[0].yardstick}) over the strength of faults, n = {found[0].n}")
-        paths.append(folder / f"{_file_name(found[0], measured)}.png")
-        figure.savefig(paths[-1], format="png")
+        paths.append(canvas.save(figure, folder / f"{_file_name(found[0], measured)}.png"))
     if agreements:
         paths.append(agreement.draw(agreements, measured, folder / "agreement.png"))
     return paths

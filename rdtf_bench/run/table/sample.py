@@ -1,6 +1,5 @@
 """Weights + conditions -> clips (uint8) in the store, shard by shard; a shard that is finished is not made again."""
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from rdtf_bench.core.method import Conditions, Method, Sampler
 from rdtf_bench.core.seeds import generators_for
-from rdtf_bench.core.store import Store
+from rdtf_bench.core.store import Store, written_whole
 from rdtf_bench.core.video import Video, VideoU8, to_uint8, to_unit
 from rdtf_bench.diffusion.masks import task_named
 from rdtf_bench.run.inputs.clips import RealClips
@@ -73,8 +72,5 @@ def _shards(folder: Path, num_clips: int, batch_size: int) -> Iterator[tuple[Pat
 
 
 def _write_shard(path: Path, video: VideoU8, *, seconds: float) -> None:
-    half_written = path.with_suffix(".tmp")
-    save_file({"video": video.contiguous()}, half_written, metadata={"seconds": f"{seconds:.3f}"})
-    with half_written.open("rb") as file:
-        os.fsync(file.fileno())
-    half_written.replace(path)
+    with written_whole(path) as making:
+        save_file({"video": video.contiguous()}, making, metadata={"seconds": f"{seconds:.3f}"})

@@ -1,0 +1,19 @@
+"""Figures of matplotlib without a display and without its global state."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rdtf_bench.core.store import written_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def save(figure: "Figure", path: Path) -> Path:
+    """Write a figure as a PNG file, whole or not at all, and return its path."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
+    with written_whole(path) as making:
+        figure.savefig(making, format="png")
+    return path
