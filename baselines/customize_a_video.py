@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from rdtf_bench.baselines.i2vgen_xl import adapter_files
-from rdtf_bench.baselines.i2vgen_xl.counting import base_on_meta, count, denoiser_sizes, encoder_sizes
+from rdtf_bench.baselines.i2vgen_xl.counting import base_on_meta, count, denoiser_counts, encoder_counts
 from rdtf_bench.baselines.i2vgen_xl.counting import denoiser_inputs as denoiser_inputs  # the same for all three
 from rdtf_bench.baselines.i2vgen_xl.examples import Examples
 from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
@@ -246,11 +246,11 @@ def _stage(training: Training, name: str, num_steps: int) -> Training:
     )
 
 
-def sizes(config: Config, configs: Configs) -> dict[str, int]:
-    """What `parameter_counts` would say, from the configurations of the frozen networks."""
-    base_size = base_on_meta(config, configs).num_parameters()
+def parameter_counts(config: Config, configs: Configs) -> dict[str, int]:
+    """What the method's own `parameter_counts` would say, from the configurations of the frozen networks."""
+    base_count = base_on_meta(config, configs).num_parameters()
     motion = denoiser_on_meta(replace(config, keep_absorber=False), configs)
-    counts = denoiser_sizes(motion, base_size) | encoder_sizes(config, configs)
+    counts = denoiser_counts(motion, base_count) | encoder_counts(config, configs)
     absorber = count(denoiser_on_meta(replace(config, keep_absorber=True), configs).parameters()) - counts["total"]
     kept = absorber if config.keep_absorber else 0
     return {**counts, "total": counts["total"] + kept, ABSORBER: absorber}

@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rdtf_bench.baselines.i2vgen_xl.counting import base_on_meta, denoiser_sizes, encoder_sizes
+from rdtf_bench.baselines.i2vgen_xl.counting import base_on_meta, denoiser_counts, encoder_counts
 from rdtf_bench.baselines.i2vgen_xl.counting import denoiser_inputs as denoiser_inputs  # the same for all three
 from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
 from rdtf_bench.baselines.i2vgen_xl.released import release
@@ -199,10 +199,10 @@ class ReleasedI2VAdapter(TunedI2VGenXL):
         return torch.ones_like(known) if task_named(task).family == "generation" else 1 - known
 
 
-def sizes(config: Config, configs: Configs) -> dict[str, int]:
-    """What `parameter_counts` would say, from the configurations of the frozen networks."""
-    base_size = base_on_meta(config, configs).num_parameters()
-    return denoiser_sizes(denoiser_on_meta(config, configs), base_size) | encoder_sizes(config, configs)
+def parameter_counts(config: Config, configs: Configs) -> dict[str, int]:
+    """What the method's own `parameter_counts` would say, from the configurations of the frozen networks."""
+    base_count = base_on_meta(config, configs).num_parameters()
+    return denoiser_counts(denoiser_on_meta(config, configs), base_count) | encoder_counts(config, configs)
 
 
 def denoiser_on_meta(config: Config, configs: Configs) -> AdapterI2VGenXLUNet:

@@ -23,7 +23,7 @@ def count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def sizes(configs: Configs, roles: Sequence[str]) -> dict[str, int]:
+def parameter_counts(configs: Configs, roles: Sequence[str]) -> dict[str, int]:
     """Parameters of each of these networks; nothing is allocated."""
     with torch.device("meta"):
         return {role: count(_build(role, dict(configs[role]))) for role in roles}

@@ -62,16 +62,16 @@ def denoiser_inputs(
     )
 
 
-def denoiser_sizes(network: nn.Module, base_size: int) -> dict[str, int]:
+def denoiser_counts(network: nn.Module, base_count: int) -> dict[str, int]:
     """`base`, `trainable`, and `total`, which also has what an adapter adds and does not train."""
     trainable = count(parameter for parameter in network.parameters() if parameter.requires_grad)
-    return {"base": base_size, "trainable": trainable, "total": count(network.parameters())}
+    return {"base": base_count, "trainable": trainable, "total": count(network.parameters())}
 
 
-def encoder_sizes(conditioning: Conditioning, configs: Configs) -> dict[str, int]:
+def encoder_counts(conditioning: Conditioning, configs: Configs) -> dict[str, int]:
     """The frozen networks around the denoiser."""
     second_text = ("t5_encoder",) if conditioning.variant == "released" else ()
-    return frozen.sizes(configs, ("text_encoder", "image_encoder", "autoencoder", *second_text))
+    return frozen.parameter_counts(configs, ("text_encoder", "image_encoder", "autoencoder", *second_text))
 
 
 def count(parameters: Iterable[nn.Parameter]) -> int:

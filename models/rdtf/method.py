@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from rdtf_bench.core.errors import ProtocolError, StoreError
 from rdtf_bench.core.method import Conditions, OnStep, Sampler, Training, TrainingClips
-from rdtf_bench.core.seeds import seed_for
+from rdtf_bench.core.seeds import seeded
 from rdtf_bench.core.video import Video
 from rdtf_bench.diffusion.latents import encode, load_autoencoder
 from rdtf_bench.diffusion.losses import masked_mse
@@ -172,8 +172,7 @@ class RDTF:
 
     def _new_network(self, seed: int) -> DFGN:
         clip_dim, t5_dim = self.text.dims
-        with torch.random.fork_rng(devices=[]):  # layers draw their first weights from the global generator
-            torch.default_generator.manual_seed(seed_for(seed, "rdtf", "weights"))
+        with seeded(seed, "rdtf", "weights"):
             network = DFGN(cross_attention_dim=clip_dim, t5_dim=t5_dim, **network_options(self.config))
         if self.config.gradient_checkpointing:
             network.enable_gradient_checkpointing()
@@ -353,16 +352,16 @@ class RDTF:
     def parameter_counts(self) -> dict[str, int]:
         """Nothing of the denoiser is frozen: RDTF has no pretrained base."""
         others = {"autoencoder": self.autoencoder, "text_encoder": self.text.clip, "t5_encoder": self.text.t5}
-        return _sizes(self.network) | {role: frozen.count(network) for role, network in others.items()}
+        return _network_counts(self.network) | {role: frozen.count(network) for role, network in others.items()}
 
 
 def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -> RDTF:
     return RDTF(config, assets=assets, device=device)
 
 
-def sizes(config: Config, configs: Configs) -> dict[str, int]:
-    """What `parameter_counts` would say, counted on the meta device from the configurations of the frozen networks."""
-    return _sizes(denoiser_on_meta(config, configs)) | frozen.sizes(configs, ASSETS)
+def parameter_counts(config: Config, configs: Configs) -> dict[str, int]:
+    """What `RDTF.parameter_counts` would say, counted on the meta device from the frozen networks' configurations."""
+    return _network_counts(denoiser_on_meta(config, configs)) | frozen.parameter_counts(configs, ASSETS)
 
 
 def denoiser_on_meta(config: Config, configs: Configs) -> DFGN:
@@ -402,7 +401,7 @@ def network_options(config: Config) -> dict[str, Any]:
     return {field.name: getattr(config, field.name) for field in fields(config) if field.name in known}
 
 
-def _sizes(network: DFGN) -> dict[str, int]:
+def _network_counts(network: DFGN) -> dict[str, int]:
     trained = frozen.count(network)
     return {"base": 0, "trainable": trained, "total": trained}
 

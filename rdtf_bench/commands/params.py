@@ -16,8 +16,9 @@ def params(
     """Count a method's parameters at a scale, by component. No weights are needed."""
     from rdtf_bench.report.layouts import require_format
     from rdtf_bench.report.parameter_counts import render
-    from rdtf_bench.run.costs.sizes import sizes
+    from rdtf_bench.run.costs.parameters import parameter_counts
     from rdtf_bench.run.protocols import load_scale
 
     require_format(format)
-    typer.echo(render(method, scale, sizes(method, load_scale(scale), method_options(option)), format=format))
+    counts = parameter_counts(method, load_scale(scale), method_options(option))
+    typer.echo(render(method, scale, counts, format=format))

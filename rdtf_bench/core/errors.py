@@ -5,7 +5,10 @@ is known and says what to do.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+LISTED = 5
+"""Number of faults of one kind that a message names."""
 
 
 class BenchError(Exception):
@@ -39,6 +42,17 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError
     close = difflib.get_close_matches(name, names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return UnknownNameError(f"there is no {kind} {name!r}.{hint} Known: {', '.join(names)}.")
+
+
+def listed(lines: Sequence[str]) -> str:
+    """Return the first lines of a long list of faults, one below the other, and how many more there are.
+
+    >>> print(listed(["a.gif: is empty", "b.gif: is empty"]))
+      a.gif: is empty
+      b.gif: is empty
+    """
+    more = [f"  ... and {len(lines) - LISTED:,} more"] if len(lines) > LISTED else []
+    return "\n".join([f"  {line}" for line in lines[:LISTED]] + more)
 
 
 class DataError(BenchError):

@@ -2,7 +2,7 @@
 
 A method module holds VERSION (bumped when its results can change), ASSETS (the roles of the frozen networks it needs),
 a frozen dataclass `Config`, `build(config, assets=, device=) -> Method`, and what costs are measured with, from the
-configurations of these networks alone: `sizes`, `denoiser_on_meta`, `denoiser_inputs`.
+configurations of these networks alone: `parameter_counts`, `denoiser_on_meta`, `denoiser_inputs`.
 
 MORE_ASSETS, {(option, value): roles}, names the roles that an option asks for. SERVES_EVERY_TASK_UNLESS, (option,
 value), says that one set of weights does, unless the option has that value.

@@ -10,11 +10,11 @@ from rdtf_bench.core.store import write_text
 from rdtf_bench.report import layouts
 from rdtf_bench.report.table.footer import FEW_CLIPS
 from rdtf_bench.report.table.grid import decimals_for
-from rdtf_bench.run.compare import Comparison
+from rdtf_bench.run.compare import FolderComparison
 from rdtf_bench.run.record import ScoreRecord
 
 
-def rows(found: Comparison) -> list[dict[str, Any]]:
+def rows(found: FolderComparison) -> list[dict[str, Any]]:
     """One row a metric, with what decided it."""
     clips = {
         "fake": str(found.fake),
@@ -52,14 +52,14 @@ def require_place(path: Path) -> None:
         raise StoreError(f"{path}: {why}. Name another file: --json FILE")
 
 
-def write(found: Comparison, path: Path) -> None:
+def write(found: FolderComparison, path: Path) -> None:
     try:
         write_text(path, layouts.as_json(rows(found)) + "\n")
     except OSError as fault:
         raise StoreError(f"{path}: cannot be written: {fault.strerror}") from fault
 
 
-def text(found: Comparison) -> str:
+def text(found: FolderComparison) -> str:
     sides = [f"{side} ({count} clips)" for side, count in ((found.fake, found.num_fake), (found.real, found.num_real))]
     shape = f"{found.num_frames} frames of {found.width_px}x{found.height_px} px"
     table = layouts.Table(
@@ -71,7 +71,7 @@ def text(found: Comparison) -> str:
     return layouts.document([table], list(_notes(found)), format="text", title=title)
 
 
-def _notes(found: Comparison) -> Iterator[str]:
+def _notes(found: FolderComparison) -> Iterator[str]:
     fewest = min(score.n for score in found.scores.values())
     if fewest < FEW_CLIPS:
         yield f"WARNING: n = {fewest}. Below {FEW_CLIPS}, distances between sets carry much bias and noise."

@@ -50,9 +50,9 @@ class Journal:
 
 
 def summary(settings: "Settings", finished: "Finished") -> str:
-    sizes, training = finished.components, settings.training
+    counts, training = finished.components, settings.training
     return (
-        f"{finished.adapter}: {finished.adapter_bytes / 1e6:.1f} MB, {sizes['trainable']:,} trained parameters on a "
-        f"base of {sizes['base']:,}; {training.num_steps} steps of {training.batch_size} clips; samples of "
+        f"{finished.adapter}: {finished.adapter_bytes / 1e6:.1f} MB, {counts['trainable']:,} trained parameters on a "
+        f"base of {counts['base']:,}; {training.num_steps} steps of {training.batch_size} clips; samples of "
         f"{finished.shown_split} clips"
     )

@@ -15,18 +15,16 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from rdtf_bench import catalog
-from rdtf_bench.core import intervals
 from rdtf_bench.core.errors import DataError, ProtocolError, unknown_name
 from rdtf_bench.core.seeds import seed_for
 from rdtf_bench.core.store import key_of
 from rdtf_bench.core.video import VideoU8
 from rdtf_bench.data.reading import animations, decode
 from rdtf_bench.data.reading.animations import Animation as Clip
-from rdtf_bench.metrics.statistics import groups as groups_of
 from rdtf_bench.run.build import instruments
 from rdtf_bench.run.progress import Report, Sink
 from rdtf_bench.run.record import ScoreRecord
-from rdtf_bench.run.table.score import CLIPS_AT_ONCE, to_record
+from rdtf_bench.run.table.score import CLIPS_AT_ONCE, scored
 from rdtf_bench.spec.schema import Options, Scale
 
 STAYING = 2
@@ -37,7 +35,7 @@ Decode = Callable[[Clip], UInt8[Tensor, "F C H W"]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class FolderComparison:
     """What was looked at, and what came of it."""
 
     fake: Path
@@ -68,7 +66,7 @@ def compare(
     size_px: int | None,
     resamples: int = 0,
     sink: Sink,
-) -> Comparison:
+) -> FolderComparison:
     """Score the clips of `fake` against those of `real` by the metrics and networks of a scale.
 
     Without `metrics`: all of them, those that need captions only where there are captions. `resamples` are FVD's.
@@ -101,7 +99,7 @@ def compare(
             ours, theirs = ours[[i for i, _ in pairs]], seen_real[name][[j for _, j in pairs]]
             ids = [fakes[i].id for i, _ in pairs]
         scores[name] = looking.score(name, fake=ours, real=theirs, ids=ids, captions=[texts.get(i, i) for i in ids])
-    return Comparison(
+    return FolderComparison(
         fake=fake,
         real=real,
         num_fake=len(fakes),
@@ -140,11 +138,17 @@ class _Looking:
         ids: Sequence[str],
         captions: Sequence[str],
     ) -> ScoreRecord:
-        groups = groups_of(ids, captions)
-        metric = self._instruments[name].metric
-        result = metric.score(fake=fake, real=real, captions=captions, groups=groups)
-        low, high = intervals.interval(result.value, result.without_group)
-        return to_record(name, result, low, high, metric.yardstick, key_of(self._instruments[name].identity))
+        instrument = self._instruments[name]
+        return scored(
+            name,
+            instrument.metric,
+            fake=fake,
+            real=real,
+            clip_ids=ids,
+            captions=captions,
+            clusters=captions,
+            key=key_of(instrument.identity),
+        )
 
     def _batches(self, clips: Sequence[Clip]) -> Iterator[tuple[int, VideoU8]]:
         with ThreadPoolExecutor(max_workers=torch.get_num_threads()) as readers:

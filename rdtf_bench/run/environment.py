@@ -41,7 +41,8 @@ def command_line() -> str:
 
 def peak_memory_gib() -> float:
     """Return the most memory that this process has held since it began."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**30 if sys.platform == "darwin" else 2**20)  # macOS counts bytes, Linux counts KiB
 
 
 def commit() -> dict[str, Any]:

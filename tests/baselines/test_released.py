@@ -41,7 +41,7 @@ FULL_SIZE: dict[str, dict[str, Any]] = {
     ids=["i2v_adapter", "simda", "simda-all", "customize_a_video"],
 )
 def test_sizes_on_the_released_base(module: ModuleType, options: dict[str, Any], trainable: int, total: int) -> None:
-    counts = module.sizes(module.Config(variant="released", **options), FULL_SIZE)
+    counts = module.parameter_counts(module.Config(variant="released", **options), FULL_SIZE)
     assert (counts["base"], counts["trainable"], counts["total"]) == (RELEASED_BASE, trainable, total)
 
 
@@ -49,7 +49,7 @@ def test_sizes_on_the_released_base(module: ModuleType, options: dict[str, Any],
     ("module", "trainable"), [(i2v_adapter, 24_793_280), (simda, 24_855_680), (customize_a_video, 831_488)]
 )
 def test_sizes_of_the_faithful_methods(module: ModuleType, trainable: int) -> None:
-    counts = module.sizes(module.Config(), FULL_SIZE)
+    counts = module.parameter_counts(module.Config(), FULL_SIZE)
     assert counts["base"] == 1_420_469_224
     assert (counts["trainable"], counts["total"]) == (trainable, 1_420_469_224 + trainable)
 
@@ -67,7 +67,7 @@ def test_what_is_counted_on_the_meta_device_is_what_the_method_says(build: Build
             "autoencoder": method.parts.autoencoder,
         }
         given = {**configs, **{role: _plain(network.config) for role, network in roles.items()}}
-        assert module.sizes(method.config, given) == method.parameter_counts()
+        assert module.parameter_counts(method.config, given) == method.parameter_counts()
 
 
 def _plain(config: Any) -> dict[str, Any]:

@@ -1,5 +1,7 @@
+import resource
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -43,3 +45,10 @@ def test_a_program_that_is_absent_or_fails_says_nothing() -> None:
 
 def test_peak_memory_is_in_gib() -> None:
     assert 0.01 < environment.peak_memory_gib() < 1000
+
+
+@pytest.mark.parametrize(("platform", "expected"), [("linux", 3.0), ("darwin", 3.0 / 1024)])
+def test_the_systems_unit_of_memory_is_heeded(monkeypatch: pytest.MonkeyPatch, platform: str, expected: float) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(resource, "getrusage", lambda _: SimpleNamespace(ru_maxrss=3 * 2**20))
+    assert environment.peak_memory_gib() == expected

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from rdtf_bench.core.errors import DataError
+from rdtf_bench.core.errors import DataError, listed
 from rdtf_bench.core.store import key_of, sha256_of
 from rdtf_bench.data.reading.captions import Row, read_metadata
 from rdtf_bench.data.reading.inspection import SUFFIXES, UNREADABLE, inspect
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".webm", ".mov", ".mkv", ".avi")
 STILL_SUFFIXES = (".jpg", ".jpeg", ".bmp")  # of frames; PNG and WebP files may be frames as well
-SHOWN = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +73,7 @@ def find(root: Path) -> tuple[Animation, ...]:
         except Unusable as fault:
             faults.append(f"{path}: {fault}")
     if faults:
-        raise DataError(f"{root}: clips that cannot be used: {len(faults)}\n{_listed(faults)}")
+        raise DataError(f"{root}: clips that cannot be used: {len(faults)}\n{listed(faults)}")
     if not found:
         kinds = ", ".join((*SUFFIXES, *VIDEO_SUFFIXES))
         raise DataError(f"{root}: holds no clip. Clips are {kinds} files, or folders of {_still_kinds()} frames.")
@@ -93,7 +92,7 @@ def common_shape(clips: Sequence[Animation], *, num_frames: int | None, size_px:
     wanted = num_frames or clips[0].num_frames
     if short := [f"{clip.path}: {clip.num_frames} frames" for clip in clips if clip.num_frames < wanted]:
         raise DataError(
-            f"clips that have fewer than {wanted} frames: {len(short)}\n{_listed(short)}\nSet --num-frames to at most "
+            f"clips that have fewer than {wanted} frames: {len(short)}\n{listed(short)}\nSet --num-frames to at most "
             "the length of the shortest clip, or remove the short ones. (A GIF may lose equal frames when it is saved.)"
         )
     return Shape(num_frames=wanted, size_px=size_px)
@@ -117,7 +116,7 @@ def read_captions(path: Path, clips: Sequence[Animation]) -> dict[str, str]:
         if clip_id is not None:
             rows[clip_id] = row
     if without := [f"{clip.path}" for clip in clips if clip.id not in rows]:
-        raise DataError(f"{path}: has no caption for {len(without)} of {len(clips)} clips:\n{_listed(without)}")
+        raise DataError(f"{path}: has no caption for {len(without)} of {len(clips)} clips:\n{listed(without)}")
     return {clip_id: row.caption for clip_id, row in rows.items()}
 
 
@@ -236,13 +235,8 @@ def _require_one(what: str, told: Mapping[str, str], option: str) -> None:
         examples.setdefault(has, path)
     if len(examples) > 1:
         shown = [f"{path}: {has} {what}" for has, path in examples.items()]
-        raise DataError(f"the clips differ in {what}:\n{_listed(shown)}\nSet a common value with {option}.")
+        raise DataError(f"the clips differ in {what}:\n{listed(shown)}\nSet a common value with {option}.")
 
 
 def _still_kinds() -> str:
     return ", ".join((".png", ".webp", *STILL_SUFFIXES))
-
-
-def _listed(lines: Sequence[str]) -> str:
-    more = [f"  ... and {len(lines) - SHOWN:,} more"] if len(lines) > SHOWN else []
-    return "\n".join([f"  {line}" for line in lines[:SHOWN]] + more)

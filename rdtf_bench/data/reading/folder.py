@@ -12,14 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
-from rdtf_bench.core.errors import DataError
+from rdtf_bench.core.errors import DataError, listed
 from rdtf_bench.core.store import key_of, write_text
 from rdtf_bench.data.reading.captions import Row, caption_from_name, find_metadata, read_metadata, split_by_caption
 from rdtf_bench.data.reading.inspection import SUFFIXES, Facts, inspect
 
 SPLITS = ("train", "validation", "test")
 CACHE_VERSION = 1  # raised when `inspect` returns something else
-SHOWN = 5  # number of faults that a message lists
 Progress = Callable[[int, int], None]  # number of files done, number of all files
 
 
@@ -61,7 +60,7 @@ class Folder:
         if self.broken and not skip_broken:
             raise DataError(
                 f"{self.root}: {_count(len(self.broken), 'file')} cannot be used:\n"
-                + _listed([f"{item.path}: {item.why}" for item in self.broken])
+                + listed([f"{item.path}: {item.why}" for item in self.broken])
                 + "\nRepair or remove them, or leave them out with --skip-broken."
             )
 
@@ -187,14 +186,14 @@ def _require_present(metadata: Path, rows: Mapping[str, Row], files: Sequence[st
     if other:
         raise DataError(
             f"{metadata}: names {_count(len(other), 'file')} of another kind than {', '.join(SUFFIXES)}:\n"
-            f"{_listed(other)}\nConvert them, or remove their lines."
+            f"{listed(other)}\nConvert them, or remove their lines."
         )
     present = set(files)
     absent = [f"{row.where}: {row.file_name}" for row in rows.values() if row.file_name not in present]
     if absent:
         raise DataError(
             f"{metadata}: names {_count(len(absent), 'file')} that {'is' if len(absent) == 1 else 'are'} not there "
-            f"(of {len(rows)}):\n{_listed(absent)}\nPut the files below {metadata.parent}, or remove their lines."
+            f"(of {len(rows)}):\n{listed(absent)}\nPut the files below {metadata.parent}, or remove their lines."
         )
 
 
@@ -283,8 +282,3 @@ def _write_cache(cache: Path, entries: Mapping[str, tuple[str, Facts]]) -> None:
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _listed(lines: Sequence[str]) -> str:
-    more = [f"  ... and {len(lines) - SHOWN:,} more"] if len(lines) > SHOWN else []
-    return "\n".join([f"  {line}" for line in lines[:SHOWN]] + more)

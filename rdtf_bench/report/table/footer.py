@@ -109,9 +109,9 @@ def _control_clips(cells: Sequence[Cell], numbers: Sequence[Number]) -> Iterator
     for cell in cells:
         other = cell.sample.other if isinstance(cell.sample, ControlSamples) else None
         split = "" if other is None else other.split
-        sizes = {number.n for number in numbers if number.row == cell.label and number.without_group}
-        if split and sizes and (split != "validation" or min(sizes) < wanted):
-            yield f"{cell.label}: against {min(sizes)} real clips of the {split} split."
+        counts = {number.n for number in numbers if number.row == cell.label and number.without_group}
+        if split and counts and (split != "validation" or min(counts) < wanted):
+            yield f"{cell.label}: against {min(counts)} real clips of the {split} split."
 
 
 def _scale(spec: TableSpec, scale: Scale) -> str:

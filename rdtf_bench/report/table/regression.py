@@ -15,7 +15,7 @@ be seen in a table by far more; what is counted, not estimated, may not move at 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class NumberCheck:
     """One number then and now; one of them may be absent."""
 
     row: str
@@ -57,18 +57,18 @@ class Comparison:
 
 def compare(
     then: Sequence[Cell], published: Mapping[str, Record], now: Sequence[Cell], measured: Mapping[str, Record]
-) -> list[Comparison]:
+) -> list[NumberCheck]:
     """Every number of either table, by the label of its row: a change of the code may change the cells' identities."""
     before, after = dict(_scores(then, published)), dict(_scores(now, measured))
     return [
-        Comparison(row=row, metric=metric, then=before.get((row, metric)), now=after.get((row, metric)))
+        NumberCheck(row=row, metric=metric, then=before.get((row, metric)), now=after.get((row, metric)))
         for row, metric in dict.fromkeys((*before, *after))
     ]
 
 
-def text(compared: Sequence[Comparison]) -> str:
+def text(compared: Sequence[NumberCheck]) -> str:
     head = ("row", "metric", "published", "now", "tolerance", "")
-    table = layouts.Table(head=head, groups=[[comparison.line() for comparison in compared]], align="llrrll")
+    table = layouts.Table(head=head, groups=[[check.line() for check in compared]], align="llrrll")
     return layouts.document([table], format="text")
 
 

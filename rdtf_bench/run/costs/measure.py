@@ -23,8 +23,8 @@ from rdtf_bench.core.store import Store, write_text
 from rdtf_bench.metrics.seconds import median_with_interval
 from rdtf_bench.run import environment
 from rdtf_bench.run.costs import memory
+from rdtf_bench.run.costs.parameters import configured, parameter_counts
 from rdtf_bench.run.costs.record import FILE, CostRecord, Measured, key
-from rdtf_bench.run.costs.sizes import configured, sizes
 from rdtf_bench.spec.load import load_scale
 from rdtf_bench.spec.schema import CostSpec, Options, Scale
 
@@ -67,7 +67,9 @@ def run(spec: CostSpec, *, root: Path, say: Say) -> CostRecord:
             protocol=spec.name,
             version=spec.version,
             rows=tuple(measure(spec, scale, say=say)),
-            readings=tuple(sizes(reading.method, scale, reading.options)["total"] for reading in spec.readings),
+            readings=tuple(
+                parameter_counts(reading.method, scale, reading.options)["total"] for reading in spec.readings
+            ),
             environment=environment.describe(device().type, torch.get_num_threads()),
             seconds=round(time.monotonic() - began_s, 1),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -87,7 +89,7 @@ def measure(spec: CostSpec, scale: Scale, *, say: Say) -> Iterator[Measured]:
     shared: dict[str, nn.Parameter] = {}
     denoisers = [_denoiser(row.label, row.method, row.options, spec, scale, shared) for row in spec.rows]
     for denoiser in denoisers:
-        yield from _sizes(denoiser)
+        yield from _parameter_counts(denoiser)
     clip = f"1x{spec.clip.num_frames}x{spec.clip.size_px}x{spec.clip.size_px}"
     began_s = time.monotonic()
     for place, precision in enumerate(spec.precisions):
@@ -131,7 +133,7 @@ def _denoiser(
         method=method,
         network=network.eval(),
         inputs={name: tensor.to(device()) for name, tensor in inputs.items()},
-        counts=module.sizes(config, configs),
+        counts=module.parameter_counts(config, configs),
     )
 
 
@@ -178,7 +180,7 @@ def _one_pass(denoiser: Denoiser, *, count: bool) -> Pass:
     )
 
 
-def _sizes(denoiser: Denoiser) -> Iterator[Measured]:
+def _parameter_counts(denoiser: Denoiser) -> Iterator[Measured]:
     for part, count in denoiser.counts.items():
         metric = "params" if part == "total" else f"params_{part}"
         yield _single(denoiser, metric, part if part in AROUND else "denoiser", float(count))

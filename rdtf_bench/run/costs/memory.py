@@ -1,15 +1,16 @@
-"""Peak memory of a stretch of work: of the process where it runs on the CPU, of the device where it runs there."""
+"""Peak memory of this process, or of the GPU for work that runs there."""
 
-import resource
 from pathlib import Path
 
 import torch
+
+from rdtf_bench.run import environment
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def start(device: str) -> int:
-    """Forget earlier peaks; the bytes held now."""
+    """Forget earlier peaks and return the bytes that are held now."""
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated()
@@ -20,12 +21,12 @@ def start(device: str) -> int:
 
 
 def peak(device: str) -> int:
-    """The most bytes held since `start`; elsewhere than on Linux, since the process began."""
+    """Return the most bytes held since `start`; on systems other than Linux, since the process began."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated()
     if CLEAR.is_file():
         return _status("VmHWM")
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return round(environment.peak_memory_gib() * 2**30)
 
 
 def _status(name: str) -> int:

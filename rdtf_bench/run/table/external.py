@@ -5,15 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rdtf_bench.core.errors import DataError, ProtocolError
+from rdtf_bench.core.errors import DataError, ProtocolError, listed
 from rdtf_bench.data.reading import animations
 from rdtf_bench.spec.schema import ClipShape
 
 if TYPE_CHECKING:
     from rdtf_bench.core.video import VideoU8
-
-NAMED = 5
-"""Of many clips with one fault, in a message."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +30,10 @@ class OutsideClips:
         ]
         faults = []
         if absent:
-            faults.append(f"{len(absent)} of {len(ids)} clips are not there:\n{_listed(absent)}")
+            faults.append(f"{len(absent)} of {len(ids)} clips are not there:\n{listed(absent)}")
         if other:
             told = f"{shape.num_frames} frames of {shape.size_px}x{shape.size_px}"
-            faults.append(f"{len(other)} of {len(ids)} clips are not {told}:\n{_listed(other)}")
+            faults.append(f"{len(other)} of {len(ids)} clips are not {told}:\n{listed(other)}")
         if faults:
             raise DataError(
                 f"{self.folder}: "
@@ -71,8 +68,3 @@ def read(given: Sequence[str]) -> dict[str, OutsideClips]:
             clips={clip.id: clip for clip in clips},
         )
     return found
-
-
-def _listed(lines: Sequence[str]) -> str:
-    more = [f"  ... and {len(lines) - NAMED:,} more"] if len(lines) > NAMED else []
-    return "\n".join([f"  {line}" for line in lines[:NAMED]] + more)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from rdtf_bench import catalog
 from rdtf_bench.core import intervals
-from rdtf_bench.core.metric import Score
+from rdtf_bench.core.metric import Metric, Score
 from rdtf_bench.core.store import Store, write_text
 from rdtf_bench.core.video import VideoU8
 from rdtf_bench.metrics import statistics
@@ -72,10 +72,35 @@ def score(
     fake = read_observations(store, identity.observation_key(identity.fake))
     real = read_observations(store, identity.observation_key(identity.real)) if uses_real else fake
     count = min(len(fake), len(real))
-    groups = statistics.groups(clip_ids[:count], clusters[:count])
-    result = metric.score(fake=fake[:count], real=real[:count], captions=captions[:count], groups=groups)
+    record = scored(
+        identity.metric,
+        metric,
+        fake=fake[:count],
+        real=real[:count],
+        clip_ids=clip_ids[:count],
+        captions=captions[:count],
+        clusters=clusters[:count],
+        key=key,
+    )
+    write_score(record, key, store)
+
+
+def scored(
+    name: str,
+    metric: Metric,
+    *,
+    fake: Float[Tensor, "N ..."],
+    real: Float[Tensor, "N ..."],
+    clip_ids: Sequence[str],
+    captions: Sequence[str],
+    clusters: Sequence[str],
+    key: str,
+) -> ScoreRecord:
+    """Score observations, with a 95 % interval over groups of clips; clips of one cluster share a group."""
+    groups = statistics.groups(clip_ids, clusters)
+    result = metric.score(fake=fake, real=real, captions=captions, groups=groups)
     low, high = intervals.interval(result.value, result.without_group)
-    write_score(to_record(identity.metric, result, low, high, metric.yardstick, key), key, store)
+    return to_record(name, result, low, high, metric.yardstick, key)
 
 
 def to_record(metric: str, result: Score, low: float, high: float, yardstick: str, key: str) -> ScoreRecord:

@@ -14,8 +14,8 @@ from rdtf_bench.assets import registry
 from rdtf_bench.report.costs import render
 from rdtf_bench.run.costs import measure as costs_measure
 from rdtf_bench.run.costs import memory
+from rdtf_bench.run.costs.parameters import configured, parameter_counts
 from rdtf_bench.run.costs.record import CostRecord, find, key
-from rdtf_bench.run.costs.sizes import configured, sizes
 from rdtf_bench.spec.load import load_costs, load_scale
 from rdtf_bench.spec.schema import CostSpec
 
@@ -68,7 +68,7 @@ def test_it_is_measured_once(spec: CostSpec, measured: tuple[CostRecord, Path, l
 def test_the_sizes_are_those_that_params_prints(spec: CostSpec, measured: tuple[CostRecord, Path, list[str]]) -> None:
     record, _, _ = measured
     for method, total in column(record, "params").items():
-        assert total == sizes(method, load_scale(spec.scale))["total"]
+        assert total == parameter_counts(method, load_scale(spec.scale))["total"]
 
 
 def test_adapters_share_one_base(spec: CostSpec) -> None:
@@ -146,11 +146,11 @@ def test_the_readings_come_to_the_printed_digits(place: int, printed: str) -> No
     full = load_costs("table8")
     reading = full.readings[place]
     assert reading.paper.value == f"{printed} B"
-    total = sizes(reading.method, load_scale(full.scale), reading.options)["total"]
+    total = parameter_counts(reading.method, load_scale(full.scale), reading.options)["total"]
     assert f"{total / 1e9:.2f}" == printed
 
 
 def test_every_method_can_be_measured() -> None:
     for name in catalog.names("method"):
         module = catalog.load("method", name)
-        assert all(hasattr(module, hook) for hook in ("sizes", "denoiser_on_meta", "denoiser_inputs"))
+        assert all(hasattr(module, hook) for hook in ("parameter_counts", "denoiser_on_meta", "denoiser_inputs"))

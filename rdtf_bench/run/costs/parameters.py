@@ -1,4 +1,4 @@
-"""How large a method is at a scale, counted without weights: on the meta device, from configurations alone."""
+"""Count a method's parameters at a scale on the meta device, from configurations alone. No weights are needed."""
 
 from types import ModuleType
 from typing import Any
@@ -11,10 +11,10 @@ from rdtf_bench.spec.plan import asset_roles
 from rdtf_bench.spec.schema import Options, Scale
 
 
-def sizes(method: str, scale: Scale, options: Options | None = None) -> dict[str, int]:
-    """`base`, `trainable` and `total` of the denoiser, then other components by name; `options` change the scale's."""
+def parameter_counts(method: str, scale: Scale, options: Options | None = None) -> dict[str, int]:
+    """Count `base`, `trainable` and `total` of the denoiser, then other components; `options` change the scale's."""
     module, config, configs = configured(method, scale, options or {})
-    counts: dict[str, int] = module.sizes(config, configs)
+    counts: dict[str, int] = module.parameter_counts(config, configs)
     return counts
 
 
