@@ -1,4 +1,4 @@
-"""What a finished run shows beside its table: sample grids, loss curves, the MLflow runs. Each from the store."""
+"""Pictures and MLflow runs of a finished table, made from the store: sample grids, loss curves, curricula."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ CLIPS_SHOWN = 6
 def write(
     spec: TableSpec, scale: Scale, outcome: Outcome, *, tracking_uri: str | None, console: Console, quiet: bool
 ) -> None:
-    """Pictures of this table, made if absent, and its records in MLflow, logged if they are not there yet."""
+    """Draw the pictures of this table if they are absent, and log its records to MLflow if they are not there yet."""
     root = outcome.bench.store.root
     folder = pictures_folder(spec, scale, outcome)
     logs = _logs(outcome)
@@ -37,14 +37,16 @@ def write(
 
 
 def pictures_folder(spec: TableSpec, scale: Scale, outcome: Outcome) -> Path:
+    """Return the folder of the table's pictures, which depends on its cells."""
     key = key_of([cell.id for cell in outcome.cells])
     return outcome.bench.store.root / "pictures" / f"{spec.name}-{scale.name}-{key}"
 
 
 def closing_line(outcome: Outcome) -> str:
+    """Say how many jobs were done, how long they took and how much memory they needed."""
     minutes, seconds = divmod(round(outcome.wall_s), 60)
-    work = f"{outcome.jobs_done} jobs" if outcome.jobs_done else "nothing left to do"
-    return f"{work}; {minutes} min {seconds:02d} s; peak memory {outcome.peak_memory_gib:.1f} GiB over all processes"
+    work = f"{outcome.jobs_done} jobs done" if outcome.jobs_done else "nothing left to do"
+    return f"{work} in {minutes} min {seconds:02d} s; peak memory of all processes {outcome.peak_memory_gib:.1f} GiB"
 
 
 def _rows(outcome: Outcome) -> list[track.Row]:
@@ -85,7 +87,7 @@ def _draw(spec: TableSpec, outcome: Outcome, logs: dict[str, list[finished.LogRo
     folder.mkdir(parents=True, exist_ok=True)
     gallery.gif_grid(videos, path=folder / "samples.gif", captions=captions)
     gallery.contact_sheet(videos, path=folder / "samples.png", captions=captions)
-    first = {cell.label: cell.name for cell in reversed(outcome.cells)}  # of a line with several seeds the first
+    first = {cell.label: cell.name for cell in reversed(outcome.cells)}  # the first seed of a line with several
     panels = {panel.title: {row: logs[first[row]] for row in panel.rows} for panel in spec.panels} or {"": logs}
     losses.draw(panels, path=folder / "loss.png")
     losses.write_csv(logs, path=folder / "loss.csv")

@@ -1,4 +1,4 @@
-"""Scores of one folder of clips against another, as text and as rows."""
+"""Write the scores of one folder of clips against another, as text and as rows."""
 
 import os
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from rdtf_bench.run.record import ScoreRecord
 
 
 def rows(found: FolderComparison) -> list[dict[str, Any]]:
-    """One row a metric, with what decided it."""
+    """Return one row per metric, with the clips that it compares."""
     clips = {
         "fake": str(found.fake),
         "real": str(found.real),
@@ -42,7 +42,7 @@ def rows(found: FolderComparison) -> list[dict[str, Any]]:
 
 
 def require_place(path: Path) -> None:
-    """StoreError where `write` would fail: to be said before the work."""
+    """Raise StoreError if `write` would fail, so that the user hears of it before the work."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
@@ -53,6 +53,7 @@ def require_place(path: Path) -> None:
 
 
 def write(found: FolderComparison, path: Path) -> None:
+    """Write the rows as a JSON file; raise StoreError if the file cannot be written."""
     try:
         write_text(path, layouts.as_json(rows(found)) + "\n")
     except OSError as fault:
@@ -60,6 +61,7 @@ def write(found: FolderComparison, path: Path) -> None:
 
 
 def text(found: FolderComparison) -> str:
+    """Write one line per metric, with notes below."""
     sides = [f"{side} ({count} clips)" for side, count in ((found.fake, found.num_fake), (found.real, found.num_real))]
     shape = f"{found.num_frames} frames of {found.width_px}x{found.height_px} px"
     table = layouts.Table(
@@ -74,12 +76,15 @@ def text(found: FolderComparison) -> str:
 def _notes(found: FolderComparison) -> Iterator[str]:
     fewest = min(score.n for score in found.scores.values())
     if fewest < FEW_CLIPS:
-        yield f"WARNING: n = {fewest}. Below {FEW_CLIPS}, distances between sets carry much bias and noise."
-    yield "95 % interval = value ± 1.96 delete-a-group jackknife deviations, for the expected value at this n."
+        yield f"WARNING: n = {fewest}. Below {FEW_CLIPS} clips, distances between sets are strongly biased and noisy."
+    yield (
+        "95 % interval: value ± 1.96 standard deviations of the delete-a-group jackknife, for the expected value at "
+        "this n."
+    )
     if names := [score.name for score in found.scores.values() if score.name]:
         yield f"Yardsticks in full: {'; '.join(names)}."
     if beside := [_beside(score) for score in found.scores.values() if score.beside]:
-        yield f"Beside them: {'; '.join(beside)}."
+        yield f"Further figures of the same clips: {'; '.join(beside)}."
     yield from found.notes
 
 

@@ -1,4 +1,4 @@
-"""Measured costs as a table, ours beside the paper's, and how the paper's sizes may have come about. No torch."""
+"""Write measured costs beside the paper's, and possible explanations of the paper's parameter counts. No torch."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -22,14 +22,14 @@ def render(spec: CostSpec, record: CostRecord | None, *, format: str) -> str:
 
 
 def _tidy(spec: CostSpec, row: Measured) -> dict[str, Any]:
-    """The keys of any other table; there is no data set and no task."""
+    """Return the columns of other tables; there is no dataset and no task."""
     paper = next((quoted.paper for quoted in spec.rows if quoted.label == row.label), {}).get(row.metric)
     known = {"method": row.method, "dataset": None, "task": None, "paper": paper.number if paper else None}
     return {name: known[name] if name in known else getattr(row, name) for name in TIDY}
 
 
 def _tidy_readings(spec: CostSpec, record: CostRecord) -> Iterator[dict[str, Any]]:
-    """Of the method that is counted; the yardstick says which printed size it may explain."""
+    """Yield the rows of the counted methods; the yardstick names the printed count that each may explain."""
     for reading, counted in zip(spec.readings, record.readings, strict=True):
         as_read = {
             "method": reading.method,
@@ -41,19 +41,21 @@ def _tidy_readings(spec: CostSpec, record: CostRecord) -> Iterator[dict[str, Any
 
 
 def _parameters(spec: CostSpec, record: CostRecord | None) -> layouts.Table:
-    around = ("params_text_encoder", "params_t5_encoder", "params_image_encoder", "params_autoencoder")
     shown = {"params_base": "base", "params_trainable": "trainable", "params": "total"}
-    head = ["", *shown.values(), "paper", "T5 apart", "CLIP text apart", "image apart", "VAE apart", "TFLOP a pass"]
+    around = {
+        "params_t5_encoder": "T5",
+        "params_text_encoder": "CLIP text",
+        "params_image_encoder": "CLIP image",
+        "params_autoencoder": "VAE",
+    }
+    head = ["", *shown.values(), "paper", *around.values(), "TFLOP per pass"]
     rows = []
     for row in spec.rows:
         own = [_one(record, row.label, metric, lambda value: f"{value:,.0f}") for metric in shown]
-        apart = [
-            _one(record, row.label, metric, lambda value: f"{value / 1e6:.1f} M")
-            for metric in (around[1], around[0], around[2], around[3])
-        ]
+        apart = [_one(record, row.label, metric, lambda value: f"{value / 1e6:.1f} M") for metric in around]
         flops = _one(record, row.label, "flops", lambda value: f"{value / 1e12:.2f}")
         rows.append([row.label, *own, row.paper["params"].value, *apart, flops])
-    heading = "Parameters of the denoiser, and of the networks around it"
+    heading = "Parameters of the denoiser (base, trainable, total) and of the networks around it"
     return layouts.Table(heading=heading, head=head, groups=[rows])
 
 
@@ -87,29 +89,32 @@ def _readings(spec: CostSpec, record: CostRecord | None) -> layouts.Table:
         counted = NOT_RUN if record is None else f"{record.readings[place] / 1e9:.4f} B"
         rows.append([reading.label, reading.paper.value, reading.counts_as, counted])
     return layouts.Table(
-        heading="How the printed sizes may come about (our reading of the authors' code, not a fact)",
-        head=("printed for", "paper", "counts as", "parameters"),
+        heading="Possible explanations of the printed counts (our reading of the authors' code, not a fact)",
+        head=("printed for", "paper", "explained by", "parameters"),
         groups=[rows],
         align="lrlr",
     )
 
 
 def _notes(spec: CostSpec, record: CostRecord | None) -> Iterator[str]:
-    yield "Weights are random. Customize-A-Video is timed with its LoRA beside the base; merged, it is the base."
     yield (
-        "If the reading holds, the rows of I2V-Adapter and SimDA are exchanged in print, and all three baselines ran "
-        "on a base whose temporal convolutions were replaced by STI layers."
+        "Weights are random. Customize-A-Video is timed with its LoRA beside the base; with the LoRA merged, it costs "
+        "as much as the base."
+    )
+    yield (
+        "If our reading is right, the paper exchanged the rows of I2V-Adapter and SimDA, and all three baselines used "
+        "a base whose temporal convolutions were replaced with STI layers."
     )
     if record is None:
-        yield f"{NOT_RUN}: to be measured by rdtf-bench run {spec.name}."
+        yield f"{NOT_RUN}: measure it with `rdtf-bench run {spec.name}`."
     else:
         where = record.environment
         yield (
-            f"Measured on {where['processor']}, {where['threads_per_worker']} threads, torch "
-            f"{where['packages']['torch']}, in {record.seconds:.0f} s; passes of the rows in turns. Peak memory is the "
-            "weights and what a pass adds."
+            f"Measured on {where['processor']} with {where['threads_per_worker']} threads and torch "
+            f"{where['packages']['torch']}, in {record.seconds:.0f} s. The rows take turns, one pass each. Peak memory "
+            "is the weights and what one pass adds."
         )
-    yield f"The paper's numbers: {spec.source}."
+    yield f"Source of the paper's numbers: {spec.source}."
 
 
 def _find(record: CostRecord | None, label: str, metric: str, yardstick: str | None) -> Measured | None:

@@ -1,4 +1,4 @@
-"""What a tuning shows on its way: losses and samples in MLflow, samples as GIF files, and a summary."""
+"""Show the progress of a fine-tuning: losses and samples in MLflow, samples as GIF files, and a summary."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Journal:
-    """Opens the MLflow run with the first step, so that what is refused before leaves none."""
+    """Log of one fine-tuning. The MLflow run starts with the first step, so a refused call leaves none."""
 
     def __init__(self, settings: "Settings", out: Path, *, tracking_uri: str | None) -> None:
         self._settings, self._out = settings, out
@@ -32,9 +32,11 @@ class Journal:
             self._run.end(finished=kind is None)
 
     def step(self, step: int, measured: Mapping[str, float]) -> None:
+        """Log what one training step measured."""
         self._live().metrics(step, measured)
 
     def samples(self, steps_done: int, video: "VideoU8", real: "RealClips") -> None:
+        """Write samples beside the real clips as a GIF file and log it."""
         path = self._out / "samples" / f"step-{steps_done:06d}.gif"
         rows = {"real": real.video.numpy(), f"step {steps_done}": video.numpy()}
         gallery.gif_grid(rows, path=path, captions=real.captions, zoom=1)
@@ -50,9 +52,10 @@ class Journal:
 
 
 def summary(settings: "Settings", finished: "Finished") -> str:
+    """Describe the adapter, its training and its samples in one line."""
     counts, training = finished.components, settings.training
     return (
         f"{finished.adapter}: {finished.adapter_bytes / 1e6:.1f} MB, {counts['trainable']:,} trained parameters on a "
-        f"base of {counts['base']:,}; {training.num_steps} steps of {training.batch_size} clips; samples of "
-        f"{finished.shown_split} clips"
+        f"base of {counts['base']:,}; {training.num_steps} steps at batch size {training.batch_size}; samples from "
+        f"conditions of the {finished.shown_split} split"
     )

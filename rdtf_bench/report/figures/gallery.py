@@ -1,6 +1,6 @@
-"""Samples of several rows side by side: an animated GIF, and a PNG sheet whose columns are the frames.
+"""Draw samples of several rows side by side: an animated GIF, and a PNG sheet whose columns are the frames.
 
-Clips come as NumPy arrays (`video.numpy()`), because nothing in report/ may import torch.
+Clips are NumPy arrays (`video.numpy()`), so that drawing needs no torch.
 """
 
 import warnings
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL import Image, ImageFont
 
 Rows = Mapping[str, UInt8[np.ndarray, "B F C H W"]]
-"""What to show, by the row's label; every row has the same clips in the same order."""
+"""Clips to show, by the row's label; every row has the same clips in the same order."""
 
 GAP_PX = 2
 BETWEEN_CAPTIONS_PX = 8
@@ -25,13 +25,16 @@ FONT_PX = 11
 LINE_PX = 13
 CAPTION_LINES = 3
 PALETTE_PIXELS, KMEANS_STEPS = 100_000, 4
-"""The palette is refined on about so many pixels, evenly spread; more take seconds and change little."""
+"""Number of evenly spread pixels on which the palette is refined, and of steps. More take seconds and change little."""
 INK = (40, 40, 40)
 PAPER = (255, 255, 255)
 
 
 def gif_grid(rows: Rows, *, path: Path, captions: Sequence[str], zoom: int = 2, duration_ms: int = 120) -> Path:
-    """An animated GIF: a line for each row, a column for each clip, its caption above it. Its times are in 10 ms."""
+    """Write an animated GIF with one line per row and one column per clip, the caption above it.
+
+    The file format stores times in units of 10 ms.
+    """
     num_clips, num_frames, _, _, width = _shape(rows, captions)
     names = list(rows)
     pages = []
@@ -44,7 +47,7 @@ def gif_grid(rows: Rows, *, path: Path, captions: Sequence[str], zoom: int = 2, 
         _progress(page, (frame + 1) / num_frames)
         pages.append(page)
     first, *others = _paletted(pages)
-    # not optimised, so that the palette stays shared; equal pages cannot be merged, their progress bars differ
+    # without optimisation the pages keep their shared palette; their progress bars keep equal pages from being merged
     with written_whole(path) as making:
         first.save(
             making,
@@ -60,7 +63,7 @@ def gif_grid(rows: Rows, *, path: Path, captions: Sequence[str], zoom: int = 2, 
 
 
 def contact_sheet(rows: Rows, *, path: Path, captions: Sequence[str], zoom: int = 1) -> Path:
-    """A PNG: for each clip a block of lines, one a row of the table, whose columns are the frames."""
+    """Write a PNG with one block per clip: one line per row of the table, one column per frame."""
     from PIL import Image
 
     num_clips, num_frames, *_ = _shape(rows, captions)
@@ -92,7 +95,7 @@ def _shape(rows: Rows, captions: Sequence[str]) -> tuple[int, ...]:
 def _picture(frame: UInt8[np.ndarray, "C H W"], zoom: int) -> "Image.Image":
     from PIL import Image
 
-    # nearest: a reader shall see the pixels that were made
+    # nearest neighbour, so that a reader sees the generated pixels
     pixels = np.asarray(frame).transpose(1, 2, 0).repeat(zoom, axis=0).repeat(zoom, axis=1)
     return Image.fromarray(np.ascontiguousarray(pixels))
 
@@ -100,7 +103,7 @@ def _picture(frame: UInt8[np.ndarray, "C H W"], zoom: int) -> "Image.Image":
 def _sheet(
     pictures: "Sequence[Sequence[Image.Image]]", *, names: Sequence[str], heads: Sequence[Sequence[str]]
 ) -> "Image.Image":
-    """Pictures in a grid, a name left of each line, some lines of text above each column."""
+    """Arrange pictures in a grid, with a name to the left of each line and text above each column."""
     from PIL import Image, ImageDraw
 
     font = _font()
@@ -121,7 +124,7 @@ def _sheet(
 
 
 def _wrapped(caption: str, width_px: int) -> list[str]:
-    """Lines that fit the column; what does not fit into CAPTION_LINES ends in an ellipsis."""
+    """Wrap a caption to the column; a caption of more than CAPTION_LINES lines ends in an ellipsis."""
     font = _font()
     lines = [""]
     for word in caption.split():
@@ -151,14 +154,14 @@ def _font() -> "ImageFont.FreeTypeFont | ImageFont.ImageFont":
 
 
 def _progress(page: "Image.Image", part: float) -> None:
-    """A bar along the bottom: how far the loop is, and what keeps two equal frames two frames of the file."""
+    """Draw a progress bar along the bottom, which also keeps two equal frames apart in the file."""
     from PIL import ImageDraw
 
     ImageDraw.Draw(page).rectangle((0, page.height - 2, round(part * page.width) - 1, page.height - 1), fill=INK)
 
 
 def _paletted(pages: "Sequence[Image.Image]") -> "list[Image.Image]":
-    """All pages in one palette, chosen over all of them: no colour flickers, nothing is dithered."""
+    """Convert all pages to one shared palette without dithering, so that no colour flickers."""
     from PIL import Image
     from scipy.spatial import KDTree
 
@@ -167,7 +170,7 @@ def _paletted(pages: "Sequence[Image.Image]") -> "list[Image.Image]":
     packed = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
     colours, places = np.unique(packed, return_inverse=True)
     wanted = np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1)
-    # not Pillow's own mapping: it sorts colours into boxes and is off by some levels, which turns white paper grey
+    # not Pillow's own mapping, which sorts colours into boxes and is off by some levels: white paper would turn grey
     _, indices = KDTree(palette).query(wanted)
     paletted = [Image.fromarray(page) for page in indices.astype(np.uint8)[places].reshape(pixels.shape[:3])]
     for page in paletted:
@@ -176,8 +179,11 @@ def _paletted(pages: "Sequence[Image.Image]") -> "list[Image.Image]":
 
 
 def _palette(pages: "Sequence[Image.Image]", pixels: UInt8[np.ndarray, "N 3"]) -> UInt8[np.ndarray, "D 3"]:
-    """Paper, ink and 253 colours: a median cut, which gives a tongue the colour of its face, and then k-means, which
-    does not. One of 256 is left over for the transparency with which the file format skips what did not change."""
+    """Choose the colours of paper and ink and 253 more.
+
+    A median cut alone merges small areas into their surroundings, so k-means refines it. One of the 256 entries stays
+    free for the transparency with which GIF skips pixels that did not change.
+    """
     from PIL import Image
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning

@@ -1,4 +1,4 @@
-"""Training logs as pictures and CSV: losses, and what a curriculum did. No display, no global state of matplotlib."""
+"""Draw training logs and write them as CSV: losses, and the course of a curriculum."""
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
@@ -9,32 +9,34 @@ from rdtf_bench.report import layouts
 from rdtf_bench.report.figures import canvas
 
 Log = Sequence[Mapping[str, int | float]]
-"""One entry a training step."""
+"""One entry per training step."""
 
 Logs = Mapping[str, Log]
-"""By the row's label."""
+"""Logs by the row's label."""
 
 SMOOTHED_OVER = 1 / 20
-"""Part of the curve that a smoothed point is the mean of."""
+"""Share of the curve over which a smoothed point averages."""
 
 CURRICULUM_LINES = {
     "task weight": {f"weight_{name}": name for name in ("interpolation", "prediction", "generation")},
     "level": {"target_level": "target", "expected_level": "expected", "realised_level": "realised (batch mean)"},
     "loss": {"loss": "loss", "loss_history": "history"},
 }
-"""What `draw_curricula` shows: panel -> name in the log -> legend."""
+"""Panels of `draw_curricula`: panel -> name in the log -> legend."""
 
 LINE_STYLES = ("-", "--", ":")
-"""Of the first ten rows, the next ten and the rest: matplotlib has ten colours."""
+"""Line styles of the first ten rows, the next ten and the rest, because matplotlib has ten colours."""
 
 NOISY = ("realised_level", "loss")
 CURRICULA_SHOWN = 6
-"""Columns that can be read side by side; the CSV has all rows."""
+"""Number of rows drawn side by side; the CSV has all of them."""
 
 
 def draw(panels: Mapping[str, Logs], *, path: Path) -> Path:
-    """A PNG, panels side by side by their titles: the `loss` of each row, pale, and its trailing mean. The axis is
-    logarithmic, so losses are above 0."""
+    """Draw the panels side by side: the `loss` of each row, pale, and its trailing mean.
+
+    The axis is logarithmic, so losses must be above 0.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9 * len(panels), 4.5), dpi=120, layout="constrained")
@@ -54,8 +56,10 @@ def draw(panels: Mapping[str, Logs], *, path: Path) -> Path:
 
 
 def draw_curricula(logs: Logs, *, path: Path) -> Path:
-    """A PNG, a column a row of the table: task weights, target and realised level, loss against its history (Figure 5,
-    Table 4 right). The logs are those of rows that have a curriculum, which `with_curriculum` finds."""
+    """Draw one column per row: task weights, target and realised level, and the loss with its history.
+
+    This is Figure 5 of the paper and the right side of its Table 4. `with_curriculum` finds the rows that can be drawn.
+    """
     from matplotlib.figure import Figure
 
     shown = list(logs.items())[:CURRICULA_SHOWN]
@@ -77,11 +81,12 @@ def draw_curricula(logs: Logs, *, path: Path) -> Path:
 
 
 def with_curriculum(logs: Logs) -> dict[str, Log]:
+    """Return the logs of the rows that were trained with a curriculum."""
     return {row: log for row, log in logs.items() if log and "weight_interpolation" in log[0]}
 
 
 def write_csv(logs: Logs, *, path: Path) -> Path:
-    """The logs as a tidy table: `row`, `step`, and every value that any of them has; what a row has not is empty."""
+    """Write the logs as a tidy table: `row`, `step` and every value that any log has; absent values stay empty."""
     names = list(dict.fromkeys(["row", *(name for log in logs.values() for entry in log for name in entry)]))
     rows = ({**entry, "row": row} for row, log in logs.items() for entry in log)
     write_text(path, layouts.as_csv(rows, names) + "\n")
@@ -93,7 +98,7 @@ def _values(log: Log, name: str) -> list[float]:
 
 
 def smoothed(losses: Sequence[float]) -> list[float]:
-    """The mean of the last steps, of fewer at the start.
+    """Return the trailing mean of the losses, over fewer steps at the start.
 
     >>> smoothed([1.0, 3.0])
     [1.0, 3.0]

@@ -1,4 +1,4 @@
-"""What an option changes: rows of a method against its row without options, over the same clips. Pure; no torch."""
+"""Effect of each option: a method's rows compared with its row without options, over the same clips. Pure; no torch."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -8,18 +8,20 @@ from rdtf_bench.spec.schema import TableSpec
 
 
 def pairs(spec: TableSpec) -> dict[str, str]:
-    """The label of each row with options -> that of the same method's row without any, where the table has one."""
+    """Map the label of each row with options to that of the same method's row without any, if the table has one."""
     plain = {row.method: row.label for row in reversed(spec.rows) if not row.options}
     return {row.label: plain[row.method] for row in spec.rows if row.options and row.method in plain}
 
 
 def notes(spec: TableSpec, numbers: Sequence[Number]) -> Iterator[str]:
-    """What the differences are, then a note a row: by each metric that has groups of clips. Each interval stands for
-    itself."""
+    """Yield an explanation and then one note per row, with its difference in each metric that has groups of clips.
+
+    The intervals are not corrected for their number.
+    """
     said = {row: "; ".join(_differences(spec, numbers, row, plain)) for row, plain in pairs(spec).items()}
     if any(said.values()):
         yield (
-            "What an option changes: difference from the same method without it [95 % interval], paired over the same "
+            "Effect of each option: difference from the same method without it [95 % interval], paired over the same "
             "clips."
         )
     yield from (f"{row}: {told}." for row, told in said.items() if told)

@@ -1,4 +1,4 @@
-"""What a reader must know to read the numbers of a table: sizes, budgets, data, intervals, warnings. Pure; no torch."""
+"""Notes below a table: warnings, comparisons, intervals, yardsticks, training budget and data. Pure; no torch."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,11 +13,11 @@ from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.schema import Scale, TableSpec
 
 REFERENCE = "static"
-"""The control that a method has to beat for its numbers to mean something."""
+"""The control row with which every method is compared: a repeated first frame."""
 
 FEW_CLIPS = 128
-"""Below this a Frechet distance hardly sees damage: with EfficientNet-Lite0 on real stickers, distances between
-damaged and intact clips sink towards the noise floor as n falls."""
+"""Number of clips below which a Fréchet distance barely responds to damage. With EfficientNet-Lite0 on real stickers,
+the distance between damaged and intact clips falls towards the noise floor as n falls."""
 
 _HASH = re.compile(r"[0-9a-f]{12,}")
 
@@ -29,7 +29,7 @@ def notes(
     records: Mapping[str, Record],
     numbers: Sequence[Number],
 ) -> list[str]:
-    """One sentence or more a note; the layouts wrap them."""
+    """Return one note per fact, of one sentence or more; the layouts wrap them."""
     found = [records[cell.id] for cell in cells if cell.id in records]
     return [
         *_warnings(numbers),
@@ -43,16 +43,16 @@ def notes(
         *(_method(label, line, records) for label, line in lines(cells).items() if line[0].kind != "control"),
         *dict.fromkeys(_data(record) for record in found),
         *spec.notes,
-        f"The paper's numbers: {spec.source}.",
+        f"Source of the paper's numbers: {spec.source}.",
     ]
 
 
 def legend(best: str, second: str) -> str:
-    """What the marks mean; `best` and `second` as the layout shows them."""
+    """Explain the marks; `best` and `second` are written as the layout shows them."""
     return (
-        f"Of the methods alone, {best} and {second}, only where the differences from those behind it are resolved at "
-        "this n; ≈: tied for the best (paired delete-a-group jackknife, Holm-corrected, 5 %; where there are no groups "
-        "of clips, intervals that overlap)."
+        f"Among the methods, {best} and {second} are marked only if the differences from all methods behind are "
+        "resolved at this n. ≈ marks a method that is tied with the best. Test: paired delete-a-group jackknife, "
+        "Holm-corrected at 5 %. For metrics without groups of clips: whether the intervals overlap."
     )
 
 
@@ -60,8 +60,8 @@ def _warnings(numbers: Sequence[Number]) -> Iterator[str]:
     over_clips = [number.n for number in numbers if number.without_group]
     if over_clips and min(over_clips) < FEW_CLIPS:
         yield (
-            f"WARNING: only {min(over_clips)} clips. Below {FEW_CLIPS}, distances between sets of clips carry much "
-            "bias and noise: trust differences between rows only where they are resolved."
+            f"WARNING: only {min(over_clips)} clips. Below {FEW_CLIPS} clips, distances between sets of clips are "
+            "strongly biased and noisy. Trust a difference between rows only if it is resolved."
         )
 
 
@@ -75,52 +75,58 @@ def _against_reference(numbers: Sequence[Number]) -> Iterator[str]:
             told = "; ".join(f"{word}: {', '.join(rows)}" for word, rows in groups.items() if rows)
             said.append(f"{column[0].label} {told}.")
     if said:
-        yield f"Against {REFERENCE} (paired, Holm-corrected, 5 %): " + " ".join(said)
+        yield f"Compared with the control {REFERENCE} (paired tests, Holm-corrected at 5 %): " + " ".join(said)
 
 
 def _intervals(spec: TableSpec, numbers: Sequence[Number]) -> Iterator[str]:
     over_clips = sorted({number.n for number in numbers if number.without_group})
     if over_clips:
-        several = f"mean of {len(spec.seeds)} seeds, ± their standard deviation, which intervals and tests take in"
-        seeds = several if len(spec.seeds) > 1 else "1 seed: how trainings differ is not in them"
+        several = (
+            f"Values are means over {len(spec.seeds)} seeds, ± their standard deviation; intervals and tests include "
+            "the variation between seeds."
+        )
+        single = "Each method was trained with one seed, so intervals do not include the variation between seeds."
         yield (
-            "[95 % interval] = value ± 1.96 delete-a-group jackknife deviations, for the expected value at this n; "
-            f"n = {' and '.join(map(str, over_clips))} test clips; {seeds}."
+            "[95 % interval]: value ± 1.96 standard deviations of the delete-a-group jackknife, for the expected value "
+            f"at n = {' and '.join(map(str, over_clips))} test clips. {several if len(spec.seeds) > 1 else single}"
         )
     timed = [number for number in numbers if number.unit == "s"]
     if timed:
         passes = min(number.n for number in timed)
-        yield f"{timed[0].label}: median of {passes} timed passes, interval from their order."
+        yield f"{timed[0].label}: median of {passes} timed forward passes, with an interval from order statistics."
     for number in numbers:
         if len(number.seeds) < len(spec.seeds) and number.kind != "control":
-            yield f"{number.row}, {number.label}: {len(number.seeds)} of {len(spec.seeds)} seeds run."
+            yield f"{number.row}, {number.label}: {len(number.seeds)} of {len(spec.seeds)} seeds were run."
 
 
 def _yardsticks(found: Sequence[Record]) -> str:
     names = dict.fromkeys(score.name for record in found for score in record.scores.values() if score.name)
-    said = f"Yardsticks: {'; '.join(names)}. These" if names else "Yardsticks: these"
-    return f"{said} are not the paper's networks, data or machine: compare rows, not columns with the paper."
+    said = f"Yardsticks: {'; '.join(names)}. " if names else ""
+    return (
+        f"{said}Networks, data and machine are not the paper's, so compare rows with each other and not our columns "
+        "with the paper's."
+    )
 
 
 def _control_clips(cells: Sequence[Cell], numbers: Sequence[Number]) -> Iterator[str]:
-    """Which real clips a control that is made of real clips took, where they are not the validation split's or fewer
-    than the methods have."""
+    """Name the real clips that a control row is made of, if they are not from the validation split or are fewer than
+    the clips of a method."""
     wanted = max((number.n for number in numbers if number.kind != "control" and number.without_group), default=0)
     for cell in cells:
         other = cell.sample.other if isinstance(cell.sample, ControlSamples) else None
         split = "" if other is None else other.split
         counts = {number.n for number in numbers if number.row == cell.label and number.without_group}
         if split and counts and (split != "validation" or min(counts) < wanted):
-            yield f"{cell.label}: against {min(counts)} real clips of the {split} split."
+            yield f"{cell.label}: made of {min(counts)} real clips of the {split} split."
 
 
 def _scale(spec: TableSpec, scale: Scale) -> str:
     clip, budget = scale.clip, scale.training
     seeds = f"seed{'s' if len(spec.seeds) > 1 else ''} {', '.join(map(str, spec.seeds))}"
     return (
-        f"Scale {scale.name} ({scale.title}): clips of {clip.num_frames} frames at {clip.size_px} px; every method "
-        f"trains {budget.num_steps} steps of {budget.batch_size} clips, weights, order and noise from {seeds}; "
-        f"{scale.sampling.num_steps} DDIM steps."
+        f"Scale {scale.name} ({scale.title}): clips of {clip.num_frames} frames at {clip.size_px}x{clip.size_px} px. "
+        f"Every method is trained for {budget.num_steps} steps at batch size {budget.batch_size} and sampled with "
+        f"{scale.sampling.num_steps} DDIM steps. Weights, data order and noise are drawn from {seeds}."
     )
 
 
@@ -138,7 +144,7 @@ def _samplers(cells: Sequence[Cell]) -> Iterator[str]:
 def _method(label: str, line: Sequence[Cell], records: Mapping[str, Record]) -> str:
     cell = line[0]
     if not isinstance(cell.sample, TrainedSamples):
-        return f"{label}: clips made elsewhere for these conditions."
+        return f"{label}: clips that were generated outside this benchmark for the same conditions."
     training, sampler = cell.trained.training, cell.sample.sampler
     said = [f"trained for {training.task}", f"learning rate {training.learning_rate:g}", f"eta {sampler.eta:g}"]
     guidance = f"guidance {sampler.guidance_text:g} (text)"
@@ -153,7 +159,7 @@ def _method(label: str, line: Sequence[Cell], records: Mapping[str, Record]) -> 
 
 def _cost(record: Record) -> Iterator[str]:
     if "trainable" in record.components:
-        absorber = record.components.get("absorber")  # Customize-A-Video trains it as well, and may discard it
+        absorber = record.components.get("absorber")  # Customize-A-Video trains it too and may discard it
         more = f" and {absorber:,} of the absorber" if absorber else ""
         yield f"{record.components['trainable']:,} trainable parameters{more}"
     if "fit" in record.stage_seconds:
@@ -166,13 +172,13 @@ def _data(record: Record) -> str:
 
 
 def _in_order(facts: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Records are kept with sorted keys; a reader expects the source and the splits in their own order."""
+    """Put the source and the splits into their usual order, because records are stored with sorted keys."""
     first = ("source", "train", "validation", "test")
     return sorted(facts.items(), key=lambda item: (first.index(item[0]) if item[0] in first else len(first), item[0]))
 
 
 def _fact(name: str, value: Any) -> str:
-    """A fact of the record's data section as words; fingerprints and empty values say nothing to a reader."""
+    """Write one fact of the record's data section as words; fingerprints and empty values are left out."""
     name = name.replace("_", " ")
     if isinstance(value, Mapping):
         inner = ", ".join(fact for key, part in _in_order(value) if (fact := _fact(key, part)))

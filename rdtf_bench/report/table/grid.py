@@ -1,4 +1,4 @@
-"""The table as words in cells, the same for every layout: heads, numbers with their digits, marks. Pure; no torch."""
+"""The table as words in cells, the same for every layout: heads, rounded numbers and marks. Pure; no torch."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ NOT_APPLICABLE = "n/a"
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One number as words. `interval` is empty where there is none or the number is exact."""
+    """One number as words; `interval` is empty if there is none or the number is exact."""
 
     value: str
     interval: str
@@ -26,7 +26,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One metric: our number and the paper's of every row."""
+    """One metric: our number and the paper's for every row."""
 
     name: str  # with its direction, "FVD ↓"
     yardstick: str
@@ -34,7 +34,7 @@ class Column:
 
     @property
     def brackets(self) -> str:
-        """Empty where the metric's bare name is right: its official network was looked through."""
+        """The yardstick in brackets; empty if the metric was computed with its official network."""
         return f"({self.yardstick})" if self.yardstick else ""
 
     @property
@@ -59,14 +59,14 @@ class Grid:
 
 @dataclass(frozen=True, kw_only=True)
 class Digits:
-    """How one column writes its numbers, so that they line up: times `factor`, `decimals` places, then the unit."""
+    """Number format of one column: multiply by `factor`, round to `decimals` places and append the unit."""
 
     factor: float
     decimals: int
     suffix: str
 
     def value(self, number: Number) -> str:
-        """With the standard deviation over seeds where there are several and they differ."""
+        """Write a value, with the standard deviation over seeds if they differ."""
         spread = f" ±{self._digits(number.seed_sd)}" if number.seed_sd else ""
         return self._digits(number.value) + spread + self.suffix
 
@@ -81,7 +81,7 @@ class Digits:
 
 
 def build(spec: TableSpec, cells: Sequence[Cell], numbers: Sequence[Number], constants: Constants) -> Grid:
-    """`constants` gives a metric's name and direction where no record does: before the first run."""
+    """Build the table; `constants` gives a metric's name and direction before the first run, when no record does."""
     kinds = {label: line[0].kind for label, line in lines(cells).items()}
     return Grid(
         methods=tuple(label for label, kind in kinds.items() if kind != "control"),
@@ -91,7 +91,7 @@ def build(spec: TableSpec, cells: Sequence[Cell], numbers: Sequence[Number], con
 
 
 def digits_for(numbers: Sequence[Number]) -> Digits:
-    """Three significant digits of the column's largest value, at least one decimal."""
+    """Choose three significant digits for the column's largest value, and at least one decimal."""
     largest = max(abs(number.value) for number in numbers)
     if numbers[0].metric == "params":
         billions = largest >= 1e8
@@ -103,7 +103,8 @@ def digits_for(numbers: Sequence[Number]) -> Digits:
 
 
 def decimals_for(largest: float) -> int:
-    """
+    """Return the number of decimals that shows three significant digits, from 1 to 6.
+
     >>> [decimals_for(value) for value in (0.0, 0.0412, 0.512, 4.13, 41.3, 451.8)]
     [3, 4, 3, 2, 1, 1]
     >>> decimals_for(1.4e-12)  # the last bits of a distance of 0
@@ -127,7 +128,7 @@ def _column(
 
 @dataclass(frozen=True, kw_only=True)
 class _About:
-    """What a column's head and units need of its metric."""
+    """What the head and the units of a column need to know about its metric."""
 
     label: str
     unit: str
@@ -155,7 +156,7 @@ class _About:
 
 
 def _printed(quoted: PaperValue, unit: str) -> str:
-    """As in the paper; seconds name their unit, because ours may stand beside them in milliseconds."""
+    """Write a value as printed in the paper; seconds name their unit, because ours may be in milliseconds."""
     return f"{quoted.value} s" if unit == "s" else quoted.value
 
 

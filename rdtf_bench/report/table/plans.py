@@ -1,4 +1,4 @@
-"""What a table needs, as text: its cells, what the store has of them, and the expected time."""
+"""The plan of a table as text: its cells, which of them the store holds, and the expected time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +11,7 @@ from rdtf_bench.spec.schema import Scale, TableSpec
 
 
 def plan_text(spec: TableSpec, scale: Scale, data: DataIdentity, cells: Sequence[Cell], root: Path) -> str:
+    """Write one line per cell with its state in the store at `root`, and a line with the number of jobs to do."""
     bench = make_bench(spec, scale, data, {}, find_assets(scale), Store(root.resolve()))
     jobs = schedule.jobs_for(bench, cells)
     counts = f"{data.num_train} train, {data.num_validation} validation, {data.num_test} test clips"
@@ -23,7 +24,8 @@ def plan_text(spec: TableSpec, scale: Scale, data: DataIdentity, cells: Sequence
         lines.append(f"  {cell.id}  {cell.name:{widest}} {steps:12} {','.join(cell.scores):28} {state}")
     seconds = schedule.expected_seconds(jobs, scale.workers)
     lines.append(
-        f"{len(jobs)} jobs to do on {scale.workers} workers, about {_minutes(seconds)} on a machine like the scale's"
+        f"{len(jobs)} jobs to do with {scale.workers} workers, in about {_minutes(seconds)} on a machine as the scale "
+        "assumes it"
         if jobs
         else "nothing left to do"
     )

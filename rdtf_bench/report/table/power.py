@@ -1,7 +1,7 @@
-"""How many clips would resolve the differences of a table: the paper's own, and those measured here. Pure; no torch.
+"""Number of test clips that would resolve the differences of a table, the paper's and our own. Pure; no torch.
 
-The variance of a difference is measured on our clips, paired. Our yardsticks have other values than the paper's, so for
-the paper's differences the deviation is taken in proportion to the value: 5 % of ours is 5 % of the paper's.
+The standard deviation of a difference is measured on our clips, paired. Our yardsticks have other values than the
+paper's, so the deviation is scaled in proportion to the value: 5 % of our value becomes 5 % of the paper's.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from rdtf_bench.spec.schema import TableSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """Two rows of one metric. `n` is None for a difference of 0, which no number of clips resolves."""
+    """Two rows of one metric. The needed n is None for a difference of 0, which no number of clips resolves."""
 
     metric: str
     label: str  # the metric's
@@ -33,17 +33,18 @@ class Pair:
 
 
 def pairs(spec: TableSpec, cells: Sequence[Cell], records: Mapping[str, Record]) -> list[Pair]:
-    """Every two methods of every metric over clips; StoreError where no two have been measured."""
+    """Pair every two methods for each metric over clips; raise StoreError if no two have been measured."""
     found = list(_pairs([n for n in rows(spec, cells, records) if n.kind != "control" and n.without_group]))
     if not found:
         raise StoreError(
-            f"{spec.name}: no two of its methods have been measured, and the variances come from them. Run: rdtf-bench "
-            f"run {spec.name}"
+            f"{spec.name}: fewer than two methods have been measured, so there are no paired differences. Run: "
+            f"rdtf-bench run {spec.name}"
         )
     return found
 
 
 def text(found: Sequence[Pair]) -> str:
+    """Write one line per pair: the paper's difference and ours, each with the n that resolves it."""
     rows = [
         [
             pair.label,
@@ -58,9 +59,9 @@ def text(found: Sequence[Pair]) -> str:
     table = layouts.Table(head=("metric", "difference", "paper", "n", "ours", "n"), groups=[rows], align="llrrrr")
     at = " and ".join(str(n) for n in sorted({pair.measured_at for pair in found}))
     note = (
-        "n: test clips at which a paired test at 5 % finds the difference in 4 of 5 tries. Deviations are those of our "
-        f"paired differences at n = {at} (delete-a-group jackknife); for the paper's differences they are taken in "
-        "proportion to the values, because its yardsticks are others."
+        "n: number of test clips at which a paired test at 5 % finds the difference in 4 of 5 tries. Standard "
+        f"deviations are those of our paired differences at n = {at} (delete-a-group jackknife). For the paper's "
+        "differences they are scaled in proportion to the values, because its yardsticks differ from ours."
     )
     return layouts.document([table], [note], format="text")
 

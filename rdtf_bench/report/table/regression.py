@@ -1,4 +1,4 @@
-"""Did a number move? A measured table against the published one, row by row and metric by metric. Pure; no torch."""
+"""Compare a measured table with the published one, number by number, to find numbers that moved. Pure; no torch."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from rdtf_bench.run.record import Record, ScoreRecord
 from rdtf_bench.spec.plan import Cell
 
 TOLERANCE = 0.1
-"""Of a score's own jackknife deviation. Another processor's rounding moves a score by far less, and a change that would
-be seen in a table by far more; what is counted, not estimated, may not move at all."""
+"""Share of a score's jackknife standard deviation by which it may move. The rounding of another processor moves a score
+by far less, and a change that a table would show moves it by far more. Counted numbers may not move at all."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NumberCheck:
-    """One number then and now; one of them may be absent."""
+    """One number as published (`then`) and as measured (`now`); one of them may be absent."""
 
     row: str
     metric: str
@@ -30,21 +30,22 @@ class NumberCheck:
 
     @property
     def fault(self) -> str:
-        """What is wrong; empty where the number stands."""
+        """What is wrong with the number; empty if it did not move."""
         if self.now is None:
             return "is not measured any more"
         if self.then is None:
             return "is new: publish it"
         if self.then.yardstick != self.now.yardstick:
-            return f"looks through another yardstick: {self.then.yardstick!r} then, {self.now.yardstick!r} now"
+            return f"has another yardstick: {self.then.yardstick!r} then, {self.now.yardstick!r} now"
         if self.then.n != self.now.n:
-            return f"is of another number of clips: {self.then.n} then, {self.now.n} now"
+            return f"has another number of clips: {self.then.n} then, {self.now.n} now"
         # written so that a value that is no number counts as moved
         if not abs(self.now.value - self.then.value) <= self.tolerance:
             return "moved"
         return ""
 
     def line(self) -> list[str]:
+        """Return the cells of one line of the comparison."""
         then, now = (self._value(score) for score in (self.then, self.now))
         return [self.row, self.metric, then, now, f"±{self.tolerance:.2g}", self.fault or "stands"]
 
@@ -58,7 +59,7 @@ class NumberCheck:
 def compare(
     then: Sequence[Cell], published: Mapping[str, Record], now: Sequence[Cell], measured: Mapping[str, Record]
 ) -> list[NumberCheck]:
-    """Every number of either table, by the label of its row: a change of the code may change the cells' identities."""
+    """Pair every number of either table by the label of its row, because cell ids may change with the code."""
     before, after = dict(_scores(then, published)), dict(_scores(now, measured))
     return [
         NumberCheck(row=row, metric=metric, then=before.get((row, metric)), now=after.get((row, metric)))
@@ -67,6 +68,7 @@ def compare(
 
 
 def text(compared: Sequence[NumberCheck]) -> str:
+    """Write one line per number: published, measured, the tolerance, and what is wrong."""
     head = ("row", "metric", "published", "now", "tolerance", "")
     table = layouts.Table(head=head, groups=[[check.line() for check in compared]], align="llrrll")
     return layouts.document([table], format="text")

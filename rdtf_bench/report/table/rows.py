@@ -1,4 +1,4 @@
-"""Plan + records -> the numbers of a table, one for each that exists. Pure; no torch."""
+"""Collect the numbers of a table from its plan and records, one for each that exists. Pure; no torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.schema import PaperValue, TableSpec
 
 TIDY = ("method", "dataset", "task", "metric", "yardstick", "value", "ci_low", "ci_high", "n", "paper")
-"""The columns of the CSV and the keys of the JSON; `columns` adds what only some tables need."""
+"""Columns of the CSV and keys of the JSON; `columns` adds those that only some tables need."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Number:
-    """One measured number with the paper's beside it, and what the layouts and the verdicts need of it."""
+    """One measured number with the paper's, and what the layouts and the verdicts need to know about it."""
 
     method: str
     dataset: str
@@ -39,11 +39,13 @@ class Number:
     without_group: tuple[float, ...]
 
     def tidy(self, columns: Sequence[str] = TIDY) -> dict[str, Any]:
+        """Return the values of these columns by name."""
         return {name: len(self.seeds) if name == "seeds" else getattr(self, name) for name in columns}
 
 
 def difference(one: Number, other: Number) -> intervals.Estimate:
-    """Of two rows of one metric: paired by clip, and where trainings were repeated, with how they differ."""
+    """Estimate the difference of two rows of one metric, paired by clip, with the variation between seeds if several
+    were trained."""
     found = intervals.difference(
         one.value, one.without_group, minus=other.value, minus_without_group=other.without_group
     )
@@ -57,7 +59,8 @@ def difference(one: Number, other: Number) -> intervals.Estimate:
 
 
 def columns(numbers: Sequence[Number]) -> tuple[str, ...]:
-    """TIDY; `row`, the label, where a method has several rows; `seeds` and `seed_sd` where one has several seeds."""
+    """Return TIDY, with `row` (the label) if a method has several rows, and `seeds` and `seed_sd` if a row has several
+    seeds."""
     of_method: dict[str, set[str]] = {}
     for number in numbers:
         of_method.setdefault(number.method, set()).add(number.row)
@@ -67,7 +70,7 @@ def columns(numbers: Sequence[Number]) -> tuple[str, ...]:
 
 
 def lines(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
-    """The table's lines by their labels, in order: the cells of one line differ in their seed alone."""
+    """Group the cells by the label of their line, in the table's order; the cells of a line differ in their seed."""
     found: dict[str, list[Cell]] = {}
     for cell in cells:
         found.setdefault(cell.label, []).append(cell)
@@ -75,7 +78,10 @@ def lines(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
 
 
 def rows(spec: TableSpec, cells: Sequence[Cell], records: Mapping[str, Record]) -> list[Number]:
-    """`records` by cell id. A score counts only under the key that the plan gives it: an outdated one is not there."""
+    """Return the numbers of the table; `records` are by cell id.
+
+    A score counts only if it has the key that the plan gives it, so that outdated scores are left out.
+    """
     papers = {row.label: row.paper for row in spec.rows}
     numbers = []
     for label, line in lines(cells).items():
@@ -119,8 +125,11 @@ def _number(metric: str, found: Sequence[tuple[Cell, Record]], quoted: PaperValu
 
 
 def _mean_over_seeds(scores: Sequence[ScoreRecord]) -> tuple[float, float, float, tuple[float, ...]]:
-    """Value, interval ends and values without each group. The variance of a mean over seeds is that of the clips
-    (the same for every seed, so groups are averaged first) plus that of the seeds over their number."""
+    """Return the mean, the ends of its interval and the mean without each group of clips.
+
+    The variance of a mean over seeds is that over the clips (the same for every seed, so groups are averaged first)
+    plus that between seeds divided by their number.
+    """
     if len(scores) == 1:
         only = scores[0]
         return only.value, only.ci_low, only.ci_high, only.without_group

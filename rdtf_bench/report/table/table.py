@@ -13,8 +13,8 @@ from rdtf_bench.spec.plan import Cell, Constants
 from rdtf_bench.spec.schema import Scale, TableSpec
 
 STARRED = ("*best*", "_second best_")
-STYLED = ("bold: best", "underlined: second best")
-"""What the footer calls the marks: in plain text, and in layouts that have bold and underlined type."""
+STYLED = ("best (bold)", "second best (underlined)")
+"""How the footer names the two marks: in plain text, and in layouts that have bold and underlined type."""
 
 
 def render(
@@ -42,7 +42,7 @@ def render(
     shown = grid.build(spec, cells, numbers, constants)
     notes = footer.notes(spec, scale, cells, records, numbers)
     if shown.has_gaps:
-        notes = [f"{grid.NOT_RUN}: to be measured by rdtf-bench run {spec.name}.", *notes]
+        notes = [f"{grid.NOT_RUN}: measure it with `rdtf-bench run {spec.name}`.", *notes]
     if warning is not None:
         notes = [warning, *notes]
     if shown.has_verdicts:

@@ -1,4 +1,4 @@
-"""The table for a terminal of any width: one table where it fits, else the metrics in blocks below each other."""
+"""Write the table for a terminal of any width: in one piece if it fits, else in blocks of metrics below each other."""
 
 import io
 import textwrap
@@ -18,7 +18,7 @@ PAPER = "paper"
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """How tight the table is set."""
+    """How tightly the table is set."""
 
     stacked: bool  # the interval below its value instead of beside it
     gap: int  # spaces between columns
@@ -26,7 +26,7 @@ class Fit:
 
 
 def table(grid: Grid, *, width: int, styled: bool) -> list[str]:
-    """Its lines. `styled`: bold and underlined instead of *best* and _second_."""
+    """Return the lines of the table. `styled` prints bold and underlined instead of *best* and _second_."""
     from rich.console import Console
 
     fit, blocks = _blocks(grid, width, styled)
@@ -42,7 +42,7 @@ def table(grid: Grid, *, width: int, styled: bool) -> list[str]:
 
 
 def _blocks(grid: Grid, width: int, styled: bool) -> tuple[Fit, list[list[Column]]]:
-    """The fit that needs the fewest blocks, the most comfortable of equals; one that is too wide only where all are."""
+    """Choose the loosest fit among those with the fewest blocks; one that is too wide only if all are."""
     longest = max(len(label) for label in (*grid.methods, *grid.controls))
     fits = [
         Fit(stacked=False, gap=2, label_width=longest),
@@ -82,7 +82,7 @@ def _paper_width(column: Column) -> int:
 
 
 def _words(entry: Entry, fit: Fit, styled: bool) -> list[str]:
-    """The lines of one cell."""
+    """Return the lines of one cell."""
     value = _marked(entry, styled)
     if not entry.interval:
         return [value]

@@ -1,8 +1,8 @@
-"""Who is best in one column, and which differences are real at this number of clips. Pure; no torch.
+"""Which method is best in one column, and which differences are resolved at this number of clips. Pure; no torch.
 
-Scores over clips are compared by the paired delete-a-group jackknife, over several seeds with how trainings differ,
-Holm-corrected over the comparisons made; what has no groups of clips (parameters, seconds) differs where its intervals
-do not overlap.
+Scores over clips are compared with the paired delete-a-group jackknife, which includes the variation between seeds if
+several were trained, and Holm-corrected over the comparisons. Numbers without groups of clips (parameters, seconds)
+differ if their intervals do not overlap.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,13 +15,13 @@ from rdtf_bench.report.table.rows import Number, difference
 LEVEL = 0.05
 
 Verdict = Literal["best", "second", "tied", ""]
-"""`best` differs from all other methods, `second` from all but the best; `tied` is what may be the best."""
+"""`best` differs from all other methods, `second` from all but the best; `tied` is not resolved from the best."""
 
 
 def verdicts(numbers: Sequence[Number]) -> dict[str, Verdict]:
-    """By row, of the methods of one metric; controls do not compete, nor does a method that has no rival.
+    """Return the verdict of each method of one metric, by row. Controls do not compete; a single method has no verdict.
 
-    Numbers of different yardsticks cannot be ranked, so nothing is said of them.
+    Numbers of different yardsticks cannot be ranked and get no verdicts.
     """
     rivals = [number for number in numbers if number.kind != "control"]
     if len(rivals) < 2 or len({number.yardstick for number in rivals}) > 1:
@@ -37,7 +37,7 @@ def verdicts(numbers: Sequence[Number]) -> dict[str, Verdict]:
 
 
 def are_resolved(numbers: Sequence[Number], reference: Number) -> dict[str, bool]:
-    """By row: does the number differ from the reference beyond chance, at a family-wise 5 % over `numbers`?"""
+    """Return by row whether the number differs from the reference, at a family-wise error rate of 5 %."""
     if not reference.without_group:
         return {number.row: _apart(number, reference) for number in numbers}
     adjusted = intervals.holm([difference(number, reference).p for number in numbers])
@@ -46,7 +46,7 @@ def are_resolved(numbers: Sequence[Number], reference: Number) -> dict[str, bool
 
 @dataclass(frozen=True, kw_only=True)
 class Against:
-    """Which methods are better and worse than a control beyond chance, and which cannot be told from it."""
+    """Methods that are significantly better or worse than a control, and those whose difference is not resolved."""
 
     better: tuple[str, ...]
     worse: tuple[str, ...]
@@ -54,7 +54,7 @@ class Against:
 
 
 def against(control: str, numbers: Sequence[Number]) -> Against | None:
-    """The methods of one metric against a control row; None where it, or every method, has no paired score."""
+    """Compare the methods of one metric with a control row; None if the control or every method has no paired score."""
     by_row: Mapping[str, Number] = {number.row: number for number in numbers if number.without_group}
     reference = by_row.get(control)
     methods = [number for number in by_row.values() if number.kind != "control"]

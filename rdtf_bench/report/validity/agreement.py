@@ -1,4 +1,4 @@
-"""Rules for short clips beside the whole clips: which ranks known faults alike, as text, rows and a picture."""
+"""Compare extension rules for short clips with the full clips: which of them rank known faults in the same order."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from rdtf_bench.run.validity.agreement import AgreementRecord
 from rdtf_bench.run.validity.plan import CurveRecord
 
 AGREES = 0.9
-"""Kendall's tau from which a rule may stand for the whole clips."""
+"""Kendall's tau from which a rule may replace the full clips."""
 RESOLVED = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """One rule: its agreement, what it sees of the faults that the whole clips show, and how it stands to the best."""
+    """One rule: its agreement with the full clips, the faults that it sees, and how it compares with the best rule."""
 
     rule: str
     tau: float
@@ -27,7 +27,7 @@ class Verdict:
     by_fault: dict[str, float]
     seen: tuple[str, ...]
     not_seen: tuple[str, ...]
-    p: float | None  # Holm-adjusted, of a difference from the best rule; None of that rule itself
+    p: float | None  # Holm-adjusted, for the difference from the best rule; None for the best rule itself
 
     @property
     def is_accepted(self) -> bool:
@@ -41,7 +41,10 @@ class Verdict:
 
 
 def verdicts(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord]]) -> list[Verdict]:
-    """`curves` are those of the whole clips and of each rule in turn; intervals and tests are paired by clip."""
+    """Return one verdict per rule; intervals and tests are paired by clip.
+
+    `curves` are those of the full clips, followed by those of each rule.
+    """
     whole, *parts = curves
     wanted = [curve.fault for curve in whole if curve.is_seen]
     best = max(found, key=lambda record: record.tau)
@@ -85,6 +88,7 @@ def _line(verdict: Verdict, faults: Sequence[str]) -> list[str | layouts.Cell]:
 
 
 def rows(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord]]) -> Iterator[dict[str, Any]]:
+    """Yield one row of named values per rule."""
     for verdict in verdicts(found, curves):
         yield {
             "rule": verdict.rule,
@@ -102,7 +106,7 @@ def rows(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord
 
 
 def draw(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord]], path: Path) -> Path:
-    """A PNG, a panel a rule: its value over that of the whole clips, a line a fault, from intact to the strongest."""
+    """Draw one panel per rule: its value against that of the full clips, one line per fault."""
     from matplotlib.figure import Figure
 
     whole, *parts = curves
@@ -113,9 +117,9 @@ def draw(found: Sequence[AgreementRecord], curves: Sequence[Sequence[CurveRecord
             axes.plot(theirs.values, ours.values, marker="o", markersize=3, linewidth=1, label=ours.fault)
         axes.set(xscale="log", yscale="log", xlabel=whole[0].yardstick)
         axes.set_title(f"{record.rule}: tau {record.tau:.3f}", fontsize=10)
-    panels[0].set_ylabel("shown short, by the rule")
+    panels[0].set_ylabel("short clips, extended by the rule")
     panels[-1].legend(fontsize=7)
-    figure.suptitle(f"{whole[0].label} of short clips by each rule over that of the whole clips, n = {found[0].n}")
+    figure.suptitle(f"{whole[0].label} of short clips by each rule against that of the full clips, n = {found[0].n}")
     return canvas.save(figure, path)
 
 
@@ -127,7 +131,7 @@ def _p(record: AgreementRecord, best: AgreementRecord) -> float:
 
 def _verdict(record: AgreementRecord, seen: Sequence[str], wanted: Sequence[str], p: float | None) -> Verdict:
     low, high = intervals.interval(record.tau, record.without_group)
-    low, high = max(low, -1.0), min(high, 1.0)  # a tau is no further from 0
+    low, high = max(low, -1.0), min(high, 1.0)  # tau lies between -1 and 1
     return Verdict(
         rule=record.rule,
         tau=record.tau,

@@ -46,7 +46,10 @@ def render(
 
 
 def draw(curves: Sequence[CurveRecord], agreements: Sequence[AgreementRecord], folder: Path) -> list[Path]:
-    """A PNG a yardstick, a panel a fault (the dotted line is the value of intact clips), and one of the agreements."""
+    """Draw one PNG per yardstick and one of the agreements, and return their paths.
+
+    Each fault has a panel; the dotted line is the value of intact clips.
+    """
     from matplotlib.figure import Figure
 
     paths = []
@@ -71,7 +74,7 @@ def draw(curves: Sequence[CurveRecord], agreements: Sequence[AgreementRecord], f
 
 
 def _file_name(curve: CurveRecord, measured: Sequence[Sequence[CurveRecord]]) -> str:
-    """The metric's, with its yardstick where the metric has several."""
+    """Return the metric's name, with the yardstick if the metric has several."""
     if sum(found[0].metric == curve.metric for found in measured) == 1:
         return curve.metric
     return f"{curve.metric}-{re.sub('[^a-z0-9]+', '-', curve.yardstick.lower()).strip('-')}"

@@ -24,7 +24,7 @@ def test_every_ablation_asks_what_each_of_its_rows_changes() -> None:
 def test_the_difference_is_paired_and_named_with_its_interval() -> None:
     numbers = [number("SimDA", 100.0, COMMON), number("SimDA, released", 130.0, WITH_OWN)]
     head, note = notes(load_protocol("ablate-baselines"), numbers)
-    assert head.startswith("What an option changes")
+    assert head.startswith("Effect of each option")
     assert note == "SimDA, released: FVD ↓ +30.0 [+26.6, +33.4]."
 
 

@@ -113,7 +113,7 @@ def test_a_table_of_another_shape_is_named(
     raw = json.loads(path.read_text(encoding="utf-8"))
     del raw["scale"]["clip"]
     path.write_text(json.dumps(raw), encoding="utf-8")
-    with pytest.raises(ProtocolError, match=r"tiny-toy\.json: was published under another shape"):
+    with pytest.raises(ProtocolError, match=r"tiny-toy\.json: was published with another format"):
         readme(results)
 
 

@@ -155,7 +155,7 @@ def test_latex_has_a_line_for_each_row_with_marks_and_the_footer_as_comments(sho
     assert " & \\underline{1.56 M} & " in rows["Customize-A-Video"]
     end = lines.index("\\end{tabular}")
     assert all(line == "" or line.startswith("% ") for line in lines[end + 1 :])
-    assert any("bold: best and underlined: second best" in line for line in lines[end + 1 :])
+    assert any("best (bold) and second best (underlined)" in line for line in lines[end + 1 :])
 
 
 # -- text
@@ -231,13 +231,14 @@ def test_the_footer_names_sizes_budgets_data_and_the_intervals_meaning(show: Sho
     budget, rdtf, simda = scale.training, scale.methods["rdtf"], scale.methods["simda"]
     guided = f"guidance {rdtf.guidance_text:g} (text) {rdtf.guidance_image:g} (image)"
     for fact in (
-        "clips of 8 frames at 64 px",
-        f"trains {budget.num_steps} steps of {budget.batch_size} clips, weights, order and noise from seed 0; ",
-        f"{scale.sampling.num_steps} DDIM steps",
+        "clips of 8 frames at 64x64 px",
+        f"trained for {budget.num_steps} steps at batch size {budget.batch_size} and sampled with "
+        f"{scale.sampling.num_steps} DDIM steps. Weights, data order and noise are drawn from seed 0.",
         f"learning rate {rdtf.learning_rate:g}, eta {rdtf.eta:g}, {guided}, 61,234 trainable parameters",
         f"SimDA: trained for it2v, learning rate {simda.learning_rate:g}, eta {simda.eta:g}",
-        "± 1.96 delete-a-group jackknife deviations, for the expected value at this n; n = 128 test clips; 1 seed",
-        "compare rows, not columns with the paper",
+        "± 1.96 standard deviations of the delete-a-group jackknife, for the expected value at n = 128 test clips. "
+        "Each method was trained with one seed",
+        "compare rows with each other and not our columns with the paper's",
         "source toy; in use: train 640, validation 128, test 128",
         "left out short: train 0, validation 2, test 3; 0 skipped broken",
         "FVD better: Customize-A-Video, I2V-Adapter, SimDA, RDTF.",
@@ -270,7 +271,7 @@ def test_rows_that_sample_with_different_eta_are_named(show: Show, cells: list[C
 def test_a_noise_floor_from_the_training_split_says_so(
     show: Show, cells: list[Cell], records: dict[str, Record]
 ) -> None:
-    assert "noise_floor: against" not in show("md")
+    assert "noise_floor: made of" not in show("md")
     floor = cells[-1]
     assert isinstance(floor.sample, ControlSamples)
     assert floor.sample.other is not None
@@ -280,7 +281,7 @@ def test_a_noise_floor_from_the_training_split_says_so(
     score = of[moved.id].scores["fvd"]
     of[moved.id].scores["fvd"] = replace(score, key=moved.score_key("fvd"))
     text = show("md", planned=[*cells[:-1], moved], of=of)
-    assert "noise_floor: against 128 real clips of the train split" in text
+    assert "noise_floor: made of 128 real clips of the train split" in text
 
 
 # -- asking for it

@@ -137,7 +137,7 @@ def test_the_table_and_its_rows(spec: CostSpec, measured: tuple[CostRecord, Path
 
 
 def test_before_the_run_nothing_is_made_up(spec: CostSpec) -> None:
-    assert "not run: to be measured by rdtf-bench run table8." in render(spec, None, format="text")
+    assert "not run: measure it with `rdtf-bench run table8`." in render(spec, None, format="text")
     assert render(spec, None, format="json") == "[]"
 
 

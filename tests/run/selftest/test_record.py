@@ -48,7 +48,7 @@ def test_a_table_is_marked_before_all_else(format: str, tmp_path: Path) -> None:
     spec = load_protocol("table1")
     _, cells = context.cells_of(spec, TINY, None, tmp_path)
     printed = render(spec, TINY, cells, {}, format=format, width=200, warning=selftest_record.warning(tmp_path, TINY))
-    assert printed.index("SELF-TEST FAILED") < printed.index("not run: to be measured by")
+    assert printed.index("SELF-TEST FAILED") < printed.index("not run: measure it with")
 
 
 def test_a_table_of_failed_metrics_is_not_published(tmp_path: Path) -> None:
