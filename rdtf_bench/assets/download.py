@@ -1,4 +1,4 @@
-"""Official weights -> the assets' folder: from their hubs, or from where a user has them already."""
+"""Put official weights into the assets' folder: downloaded, or linked to a copy that the user has."""
 
 import os
 import shutil
@@ -14,7 +14,10 @@ OFFLINE = "HF_HUB_OFFLINE"
 
 
 def fetch(name: str) -> Asset:
-    """Download what is not there yet, check it and pin it; AssetError where that fails, with nothing half-written."""
+    """Download weights that are absent, check them and pin them; raise AssetError if that fails.
+
+    A failed download leaves no incomplete file.
+    """
     asset = _official(name)
     if asset.absent():
         if os.environ.get(OFFLINE, "").upper() in ("1", "ON", "YES", "TRUE"):
@@ -27,7 +30,7 @@ def fetch(name: str) -> Asset:
 
 
 def add(name: str, path: Path) -> Asset:
-    """Use weights that are at `path` already: a link to it in the assets' folder, checked and pinned."""
+    """Link the weights at `path` into the assets' folder, check them and pin them."""
     asset = _official(name)
     source = path.resolve()
     single = "" in asset.files
@@ -80,7 +83,7 @@ def _download(asset: Asset, official: Official) -> None:
 
 
 def _from_hub(asset: Asset, official: Official) -> None:
-    """Into the place that mirrors the repository: a folder below it is the same folder below the asset's."""
+    """Download from the hub; folders below the asset's folder are the same as in the repository."""
     from huggingface_hub import hf_hub_download, snapshot_download
 
     if "" in asset.files:

@@ -1,6 +1,6 @@
-"""Pretrained weights as others publish them, downloaded by whoever uses them. No torch.
+"""Pretrained weights that others publish and users download. No torch.
 
-A configuration here is the released one as far as it decides shapes, so that sizes can be counted without a download.
+A configuration here holds the released values that decide shapes, so that parameters can be counted without a download.
 """
 
 from dataclasses import dataclass, field

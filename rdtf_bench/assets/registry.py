@@ -1,8 +1,8 @@
-"""The asset registry: every set of weights a scale may name, where it is, and the SHA-256 it must have. No torch.
+"""The asset registry: every set of weights that a scale may name, its place and its SHA-256. No torch.
 
-Toy networks are package data with a card each; EfficientNet-Lite0 comes in a package of its own; official weights are
-put below RDTF_BENCH_ASSETS by their users. Where nobody has published the hash of an official file, the bytes that are
-used first are pinned: their hash is kept in pins.json beside them, and other bytes are refused from then on.
+Toy networks are package data, each with a card. EfficientNet-Lite0 comes in a package of its own. Users put official
+weights below RDTF_BENCH_ASSETS. If nobody has published the hash of an official file, the bytes that are used first are
+pinned: their hash is kept in pins.json beside them, and other bytes are refused from then on.
 """
 
 import json
@@ -33,12 +33,12 @@ class Asset:
 
     @property
     def digest(self) -> str:
-        """What an identity holds of it: changes with any byte of any file that has a hash here."""
+        """Key of the asset in identities, which changes with any byte of any file that has a hash here."""
         unpinned = None in self.files.values()
         return key_of([self.name, self.source, self.files] if unpinned else self.files)
 
     def config(self) -> dict[str, Any]:
-        """The network's configuration: the folder's own, or the released one while the weights are absent."""
+        """Return the network's configuration: the folder's own, or the released one if the weights are absent."""
         for name in ("config.json", "unet/config.json"):
             if (self.path / name).is_file():
                 found: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
@@ -46,11 +46,12 @@ class Asset:
         return self.released_config
 
     def absent(self) -> list[Path]:
+        """Return the paths of the files that are absent."""
         paths = [self.path / name if name else self.path for name in self.files]
         return [path for path in paths if not path.is_file()]
 
     def faults(self) -> list[str]:
-        """What is absent or has other bytes than the registry says."""
+        """Return the files that are absent or have another SHA-256 than the registry."""
         found = []
         for name, wanted in self.files.items():
             path = self.path / name if name else self.path
@@ -62,11 +63,12 @@ class Asset:
 
 
 def names() -> list[str]:
+    """Return the names of all assets."""
     return [*(f"toy/{name}" for name in TOY_NAMES), "efficientnet_lite0", *OFFICIAL]
 
 
 def find(name: str) -> Asset:
-    """The asset behind a name, unverified; AssetError where its place or card is absent."""
+    """Return the asset of this name, unverified; raise AssetError if its place or card is absent."""
     if name == "efficientnet_lite0":
         return _efficientnet()
     if name.startswith("toy/") and name.removeprefix("toy/") in TOY_NAMES:
@@ -77,12 +79,12 @@ def find(name: str) -> Asset:
 
 
 def root() -> Path:
-    """Where official weights are."""
+    """Return the folder of official weights."""
     return Path(os.environ.get("RDTF_BENCH_ASSETS") or Path.home() / ".cache" / "rdtf-bench" / "assets")
 
 
 def pin(assets: Iterable[Asset]) -> dict[str, dict[str, str]]:
-    """Keep the hashes of present files that have none yet; returns the new ones, by asset and file."""
+    """Store the hashes of present files that have none yet, and return the new ones by asset and file."""
     new = {}
     for asset in assets:
         unpinned = [file for file, sha256 in asset.files.items() if sha256 is None]
@@ -96,12 +98,12 @@ def pin(assets: Iterable[Asset]) -> dict[str, dict[str, str]]:
 
 
 def is_pinned(name: str) -> bool:
-    """Are some of its hashes those of the bytes that were used first?"""
+    """Return whether some of the hashes are those of the bytes that were used first."""
     return name in _pins()
 
 
 def require_present(assets: Iterable[Asset]) -> None:
-    """Said before any work: everything that is not there, and where to get it."""
+    """Raise AssetError with every absent asset and its source, before any work is done."""
     missing = [asset for asset in assets if asset.absent()]
     if missing:
         lines = [f"{asset.name}: {asset.absent()[0]} is absent; from {asset.source}" for asset in missing]
@@ -113,6 +115,7 @@ def require_present(assets: Iterable[Asset]) -> None:
 
 
 def verify(assets: list[Asset]) -> None:
+    """Raise AssetError if a file of these assets is absent or has other bytes than the registry names."""
     if faults := [f"{asset.name}: {fault}" for asset in assets for fault in asset.faults()]:
         raise AssetError(
             "these weights are not the ones the registry names:\n  " + "\n  ".join(faults) + "\nReinstall the package, "
@@ -122,7 +125,7 @@ def verify(assets: list[Asset]) -> None:
 
 
 def verified(name: str) -> Path:
-    """Where an asset is, its bytes checked."""
+    """Return the place of an asset after checking its bytes."""
     asset = find(name)
     verify([asset])
     return asset.path

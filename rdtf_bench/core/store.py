@@ -1,8 +1,7 @@
-"""A content-addressed folder of results: what has a key is whole and is never computed again. No torch.
+"""A content-addressed store of results: an entry is complete and is never computed again. No torch.
 
-An entry is a folder `<root>/<kind>/<key>/`, made under a temporary name, flushed and renamed, so that nothing
-half-written is ever read. What must survive a kill before that (checkpoints, finished shards) lives in
-`<root>/unfinished/<kind>/<key>/` and becomes the entry when it is complete.
+An entry is a folder `<root>/<kind>/<key>/`. It is made in `<root>/unfinished/<kind>/<key>/`, where checkpoints and
+finished shards survive a killed process, and is renamed when it is complete, so that no reader sees a part of it.
 """
 
 import glob
@@ -17,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 UNFINISHED = ".tmp"
-"""The ending of what `written_whole` has not renamed yet."""
+"""Ending of the files and folders that `written_whole` has not renamed yet."""
 
 
 def key_of(identity: Any) -> str:
-    """16 hexadecimal digits from whatever JSON can hold; the order of keys does not matter.
+    """Return 16 hexadecimal digits of a value that JSON can hold; the order of keys does not matter.
 
     >>> key_of({"a": 1, "b": [2.0, None]}) == key_of({"b": (2.0, None), "a": 1})
     True
@@ -90,12 +89,13 @@ class Store:
         return self.path(kind, key).is_dir()
 
     def unfinished(self, kind: str, key: str) -> Path:
-        """A folder that survives kills; `finish` turns it into the entry."""
+        """Return the folder in which the entry is made. It survives a killed process; `finish` makes it the entry."""
         folder = self.root / "unfinished" / kind / key
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def finish(self, kind: str, key: str) -> Path:
+        """Flush the unfinished folder to disk and rename it to the entry, whose path is returned."""
         folder, entry = self.unfinished(kind, key), self.path(kind, key)
         for leftover in list(folder.rglob(f".*{UNFINISHED}")):  # of a writer that was killed
             _remove(leftover)
@@ -108,7 +108,7 @@ class Store:
         return entry
 
     def make(self, kind: str, key: str, write: Callable[[Path], None]) -> Path:
-        """The entry's folder; `write` fills it if it is not there yet."""
+        """Return the folder of the entry; if there is none yet, `write` fills a new one."""
         if self.has(kind, key):
             return self.path(kind, key)
         folder = self.unfinished(kind, key)

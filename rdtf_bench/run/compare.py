@@ -1,6 +1,6 @@
-"""Two folders of clips -> scores with their intervals, without a protocol, a plan or a store.
+"""Score one folder of clips against another, without a protocol, a plan or a store.
 
-What can be wrong with the folders is found before any network is loaded.
+Faults of the folders are reported before any network is loaded.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ from rdtf_bench.run.table.score import CLIPS_AT_ONCE, scored
 from rdtf_bench.spec.schema import Options, Scale
 
 STAYING = 2
-"""Clips of a distance that are left where an interval leaves out the others."""
+"""Fewest clips that must remain for a distance when an interval leaves out a group of them."""
 
 
 Decode = Callable[[Clip], UInt8[Tensor, "F C H W"]]
@@ -36,7 +36,7 @@ Decode = Callable[[Clip], UInt8[Tensor, "F C H W"]]
 
 @dataclass(frozen=True, kw_only=True)
 class FolderComparison:
-    """What was looked at, and what came of it."""
+    """The two folders, how their clips were read, and the scores."""
 
     fake: Path
     real: Path
@@ -50,7 +50,7 @@ class FolderComparison:
 
 
 def metric_names() -> list[str]:
-    """Metrics of clips; parameters and seconds are of networks."""
+    """Return the metrics of clips; parameters and seconds are metrics of networks."""
     names = dict.fromkeys((*catalog.METRICS, *catalog.names("metric")))  # in the order of the paper's table
     return [name for name in names if "fake" in _facts(name)["USES"]]
 
@@ -67,9 +67,10 @@ def compare(
     resamples: int = 0,
     sink: Sink,
 ) -> FolderComparison:
-    """Score the clips of `fake` against those of `real` by the metrics and networks of a scale.
+    """Score the clips of `fake` against those of `real` with the metrics and networks of a scale.
 
-    Without `metrics`: all of them, those that need captions only where there are captions. `resamples` are FVD's.
+    Without `metrics`, all are scored that apply: CLIP needs captions. `resamples` is the number of bootstrap draws of
+    FVD.
     """
     chosen = _chosen(metrics, with_captions=captions is not None)
     if resamples and "fvd" not in chosen:
@@ -113,14 +114,14 @@ def compare(
 
 
 class _Looking:
-    """The metrics of a comparison; networks are loaded and verified once."""
+    """The metrics of one comparison; their networks are loaded and verified once."""
 
     def __init__(self, metrics: Sequence[str], scale: Scale, decode: Decode) -> None:
         self._decode = decode
         self._instruments = instruments.load(scale, metrics)
 
     def at(self, clips: Sequence[Clip], metrics: Sequence[str], report: Report) -> dict[str, Float[Tensor, "N ..."]]:
-        """Each metric's observations of the clips; the next clips are decoded while the networks look at these."""
+        """Return the observations of each metric. The next clips are decoded while the networks run."""
         seen: dict[str, list[Tensor]] = {name: [] for name in metrics}
         for start, video in self._batches(clips) if metrics else ():
             ids = [clip.id for clip in clips[start : start + len(video)]]
@@ -163,7 +164,7 @@ class _Looking:
 
 
 def _with_fvd(scale: Scale, options: Options) -> Scale:
-    """A scale's Frechet distance is of clips of its own length, and names it; here the clips have theirs."""
+    """Give FVD the length of these clips instead of the length that the scale names."""
     fvd = {**scale.metrics.get("fvd", {}), **options}
     return scale.model_copy(update={"metrics": {**scale.metrics, "fvd": fvd}})
 
@@ -189,7 +190,10 @@ def _require_enough(metrics: Sequence[str], folders: Mapping[Path, Sequence[Clip
 
 
 def _require_groups(metrics: Sequence[str], captions: Sequence[str]) -> None:
-    """An interval leaves out the clips of each caption in turn; DataError where a distance is left with too few."""
+    """Raise DataError if a distance would have too few clips without those of the most frequent caption.
+
+    An interval leaves out the clips of each caption in turn.
+    """
     (caption, most), *_ = Counter(captions).most_common(1)
     if len(captions) - most < STAYING and any("real" in _uses(name) for name in metrics):
         raise DataError(
@@ -199,9 +203,9 @@ def _require_groups(metrics: Sequence[str], captions: Sequence[str]) -> None:
 
 
 def _pairs(fakes: Sequence[Clip], reals: Sequence[Clip]) -> list[tuple[int, int]]:
-    """Places of equally many clips of both, for distances between sets: a distance is biased by n.
+    """Choose equally many clips of both folders for distances between sets, whose bias depends on n.
 
-    Clips of one id are a pair; where they are too few, both sides are filled up by a hash of the id.
+    Clips with the same id form a pair. If there are too few, further clips are chosen by a hash of their id.
     """
     at = {clip.id: place for place, clip in enumerate(reals)}
     shared = [(place, at[clip.id]) for place, clip in enumerate(fakes) if clip.id in at]

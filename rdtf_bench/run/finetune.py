@@ -1,6 +1,6 @@
-"""Tuning I2VGen-XL on a folder of stickers, without a protocol: an adapter, samples on the way, and what they cost.
+"""Fine-tune I2VGen-XL on a folder of stickers, without a protocol: an adapter, and samples during training.
 
-Everything lies in one folder, so that the same call goes on where it was stopped.
+Everything is kept in one folder, so that repeating the call resumes a stopped training.
 """
 
 import json
@@ -34,12 +34,12 @@ SETTINGS, ADAPTER = "finetune.json", "adapter"
 CELL_PX = 8  # of a latent: I2VGen-XL's autoencoder halves three times
 
 OnSamples = Callable[[int, VideoU8, RealClips], None]
-"""(steps done, what the method made, the true clips)."""
+"""Called with the number of finished steps, the generated clips and the real clips."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What decides the adapter. The same again goes on, anything else needs another folder."""
+    """Everything that decides the adapter. Equal settings resume a training; other settings need another folder."""
 
     method: str
     options: Mapping[str, Any]
@@ -52,14 +52,14 @@ class Settings:
     num_shown: int  # clips that samples are made of
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the settings as plain values of JSON."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return plain
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """What is trained on, and some clips to show what has been learnt."""
+    """The training clips, and some clips from whose conditions samples are generated."""
 
     train: Sequence[ClipFile]
     shown: Sequence[ClipFile]
@@ -76,7 +76,7 @@ class Finished:
 
 
 def methods() -> list[str]:
-    """Those that tune the base, and need nothing else."""
+    """Return the methods that tune the base and need no other network."""
     return [name for name in catalog.names("method") if set(catalog.constants("method", name)["ASSETS"]) == BASE_ROLES]
 
 
@@ -95,7 +95,10 @@ def settings(
     checkpoint_every: int,
     seed: int,
 ) -> Settings:
-    """The rest of the budget is the same for all methods; samples are made as the base's pipeline makes them."""
+    """Check and complete the settings.
+
+    The rest of the budget is the same for all methods; samples are generated as the base's own pipeline does it.
+    """
     if method not in methods():
         raise unknown_name("method that tunes I2VGen-XL", method, methods())
     tasks = [name for name, kind in TASKS.items() if all(map(any, kind.trained(num_frames)))]
@@ -143,7 +146,10 @@ def finetune(
     on_step: Callable[[int, Mapping[str, float]], None],
     on_samples: OnSamples,
 ) -> Finished:
-    """Every fault of base, options and data is named before the first step."""
+    """Train the adapter, or load the finished one.
+
+    Faults of base, options and data are reported before the first step.
+    """
     place, config = _device(device), _config(settings, gradient_checkpointing)
     chosen = _choose(settings, out, skip_broken=skip_broken, sink=sink)
     assets, fingerprint = _find_base(settings)
@@ -183,7 +189,7 @@ def finetune(
 
 
 def _refuse_another(given: Mapping[str, Any], out: Path) -> None:
-    """Where a training has begun in the folder, it must be this one."""
+    """Raise StoreError if the folder holds a training with other settings."""
     path = out / SETTINGS
     if path.is_file():
         before, now = _flat(json.loads(path.read_text(encoding="utf-8"))), _flat(given)
@@ -219,7 +225,7 @@ def _config(settings: Settings, gradient_checkpointing: bool) -> Any:
 
 
 def _find_base(settings: Settings) -> tuple[Mapping[str, Path], str]:
-    """The folder of each role, and a fingerprint of them all."""
+    """Return the folder of each role and one fingerprint of all of them."""
     hub = catalog.load("hub", "i2vgen-xl")
     base = hub.find_base(settings.base)
     return hub.parts_of(base), hub.fingerprint(base)
@@ -302,7 +308,7 @@ def _decode(settings: Settings, shown: Sequence[ClipFile]) -> RealClips:
 
 
 def _sample(method: Method, settings: Settings, real: RealClips) -> VideoU8:
-    """With the weights as they are now, not their moving average; at the end with that."""
+    """Generate samples with the current weights; after the last step these are their moving average."""
     task = settings.training.task
     given = conditions(real, task, slice(None))
     generators = generators_for(settings.training.seed, given.clip_ids, "sample")

@@ -1,4 +1,4 @@
-"""One animated sticker from a trained RDTF: of a store, or of a folder that `save_pretrained` wrote."""
+"""Generate one animated sticker with a trained RDTF from a store or from a folder that `save_pretrained` wrote."""
 
 import json
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ PIPELINE = "RDTFPipeline"
 
 
 def from_store(table: str, scale: Scale, source: str | None, root: Path) -> Any:
-    """The pipeline of the table's first row that is RDTF, with the weights that the store has of it."""
+    """Return the pipeline of the table's first row of RDTF, with its weights from the store."""
     be_quiet()
     device = device_of(scale)
     spec = load_table(table)
@@ -51,7 +51,7 @@ def from_store(table: str, scale: Scale, source: str | None, root: Path) -> Any:
 
 
 def from_folder(folder: Path) -> Any:
-    """On the GPU where there is one."""
+    """Load a saved pipeline, on the GPU if there is one."""
     be_quiet()
     index = folder / "model_index.json"
     named = json.loads(index.read_text(encoding="utf-8")).get("_class_name") if index.is_file() else None
@@ -63,7 +63,8 @@ def from_folder(folder: Path) -> Any:
 
 
 def read_mask(text: str | None) -> list[int] | None:
-    """
+    """Read which frames are known: a 1 for each frame that is given, a 0 for any other.
+
     >>> read_mask("1001")
     [1, 0, 0, 1]
     """
@@ -75,7 +76,7 @@ def read_mask(text: str | None) -> list[int] | None:
 
 
 def read_images(paths: Sequence[Path], num_frames: int) -> list[Image.Image]:
-    """A frame a file; one animation alone stands for its frames, `num_frames` at equal intervals where it has more."""
+    """Read one frame per file, or up to `num_frames` frames at equal intervals from a single animation."""
     most = num_frames if len(paths) == 1 else 1
     return [picture for path in paths for picture in decode.pictures(path, most=most)]
 
@@ -90,7 +91,7 @@ def make(
     seed: int,
     num_steps: int | None,
 ) -> list[Image.Image]:
-    """One clip; a seed's noise is the same on every machine."""
+    """Generate one clip; the noise of a seed is the same on every machine."""
     count = num_frames or pipeline.unet.config.num_frames
     made: list[Image.Image] = pipeline(
         prompt=prompt,
@@ -104,6 +105,7 @@ def make(
 
 
 def write_gif(frames: Sequence[Image.Image], path: Path, *, duration_ms: int) -> None:
+    """Write a looping GIF."""
     first, *others = frames
     with written_whole(path) as making:
         first.save(making, format="GIF", save_all=True, append_images=others, duration=duration_ms, loop=0, disposal=2)

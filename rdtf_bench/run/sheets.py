@@ -1,4 +1,4 @@
-"""What a sheet shows: hyperparameters in force beside the paper's and the released code's, or the condition masks."""
+"""Collect the rows of a sheet: hyperparameters here, in the paper and in the released code, or condition masks."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ SheetRow = dict[str, str]
 
 
 def rows(sheet: Sheet, scale: Scale) -> list[SheetRow]:
-    """One dictionary a row, all with the same keys."""
+    """Return one dictionary per row, all with the same keys."""
     if sheet.settings:
         config = typed_config("method", sheet.method, scale.methods[sheet.method].options, f"scale {scale.name}")
         return [

@@ -1,6 +1,6 @@
-"""Records -> MLflow: a parent run per invocation, a child run per row. The only module that imports mlflow.
+"""Log records to MLflow: one parent run per invocation, one child run per row. The only module that imports mlflow.
 
-The record is the truth and MLflow the view: what fails here loses no number, and the next run logs it again.
+MLflow holds a copy of the records. If logging fails, no number is lost, and the next run logs it again.
 """
 
 import math
@@ -30,7 +30,7 @@ PARAM_LENGTH = 6000
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One child run."""
+    """One row of a table, logged as a child run."""
 
     label: str
     record: Record
@@ -43,18 +43,19 @@ def default_uri(root: Path) -> str:
 
 
 def tracking_uri(given: str | None, root: Path) -> str:
-    """The flag, then MLFLOW_TRACKING_URI, then a database in the store."""
+    """Return the flag's value, else MLFLOW_TRACKING_URI, else a database in the store."""
     return given or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(root)
 
 
 def ui_command(uri: str, root: Path, *, host: str, port: int) -> list[str]:
-    """The MLflow UI on what has been logged; BenchError where nothing has been."""
+    """Return the command that starts the MLflow UI; raise StoreError if nothing has been logged."""
     if uri == default_uri(root) and not (root / "mlflow.db").is_file():
         raise StoreError(f"{root}: nothing has been logged there yet. Run a table first: rdtf-bench run table1")
     return [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", host, "--port", str(port)]
 
 
 def untracked(records: Mapping[str, Record], uri: str, root: Path) -> bool:
+    """Return whether any record has not been logged to this server yet."""
     return any(not _mark(root, uri, record).is_file() for record in records.values())
 
 
@@ -73,7 +74,7 @@ def log(rows: Sequence[Row], *, table: str, scale: str, uri: str, root: Path, ar
 
 
 class LiveRun:
-    """A run that is logged while it goes on; started again, it goes on in the run that it began."""
+    """A run that is logged during training. A resumed training continues in the same run."""
 
     def __init__(self, *, name: str, parameters: Mapping[str, Any], uri: str, root: Path) -> None:
         self._client = _client(uri)
@@ -120,7 +121,7 @@ def _experiment(client: "MlflowClient", uri: str, root: Path) -> str:
 
 
 def _use_write_ahead_log(database: Path) -> None:
-    """Makes most calls several times cheaper; the setting stays in the file."""
+    """Set SQLite's write-ahead log, which makes most calls several times faster; the file keeps the setting."""
     import sqlite3
 
     with closing(sqlite3.connect(database)) as connection:
@@ -148,7 +149,7 @@ def _log_row(client: "MlflowClient", experiment: str, parent: str, row: Row) -> 
 
 
 def _final(record: Record) -> dict[str, float]:
-    """Each score with its interval's ends and n, and what it cost."""
+    """Return each score with the ends of its interval and n, and the costs of the row."""
     values: dict[str, float] = {}
     for name, score in record.scores.items():
         values |= {name: score.value, f"{name}/ci_low": score.ci_low, f"{name}/ci_high": score.ci_high}
@@ -160,7 +161,7 @@ def _final(record: Record) -> dict[str, float]:
 
 
 def _tags(record: Record) -> dict[str, str]:
-    """The same keys in every run, so that runs can be compared side by side."""
+    """Return the tags of a run, with the same keys in every run so that runs can be compared side by side."""
     return {
         "protocol": record.protocol,
         "protocol_version": str(record.protocol_version),
@@ -183,7 +184,7 @@ def _tags(record: Record) -> dict[str, str]:
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested options as dotted names; what decided the scores is in the record and only clutters a comparison."""
+    """Flatten nested options to dotted names, without the identities of the scores, which stand in the record."""
     flat: dict[str, Any] = {}
     for name, value in config.items():
         if name == "scores":
@@ -196,6 +197,6 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _mark(root: Path, uri: str, record: Record) -> Path:
-    """Says that this record, with these scores, has been logged to this server."""
+    """Return the file whose presence says that this record was logged to this server with these scores."""
     scores = sorted(score.key for score in record.scores.values())
     return root / "tracked" / key_of([uri, record.cell_id, scores])

@@ -1,7 +1,7 @@
-"""What a pass through each denoiser costs at full size: parameters, operations, seconds, memory. Weights are random.
+"""Measure one forward pass of each denoiser at full size: parameters, operations, seconds, memory. Weights are random.
 
-Networks are made on the meta device and filled with small random numbers, which takes seconds where their own
-initialisation takes minutes. Those that adapt one base share its tensors.
+Networks are built on the meta device and filled with small random numbers, which takes seconds instead of the minutes
+of their own initialisation. Networks that adapt the same base share its tensors.
 """
 
 import json
@@ -56,7 +56,7 @@ class Pass:
 
 
 def run(spec: CostSpec, *, root: Path, say: Say) -> CostRecord:
-    """From the store where it has been measured, else now."""
+    """Return the measured costs from the store, or measure them now."""
     store = Store(root.resolve())
     place = store.path("costs", key(spec)) / FILE
     if not place.is_file():
@@ -80,11 +80,12 @@ def run(spec: CostSpec, *, root: Path, say: Say) -> CostRecord:
 
 
 def device() -> torch.device:
-    """The GPU where there is one; the yardstick names it."""
+    """Return the GPU if there is one, else the CPU; the yardstick names it."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def measure(spec: CostSpec, scale: Scale, *, say: Say) -> Iterator[Measured]:
+    """Yield the counted and timed numbers of every row at every precision."""
     say("making the networks")
     shared: dict[str, nn.Parameter] = {}
     denoisers = [_denoiser(row.label, row.method, row.options, spec, scale, shared) for row in spec.rows]
@@ -106,7 +107,7 @@ def measure(spec: CostSpec, scale: Scale, *, say: Say) -> Iterator[Measured]:
 
 
 def fill(network: nn.Module, shared: dict[str, nn.Parameter]) -> None:
-    """Random numbers for a network of the meta device; what is frozen comes from `shared`, by its name in the base."""
+    """Fill a network of the meta device with random numbers; frozen tensors come from `shared`, by their name there."""
     for prefix, module in network.named_modules():
         for name, parameter in list(module.named_parameters(recurse=False)):
             base_name = re.sub(r"^base_model\.model\.|\.base_layer\b", "", f"{prefix}.{name}")
@@ -138,7 +139,7 @@ def _denoiser(
 
 
 def _cast(denoiser: Denoiser, dtype: torch.dtype) -> None:
-    """In place: a parameter that networks share is cast for all of them, and no second copy is ever held."""
+    """Cast in place, so that shared parameters are cast for all networks and never held twice."""
     nn.Module.to(denoiser.network, dtype)  # diffusers' own warns of what it would keep in float32: nothing
     for name, tensor in denoiser.inputs.items():
         if tensor.is_floating_point():
@@ -150,7 +151,7 @@ def _say_of(say: Say, precision: str, said: str) -> None:
 
 
 def _passes(denoisers: Sequence[Denoiser], repeats: int, deadline_s: float, say: Say) -> dict[str, list[Pass]]:
-    """A B C D A B C D ..., so that drift of the machine hits all alike; at least once."""
+    """Time the networks in turns (A B C D A B C D ...), so that drift of the machine affects all; at least once."""
     taken: dict[str, list[Pass]] = {denoiser.label: [] for denoiser in denoisers}
     for repeat in range(repeats):
         began_s = time.monotonic()
@@ -187,7 +188,7 @@ def _parameter_counts(denoiser: Denoiser) -> Iterator[Measured]:
 
 
 def _single(denoiser: Denoiser, metric: str, yardstick: str, value: float) -> Measured:
-    """Counted, not estimated."""
+    """Return a counted number, whose interval is a point."""
     return Measured(
         label=denoiser.label,
         method=denoiser.method,

@@ -19,7 +19,7 @@ def parameter_counts(method: str, scale: Scale, options: Options | None = None) 
 
 
 def configured(method: str, scale: Scale, options: Options) -> tuple[ModuleType, Any, dict[str, Any]]:
-    """A method's module, its Config, and the configuration of each network it needs, by role."""
+    """Return a method's module, its Config, and the configuration of each network that it needs, by role."""
     module = catalog.load("method", method)
     if method not in scale.methods:
         raise ProtocolError(f"scale {scale.name}: methods has no {method!r}; it has {sorted(scale.methods)}")

@@ -1,4 +1,4 @@
-"""Measured costs as kept on disk, read without torch."""
+"""Measured costs as stored on disk. Reading them needs no torch."""
 
 import json
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ FILE = "costs.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One number of one row; counted ones have n = 1 and an interval that is a point."""
+    """One number of one row. A counted number has n = 1 and a point as its interval."""
 
     label: str
     method: str
@@ -44,7 +44,7 @@ class CostRecord:
 
 
 def key(spec: CostSpec) -> str:
-    """What was asked for and the versions of the methods; the machine stands in the record, as in any other."""
+    """Return the key of the requested measurement and the versions of its methods; the machine is not part of it."""
     methods = sorted({row.method for row in spec.rows} | {reading.method for reading in spec.readings})
     versions = {name: catalog.constants("method", name)["VERSION"] for name in methods}
     asked = spec.model_dump(mode="json", exclude={"title", "source"})
@@ -52,6 +52,6 @@ def key(spec: CostSpec) -> str:
 
 
 def find(spec: CostSpec, folders: list[Path]) -> CostRecord | None:
-    """The record of this protocol in the first folder that has one."""
+    """Return the record of this protocol from the first folder that has one."""
     paths = (folder / key(spec) / FILE for folder in folders)
     return next((CostRecord.read(path) for path in paths if path.is_file()), None)
