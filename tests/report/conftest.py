@@ -155,7 +155,7 @@ def _record(cell: Cell, scores: Mapping[str, ScoreRecord]) -> Record:
         dataset="asg",
         task="it2v",
         seed=cell.seed,
-        config={"fit": cell.fit, "sample": cell.sample},
+        config={name: part for name, part in cell.as_dict().items() if name in ("fit", "sample")},
         data={
             "source": "toy",
             "in_use": {"train": 640, "validation": 128, "test": 128},

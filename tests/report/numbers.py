@@ -14,7 +14,7 @@ def number(
     value: float,
     moves: Sequence[float] = NOTHING,
     *,
-    kind: str = "method",
+    kind: str = "trained",
     higher_is_better: bool = False,
     yardstick: str = "toy",
 ) -> Number:
