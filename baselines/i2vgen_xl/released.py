@@ -4,11 +4,10 @@ STI layers stand in the place of the temporal convolutions, whose pretrained wei
 and not as identity, and no adapter trains them. T5's states go through a linear map and are added to CLIP's.
 """
 
-import torch
 from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 
-from rdtf_bench.core.seeds import seed_for
+from rdtf_bench.core.seeds import seeded
 from rdtf_bench.diffusion.freezing import freeze
 from rdtf_bench.models.rdtf.sti import STI
 
@@ -22,8 +21,7 @@ T5_DIM, TEXT_DIM = 768, 1024
 def release(unet: ModelMixin, *, t5_dim: int = T5_DIM, text_dim: int = TEXT_DIM) -> None:
     """Change an I2VGen-XL in place, with the released parameter names. What is new is drawn from a fixed seed: it is a
     part of the base, the same for every method and every training seed."""
-    with torch.random.fork_rng(devices=[]):  # layers draw their first weights from the global generator
-        torch.default_generator.manual_seed(seed_for("released base"))
+    with seeded("released base"):
         for block in (*unet.down_blocks, unet.mid_block, *unet.up_blocks):
             block.temp_convs = nn.ModuleList(
                 _frozen(STI(resnet.out_channels, NUM_FRAMES, num_groups=unet.config.norm_num_groups), unet)

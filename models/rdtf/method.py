@@ -2,9 +2,9 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from diffusers import DDIMScheduler
@@ -14,135 +14,22 @@ from torch import Tensor, nn
 
 from rdtf_bench.core.errors import ProtocolError, StoreError
 from rdtf_bench.core.method import Conditions, OnStep, Sampler, Training, TrainingClips
-from rdtf_bench.core.seeds import seed_for
+from rdtf_bench.core.seeds import seeded
 from rdtf_bench.core.video import Video
-from rdtf_bench.diffusion.latents import encode, load_autoencoder
-from rdtf_bench.diffusion.losses import masked_mse
-from rdtf_bench.diffusion.training import batch_indices, train
+from rdtf_bench.diffusion.latents import load_autoencoder
+from rdtf_bench.diffusion.training import train
 from rdtf_bench.models import frozen
 from rdtf_bench.models.frozen import Configs
-from rdtf_bench.models.rdtf.curriculum import (
-    TASKS,
-    Case,
-    Curriculum,
-    draw_cases,
-    expected_level,
-    family_weights,
-    make_curriculum,
-    training_tasks,
-)
+from rdtf_bench.models.rdtf.config import Config as Config
 from rdtf_bench.models.rdtf.dfgn import DFGN, LATENT_CHANNELS, WEIGHTS
-from rdtf_bench.models.rdtf.dual_mask import Extraction, MaskedClips, Padding, PosteriorSamples, masked_clips
-from rdtf_bench.models.rdtf.generation import Guidance, generate, pixels_per_latent
+from rdtf_bench.models.rdtf.generation import generate, pixels_per_latent
 from rdtf_bench.models.rdtf.pipeline import RDTFPipeline
-from rdtf_bench.models.rdtf.sti import TemporalLayer
-from rdtf_bench.models.rdtf.text import TextEncoders, TextStates, mask_words
+from rdtf_bench.models.rdtf.text import TextEncoders, TextStates
+from rdtf_bench.models.rdtf.training import TrainingStep
 
 VERSION = 2
 ASSETS = ("autoencoder", "text_encoder", "t5_encoder")
 SERVES_EVERY_TASK_UNLESS = ("condition_masks", "task")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    """Every point on which paper and released code differ or are silent; README.md lists them with our reasons.
-
-    The network's fields are those of `DFGN`; `dfgn.PAPER_TEXT` has the values of the paper's text.
-    """
-
-    block_out_channels: tuple[int, ...] = (320, 640, 1024, 1280)
-    layers_per_block: int = 2
-    attention_head_dim: int = 64
-    norm_num_groups: int = 32
-    transformer_in_heads: int = 8
-    num_frames: int = 8
-    temporal_layer: TemporalLayer = "sti"
-    temporal_attention: bool = True
-    sti_place: Literal["after_resnets", "after_spatial_attention"] = "after_resnets"
-    sti_heads: int = 8
-    sti_head_dim: int = 32
-    sti_pool: int = 2
-    sti_detail: Literal["frames_as_channels", "temporal_convs"] = "frames_as_channels"
-    sti_fusion: Literal["scalars", "gate"] = "scalars"
-    sti_residual: bool = False
-    image_path: Literal["encoder", "latents"] = "encoder"
-    absent_frame: Literal["zeros", "learned"] = "zeros"  # the latent of a frame that is not known; released: zeros
-    text_map: Literal["t5_mlp", "two_linear"] = "t5_mlp"
-    isolate_padding: bool = False  # True: padding reaches no layer that mixes frames; released: the network sees it
-
-    clip_length: int = 77  # tokens; Table 6. Released: 256
-    t5_length: int = 77  # tokens
-    word_mask_probability: float = 0.2  # the released value; the paper gives none
-
-    prediction_type: Literal["epsilon", "v_prediction"] = "epsilon"  # Table 6
-    # released; Table 6 says linear. What the released training loads is I2VGen-XL's own: "squaredcos_cap_v2" with
-    # zero_terminal_snr and v_prediction
-    beta_schedule: Literal["scaled_linear", "linear", "squaredcos_cap_v2"] = "scaled_linear"
-    zero_terminal_snr: bool = False
-
-    condition_masks: Literal["all", "task"] = "all"  # "task": those of the evaluated task alone
-    extraction: Literal["clusters", "intervals"] = "clusters"  # which frames: figure 4, or at equal intervals
-    latent: Literal["mode", "sample"] = "mode"  # of the autoencoder's posterior, in training; released: a sample
-    k_min: int = 3  # Table 6, "range of k"
-    k_max: int = 8
-    representative: Literal["random", "first"] = "random"  # of a cluster; released: first
-    padding: Padding = "grey"  # the frames that do not count: an empty frame (released) or the last one again
-    loss_mean_over: Literal["counted", "all"] = "counted"  # released: all
-
-    curriculum: Literal["none", "linear", "adaptive"] = "adaptive"
-    curriculum_variant: Literal["paper", "released"] = "paper"
-    curriculum_gains: tuple[float, float, float] = (5.0, 3.0, 1.3)  # Table 6
-    curriculum_balance: float = 0.5  # 0: the static part alone, 1: the adaptive part alone
-    curriculum_history_steps: int = 1000  # the released window; eq. 3 has the whole training, and so have the scales
-
-    guidance: Guidance = "two_scales"  # Table 6; released: a negative prompt
-    negative_prompt: str = "distorted, discontinuous, ugly, blurry, low resolution, motionless, static, disfigured"
-    condition_dropout: float = 0.1  # odds of each: no text, no image, neither. Two scales need all of them
-
-    gradient_checkpointing: bool = False  # activations are made again in the backward pass; changes no number
-
-    def __post_init__(self) -> None:
-        """ProtocolError for what no network or training can be made of, all of it at once."""
-        widths, groups = self.block_out_channels, self.norm_num_groups
-        faults = {
-            f"block_out_channels {list(widths)} must be multiples of norm_num_groups {groups}": any(
-                width % groups for width in widths
-            ),
-            f"attention_head_dim {self.attention_head_dim} is wider than the narrowest of block_out_channels "
-            f"{list(widths)}": self.attention_head_dim > min(widths),
-            f"sti_pool {self.sti_pool} must be 1 or more": self.sti_pool < 1,
-            f"zero_terminal_snr with prediction_type {self.prediction_type}: of the last step's noise no picture can "
-            "be told. Set prediction_type to v_prediction": self.zero_terminal_snr
-            and self.prediction_type == "epsilon",
-            f"k_min {self.k_min}, k_max {self.k_max} and num_frames {self.num_frames} must be in rising order, k_min "
-            "2 or more": not 2 <= self.k_min <= self.k_max <= self.num_frames,
-            f"condition_dropout {self.condition_dropout} must be 0 to 1/3, the share of each of three cases": not (
-                0 <= self.condition_dropout <= 1 / 3
-            ),
-            f"word_mask_probability {self.word_mask_probability} must be 0 to 1": not (
-                0 <= self.word_mask_probability <= 1
-            ),
-            f"curriculum_balance {self.curriculum_balance} must be 0 to 1": not 0 <= self.curriculum_balance <= 1,
-            f"curriculum_history_steps {self.curriculum_history_steps} must be 1 or more": (
-                self.curriculum_history_steps < 1
-            ),
-            f"curriculum_gains {list(self.curriculum_gains)} must be 0 or more, one of them more": not (
-                min(self.curriculum_gains) >= 0 < max(self.curriculum_gains)
-            ),
-        }
-        if found := [fault for fault, is_so in faults.items() if is_so]:
-            raise ProtocolError(f"options of rdtf: {'; '.join(found)}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Step:
-    """What one training step feeds the network, on its device; latents have the network's axes."""
-
-    cases: list[Case]
-    latents: Float[Tensor, "B C F H W"]
-    image_latents: Float[Tensor, "B C F H W"]
-    counted: Float[Tensor, "B F"]
-    text: TextStates
 
 
 class RDTF:
@@ -168,12 +55,10 @@ class RDTF:
         )
         self.network = self._new_network(0)
         self._pixels_per_latent = pixels_per_latent(self.autoencoder.config)
-        self._grey_latent: Tensor | None = None
 
     def _new_network(self, seed: int) -> DFGN:
         clip_dim, t5_dim = self.text.dims
-        with torch.random.fork_rng(devices=[]):  # layers draw their first weights from the global generator
-            torch.default_generator.manual_seed(seed_for(seed, "rdtf", "weights"))
+        with seeded(seed, "rdtf", "weights"):
             network = DFGN(cross_attention_dim=clip_dim, t5_dim=t5_dim, **network_options(self.config))
         if self.config.gradient_checkpointing:
             network.enable_gradient_checkpointing()
@@ -187,110 +72,22 @@ class RDTF:
                 f"{config.num_frames}. Set the option num_frames to {training.num_frames}"
             )
         self.network = self._new_network(training.seed)
-        curriculum = make_curriculum(
-            config.curriculum,
-            variant=config.curriculum_variant,
-            k_min=config.k_min,
-            k_max=config.k_max,
-            tasks=tuple(TASKS) if config.condition_masks == "all" else training_tasks(training.task),
-            gains=config.curriculum_gains,
-            balance=config.curriculum_balance,
-            num_steps=training.num_steps,
-            history_steps=config.curriculum_history_steps,
-        )
-        extraction = self._extraction(clips)
-        parts = {"curriculum": curriculum}
+        step = self._training_step(clips, training)
         parameters = dict(self.network.named_parameters())
+        parts = {"curriculum": step.curriculum}
+        train(parameters, step.loss_at, training, folder=folder, on_step=on_step, stateful=parts)
 
-        def loss_at(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-            return self._loss_at(step, generator, extraction=extraction, curriculum=curriculum, training=training)
-
-        train(parameters, loss_at, training, folder=folder, on_step=on_step, stateful=parts)
-
-    def _extraction(self, clips: TrainingClips) -> Extraction:
-        clustering = self.config.extraction == "clusters"
-        return Extraction(clips, clustering=clustering, representative=self.config.representative)
-
-    def _loss_at(
-        self,
-        step: int,
-        generator: torch.Generator,
-        *,
-        extraction: Extraction,
-        curriculum: Curriculum,
-        training: Training,
-    ) -> tuple[Tensor, dict[str, float]]:
-        progress = step / max(training.num_steps - 1, 1)
-        indices = batch_indices(len(extraction.clips.ids), training, step)
-        given = self._step(extraction, indices, curriculum, progress, generator)
-        noise = torch.randn(given.latents.shape, generator=generator).to(self.device)
-        timesteps = torch.randint(
-            self.scheduler.config.num_train_timesteps, (len(given.cases),), generator=generator
-        ).to(self.device)
-        noisy = self.scheduler.add_noise(given.latents, noise, timesteps)
-        real = [case.num_frames for case in given.cases] if self.config.isolate_padding else None
-        output = self.network(
-            noisy, timesteps, given.image_latents, given.text.clip, given.text.t5, real_frames=real
-        ).sample
-        velocity = self.config.prediction_type == "v_prediction"
-        target = self.scheduler.get_velocity(given.latents, noise, timesteps) if velocity else noise
-        loss = masked_mse(output, target, given.counted, mean_over=self.config.loss_mean_over)
-        logged = {
-            **{f"weight_{family}": weight for family, weight in family_weights(curriculum, progress).items()},
-            "expected_level": expected_level(curriculum, progress),
-            "realised_level": sum(case.level for case in given.cases) / len(given.cases),
-            **curriculum.describe(),
-        }
-        curriculum.observe(loss.item())
-        return loss, logged
-
-    def _step(
-        self,
-        extraction: Extraction,
-        indices: Sequence[int],
-        curriculum: Curriculum,
-        progress: float,
-        generator: torch.Generator,
-    ) -> _Step:
-        config, clips = self.config, extraction.clips
-        size = clips.latents(indices[0]).shape[-2:]
-        if config.latent == "sample":
-            clips = PosteriorSamples(clips, self.autoencoder, generator)
-        available = [len(clips.features(index)) for index in indices]
-        cases = draw_cases(curriculum, progress, available, generator)
-        masked = masked_clips(
+    def _training_step(self, clips: TrainingClips, training: Training) -> TrainingStep:
+        return TrainingStep(
+            self.config,
+            training,
             clips,
-            indices,
-            cases,
-            generator,
-            num_frames=config.num_frames,
-            extraction=extraction,
-            padding=config.padding,
-            grey=self._grey(size),
+            network=self.network,
+            autoencoder=self.autoencoder,
+            text=self.text,
+            scheduler=self.scheduler,
+            device=self.device,
         )
-        drops_text, drops_image = _dropped_conditions(len(cases), config.condition_dropout, generator)
-        captions = [clips.captions[index] for index in indices]
-        shown = [
-            mask_words(caption, config.word_mask_probability, generator) if case.uses_text and not drop else ""
-            for caption, case, drop in zip(captions, cases, drops_text, strict=True)
-        ]
-        fresh = [text not in ("", caption) for text, caption in zip(shown, captions, strict=True)]
-        latents = masked.latents.transpose(1, 2).to(self.device)
-        return _Step(
-            cases=cases,
-            latents=latents,
-            image_latents=latents * _shown_frames(masked, drops_image).to(self.device),
-            counted=masked.counted.to(self.device),
-            text=self.text.encode_mixed(shown, fresh),
-        )
-
-    def _grey(self, size: torch.Size) -> Float[Tensor, "C H W"]:
-        """The latent of a frame of zeros, mid-grey."""
-        if self._grey_latent is None or self._grey_latent.shape[-2:] != size:
-            height, width = (side * self._pixels_per_latent for side in size)
-            empty = torch.zeros(1, 1, 3, height, width, device=self.device)
-            self._grey_latent = encode(self.autoencoder, empty)[0, 0].cpu()
-        return self._grey_latent
 
     def save(self, folder: Path) -> None:
         self.network.save_pretrained(folder)
@@ -405,19 +202,6 @@ def network_options(config: Config) -> dict[str, Any]:
 def _sizes(network: DFGN) -> dict[str, int]:
     trained = frozen.count(network)
     return {"base": 0, "trainable": trained, "total": trained}
-
-
-def _dropped_conditions(count: int, probability: float, generator: torch.Generator) -> tuple[list[bool], list[bool]]:
-    """Which clips go without text and which without image: each alone and both with the same odds (InstructPix2Pix)."""
-    draw = torch.rand(count, generator=generator)
-    drops_text = draw < 2 * probability
-    drops_image = (draw >= probability) & (draw < 3 * probability)
-    return drops_text.tolist(), drops_image.tolist()
-
-
-def _shown_frames(masked: MaskedClips, drops_image: Sequence[bool]) -> Float[Tensor, "B 1 F 1 1"]:
-    shown = masked.known * ~torch.tensor(drops_image)[:, None]
-    return shown[:, None, :, None, None]
 
 
 def _as_json(value: Any) -> Any:

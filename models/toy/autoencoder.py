@@ -18,11 +18,10 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from rdtf_bench.core.method import Training
-from rdtf_bench.core.seeds import generator_for
+from rdtf_bench.core.seeds import generator_for, seeded
 from rdtf_bench.diffusion.freezing import freeze
 from rdtf_bench.diffusion.training import train
 from rdtf_bench.models.toy.corpus import Corpus
-from rdtf_bench.models.toy.seeded import seeded
 
 OnProgress = Callable[[int, int, float], None]
 """Told after each step: how many are done, of how many, and the loss."""

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
 
 from rdtf_bench.core.method import Sampler, Training
-from rdtf_bench.core.seeds import generator_for, generators_for
+from rdtf_bench.core.seeds import generator_for, generators_for, seeded
 from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
 from rdtf_bench.diffusion import guidance
 from rdtf_bench.diffusion.freezing import freeze
@@ -29,7 +29,6 @@ from rdtf_bench.diffusion.sampling import sample_latents
 from rdtf_bench.diffusion.training import batch_indices, train
 from rdtf_bench.models.toy.autoencoder import psnr_db
 from rdtf_bench.models.toy.corpus import Corpus
-from rdtf_bench.models.toy.seeded import seeded
 from rdtf_bench.models.toy.text import embed_frames
 
 OnProgress = Callable[[int, int, float], None]

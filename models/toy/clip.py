@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rdtf_bench.core.method import Training
+from rdtf_bench.core.seeds import seeded
 from rdtf_bench.core.store import key_of
 from rdtf_bench.diffusion.training import train
 from rdtf_bench.metrics.clip import ClipSimilarity, clip_candidates, recall
@@ -29,7 +30,6 @@ from rdtf_bench.metrics.features.open_clip_model import CONFIG, TRUNK, WEIGHTS, 
 from rdtf_bench.models.toy import corpus
 from rdtf_bench.models.toy.card import Card, write_card
 from rdtf_bench.models.toy.corpus import Corpus, OnProgress
-from rdtf_bench.models.toy.seeded import seeded
 
 NAME = "toy-clip"
 TRUNK_FACTS = {"package": efficientnet.PACKAGE, "sha256": efficientnet.SHA256}

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rdtf_bench.core.method import Training
-from rdtf_bench.core.seeds import generator_for
+from rdtf_bench.core.seeds import generator_for, seeded
 from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
 from rdtf_bench.diffusion.freezing import freeze
 from rdtf_bench.diffusion.latents import decode, encode
@@ -28,7 +28,6 @@ from rdtf_bench.models.toy import corpus
 from rdtf_bench.models.toy.card import WEIGHTS, Card, write_card
 from rdtf_bench.models.toy.corpus import Corpus, OnProgress
 from rdtf_bench.models.toy.distortions import DISTORTIONS, distorted, quality
-from rdtf_bench.models.toy.seeded import seeded
 
 NAME = "toy-fast-vqa"
 GENERATED = "autoencoder"  # a fault that needs a network: through it, with noise in the latents

@@ -18,7 +18,7 @@ from torch.optim.swa_utils import update_bn
 from torchvision.transforms.functional import pil_to_tensor
 
 from rdtf_bench.core.method import Training
-from rdtf_bench.core.seeds import generator_for
+from rdtf_bench.core.seeds import generator_for, seeded
 from rdtf_bench.data.toy import movers as toy_movers
 from rdtf_bench.data.toy import scenes as toy_scenes
 from rdtf_bench.data.toy import stickers as toy_stickers
@@ -26,7 +26,6 @@ from rdtf_bench.diffusion.training import train
 from rdtf_bench.metrics.features.i3d import I3D, TRAINED_FRAMES, save_reduced
 from rdtf_bench.models.toy.card import Card, write_card
 from rdtf_bench.models.toy.corpus import OnProgress
-from rdtf_bench.models.toy.seeded import seeded
 
 NAME = "toy-i3d"
 SIZE_PX = 64

@@ -34,9 +34,9 @@ from transformers import (
 )
 
 from rdtf_bench.core.method import Training
+from rdtf_bench.core.seeds import seeded
 from rdtf_bench.diffusion.training import train
 from rdtf_bench.models.toy.corpus import Corpus
-from rdtf_bench.models.toy.seeded import seeded
 
 OnProgress = Callable[[int, int, float], None]
 

@@ -1,7 +1,8 @@
 """Randomness that depends on names, never on batch size, order, workers or device."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 
@@ -26,3 +27,11 @@ def generator_for(*parts: str | int) -> torch.Generator:
 def generators_for(seed: int, clip_ids: Sequence[str], purpose: str) -> list[torch.Generator]:
     """One generator per clip: clip 7 gets the same noise in any batch on any device."""
     return [generator_for(seed, clip_id, purpose) for clip_id in clip_ids]
+
+
+@contextmanager
+def seeded(*parts: str | int) -> Iterator[None]:
+    """Within it the global CPU generator starts from these names; afterwards it is as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed_for(*parts))
+        yield

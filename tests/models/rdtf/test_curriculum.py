@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from rdtf_bench.diffusion.masks import FAMILIES
+from rdtf_bench.models.rdtf.config import Config
 from rdtf_bench.models.rdtf.curriculum import (
     AdaptiveCurriculum,
     Curriculum,
@@ -22,7 +23,6 @@ from rdtf_bench.models.rdtf.curriculum import (
     static_probabilities,
     training_tasks,
 )
-from rdtf_bench.models.rdtf.method import Config
 from rdtf_bench.spec.load import load_scale, scale_names
 
 GAINS = (5.0, 3.0, 1.3)

@@ -6,55 +6,15 @@ from typing import Any
 
 import pytest
 import torch
-from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from rdtf_bench.core.errors import ProtocolError, StoreError
-from rdtf_bench.core.method import Conditions, Method, Sampler, Training, TrainingClips
+from rdtf_bench.core.method import Conditions, Method, Sampler, TrainingClips
 from rdtf_bench.core.seeds import generator_for, generators_for
-from rdtf_bench.models.rdtf.curriculum import make_curriculum
-from rdtf_bench.models.rdtf.method import RDTF, build
-from tests.models.rdtf.small import CONFIG
+from rdtf_bench.models.rdtf.method import RDTF
+from tests.models.rdtf.small import TRAINING, Stickers, make
 
-TRAINING = Training(
-    task="it2v",
-    num_frames=8,
-    num_steps=4,
-    batch_size=3,
-    learning_rate=1e-3,
-    weight_decay=0.01,
-    warmup_steps=1,
-    max_grad_norm=1.0,
-    ema_decay=0.9,
-    checkpoint_every=2,
-    seed=0,
-)
 SAMPLER = Sampler(num_steps=2, timestep_spacing="leading", eta=1.0, guidance_text=2.0, guidance_image=3.0)
-
-
-class Stickers:
-    """Five stickers of 3 to 11 frames, smooth in time, with latents of 4x4."""
-
-    ids = tuple(f"sticker{i}" for i in range(5))
-    captions = ("red up", "red down", "blue up", "blue down", "green")
-
-    def __init__(self) -> None:
-        self._latents = [
-            torch.randn(3 + 2 * i, 4, 4, 4, generator=generator_for("latents", i)).cumsum(0) / 2 for i in range(5)
-        ]
-
-    def latents(self, index: int) -> Float[Tensor, "F C H W"]:
-        return self._latents[index]
-
-    def features(self, index: int) -> Float[Tensor, "F D"]:
-        return self._latents[index].flatten(1)
-
-    def frames(self, index: int) -> UInt8[Tensor, "F C H W"]:
-        pytest.fail(f"the frames of sticker {index} were read: latents and features are enough")
-
-
-def make(assets: dict[str, Path], **changed: Any) -> RDTF:
-    return build(replace(CONFIG, **changed), assets=assets, device=torch.device("cpu"))
 
 
 def fit(method: RDTF, folder: Path, **changed: Any) -> list[dict[str, float]]:
@@ -145,14 +105,6 @@ def test_the_global_generator_is_left_alone(assets: dict[str, Path], tmp_path: P
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_logs_what_the_curriculum_did(assets: dict[str, Path], tmp_path: Path) -> None:
-    log = fit(make(assets), tmp_path / "fit")
-    assert {"loss", "target_level", "realised_level", "expected_level", "weight_generation"} <= set(log[0])
-    assert ["loss_history" in row for row in log] == [False, True, True, True]  # the first step has none
-    for row in log:
-        assert row["weight_interpolation"] + row["weight_prediction"] + row["weight_generation"] == pytest.approx(1)
-
-
 @pytest.mark.slow
 def test_learns_a_few_stickers_and_then_the_text_matters(assets: dict[str, Path], tmp_path: Path) -> None:
     method = make(assets, block_out_channels=(16, 16))
@@ -162,25 +114,6 @@ def test_learns_a_few_stickers_and_then_the_text_matters(assets: dict[str, Path]
     given = conditions(1)
     other = replace(given, captions=("blue down",))
     assert (generate(method, given) - generate(method, other)).abs().max() > 1e-3
-
-
-def test_steps_on_one_batch_lower_its_loss(assets: dict[str, Path]) -> None:
-    method = make(assets)
-    curriculum = make_curriculum(
-        "none", variant="paper", k_min=3, k_max=8, gains=(5.0, 3.0, 1.3), balance=0.5, num_steps=2, history_steps=10
-    )
-    extraction = method._extraction(Stickers())
-    optimizer = torch.optim.SGD(method.network.parameters(), lr=1e-2)
-    losses = []
-    for _ in range(3):
-        loss, _ = method._loss_at(
-            0, generator_for(0, "step", 0), extraction=extraction, curriculum=curriculum, training=TRAINING
-        )
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        losses.append(loss.item())
-    assert losses[2] < losses[1] < losses[0]
 
 
 @pytest.mark.parametrize("guidance", ["two_scales", "negative_prompt"])
@@ -243,24 +176,6 @@ def test_another_number_of_frames_is_refused_before_any_work(assets: dict[str, P
         fit(make(assets), tmp_path / "fit", num_frames=5)
 
 
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"k_max": 9}, "k_max 9 and num_frames 8"),
-        ({"k_min": 6, "k_max": 5}, "k_min 6, k_max 5"),
-        ({"norm_num_groups": 3}, "multiples of norm_num_groups 3"),
-        ({"attention_head_dim": 9}, "attention_head_dim 9 is wider"),
-        ({"condition_dropout": 0.5}, "condition_dropout 0.5"),
-        ({"sti_pool": 0}, "sti_pool 0 must be 1 or more"),
-        ({"curriculum_history_steps": 0}, "curriculum_history_steps 0 must be 1 or more"),
-        ({"zero_terminal_snr": True, "prediction_type": "epsilon"}, "Set prediction_type to v_prediction"),
-    ],
-)
-def test_options_that_cannot_be_are_refused_by_name(assets: dict[str, Path], changed: Any, message: str) -> None:
-    with pytest.raises(ProtocolError, match=message):
-        make(assets, **changed)
-
-
 def test_the_schedule_of_i2vgen_xl_ends_in_noise_alone_and_its_last_step_in_the_picture(
     assets: dict[str, Path],
 ) -> None:
@@ -302,26 +217,3 @@ def test_the_denoiser_runs_on_its_inputs_and_is_counted(assets: dict[str, Path])
     counts = method.parameter_counts()
     assert counts["base"] + counts["trainable"] == counts["total"]
     assert counts["total"] == sum(p.numel() for p in method.network.parameters())
-
-
-def test_padding_carries_no_loss(assets: dict[str, Path]) -> None:
-    """The network sees what fills the frames behind the k-th, and its output there gets no gradient."""
-    method = make(assets)
-    gradients: list[Tensor] = []
-    method.network.register_forward_hook(lambda _, __, output: output.sample.register_hook(gradients.append) and None)
-    curriculum = make_curriculum(
-        "none", variant="paper", k_min=3, k_max=8, gains=(5.0, 3.0, 1.3), balance=0.5, num_steps=2, history_steps=10
-    )
-    loss, _ = method._loss_at(
-        0,
-        generator_for(0, "step", 0),
-        extraction=method._extraction(Stickers()),
-        curriculum=curriculum,
-        training=replace(TRAINING, batch_size=8),
-    )
-    loss.backward()  # type: ignore[no-untyped-call]
-    has_gradient = gradients[0].abs().amax(dim=(1, 3, 4)) > 0
-    lengths = has_gradient.sum(dim=1)
-    assert lengths.min() < 8
-    for row, length in zip(has_gradient, lengths.tolist(), strict=True):
-        assert row.tolist() == [True] * length + [False] * (8 - length)

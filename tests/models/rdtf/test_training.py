@@ -1,0 +1,49 @@
+"""The training step of RDTF: what counts in its loss and what it logs."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from rdtf_bench.core.seeds import generator_for
+from tests.models.rdtf.small import TRAINING, Stickers, make
+
+
+def test_logs_what_the_curriculum_did(assets: dict[str, Path], tmp_path: Path) -> None:
+    log: list[dict[str, float]] = []
+    make(assets).fit(Stickers(), TRAINING, folder=tmp_path, on_step=lambda _, values: log.append(values))
+    assert {"loss", "target_level", "realised_level", "expected_level", "weight_generation"} <= set(log[0])
+    assert ["loss_history" in row for row in log] == [False, True, True, True]  # the first step has none
+    for row in log:
+        assert row["weight_interpolation"] + row["weight_prediction"] + row["weight_generation"] == pytest.approx(1)
+
+
+def test_steps_on_one_batch_lower_its_loss(assets: dict[str, Path]) -> None:
+    method = make(assets, curriculum="none")
+    step = method._training_step(Stickers(), TRAINING)
+    optimizer = torch.optim.SGD(method.network.parameters(), lr=1e-2)
+    losses = []
+    for _ in range(3):
+        loss, _ = step.loss_at(0, generator_for(0, "step", 0))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[2] < losses[1] < losses[0]
+
+
+def test_padding_carries_no_loss(assets: dict[str, Path]) -> None:
+    """The network sees what fills the frames behind the k-th, and its output there gets no gradient."""
+    method = make(assets, curriculum="none")
+    gradients: list[Tensor] = []
+    method.network.register_forward_hook(lambda _, __, output: output.sample.register_hook(gradients.append) and None)
+    step = method._training_step(Stickers(), replace(TRAINING, batch_size=8))
+    loss, _ = step.loss_at(0, generator_for(0, "step", 0))
+    loss.backward()  # type: ignore[no-untyped-call]
+    has_gradient = gradients[0].abs().amax(dim=(1, 3, 4)) > 0
+    lengths = has_gradient.sum(dim=1)
+    assert lengths.min() < 8
+    for row, length in zip(has_gradient, lengths.tolist(), strict=True):
+        assert row.tolist() == [True] * length + [False] * (8 - length)
