@@ -1,4 +1,4 @@
-"""The frozen networks around a denoiser, built on the meta device from their configurations to be counted."""
+"""Parameter counts of the frozen networks around a denoiser, from their configurations alone."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,15 +16,16 @@ from transformers import (
 )
 
 Configs = Mapping[str, Mapping[str, Any]]
-"""By asset role: what stands in the network's config.json."""
+"""Maps each asset role to the contents of the network's config.json."""
 
 
 def count(module: nn.Module) -> int:
+    """Return the number of parameters of a network."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
 def sizes(configs: Configs, roles: Sequence[str]) -> dict[str, int]:
-    """Parameters of each of these networks; nothing is allocated."""
+    """Return the number of parameters of each network, counted on the meta device without allocating memory."""
     with torch.device("meta"):
         return {role: count(_build(role, dict(configs[role]))) for role in roles}
 

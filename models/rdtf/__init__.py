@@ -1,4 +1,8 @@
-"""RDTF (arXiv 2503.17735): the discrete frame generation network, the dual mask and the curriculum."""
+"""RDTF (arXiv 2503.17735): the discrete frame generation network, the dual mask and the curriculum.
+
+This package may import `core`, `data`, `diffusion` and `models.frozen`. It hands out the network, its STI layer and the
+diffusers pipeline; the harness loads `method` by name.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +22,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Imported on first use: reading a protocol must not load torch."""
+    """Import a public name on first use, because reading a protocol must not load torch."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -1,7 +1,7 @@
-"""Cross-attention to the caption that looks at it once a clip.
+"""Cross-attention to the caption that computes the keys and values once per clip.
 
-The released network repeats the text for every frame, so that its keys and values are computed F times. They do not
-depend on the frame (nor on the sampler's step), so here the queries of all frames of a clip meet one copy of them. The
+The released network repeats the text for every frame, so it computes the keys and values F times. They depend neither
+on the frame nor on the sampler step. Here the queries of all frames of a clip attend to one copy of them, and the
 output is the same.
 """
 
@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 Keys = Float[Tensor, "B L D"]
 TextKeys = dict[str, tuple[Keys, Keys]]
-"""By the name of the cross-attention: its keys and its values of each clip's text."""
+"""Maps the name of each cross-attention to the keys and the values of the clips' texts."""
 
 
 class ClipwiseTextProcessor:
-    """Takes TextKeys in the place of hidden states; the name says which entry is its own."""
+    """Attend to precomputed TextKeys in place of hidden states; `place` is the name of this layer's entry."""
 
     def __init__(self, place: str) -> None:
         self.place = place
@@ -38,7 +38,7 @@ class ClipwiseTextProcessor:
 
 
 def text_attention_places(network: nn.Module) -> dict[str, Attention]:
-    """The cross-attentions to the text, by the name of their place: every spatial transformer's second attention."""
+    """Return the cross-attentions to the text by module name: the second attention of every spatial transformer."""
     return {
         name: module
         for name, module in network.named_modules()
@@ -47,5 +47,6 @@ def text_attention_places(network: nn.Module) -> dict[str, Attention]:
 
 
 def use_clipwise_text(network: nn.Module) -> None:
+    """Make every cross-attention to the text take TextKeys."""
     for place, attention in text_attention_places(network).items():
         attention.set_processor(ClipwiseTextProcessor(place))

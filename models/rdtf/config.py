@@ -1,4 +1,4 @@
-"""The options of RDTF."""
+"""The options of RDTF, with a default for every point on which the paper and the released code differ or are silent."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,9 +11,10 @@ from rdtf_bench.models.rdtf.sti import TemporalLayer
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Every point on which paper and released code differ or are silent; README.md lists them with our reasons.
+    """Options of the network, the training and the sampling of RDTF.
 
-    The network's fields are those of `DFGN`; `dfgn.PAPER_TEXT` has the values of the paper's text.
+    README.md lists what the paper and the released code say on each option, and the reason for its default. The options
+    of the network are those of `DFGN`; `dfgn.PAPER_TEXT` holds the values of the paper's text.
     """
 
     block_out_channels: tuple[int, ...] = (320, 640, 1024, 1280)
@@ -32,67 +33,84 @@ class Config:
     sti_fusion: Literal["scalars", "gate"] = "scalars"
     sti_residual: bool = False
     image_path: Literal["encoder", "latents"] = "encoder"
-    absent_frame: Literal["zeros", "learned"] = "zeros"  # the latent of a frame that is not known; released: zeros
+    # Latent of an unknown frame in the image condition. The released code uses zeros.
+    absent_frame: Literal["zeros", "learned"] = "zeros"
     text_map: Literal["t5_mlp", "two_linear"] = "t5_mlp"
-    isolate_padding: bool = False  # True: padding reaches no layer that mixes frames; released: the network sees it
+    # True hides padding frames from every layer that mixes frames. In the released network these layers see padding.
+    isolate_padding: bool = False
 
-    clip_length: int = 77  # tokens; Table 6. Released: 256
-    t5_length: int = 77  # tokens
-    word_mask_probability: float = 0.2  # the released value; the paper gives none
+    # Number of tokens of each encoder. Table 6 says 77; the released code uses 256.
+    clip_length: int = 77
+    t5_length: int = 77
+    # Probability that a word becomes "#". The paper gives no value; 0.2 is the released one.
+    word_mask_probability: float = 0.2
 
     prediction_type: Literal["epsilon", "v_prediction"] = "epsilon"  # Table 6
-    # released; Table 6 says linear. What the released training loads is I2VGen-XL's own: "squaredcos_cap_v2" with
-    # zero_terminal_snr and v_prediction
+    # The released configuration file says "scaled_linear" and Table 6 says "linear". The released training script loads
+    # the scheduler of I2VGen-XL instead: "squaredcos_cap_v2" with zero_terminal_snr and v_prediction.
     beta_schedule: Literal["scaled_linear", "linear", "squaredcos_cap_v2"] = "scaled_linear"
     zero_terminal_snr: bool = False
 
-    condition_masks: Literal["all", "task"] = "all"  # "task": those of the evaluated task alone
-    extraction: Literal["clusters", "intervals"] = "clusters"  # which frames: figure 4, or at equal intervals
-    latent: Literal["mode", "sample"] = "mode"  # of the autoencoder's posterior, in training; released: a sample
-    k_min: int = 3  # Table 6, "range of k"
+    # Condition masks that training draws from: those of all tasks, or only those of the evaluated task.
+    condition_masks: Literal["all", "task"] = "all"
+    # How k frames are chosen from a sticker: one per cluster (figure 4), or at equal intervals.
+    extraction: Literal["clusters", "intervals"] = "clusters"
+    # What training takes from the autoencoder's posterior. The released code takes a sample.
+    latent: Literal["mode", "sample"] = "mode"
+    # Smallest and largest number of frames in the loss (Table 6, "range of k").
+    k_min: int = 3
     k_max: int = 8
-    representative: Literal["random", "first"] = "random"  # of a cluster; released: first
-    padding: Padding = "grey"  # the frames that do not count: an empty frame (released) or the last one again
-    loss_mean_over: Literal["counted", "all"] = "counted"  # released: all
+    # Which member of a cluster is taken. The released code takes the first one.
+    representative: Literal["random", "first"] = "random"
+    # Content of the frames outside the loss: an empty frame (released), or the last frame repeated.
+    padding: Padding = "grey"
+    # Frames that the loss is averaged over: those in the loss mask, or all of them (released).
+    loss_mean_over: Literal["counted", "all"] = "counted"
 
     curriculum: Literal["none", "linear", "adaptive"] = "adaptive"
     curriculum_variant: Literal["paper", "released"] = "paper"
-    curriculum_gains: tuple[float, float, float] = (5.0, 3.0, 1.3)  # Table 6
-    curriculum_balance: float = 0.5  # 0: the static part alone, 1: the adaptive part alone
-    curriculum_history_steps: int = 1000  # the released window; eq. 3 has the whole training, and so have the scales
+    # Proportional, integral and derivative gain of the loss controller (Table 6).
+    curriculum_gains: tuple[float, float, float] = (5.0, 3.0, 1.3)
+    # Weight of the adaptive part: 0 leaves the static part alone, 1 the adaptive part alone.
+    curriculum_balance: float = 0.5
+    # Window of the running mean of the loss. The released code uses 1000 steps. Eq. 3 integrates over the whole
+    # training, and so does every scale of the benchmark.
+    curriculum_history_steps: int = 1000
 
-    guidance: Guidance = "two_scales"  # Table 6; released: a negative prompt
+    # Table 6 gives two guidance scales. The released code guides against a negative prompt.
+    guidance: Guidance = "two_scales"
     negative_prompt: str = "distorted, discontinuous, ugly, blurry, low resolution, motionless, static, disfigured"
-    condition_dropout: float = 0.1  # odds of each: no text, no image, neither. Two scales need all of them
+    # Probability of each of three cases in training: no text, no known frame, neither. Two scales need all three.
+    condition_dropout: float = 0.1
 
-    gradient_checkpointing: bool = False  # activations are made again in the backward pass; changes no number
+    # True recomputes activations in the backward pass to save memory. It changes no number.
+    gradient_checkpointing: bool = False
 
     def __post_init__(self) -> None:
-        """ProtocolError for what no network or training can be made of, all of it at once."""
+        """Raise one ProtocolError that names every option from which no network or training can be made."""
         widths, groups = self.block_out_channels, self.norm_num_groups
         faults = {
             f"block_out_channels {list(widths)} must be multiples of norm_num_groups {groups}": any(
                 width % groups for width in widths
             ),
-            f"attention_head_dim {self.attention_head_dim} is wider than the narrowest of block_out_channels "
+            f"attention_head_dim {self.attention_head_dim} is wider than the smallest of block_out_channels "
             f"{list(widths)}": self.attention_head_dim > min(widths),
             f"sti_pool {self.sti_pool} must be 1 or more": self.sti_pool < 1,
-            f"zero_terminal_snr with prediction_type {self.prediction_type}: of the last step's noise no picture can "
-            "be told. Set prediction_type to v_prediction": self.zero_terminal_snr
-            and self.prediction_type == "epsilon",
-            f"k_min {self.k_min}, k_max {self.k_max} and num_frames {self.num_frames} must be in rising order, k_min "
-            "2 or more": not 2 <= self.k_min <= self.k_max <= self.num_frames,
-            f"condition_dropout {self.condition_dropout} must be 0 to 1/3, the share of each of three cases": not (
-                0 <= self.condition_dropout <= 1 / 3
-            ),
-            f"word_mask_probability {self.word_mask_probability} must be 0 to 1": not (
+            f"zero_terminal_snr does not work with prediction_type {self.prediction_type}: at the last timestep the "
+            "input is pure noise, so predicting the noise says nothing about the image. Set prediction_type to "
+            "v_prediction": self.zero_terminal_snr and self.prediction_type == "epsilon",
+            f"k_min {self.k_min}, k_max {self.k_max} and num_frames {self.num_frames} must be in rising order, and "
+            "k_min must be 2 or more": not 2 <= self.k_min <= self.k_max <= self.num_frames,
+            f"condition_dropout {self.condition_dropout} must be from 0 to 1/3, because it is the probability of "
+            "each of three cases": not (0 <= self.condition_dropout <= 1 / 3),
+            f"word_mask_probability {self.word_mask_probability} must be from 0 to 1": not (
                 0 <= self.word_mask_probability <= 1
             ),
-            f"curriculum_balance {self.curriculum_balance} must be 0 to 1": not 0 <= self.curriculum_balance <= 1,
+            f"curriculum_balance {self.curriculum_balance} must be from 0 to 1": not 0 <= self.curriculum_balance <= 1,
             f"curriculum_history_steps {self.curriculum_history_steps} must be 1 or more": (
                 self.curriculum_history_steps < 1
             ),
-            f"curriculum_gains {list(self.curriculum_gains)} must be 0 or more, one of them more": not (
+            f"curriculum_gains {list(self.curriculum_gains)} must be 0 or more, and at least one must be above 0": not (
                 min(self.curriculum_gains) >= 0 < max(self.curriculum_gains)
             ),
         }

@@ -1,11 +1,11 @@
-"""Which task and how many frames a training clip gets (sec. "Difficulty-adaptive curriculum learning", algorithm 1).
+"""The curriculum: probabilities of training cases (sec. "Difficulty-adaptive curriculum learning", algorithm 1).
 
-A case is a task, a number of counted frames k and a condition mask over them. Its level is the number of counted frames
-that are unknown, 1 to 8: "different levels according to the difference between loss mask and condition mask". A
-curriculum weighs all cases; what it remembers is plain data, so that a checkpoint holds it.
+A case is a task, a number k of counted frames and a condition mask over these frames. Its level is the number of
+counted frames that are unknown, 1 to 8: "different levels according to the difference between loss mask and condition
+mask". A curriculum gives every case a probability. Its state is plain data, so that a checkpoint can hold it.
 
 The paper gives neither the static probabilities of eq. 2, nor the map from the controller's output (eq. 4) to a level,
-nor the balance of the two parts. The values here are ours unless a comment says otherwise.
+nor the balance of the static and the adaptive part. The values here are ours unless a comment says otherwise.
 """
 
 import math
@@ -33,13 +33,15 @@ TASKS: dict[str, tuple[str, Callable[[int], tuple[Mask, ...]]]] = {
     "post_prediction": ("prediction", post_prediction_masks),
     **_as_evaluated("it2v", "i2v", "t2v"),
 }
-"""The six training tasks of the authors' code, with their family and their masks; their order decides what is drawn."""
+"""Family and masks of each of the six training tasks of the authors' code. Their order decides which case is drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
+    """A task, and a condition mask over the frames that enter the loss."""
+
     task: str
-    known: Mask  # over the k counted frames
+    known: Mask  # one entry per counted frame
 
     @property
     def num_frames(self) -> int:
@@ -59,7 +61,7 @@ class Case:
 
 
 def all_cases(k_min: int, k_max: int, tasks: Sequence[str] = tuple(TASKS)) -> tuple[Case, ...]:
-    """Each of the tasks at every number of counted frames with every mask of the task."""
+    """Return every combination of a task, a number of counted frames and a mask of that task."""
     return tuple(
         Case(task=task, known=known)
         for task in tasks
@@ -69,24 +71,29 @@ def all_cases(k_min: int, k_max: int, tasks: Sequence[str] = tuple(TASKS)) -> tu
 
 
 def training_tasks(evaluated: str) -> tuple[str, ...]:
-    """The training tasks of what is evaluated (a key of diffusion.masks.TASKS): prediction goes both ways."""
+    """Return the training tasks of an evaluated task (a key of diffusion.masks.TASKS).
+
+    Prediction has two of them, one per direction of time.
+    """
     return ("pre_prediction", "post_prediction") if evaluated == "prediction" else (evaluated,)
 
 
 @runtime_checkable
 class Curriculum(Protocol):
+    """Give every training case a probability, which may follow the progress of the training and its loss."""
+
     cases: tuple[Case, ...]
 
     def weights(self, progress: float) -> Weights:
-        """The probability of each case at this share (0..1) of the training."""
+        """Return the probability of each case. `progress` is the completed share of the training, 0 to 1."""
         ...
 
     def observe(self, loss: float) -> None:
-        """Told the loss of each step, in order. A loss that is not finite is not taken in."""
+        """Take in the loss of the next step. A loss that is not finite is ignored."""
         ...
 
     def describe(self) -> dict[str, float]:
-        """What moves the weights now, to be logged."""
+        """Return the current values that determine the probabilities, for the log."""
         ...
 
     def state_dict(self) -> dict[str, Any]: ...
@@ -97,13 +104,14 @@ class Curriculum(Protocol):
 def draw_cases(
     curriculum: Curriculum, progress: float, available: Sequence[int], generator: torch.Generator
 ) -> list[Case]:
-    """A case for each clip. `available` is how many frames each clip has: none is asked to count more."""
+    """Draw one case per clip. `available` is the number of frames of each clip, and no case counts more than these."""
     weights, cases = curriculum.weights(progress), curriculum.cases
     shortest = min(case.num_frames for case in cases)
     lengths = torch.tensor([case.num_frames for case in cases])
     drawn = []
     for frames in available:
-        possible = weights * (lengths <= max(frames, shortest))  # a clip shorter than any case is extended
+        # a clip that is shorter than every case is extended later
+        possible = weights * (lengths <= max(frames, shortest))
         drawn.append(cases[int(torch.multinomial(possible, 1, generator=generator))])
     return drawn
 
@@ -122,7 +130,7 @@ def expected_level(curriculum: Curriculum, progress: float) -> float:
 
 
 def _within_family_and_level(cases: Sequence[Case]) -> Weights:
-    """P(case | family, level): the tasks of the family that have the level share it evenly, and so do their cases."""
+    """Return P(case | family, level), uniform over the family's tasks at this level and over the cases of each task."""
     groups: dict[tuple[str, int], dict[str, int]] = {}
     for case in cases:
         counts = groups.setdefault((case.family, case.level), {})
@@ -141,14 +149,18 @@ def _without(families: dict[str, float], missing: Sequence[str]) -> dict[str, fl
 
 
 def static_probabilities(progress: float) -> dict[str, float]:
-    """Eq. 2: interpolation falls, prediction and generation rise, linearly from (.50, .30, .20) to (.10, .35, .55)."""
+    """Return the static probability of each family (eq. 2).
+
+    Interpolation falls from .50 to .10. Prediction rises from .30 to .35, and generation from .20 to .55. All three are
+    linear in the progress.
+    """
     start = {"interpolation": 0.50, "prediction": 0.30, "generation": 0.20}
     end = {"interpolation": 0.10, "prediction": 0.35, "generation": 0.55}
     return {family: start[family] + progress * (end[family] - start[family]) for family in FAMILIES}
 
 
 class NoCurriculum:
-    """Families and their levels with even odds throughout (Table 4, "without CL")."""
+    """Draw families and their levels uniformly during the whole training (Table 4, "without CL")."""
 
     def __init__(self, cases: tuple[Case, ...]) -> None:
         self.cases = cases
@@ -178,42 +190,45 @@ class NoCurriculum:
 
 
 class LinearCurriculum(NoCurriculum):
-    """The static part alone, its families' levels with even odds (Table 4, "LCL")."""
+    """Use the static part alone; the levels of a family are uniform (Table 4, "LCL")."""
 
     def weights(self, progress: float) -> Weights:
         return self._spread(static_probabilities(progress))
 
 
 class LossController:
-    """A PID controller of the difficulty on the loss (eq. 3 and 4, algorithm 1).
+    """A PID controller that turns the training loss into a difficulty (eq. 3 and 4, algorithm 1).
 
-    DEVIATION: the "integral of the loss" of eq. 3 diverges; it is read as the running mean. The difference is divided
-    by the running standard deviation, so that the gains 5.0, 3.0 and 1.3 (Table 6) mean the same at every scale of the
-    loss, and smoothed over `SMOOTHING_STEPS`, because one batch's loss says more about its noise levels than about the
-    network. The integral's step is counted in the training's length, the history and the smoothing in steps: with a
-    history as long as the training (eq. 3 integrates from 0) trainings of every length climb alike; one that is a small
-    part of it follows the loss, and the target rises less (README.md has figures).
+    DEVIATION: the "integral of the loss" of eq. 3 diverges, so we use the running mean of the loss instead. The error
+    is the difference between the smoothed loss and this mean, divided by the running standard deviation. The division
+    gives the gains 5.0, 3.0 and 1.3 (Table 6) the same meaning at every scale of the loss. The loss is smoothed over
+    `SMOOTHING_STEPS`, because the loss of one batch says more about its noise levels than about the network.
+
+    The step of the integral is relative to the length of the training. `history_steps` and the smoothing are counted in
+    steps. With a history as long as the training (eq. 3 integrates from 0), the target level rises in the same way in
+    trainings of every length. A shorter history follows the loss more closely, and the target level rises less
+    (README.md has figures).
     """
 
     SMOOTHING_STEPS = 10
-    INTEGRAL_TIMES = 10  # how often an error of one standard deviation adds itself to the integral in one training
+    INTEGRAL_TIMES = 10  # a constant error of one standard deviation changes the integral by this much in one training
     MAX_ERROR = 3.0
 
     def __init__(self, *, gains: tuple[float, float, float], num_steps: int, history_steps: int) -> None:
         self.gains, self.num_steps, self.history_steps = gains, num_steps, history_steps
         self.count = 0
         self.mean = self.variance = self.smooth = self.error = 0.0
-        self.integral = self.limit  # the easiest level, before anything is known
+        self.integral = self.limit  # start at the easiest level
         self.output = self.gains[1] * self.integral
 
     @property
     def span(self) -> float:
-        """The output that takes the target from the middle to an end: one unit of every term."""
+        """Return the output that moves the target level from the middle to an end: one unit of every term."""
         return sum(self.gains)
 
     @property
     def limit(self) -> float:
-        """The integral alone may hold the target at either end, and no more (anti-windup)."""
+        """Return the bound of the integral (anti-windup): the value that alone holds the target level at an end."""
         return self.span / self.gains[1] if self.gains[1] > 0 else 0.0
 
     def observe(self, loss: float) -> None:
@@ -245,10 +260,11 @@ class LossController:
 
 
 class AdaptiveCurriculum:
-    """The static part balanced with a target level that follows the loss (Table 4, "DCL"), as the paper has it.
+    """Combine the static part with a target level that follows the loss, as in the paper (Table 4, "DCL").
 
-    A loss above its history lowers the target level, one below raises it: the loop damps. Around the target stands a
-    normal kernel, P(task, level) is proportional to static ** (1 - balance) * kernel ** balance.
+    A loss above its history lowers the target level and a loss below raises it, so the loop has negative feedback. A
+    Gaussian kernel is centred on the target level, and P(task, level) is proportional to
+    static ** (1 - balance) * kernel ** balance.
     """
 
     KERNEL_LEVELS = 1.5
@@ -289,15 +305,16 @@ class AdaptiveCurriculum:
 
 
 class ReleasedCurriculum:
-    """What the authors' code means, repaired: as published it does not run (mails9523/mails9523.github.io@de717c7).
+    """The curriculum of the authors' code, repaired so that it runs (mails9523/mails9523.github.io@de717c7).
 
-    Weights are a static part plus one of five rows, picked by the rank of u = 5 loss + 3 mean + 1.3 change among its
-    last 1000 values: the highest takes the easiest row. The static weight of prediction falls, which eq. 2 forbids. The
-    number of counted frames and the mask are drawn evenly: levels do not enter.
+    The weight of a family is its static weight plus its entry in one of five rows. The row is chosen by the rank of
+    u = 5 loss + 3 mean + 1.3 change among its last 1000 values: the highest value selects the easiest row. The static
+    weight of prediction falls, which contradicts eq. 2. The number of counted frames and the mask are uniform, so
+    levels play no part.
     """
 
     HISTORY_STEPS = 1000
-    ROWS = (0.1, 0.3, 0.5, 0.7, 0.9)  # generation; interpolation the reverse, prediction 0.5
+    ROWS = (0.1, 0.3, 0.5, 0.7, 0.9)  # weight of generation; interpolation has 1 minus it, prediction has 0.5
     STATIC = {  # noqa: RUF012 (a constant)
         "interpolation": (0.9, 0.5, 0.1),
         "prediction": (0.7, 0.5, 0.3),
@@ -317,7 +334,7 @@ class ReleasedCurriculum:
 
     @property
     def row(self) -> int:
-        """0 where the last output is the highest of its history, 4 where it is the lowest, 2 before there is one."""
+        """Return the row: 0 if the last output is the highest of its history, 4 if the lowest, 2 before the first."""
         if not self._outputs:
             return 2
         higher = sum(output > self._outputs[-1] for output in self._outputs)
@@ -366,6 +383,7 @@ def make_curriculum(
     num_steps: int,
     history_steps: int,
 ) -> Curriculum:
+    """Return the curriculum of this kind over all cases of `tasks`; `variant` matters only for "adaptive"."""
     cases = all_cases(k_min, k_max, tasks)
     match kind, variant:
         case "none", _:

@@ -1,9 +1,10 @@
 # ruff: noqa: ARG002 (the constructor's arguments are read from self.config, where diffusers puts them)
 """The discrete frame generation network (sec. "Discrete frame generation network").
 
-Built on diffusers' 3-D blocks, with the parameter names of the authors' code (mails9523/mails9523.github.io@de717c7),
-so that a checkpoint of theirs loads with `load_state_dict`. The defaults are that code's network and count 960,118,452
-parameters, the 0.96 B of Table 8. `PAPER_TEXT` is the literal reading of the paper instead.
+The network is built from diffusers' 3-D blocks. Its parameters have the names of the authors' code
+(mails9523/mails9523.github.io@de717c7), so that their checkpoints load with `load_state_dict`. The default options give
+the network of that code, with 960,118,452 parameters, the 0.96 B of Table 8. `PAPER_TEXT` follows the text of the paper
+instead.
 """
 
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ from rdtf_bench.models.rdtf.padding import PaddedFrames, each_clip_alone, isolat
 from rdtf_bench.models.rdtf.sti import STI, Conv3D, NoTemporalLayer, TemporalLayer, temporal_conv
 
 LATENT_CHANNELS = 4
-WEIGHTS = "diffusion_pytorch_model.safetensors"  # what save_pretrained writes
+WEIGHTS = "diffusion_pytorch_model.safetensors"  # the file that save_pretrained writes
 
 PAPER_TEXT: dict[str, Any] = {
     "block_out_channels": (320, 640, 1280, 1280),
@@ -43,19 +44,19 @@ PAPER_TEXT: dict[str, Any] = {
     "image_path": "latents",
     "text_map": "two_linear",
 }
-"""What the paper's section 3 and Table 6 say where they differ from the released code."""
+"""Options that follow section 3 and Table 6 of the paper where these differ from the released code."""
 
 PRESETS: dict[str, dict[str, Any]] = {"released": {}, "paper_text": PAPER_TEXT}
-"""DFGN(**PRESETS[name]); the defaults are the released network."""
+"""Named option sets for `DFGN(**PRESETS[name])`. The defaults give the released network."""
 
 
 @torch.no_grad()
 def start_as_identity(convolutions: nn.Sequential) -> None:
-    """Let I2VGen-XL's small image encoder (3x3 convolutions, SiLU between) hand its input through at first.
+    """Initialise I2VGen-XL's small image encoder (3x3 convolutions with SiLU between) as the identity.
 
-    x = SiLU(x) - SiLU(-x), so each layer carries x and -x in its first channels; the others keep their random weights.
-    DEVIATION: the released code keeps torch's initialisation. With it the known frames reach the network at a twentieth
-    of the noise's size, and hundreds of steps pass before it looks at them.
+    x = SiLU(x) - SiLU(-x), so each layer carries x and -x in its first channels. The other channels keep their random
+    weights. DEVIATION: the released code keeps torch's initialisation. With it the known frames reach the network at a
+    twentieth of the amplitude of the noise, and the network ignores them for hundreds of steps.
     """
     first, *between, last = (layer for layer in convolutions if isinstance(layer, nn.Conv2d))
     eye = torch.eye(first.in_channels)
@@ -77,21 +78,21 @@ def _require_same_parameters(folder: Path, kind: type["DFGN"]) -> None:
     if differing := sorted(name for name in wanted | found if wanted.get(name) != found.get(name)):
         first = differing[0]
         raise StoreError(
-            f"{folder}: the weights are of another network than config.json describes: {len(differing)} parameters "
-            f"differ, the first is {first} ({found.get(first, 'absent')}, and {wanted.get(first, 'absent')} by the "
-            "configuration)"
+            f"{folder}: the weights do not match the network that config.json describes: {len(differing)} parameters "
+            f"differ. The first is {first} ({found.get(first, 'absent')} in the weights, {wanted.get(first, 'absent')} "
+            "by config.json). Give the config.json and the weights of one save_pretrained"
         )
 
 
 class NoTemporalAttention(nn.Module):
-    """Stands where a block expects a temporal transformer."""
+    """Return the input unchanged where a block expects a temporal transformer."""
 
     def forward(self, hidden_states: Float[Tensor, "BF C H W"], **_: object) -> tuple[Float[Tensor, "BF C H W"]]:
         return (hidden_states,)
 
 
 class AfterSpatialAttention(nn.Module):
-    """A temporal layer in a temporal transformer's place, behind the spatial transformer (the paper's text)."""
+    """Place a temporal layer behind the spatial transformer, where a block expects a temporal transformer (paper)."""
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
@@ -104,17 +105,17 @@ class AfterSpatialAttention(nn.Module):
 
 
 class DFGN(ModelMixin, ConfigMixin):  # type: ignore[misc]
-    """Predicts noise or velocity of a clip of latents from the noisy clip, its known frames and its caption.
+    """Predict the noise or velocity of a clip of latents from the noisy clip, its known frames and its caption.
 
-    attention_head_dim: channels a head; a transformer has width / attention_head_dim heads.
-    transformer_in_heads: heads of the temporal transformer behind the first convolution.
-    temporal_layer: what stands after each resnet; "temporal_conv" is Table 3's "3D-Conv".
-    sti_*: see `STI`. sti_place: "after_resnets" (released, 22 places) or "after_spatial_attention" (paper, 16).
+    attention_head_dim: number of channels per head; a transformer has width / attention_head_dim heads.
+    transformer_in_heads: number of heads of the temporal transformer behind the first convolution.
+    temporal_layer: the layer behind each resnet; "temporal_conv" is the "3D-Conv" of Table 3.
+    sti_*: see `STI`. sti_place: "after_resnets" (released, 22 places) or "after_spatial_attention" (paper, 16 places).
     temporal_attention: False leaves out the temporal transformers and `transformer_in` (the paper names none).
-    image_path: "encoder" sends the known latents through I2VGen-XL's small encoder, "latents" concatenates them.
-    absent_frame: the latent of a frame that is not known: "zeros" (released) or "learned", one for all absent frames.
-    text_map: "t5_mlp" maps the T5 states alone (released), "two_linear" both encoders' by a linear layer each (paper).
-    isolate_padding: what `forward` is told to be padding reaches no layer that mixes frames (`padding.py`).
+    image_path: "encoder" sends the known latents through I2VGen-XL's small encoder; "latents" concatenates them.
+    absent_frame: the latent of a frame that is not known: "zeros" (released), or "learned", one latent for all of them.
+    text_map: "t5_mlp" maps only the T5 states (released); "two_linear" gives each encoder a linear layer (paper).
+    isolate_padding: True keeps padding frames out of every layer that mixes frames (`padding.py`).
     """
 
     _supports_gradient_checkpointing = True
@@ -172,8 +173,8 @@ class DFGN(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     @classmethod
     def from_pretrained(cls, folder: str | PathLike[str], **options: Any) -> "DFGN":
-        """As diffusers has it; StoreError where a local folder's weights are not those of its configuration, which
-        diffusers loads with a warning."""
+        """Load a network as diffusers does. Raises StoreError if the weights of a local folder do not match its
+        config.json, where diffusers only warns."""
         path = Path(folder) / (options.get("subfolder") or "")
         if (path / WEIGHTS).is_file():
             _require_same_parameters(path, cls)
@@ -210,9 +211,9 @@ class DFGN(ModelMixin, ConfigMixin):  # type: ignore[misc]
             )
 
     def _make_blocks(self) -> None:
-        """As I2VGen-XL's U-Net: cross-attention everywhere but at the coarsest level, 64 (head dim) channels a head."""
+        """Build the blocks of I2VGen-XL's U-Net: cross-attention at every level but the coarsest one."""
         widths = self.config.block_out_channels
-        # diffusers' 3-D blocks take the channels of a head under the name num_attention_heads
+        # diffusers' 3-D blocks take the number of channels per head under the name num_attention_heads
         shared = {
             "temb_channels": 4 * widths[0],
             "resnet_eps": 1e-5,
@@ -293,7 +294,7 @@ class DFGN(ModelMixin, ConfigMixin):  # type: ignore[misc]
     def text_keys(
         self, clip_hidden_states: Float[Tensor, "B L1 D1"], t5_hidden_states: Float[Tensor, "B L2 D2"]
     ) -> TextKeys:
-        """Keys and values of the text for every cross-attention: they serve all frames and all sampler steps."""
+        """Return the keys and values of the text for every cross-attention; they serve all frames and sampler steps."""
         if self.config.text_map == "t5_mlp":
             tokens = torch.cat([self.context_T5_clip_embedding(t5_hidden_states), clip_hidden_states], dim=1)
         else:
@@ -315,9 +316,11 @@ class DFGN(ModelMixin, ConfigMixin):  # type: ignore[misc]
         text_keys: TextKeys | None = None,
         real_frames: Sequence[int] | None = None,
     ) -> UNet3DConditionOutput:
-        """`image_latents` are zero where no frame is known. `text_keys` may stand for both texts' states.
+        """Return the prediction for each clip.
 
-        real_frames: with `isolate_padding`, how many frames of each clip are not padding; default: all.
+        image_latents: the latents of the known frames, and zeros for all other frames.
+        text_keys: the output of `text_keys`, in place of the hidden states of both text encoders.
+        real_frames: with `isolate_padding`, the number of frames of each clip that are not padding; default: all.
         """
         batch_size, num_frames = sample.shape[0], sample.shape[2]
         if real_frames is not None:
@@ -338,7 +341,7 @@ class DFGN(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     def _padded(self, num_frames: int, real_frames: Sequence[int]) -> PaddedFrames:
         if not self.config.isolate_padding:
-            raise TypeError("real_frames needs a network made with isolate_padding=True")
+            raise TypeError("real_frames needs a network that was built with isolate_padding=True")
         return PaddedFrames(num_frames, real_frames)
 
     def _image_condition(
@@ -357,7 +360,7 @@ class DFGN(ModelMixin, ConfigMixin):  # type: ignore[misc]
         return mixed.view(len(image_latents), -1, *mixed.shape[1:]).transpose(1, 2)
 
     def _mix_image(self, frames: Float[Tensor, "BF C H W"], num_frames: int) -> Float[Tensor, "BF C H W"]:
-        """The temporal encoder, which looks at each pixel's frames."""
+        """Apply the temporal encoder, which attends over the frames of each pixel."""
         batch_size, (height, width) = len(frames) // num_frames, frames.shape[-2:]
         pixels = frames.view(batch_size, num_frames, *frames.shape[1:]).permute(0, 3, 4, 1, 2).flatten(0, 2)
         mixed = self.image_latents_temporal_encoder(pixels)
@@ -388,7 +391,7 @@ class DFGN(ModelMixin, ConfigMixin):  # type: ignore[misc]
         return hidden
 
     def _run(self, block: nn.Module, *args: Any, **options: Any) -> Any:
-        """A block, and with gradient checkpointing its activations again in the backward pass instead of kept."""
+        """Run a block. With gradient checkpointing its activations are recomputed in the backward pass."""
         if torch.is_grad_enabled() and self.gradient_checkpointing:
             return self._gradient_checkpointing_func(partial(block, **options), *args)
         return block(*args, **options)

@@ -1,4 +1,4 @@
-"""From known frames and captions to clips: one path for the benchmark's method and the diffusers pipeline."""
+"""Sampling of clips from known frames and captions, shared by the benchmark's method and the diffusers pipeline."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -21,6 +21,7 @@ Guidance = Literal["two_scales", "negative_prompt"]
 
 
 def pixels_per_latent(autoencoder_config: Mapping[str, Any]) -> int:
+    """Return the factor by which the autoencoder shrinks each side of a frame."""
     return 2 ** (len(autoencoder_config["block_out_channels"]) - 1)
 
 
@@ -40,10 +41,12 @@ def generate(
     negative_prompt: str,
     device: torch.device,
 ) -> Video:
-    """`frames` are looked at where `known` is 1; one CPU generator a clip.
+    """Sample one clip per caption. Only the frames for which `known` is 1 are used.
 
-    device: where the networks run; with diffusers' offloading they are not there before they are called. They may have
-    any dtype, and between them everything is float32.
+    generators: one CPU generator per clip.
+    device: the device that the networks run on. With diffusers' offloading they are moved there when they are called.
+
+    The networks may have any dtype. The latents between them are float32.
     """
     if guidance == "two_scales":
         branches = two_scales(image=sampler.guidance_image, text=sampler.guidance_text)
@@ -67,7 +70,7 @@ def generate(
 def _known_latents(
     autoencoder: AutoencoderKL, frames: Float[Tensor, "B F C H W"], known: Float[Tensor, "B F"], device: torch.device
 ) -> Float[Tensor, "B c F h w"]:
-    """The latents of the given frames, zeros elsewhere; only given frames go through the autoencoder."""
+    """Return the latents of the known frames and zeros for the others; only known frames are encoded."""
     batch_size, num_frames, _, height, width = frames.shape
     shrink = pixels_per_latent(autoencoder.config)
     latents = torch.zeros(batch_size, num_frames, LATENT_CHANNELS, height // shrink, width // shrink)
@@ -80,7 +83,7 @@ def _known_latents(
 def _branch_keys(
     network: DFGN, text: TextEncoders, captions: Sequence[str], branches: Sequence[Branch], absent: str
 ) -> TextKeys:
-    """Keys and values of every branch's text, once for the whole sampling run."""
+    """Return the text keys and values of every guidance branch, computed once for the whole sampling run."""
     states = text.recall(captions), text.recall([absent] * len(captions))
     given_keys, absent_keys = (network.text_keys(s.clip.to(network.dtype), s.t5.to(network.dtype)) for s in states)
     choices = [branch.text for branch in branches]

@@ -1,4 +1,4 @@
-"""RDTF as a method: training from scratch with the dual mask and the curriculum, sampling with two guidance scales."""
+"""RDTF: trained from scratch with a dual mask and a curriculum, and sampled with two guidance scales."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -33,6 +33,8 @@ SERVES_EVERY_TASK_UNLESS = ("condition_masks", "task")
 
 
 class RDTF:
+    """RDTF behind the contract of `core.method.Method`."""
+
     def __init__(self, config: Config, *, assets: Mapping[str, Path], device: torch.device) -> None:
         self.config, self.device = config, device
         self.autoencoder = load_autoencoder(assets["autoencoder"], device)
@@ -50,7 +52,7 @@ class RDTF:
             prediction_type=config.prediction_type,
             rescale_betas_zero_snr=config.zero_terminal_snr,
             steps_offset=1,
-            set_alpha_to_one=config.beta_schedule == "squaredcos_cap_v2",  # so in I2VGen-XL, not in Stable Diffusion
+            set_alpha_to_one=config.beta_schedule == "squaredcos_cap_v2",  # as I2VGen-XL, unlike Stable Diffusion
             clip_sample=False,
         )
         self.network = self._new_network(0)
@@ -68,7 +70,7 @@ class RDTF:
         config = self.config
         if training.num_frames != config.num_frames:
             raise ProtocolError(
-                f"method rdtf: the protocol's clips have {training.num_frames} frames and the network "
+                f"method rdtf: the clips of the protocol have {training.num_frames} frames, but the network has "
                 f"{config.num_frames}. Set the option num_frames to {training.num_frames}"
             )
         self.network = self._new_network(training.seed)
@@ -94,12 +96,15 @@ class RDTF:
 
     def load(self, folder: Path) -> None:
         defaults = {name: known.default for name, known in inspect.signature(DFGN.__init__).parameters.items()}
-        saved = defaults | DFGN.load_config(folder)  # one saved before an option was there has its default
+        saved = defaults | DFGN.load_config(folder)  # an option that is newer than the saved network has its default
         ours = {k: v for k, v in self.network.config.items() if not k.startswith("_")}
         differing = [name for name in ours if _as_json(saved.get(name)) != _as_json(ours[name])]
         if differing:
             named = ", ".join(f"{name} {saved.get(name)!r} (here {ours[name]!r})" for name in differing)
-            raise StoreError(f"{folder}: weights of another network: {named}. Train again, or set these options")
+            raise StoreError(
+                f"{folder}: the weights belong to a network with other options: {named}. Set these options, or train "
+                "again"
+            )
         self.network.load_state_dict(load_file(folder / WEIGHTS, device=str(self.device)), strict=True)
 
     def generate(self, given: Conditions, generators: Sequence[torch.Generator], sampler: Sampler) -> Video:
@@ -119,7 +124,7 @@ class RDTF:
         )
 
     def pipeline(self, *, size_px: int, sampler: Sampler) -> RDTFPipeline:
-        """The same networks behind diffusers' interface; a call defaults to this sampler and size."""
+        """Return a diffusers pipeline of the same networks, with this sampler and size as its defaults."""
         return RDTFPipeline(
             unet=self.network,
             vae=self.autoencoder,
@@ -148,7 +153,7 @@ class RDTF:
         return _forward_inputs(latents, self.text.recall([""] * batch_size))
 
     def parameter_counts(self) -> dict[str, int]:
-        """Nothing of the denoiser is frozen: RDTF has no pretrained base."""
+        """Count the parameters. `base` is 0, because RDTF has no pretrained base."""
         others = {"autoencoder": self.autoencoder, "text_encoder": self.text.clip, "t5_encoder": self.text.t5}
         return _sizes(self.network) | {role: frozen.count(network) for role, network in others.items()}
 
@@ -158,11 +163,12 @@ def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -
 
 
 def sizes(config: Config, configs: Configs) -> dict[str, int]:
-    """What `parameter_counts` would say, counted on the meta device from the configurations of the frozen networks."""
+    """Return the same counts as `parameter_counts`, from the configurations of the frozen networks alone."""
     return _sizes(denoiser_on_meta(config, configs)) | frozen.sizes(configs, ASSETS)
 
 
 def denoiser_on_meta(config: Config, configs: Configs) -> DFGN:
+    """Build the denoiser on the meta device, for counting."""
     clip_dim, t5_dim = _text_dims(configs)
     with torch.device("meta"):
         return DFGN(cross_attention_dim=clip_dim, t5_dim=t5_dim, **network_options(config))
@@ -171,7 +177,7 @@ def denoiser_on_meta(config: Config, configs: Configs) -> DFGN:
 def denoiser_inputs(
     config: Config, configs: Configs, *, batch_size: int, num_frames: int, size_px: int
 ) -> dict[str, Tensor]:
-    """Keyword arguments of one forward pass, for timing."""
+    """Return the keyword arguments of one forward pass, for timing."""
     clip_dim, t5_dim = _text_dims(configs)
     side = size_px // pixels_per_latent(configs["autoencoder"])
     latents = torch.zeros(batch_size, LATENT_CHANNELS, num_frames, side, side)
@@ -194,7 +200,7 @@ def _text_dims(configs: Configs) -> tuple[int, int]:
 
 
 def network_options(config: Config) -> dict[str, Any]:
-    """The fields of the configuration that are DFGN's; the widths of the texts' states are the encoders'."""
+    """Return the fields of the configuration that are options of DFGN."""
     known = inspect.signature(DFGN.__init__).parameters
     return {field.name: getattr(config, field.name) for field in fields(config) if field.name in known}
 

@@ -1,8 +1,8 @@
-"""Keeping a clip's padding out of every layer that mixes frames (option `isolate_padding`).
+"""Layers that hide the padding frames of a clip from every layer that mixes frames (option `isolate_padding`).
 
-A layer that takes any number of frames is given each clip's real frames alone, so that its output there is that of a
-clip without padding. One whose number of frames is fixed (the released detail branch) is given zeros in the padding's
-place: what stood there then changes nothing.
+A layer that takes any number of frames gets only the real frames of each clip, so its output is that of a clip without
+padding. A layer whose number of frames is fixed (the released detail branch) gets zeros in place of the padding, so the
+content of the padding has no effect.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,8 +18,10 @@ from rdtf_bench.models.rdtf.sti import STI, Conv3D, Frames, FramesAsChannels
 
 
 class PaddedFrames(int):
-    """The number of frames with padding, as diffusers' blocks hand it to their temporal layers, and how many of each
-    clip are real."""
+    """The number of frames including padding, and the number of real frames of each clip.
+
+    It is an int, because diffusers' blocks pass the number of frames on to their temporal layers.
+    """
 
     lengths: tuple[int, ...]
 
@@ -30,7 +32,10 @@ class PaddedFrames(int):
 
 
 def each_clip_alone(layer: Callable[[Frames, int], Frames], hidden_states: Frames, num_frames: PaddedFrames) -> Frames:
-    """The layer on the real frames of the clips, those of equal length together; padding passes by unchanged."""
+    """Apply the layer to the real frames of each clip and return the padding unchanged.
+
+    Clips with the same number of real frames go through the layer together.
+    """
     clips = hidden_states.view(-1, int(num_frames), *hidden_states.shape[1:])
     output = clips.clone()
     for length in sorted(set(num_frames.lengths)):
@@ -41,7 +46,7 @@ def each_clip_alone(layer: Callable[[Frames, int], Frames], hidden_states: Frame
 
 
 def without_padding(hidden_states: Frames, num_frames: PaddedFrames) -> Frames:
-    """Zeros in the padding's place."""
+    """Replace the padding by zeros."""
     places = torch.arange(int(num_frames), device=hidden_states.device)
     real = places < torch.tensor(num_frames.lengths, device=hidden_states.device)[:, None]
     return torch.where(real.flatten()[:, None, None, None], hidden_states, 0.0)
@@ -89,6 +94,6 @@ ISOLATED: dict[type[nn.Module], type[nn.Module]] = {
 
 
 def isolate(network: nn.Module) -> None:
-    """Every temporal layer becomes one that knows of padding, with the same parameters under the same names."""
+    """Turn every temporal layer into its variant that handles padding; parameters and their names stay the same."""
     for module in network.modules():
         module.__class__ = ISOLATED.get(type(module), type(module))

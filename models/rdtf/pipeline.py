@@ -1,4 +1,4 @@
-"""RDTF as a diffusers pipeline: known frames and a caption in, an animated sticker out."""
+"""RDTF as a diffusers pipeline that makes an animated sticker from known frames and a caption."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,16 +25,16 @@ WHITE = (255, 255, 255, 255)
 
 @dataclass
 class RDTFPipelineOutput(BaseOutput):  # type: ignore[misc]
-    """One entry a prompt: a list of Pillow images ("pil"), or arrays F H W C ("np") or F C H W ("pt") in 0..1."""
+    """One entry per prompt: a list of Pillow images ("pil"), or an array F H W C ("np") or F C H W ("pt") in 0..1."""
 
     frames: Any
 
 
 class RDTFPipeline(DiffusionPipeline):  # type: ignore[misc]
-    """One set of weights for every task: which one is asked for is decided by `known` and `prompt` alone.
+    """Generate stickers for every task with one set of weights; `known` and `prompt` of a call decide the task.
 
     size_px: the side of the square frames that the network was trained on.
-    clip_length, t5_length: tokens of the two texts. guidance: see `method.Config`.
+    clip_length, t5_length: number of tokens of the CLIP and the T5 encoder. guidance: see `config.Config`.
     num_inference_steps, guidance_scale (of the text), image_guidance_scale, eta: the defaults of a call.
     """
 
@@ -97,12 +97,12 @@ class RDTFPipeline(DiffusionPipeline):  # type: ignore[misc]
         output_type: str = "pil",
         return_dict: bool = True,
     ) -> RDTFPipelineOutput | tuple[Any]:
-        """Clips of `num_frames` frames (default: all that the network has), one a prompt.
+        """Generate one clip of `num_frames` frames per prompt (default: as many as the network has).
 
-        image: a Pillow image, or a list of them: the known frames in order, or one a frame of the clip.
-        known: a mask over the clip, 1 where the frame is given (Table 7); default: the first frames, as many as images.
-        generator: CPU generators, one for all prompts or one each.
-        Raises InputError, before any work, for what cannot be made.
+        image: a Pillow image or a list of them: the known frames in order, or one image per frame of the clip.
+        known: a mask over the clip, 1 where the frame is given (Table 7). By default the images are the first frames.
+        generator: a CPU generator for all prompts, or one CPU generator per prompt.
+        Raises InputError before any computation if the arguments do not fit together.
         """
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         images = [] if image is None else list(image) if isinstance(image, list | tuple) else [image]
@@ -135,7 +135,7 @@ class RDTFPipeline(DiffusionPipeline):  # type: ignore[misc]
         own, most = self.config, self.scheduler.config.num_train_timesteps
         steps = own.num_inference_steps if num_steps is None else num_steps
         if not 1 <= steps <= most:
-            raise InputError(f"num_inference_steps: {steps} steps were asked for; there are 1 to {most}")
+            raise InputError(f"num_inference_steps: {steps} steps were asked for; give 1 to {most}")
         return Sampler(
             num_steps=steps,
             timestep_spacing=self.scheduler.config.timestep_spacing,
@@ -156,11 +156,11 @@ class RDTFPipeline(DiffusionPipeline):  # type: ignore[misc]
         )
 
     def _padded(self, mask: Sequence[int]) -> list[int]:
-        """Over all of the network's frames: those behind the clip are made and thrown away."""
+        """Extend the mask to all frames of the network; the frames behind the clip are generated and discarded."""
         return [*mask, *(0 for _ in range(self.unet.config.num_frames - len(mask)))]
 
     def _frames(self, images: Sequence[Any], mask: Sequence[int]) -> Float[Tensor, "F C H W"]:
-        """The given frames in their places, zeros elsewhere, in [-1, 1]."""
+        """Return the known frames in their places, in [-1, 1], and zeros for the other frames."""
         size_px = self.config.size_px
         frames = torch.zeros(self.unet.config.num_frames, 3, size_px, size_px)
         places = [place for place, is_known in enumerate(mask) if is_known]
@@ -174,33 +174,35 @@ def _num_frames(asked: int | None, most: int) -> int:
     if asked is None:
         return most
     if not 1 <= asked <= most:
-        raise InputError(f"num_frames: {asked} frames were asked for, and this network makes 1 to {most}")
+        raise InputError(f"num_frames: {asked} frames were asked for, but this network makes 1 to {most}")
     return asked
 
 
 def _mask(known: Sequence[int] | Tensor | None, num_frames: int, *, num_images: int) -> list[int]:
     if known is None:
         if num_images > num_frames:
-            raise InputError(f"image: {num_images} frames were given of a clip of {num_frames}")
+            raise InputError(f"image: {num_images} images were given for a clip of {num_frames} frames; give fewer")
         return [int(place < num_images) for place in range(num_frames)]
     if len(known) != num_frames:
-        raise InputError(f"known: the mask has {len(known)} values and the clip {num_frames} frames; give one a frame")
+        raise InputError(
+            f"known: the mask has {len(known)} values but the clip has {num_frames} frames; give one value per frame"
+        )
     if any(value not in (0, 1) for value in known):
-        raise InputError(f"known: {list(known)} is no mask; give 1 for a frame that is given and 0 for any other")
+        raise InputError(f"known: {list(known)} is not a mask; give 1 for each known frame and 0 for any other")
     return [int(value) for value in known]
 
 
 def _check(prompts: Sequence[str], images: Sequence[Any], mask: Sequence[int], output_type: str) -> None:
     if not any(mask) and not all(prompt.strip() for prompt in prompts):
-        raise InputError("neither a known frame nor a text was given: say with prompt or image what to make")
+        raise InputError("prompt, image: neither a known frame nor a text was given; give a prompt or an image")
     wanted = sum(mask)
     if len(images) not in (wanted, len(mask)) or (images and not wanted):
         raise InputError(
-            f"image: {len(images)} frames were given, and the mask has {wanted} known of {len(mask)}; give the known "
-            "ones in order, or one for each frame"
+            f"image: {len(images)} images were given, but the mask has {wanted} known frames of {len(mask)}; give the "
+            "known frames in order, or one image per frame"
         )
     if output_type not in ("pil", "np", "pt"):
-        raise InputError(f"output_type: {output_type!r} is none of pil, np, pt")
+        raise InputError(f"output_type: there is no {output_type!r}; give pil, np or pt")
 
 
 def _generators(generator: torch.Generator | Sequence[torch.Generator] | None, count: int) -> Sequence[torch.Generator]:
@@ -209,17 +211,19 @@ def _generators(generator: torch.Generator | Sequence[torch.Generator] | None, c
         generator.seed()
     generators = [generator] * count if isinstance(generator, torch.Generator) else generator
     if len(generators) != count:
-        raise InputError(f"generator: {len(generators)} were given for {count} prompts; give one, or one each")
+        raise InputError(
+            f"generator: {len(generators)} generators were given for {count} prompts; give one, or one per prompt"
+        )
     if elsewhere := [one.device.type for one in generators if one.device.type != "cpu"]:
         raise InputError(
-            f"generator: its device is {elsewhere[0]}, and noise is drawn on the CPU wherever the networks are, so "
-            "that a seed is the same noise everywhere; give torch.Generator()"
+            f"generator: its device is {elsewhere[0]}, but noise is drawn on the CPU, so that a seed gives the same "
+            "noise on every device; give torch.Generator()"
         )
     return generators
 
 
 def _on_white(image: Any) -> Any:
-    """Transparent pixels become white, as in training."""
+    """Make transparent pixels white, as in training."""
     if not isinstance(image, Image.Image):
         return image
     drawn = image.convert("RGBA")

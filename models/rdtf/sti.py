@@ -1,8 +1,8 @@
-"""The spatial temporal interaction layer (sec. "Discrete frame generation network") and what Table 3 puts in its place.
+"""The spatial temporal interaction layer (sec. "Discrete frame generation network") and its alternatives of Table 3.
 
-Every layer here takes frames folded into the batch and the number of frames, as diffusers' TemporalConvLayer does.
-`STI` follows the authors' code (mails9523/mails9523.github.io@de717c7) by default and keeps its parameter names; the
-paper's reading of each part is an option.
+Every layer here takes the frames folded into the batch axis, and the number of frames, as diffusers' TemporalConvLayer
+does. By default `STI` follows the authors' code (mails9523/mails9523.github.io@de717c7) and keeps its parameter names.
+Where the text of the paper differs, an option follows it.
 """
 
 from typing import Literal
@@ -29,9 +29,9 @@ def to_frames(hidden_states: Clips) -> Frames:
 
 
 class FramesAsChannels(nn.ModuleList):
-    """The released detail branch: 3x3 residual blocks that mix the frames, one kernel shared by all channels.
+    """The released detail branch: 3x3 residual blocks that mix the frames with one kernel for all channels.
 
-    The frames are the blocks' channels, so their number is fixed when the layer is made.
+    The blocks use the frames as their channels, so the number of frames is fixed when the layer is built.
     """
 
     def __init__(self, num_frames: int) -> None:
@@ -49,7 +49,7 @@ class FramesAsChannels(nn.ModuleList):
 
 
 class TemporalConvs(nn.Module):
-    """The paper's detail branch: two convolutions over time alone, kernel (3, 1, 1) (Table 6)."""
+    """The detail branch of the paper: two convolutions over time with kernel (3, 1, 1) (Table 6)."""
 
     def __init__(self, channels: int, num_groups: int) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class TemporalConvs(nn.Module):
 
 
 class Gate(nn.Module):
-    """The paper's fusion: "a linear layer to get the weights of the two branches [...] after normalization"."""
+    """The fusion of the paper: "a linear layer to get the weights of the two branches [...] after normalization"."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -82,15 +82,15 @@ class Gate(nn.Module):
 
 
 class STI(nn.Module):
-    """Semantic interaction among coarse regions of all frames, detail maintenance, and their fusion.
+    """Fuse a semantic branch, which attends over coarse regions of all frames, with a detail branch.
 
-    pool: the paper's gamma, by which both sides shrink before the attention; clipped to the map's smaller side.
-        DEVIATION: the released layer fails on a 1x1 map, where ours keeps it as it is.
-    detail: "frames_as_channels" (released) or "temporal_convs" (the paper's k x 1 x 1 kernels).
-    fusion: "scalars" (released: w1 = 0 and w2 = 1 at the start, then a group norm) or "gate" (the paper's linear
-        layer).
-    residual: False in the released layer; True normalises the input and adds the layer's output to it.
-    branches: "detail" and "semantic" leave the other branch out (Table 3's ablation).
+    pool: the paper's gamma, the factor by which both sides of the feature map shrink before the attention. It is
+        limited to the smaller side of the map. DEVIATION: the released layer fails on a 1x1 map, and ours does not.
+    detail: "frames_as_channels" (released) or "temporal_convs" (the k x 1 x 1 kernels of the paper).
+    fusion: "scalars" (released: weights that start at w1 = 0 and w2 = 1, then a group norm) or "gate" (the linear layer
+        of the paper).
+    residual: True normalises the input and adds the output of the layer to it. The released layer has no residual.
+    branches: "detail" and "semantic" leave out the other branch (the ablation of Table 3).
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class STI(nn.Module):
             if branches == "both":
                 self.w1 = nn.Parameter(torch.zeros(1))
                 self.w2 = nn.Parameter(torch.ones(1))
-            self.norm = nn.GroupNorm(num_groups, channels, eps=1e-6)  # released: "against NaN loss"
+            self.norm = nn.GroupNorm(num_groups, channels, eps=1e-6)  # the released code says: "against NaN loss"
 
     def forward(self, hidden_states: Frames, num_frames: int) -> Frames:
         normed = hidden_states if self.norm_in is None else self.norm_in(hidden_states)
@@ -154,7 +154,7 @@ class STI(nn.Module):
 
 
 class Conv3D(nn.Module):
-    """One full 3x3x3 convolution with a residual, silent at the start: the literal reading of Table 3's "3D-Conv"."""
+    """One 3x3x3 convolution with a residual, initialised to zero: the literal reading of "3D-Conv" in Table 3."""
 
     def __init__(self, channels: int, num_groups: int) -> None:
         super().__init__()
@@ -170,13 +170,15 @@ class Conv3D(nn.Module):
 
 
 class NoTemporalLayer(nn.Module):
+    """Return the input unchanged."""
+
     def forward(self, hidden_states: Frames, num_frames: int) -> Frames:  # noqa: ARG002
         return hidden_states
 
 
 def temporal_conv(channels: int, num_groups: int) -> nn.Module:
-    """diffusers' TemporalConvLayer as in I2VGen-XL: our default reading of Table 3's "3D-Conv".
+    """Return diffusers' TemporalConvLayer as I2VGen-XL uses it: our default reading of "3D-Conv" in Table 3.
 
-    DEVIATION: without its dropout of 0.1, which draws from the global generator.
+    DEVIATION: I2VGen-XL has a dropout of 0.1 here, which draws from the global generator. We leave it out.
     """
     return TemporalConvLayer(channels, channels, dropout=0.0, norm_num_groups=num_groups)

@@ -1,4 +1,4 @@
-"""Captions as the network sees them: words replaced by "#", then the states of a CLIP and a T5 encoder."""
+"""Text conditioning: random words of a caption become "#", then a CLIP and a T5 encoder encode the caption."""
 
 import re
 from collections.abc import Sequence
@@ -15,18 +15,18 @@ from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.diffusion.freezing import freeze
 
 MASK = "#"
-MAX_REMEMBERED = 16_384  # captions whose states are kept, in the CPU's memory: 9 GB at full size
-# Thai, Lao, Burmese, Khmer; kana; Han; its further blocks: written without spaces between words
+MAX_REMEMBERED = 16_384  # number of captions whose states stay in CPU memory; 9 GB at full size
+# scripts without spaces between words: Thai, Lao, Burmese, Khmer; kana; Han and its extensions
 UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
 
 
 def mask_words(caption: str, probability: float, generator: torch.Generator) -> str:
-    """Each word replaced by "#" with this probability: the paper gives no value, the authors' code has 0.2.
+    """Replace each word by "#" with this probability. The paper gives no value; the authors' code uses 0.2.
 
-    A word is what stands between spaces; in a caption without spaces, of a script that has none between words, as
-    Chinese, a character. DEVIATION: the authors' code cuts Chinese into words with jieba.
+    Words are separated by spaces. In a caption without spaces in a script such as Chinese, which has none between
+    words, each character counts as a word. DEVIATION: the authors' code splits Chinese into words with jieba.
 
     >>> mask_words("a red star", 1.0, torch.Generator())
     '# # #'
@@ -42,14 +42,17 @@ def mask_words(caption: str, probability: float, generator: torch.Generator) -> 
 
 @dataclass(frozen=True)
 class TextStates:
+    """The last hidden states of both text encoders."""
+
     clip: Float[Tensor, "B L1 D1"]
     t5: Float[Tensor, "B L2 D2"]
 
 
 class TextEncoders:
-    """Both encoders, frozen. A remembered caption is encoded alone, so that its states depend on nothing else.
+    """Encode captions with a frozen CLIP and a frozen T5 encoder, and cache the states of recurring captions.
 
-    device: where the encoders run; with diffusers' offloading they are not there before they are called.
+    A cached caption is encoded in a batch of one, so that its states do not depend on other captions.
+    device: the device that the encoders run on. With diffusers' offloading they are moved there when they are called.
     """
 
     def __init__(
@@ -65,7 +68,10 @@ class TextEncoders:
     ) -> None:
         most = clip.config.max_position_embeddings
         if clip_length > most:
-            raise ProtocolError(f"options of rdtf: clip_length {clip_length}: the text encoder has {most} positions")
+            raise ProtocolError(
+                f"options of rdtf: clip_length {clip_length}: the text encoder has {most} positions. Set clip_length "
+                f"to {most} or less"
+            )
         self.clip = freeze(clip)
         self.t5 = freeze(t5)
         self.clip_tokenizer, self.t5_tokenizer = clip_tokenizer, t5_tokenizer
@@ -75,7 +81,10 @@ class TextEncoders:
 
     @classmethod
     def read(cls, clip: Path, t5: Path, *, clip_length: int, t5_length: int, device: torch.device) -> "TextEncoders":
-        """From folders. In a released diffusers folder the tokenizer stands beside the encoder, in `tokenizer`."""
+        """Load both encoders and their tokenizers from folders.
+
+        The CLIP tokenizer is in the folder of the encoder or, as in diffusers' releases, in `tokenizer` beside it.
+        """
         inside = (clip / "tokenizer_config.json").is_file()
         return cls(
             CLIPTextModel.from_pretrained(clip).to(device),
@@ -89,25 +98,25 @@ class TextEncoders:
 
     @property
     def dims(self) -> tuple[int, int]:
-        """The width of the CLIP and of the T5 states."""
+        """Return the width of the CLIP states and of the T5 states."""
         return int(self.clip.config.hidden_size), int(self.t5.config.d_model)
 
     @torch.no_grad()
     def encode(self, captions: Sequence[str]) -> TextStates:
-        """All captions in one pass."""
+        """Encode all captions in one batch."""
         clip = self.clip(**self._tokens(self.clip_tokenizer, captions, "clip")).last_hidden_state
         t5 = self.t5(**self._tokens(self.t5_tokenizer, captions, "t5")).last_hidden_state
         return TextStates(clip, t5)
 
     def recall(self, captions: Sequence[str]) -> TextStates:
-        """The states of captions that come back, each encoded once."""
+        """Return the states of recurring captions; each caption is encoded once and then cached."""
         states = [self._recall_one(caption) for caption in captions]
         return TextStates(
             torch.cat([s.clip for s in states]).to(self._device), torch.cat([s.t5 for s in states]).to(self._device)
         )
 
     def _recall_one(self, caption: str) -> TextStates:
-        """On the CPU."""
+        """Return the states of one caption on the CPU."""
         states = self._remembered.get(caption)
         if states is None:
             encoded = self.encode([caption])
@@ -117,7 +126,7 @@ class TextEncoders:
         return states
 
     def encode_mixed(self, captions: Sequence[str], fresh: Sequence[bool]) -> TextStates:
-        """Captions that will not come back (`fresh`) are encoded together, the others are recalled."""
+        """Encode the captions marked as `fresh`, which will not recur, in one batch, and recall the others."""
         places_fresh = [i for i, is_fresh in enumerate(fresh) if is_fresh]
         places_kept = [i for i, is_fresh in enumerate(fresh) if not is_fresh]
         parts = [

@@ -1,4 +1,4 @@
-"""One training step of RDTF: the batch that the dual mask and the curriculum make, and its loss."""
+"""The training step of RDTF: build a batch with the dual mask and the curriculum, and compute its loss."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rdtf_bench.core.method import Training, TrainingClips
+from rdtf_bench.core.video import to_unit
 from rdtf_bench.diffusion.latents import encode
 from rdtf_bench.diffusion.losses import masked_mse
 from rdtf_bench.diffusion.training import batch_indices
@@ -23,14 +24,14 @@ from rdtf_bench.models.rdtf.curriculum import (
     training_tasks,
 )
 from rdtf_bench.models.rdtf.dfgn import DFGN
-from rdtf_bench.models.rdtf.dual_mask import Extraction, MaskedClips, PosteriorSamples, masked_clips
+from rdtf_bench.models.rdtf.dual_mask import Extraction, LatentsOf, MaskedClips, masked_clips
 from rdtf_bench.models.rdtf.generation import pixels_per_latent
 from rdtf_bench.models.rdtf.text import TextEncoders, TextStates, mask_words
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """What one training step feeds the network, on its device; latents have the network's axes."""
+    """The inputs of the network in one training step, on the training device and with the network's axes."""
 
     cases: list[Case]
     latents: Float[Tensor, "B C F H W"]
@@ -40,6 +41,11 @@ class Batch:
 
 
 class TrainingStep:
+    """Compute the loss of each training step of one fit.
+
+    `curriculum` changes while training, so it belongs in the checkpoint.
+    """
+
     def __init__(
         self,
         config: Config,
@@ -71,6 +77,7 @@ class TrainingStep:
         self._grey_latent: Tensor | None = None
 
     def loss_at(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        """Return the loss of step `step` and the values to log; the curriculum then observes the loss."""
         progress = step / max(self.training.num_steps - 1, 1)
         indices = batch_indices(len(self.clips.ids), self.training, step)
         given = self.batch(indices, progress, generator)
@@ -99,21 +106,19 @@ class TrainingStep:
         }
 
     def batch(self, indices: Sequence[int], progress: float, generator: torch.Generator) -> Batch:
+        """Draw a case for each of these clips and return the masked batch."""
         config, clips = self.config, self.clips
-        size = clips.latents(indices[0]).shape[-2:]
-        if config.latent == "sample":
-            clips = PosteriorSamples(clips, self.autoencoder, generator)
         available = [len(clips.features(index)) for index in indices]
         cases = draw_cases(self.curriculum, progress, available, generator)
         masked = masked_clips(
-            clips,
             indices,
             cases,
             generator,
+            latents_of=self._latents_of(generator),
             num_frames=config.num_frames,
             extraction=self.extraction,
             padding=config.padding,
-            grey=self._grey(size),
+            grey=self._grey(clips.latents(indices[0]).shape[-2:]),
         )
         drops_text, drops_image = _dropped_conditions(len(cases), config.condition_dropout, generator)
         captions = [clips.captions[index] for index in indices]
@@ -131,8 +136,13 @@ class TrainingStep:
             text=self.text.encode_mixed(shown, fresh),
         )
 
+    def _latents_of(self, generator: torch.Generator) -> LatentsOf:
+        if self.config.latent == "sample":
+            return posterior_samples(self.clips, self.autoencoder, generator)
+        return lambda index, places: self.clips.latents(index)[list(places)]
+
     def _grey(self, size: torch.Size) -> Float[Tensor, "C H W"]:
-        """The latent of a frame of zeros, mid-grey."""
+        """Return the latent of an all-zero frame, which is mid-grey."""
         if self._grey_latent is None or self._grey_latent.shape[-2:] != size:
             shrink = pixels_per_latent(self.autoencoder.config)
             height, width = (side * shrink for side in size)
@@ -141,8 +151,30 @@ class TrainingStep:
         return self._grey_latent
 
 
+def posterior_samples(clips: TrainingClips, autoencoder: AutoencoderKL, generator: torch.Generator) -> LatentsOf:
+    """Return a function that samples the autoencoder's posterior, as the authors train, instead of taking its mode.
+
+    Each call encodes only the frames asked for. A frame that is asked for twice in one call has one sample, because the
+    sample serves as target and as condition.
+    """
+
+    @torch.no_grad()
+    def latents_of(index: int, places: Sequence[int]) -> Float[Tensor, "k c h w"]:
+        wanted = sorted(set(places))
+        frames = to_unit(clips.frames(index)[wanted][None])[0].to(autoencoder.device)
+        posterior = autoencoder.encode(frames).latent_dist
+        noise = torch.randn(posterior.mean.shape, generator=generator).to(posterior.mean)
+        latents = (posterior.mean + posterior.std * noise) * autoencoder.config.scaling_factor
+        return latents.cpu()[[wanted.index(place) for place in places]]
+
+    return latents_of
+
+
 def _dropped_conditions(count: int, probability: float, generator: torch.Generator) -> tuple[list[bool], list[bool]]:
-    """Which clips go without text and which without image: each alone and both with the same odds (InstructPix2Pix)."""
+    """Draw which clips lose their text and which lose their known frames.
+
+    Losing the text alone, the frames alone and both have the same probability (InstructPix2Pix, arXiv 2211.09800).
+    """
     draw = torch.rand(count, generator=generator)
     drops_text = draw < 2 * probability
     drops_image = (draw >= probability) & (draw < 3 * probability)

@@ -1,23 +1,16 @@
-"""What of a sticker a training step sees."""
-
-from pathlib import Path
+"""The dual mask: which frames of a sticker a training step sees, which are given and which count."""
 
 import pytest
 import torch
-from diffusers import AutoencoderKL
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from rdtf_bench.core.method import TrainingClips
-from rdtf_bench.core.video import to_unit
 from rdtf_bench.data.frames import Representative
-from rdtf_bench.diffusion.latents import encode
 from rdtf_bench.models.rdtf.curriculum import Case
 from rdtf_bench.models.rdtf.dual_mask import (
     Extraction,
     MaskedClips,
     Padding,
-    PosteriorSamples,
     masked_clips,
 )
 
@@ -50,13 +43,14 @@ def extracted(
 
 
 def masked(cases: list[Case], *, padding: Padding = "grey") -> MaskedClips:
+    stickers = Stickers()
     return masked_clips(
-        Stickers(),
         [1] * len(cases),
         cases,
         torch.Generator().manual_seed(0),
+        latents_of=lambda index, places: stickers.latents(index)[list(places)],
         num_frames=8,
-        extraction=Extraction(Stickers(), clustering=True, representative="first"),
+        extraction=Extraction(stickers, clustering=True, representative="first"),
         padding=padding,
         grey=GREY,
     )
@@ -87,28 +81,3 @@ def test_the_first_k_frames_count_and_the_rest_is_padding() -> None:
 def test_padding_may_repeat_the_last_frame() -> None:
     clips = masked([Case(task="it2v", known=(0, 1, 0))], padding="last")
     assert len(set(clips.latents[0, 2:, 0, 0, 0].tolist())) == 1
-
-
-class Pictures(Stickers):
-    def frames(self, index: int) -> UInt8[Tensor, "F C H W"]:
-        generator = torch.Generator().manual_seed(index)
-        return torch.randint(256, (2, 3, 16, 16), generator=generator).to(torch.uint8)
-
-
-def test_latents_of_the_posterior_are_its_mode_and_noise_from_the_generator(assets: dict[str, Path]) -> None:
-    autoencoder = AutoencoderKL.from_pretrained(assets["autoencoder"]).eval()
-    mode = encode(autoencoder, to_unit(Pictures().frames(0)[None]))[0]
-
-    def drawn(seed: int) -> Tensor:
-        generator = torch.Generator().manual_seed(seed)
-        return PosteriorSamples(Pictures(), autoencoder, generator).latents(0)
-
-    assert isinstance(PosteriorSamples(Pictures(), autoencoder, torch.Generator()), TrainingClips)
-    torch.testing.assert_close(drawn(0), drawn(0), rtol=0, atol=0)
-    differences = torch.stack([drawn(seed) - mode for seed in range(64)])
-    assert differences[0].abs().max() > 0
-    samples = PosteriorSamples(Pictures(), autoencoder, torch.Generator().manual_seed(0)).latents_of(0, (1, 0, 1))
-    assert torch.equal(samples[0], samples[2])
-    torch.testing.assert_close(samples[[1, 0]], drawn(0), rtol=0, atol=0)
-    # the mean of 64 draws lies within five standard errors of the mode
-    assert (differences.mean(0).abs() <= 5 * differences.std(0) / 8).all()

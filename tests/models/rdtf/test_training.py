@@ -5,9 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import AutoencoderKL
+from jaxtyping import UInt8
 from torch import Tensor
 
 from rdtf_bench.core.seeds import generator_for
+from rdtf_bench.core.video import to_unit
+from rdtf_bench.diffusion.latents import encode
+from rdtf_bench.models.rdtf.training import posterior_samples
 from tests.models.rdtf.small import TRAINING, Stickers, make
 
 
@@ -47,3 +52,27 @@ def test_padding_carries_no_loss(assets: dict[str, Path]) -> None:
     assert lengths.min() < 8
     for row, length in zip(has_gradient, lengths.tolist(), strict=True):
         assert row.tolist() == [True] * length + [False] * (8 - length)
+
+
+class Pictures(Stickers):
+    def frames(self, index: int) -> UInt8[Tensor, "F C H W"]:
+        generator = torch.Generator().manual_seed(index)
+        return torch.randint(256, (2, 3, 16, 16), generator=generator).to(torch.uint8)
+
+
+def test_latents_of_the_posterior_are_its_mode_and_noise_from_the_generator(assets: dict[str, Path]) -> None:
+    autoencoder = AutoencoderKL.from_pretrained(assets["autoencoder"]).eval()
+    mode = encode(autoencoder, to_unit(Pictures().frames(0)[None]))[0]
+
+    def drawn(seed: int, places: tuple[int, ...] = (0, 1)) -> Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        return posterior_samples(Pictures(), autoencoder, generator)(0, places)
+
+    torch.testing.assert_close(drawn(0), drawn(0), rtol=0, atol=0)
+    differences = torch.stack([drawn(seed) - mode for seed in range(64)])
+    assert differences[0].abs().max() > 0
+    samples = drawn(0, (1, 0, 1))
+    assert torch.equal(samples[0], samples[2])
+    torch.testing.assert_close(samples[[1, 0]], drawn(0), rtol=0, atol=0)
+    # the mean of 64 draws lies within five standard errors of the mode
+    assert (differences.mean(0).abs() <= 5 * differences.std(0) / 8).all()
