@@ -1,4 +1,4 @@
-"""Control rows, the yardstick of every method: what the autoencoder alone makes of a still and of the true clip."""
+"""Control rows that every method is compared with: the true clip and a still clip through the autoencoder alone."""
 
 import torch
 from diffusers import AutoencoderKL
@@ -12,8 +12,10 @@ VERSION = 1
 
 
 def static(frames: Video, known: Float[Tensor, "B F"], autoencoder: AutoencoderKL) -> Video:
-    """Each frame's nearest known frame, the earlier of two, through the autoencoder: a method that does not move gets
-    this. From an image that is the first frame, repeated."""
+    """Repeat for each frame the nearest known frame (the earlier one of two), passed through the autoencoder.
+
+    This is the score of a method that generates no motion. With a known first frame, every frame repeats it.
+    """
     places = torch.arange(known.shape[1], device=known.device)
     distance = (places[:, None] - places).abs().expand(len(known), -1, -1)
     unknown = ~known.bool()[:, None]
@@ -22,5 +24,5 @@ def static(frames: Video, known: Float[Tensor, "B F"], autoencoder: AutoencoderK
 
 
 def reconstruct(video: Video, autoencoder: AutoencoderKL) -> Video:
-    """The true clip through the autoencoder: no method on its latents can do better."""
+    """Pass the true clip through the autoencoder: an upper bound for every method that works on its latents."""
     return decode(autoencoder, encode(autoencoder, video))

@@ -1,8 +1,9 @@
-"""Customize-A-Video (arXiv 2402.14780) on I2VGen-XL: LoRA on temporal attention, learnt behind an appearance absorber.
+"""Customize-A-Video (arXiv 2402.14780) on I2VGen-XL: LoRA on temporal attention, trained with an appearance absorber.
 
-Stage 1 trains the absorber, a LoRA on spatial attention, on single frames without order and without temporal layers.
-Stage 2 trains the motion LoRA on clips while the absorber, now frozen, accounts for their look. The absorber is
-discarded before sampling. There is no public code of the method; PEFT does the LoRA. README.md has what was chosen.
+Stage 1 trains the absorber, a LoRA on spatial attention, on single unordered frames and without temporal layers.
+Stage 2 trains the motion LoRA on clips, while the frozen absorber accounts for their appearance. The absorber is
+discarded before sampling. The method has no public code, and the LoRA layers are those of PEFT. README.md lists the
+choices made here.
 """
 
 import copy
@@ -23,7 +24,9 @@ from torch import Tensor, nn
 
 from rdtf_bench.baselines.i2vgen_xl import adapter_files
 from rdtf_bench.baselines.i2vgen_xl.counting import base_on_meta, count, denoiser_sizes, encoder_sizes
-from rdtf_bench.baselines.i2vgen_xl.counting import denoiser_inputs as denoiser_inputs  # the same for all three
+from rdtf_bench.baselines.i2vgen_xl.counting import (
+    denoiser_inputs as denoiser_inputs,
+)  # the same for all three baselines
 from rdtf_bench.baselines.i2vgen_xl.examples import Examples
 from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
 from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL, draw_kaiming
@@ -36,7 +39,7 @@ from rdtf_bench.models.frozen import Configs
 from rdtf_bench.models.rdtf.sti import STI
 
 VERSION = 1
-LEARNING_RATE = 5e-4  # MotionDirector's code; the method's own is not published
+LEARNING_RATE = 5e-4  # from the code of MotionDirector; the method's own value is not published
 ASSETS = ("autoencoder", "text_encoder", "image_encoder", "base")
 MORE_ASSETS = {("variant", "released"): ("t5_encoder",)}
 
@@ -48,22 +51,26 @@ SPATIAL = r".*\.attentions\.\d+" + _ATTENTION
 
 @dataclass(frozen=True, kw_only=True)
 class Config(Conditioning):
-    motion_rank: int = 4  # the paper's comparison at equal rank
-    absorber_rank: int = 4  # not given in the paper
-    absorber_share: float = 0.2  # of the optimiser steps, so that both stages together cost what the others cost
-    keep_absorber: bool = (
-        False  # DEVIATION where True: on a whole domain, discarding it also discards the domain's look
-    )
+    """Ranks of both LoRAs, and the length and use of the absorber."""
+
+    motion_rank: int = 4  # from the paper's comparison at equal rank
+    absorber_rank: int = 4  # the paper gives no value
+    # Share of the optimiser steps that train the absorber, so that both stages together cost as much as other methods.
+    absorber_share: float = 0.2
+    # DEVIATION if True: on a whole domain, discarding the absorber also discards the appearance of the domain.
+    keep_absorber: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.motion_rank < 1 or self.absorber_rank < 1 or not 0 <= self.absorber_share < 1:
-            raise ValueError("ranks are at least 1, and absorber_share is from 0 to less than 1")
+            raise ValueError(
+                "motion_rank and absorber_rank must be at least 1, and absorber_share from 0 to less than 1"
+            )
 
 
 @contextmanager
 def without_temporal_layers(network: nn.Module) -> Iterator[None]:
-    """Every temporal layer lets its input through, so that frames do not see each other."""
+    """Bypass every temporal layer, so that frames do not see each other."""
     layers = _temporal_layers(network)
     for layer in layers:
         layer.forward = _unchanged_output if isinstance(layer, TransformerTemporalModel) else _unchanged
@@ -76,7 +83,7 @@ def without_temporal_layers(network: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def with_temporal_layers(network: nn.Module) -> Iterator[None]:
-    """The layers as they are, within `without_temporal_layers` too."""
+    """Restore the temporal layers, also inside `without_temporal_layers`."""
     bypassed = {layer: layer.forward for layer in _temporal_layers(network) if "forward" in vars(layer)}
     for layer in bypassed:
         del layer.forward
@@ -100,8 +107,8 @@ def _unchanged_output(hidden_states: Tensor, **_: Any) -> tuple[Tensor]:
 
 
 def shuffle_unknown(latents: Latents, known: Known, generator: torch.Generator) -> Latents:
-    """The unknown frames of each clip in a random order, the known ones in their places."""
-    places = (1 - known).argsort(dim=1, stable=True)  # the known ones in order, then the others in order
+    """Put the unknown frames of each clip in a random order and leave the known frames in their places."""
+    places = (1 - known).argsort(dim=1, stable=True)  # the known frames in order, then the others in order
     keys = torch.where(known.bool(), -1.0, torch.rand(known.shape, generator=generator))
     drawn = keys.argsort(dim=1, stable=True)
     source = torch.empty_like(places).scatter_(1, places, drawn)
@@ -127,7 +134,7 @@ class CustomizeAVideo(TunedI2VGenXL):
         return self.adapter(MOTION)
 
     def reset(self, seed: int) -> None:
-        """As PEFT does it, but from named seeds: Kaiming's uniform for A, zeros for B."""
+        """Initialise both LoRAs as PEFT does (Kaiming uniform for A, zeros for B), but from named random seeds."""
         for path, parameter in (self.adapter(MOTION) | self.adapter(ABSORBER)).items():
             if ".lora_B." in path:
                 nn.init.zeros_(parameter)
@@ -161,19 +168,24 @@ class CustomizeAVideo(TunedI2VGenXL):
         task: str,  # noqa: ARG002
         generator: torch.Generator,
     ) -> Float[Tensor, ""]:
-        """Each unknown frame by itself, told the known ones, in a place that says nothing about its time. To be called
-        `without_temporal_layers`."""
+        """Return the loss of the unknown frames, each denoised independently and in a random place of the clip.
+
+        Call it inside `without_temporal_layers`.
+        """
         known = draw_known(examples.masks, batch_size=len(chosen), generator=generator)
         clean = shuffle_unknown(examples.latents[list(chosen)], known, generator)
         inputs = self.draw_inputs(examples, chosen, known, generator)
         return self.velocity_loss(clean, known, inputs, counted=1 - known, generator=generator)
 
     def _fit_absorber(self, examples: Examples, training: Training, folder: Path, on_step: OnStep) -> None:
-        """The finished absorber stays beside the checkpoints, so that a resumed fit does not train it twice."""
+        """Train the absorber, or load it if an interrupted fit has finished this stage.
+
+        The finished absorber is saved beside the checkpoints.
+        """
         finished = folder / "finished.safetensors"
         if not finished.is_file():
             self._activate(ABSORBER)
-            # around the whole stage: a backward pass that makes activations again must also go without them
+            # around the whole stage, because gradient checkpointing runs the layers again in the backward pass
             with without_temporal_layers(self.network):
                 self.train(
                     self.adapter(ABSORBER), self.absorber_loss, examples, training, folder=folder, on_step=on_step
@@ -187,7 +199,7 @@ class CustomizeAVideo(TunedI2VGenXL):
                 parameter.copy_(saved[path])
 
     def generate(self, given: Conditions, generators: Sequence[torch.Generator], sampler: Sampler) -> Video:
-        """As it is when trained, in the middle of a stage too: a tuning shows what it would give."""
+        """Sample with the layers of the finished method, also during training, when samples show the progress."""
         active = self.active
         self._activate(*self._kept())
         try:
@@ -200,31 +212,31 @@ class CustomizeAVideo(TunedI2VGenXL):
         return (MOTION, ABSORBER) if self.config.keep_absorber else (MOTION,)
 
     def _activate(self, *names: str) -> None:
-        """These take part in a forward pass; the last one alone is trained."""
+        """Use these adapters in the forward pass and make only the last one trainable."""
         self.active = names
         self.network.base_model.set_adapter(list(names))
         for path, parameter in self.network.named_parameters():
             parameter.requires_grad_(f".{names[-1]}." in path)
 
     def save(self, folder: Path) -> None:
-        """A folder in PEFT's format for each adapter that sampling uses."""
+        """Write one folder in PEFT's format for each adapter that sampling uses."""
         self.network.save_pretrained(folder, selected_adapters=list(self._kept()), save_embedding_layers=False)
         adapter_files.write_note(folder, self.identity, self.task)
 
     def load(self, folder: Path) -> None:
         self.task = adapter_files.check_note(folder, self.identity)
         for name in self._kept():
-            # PEFT leaves the adapter's own name out
+            # PEFT leaves the name of the adapter out of the file
             expected = {path.replace(f".{name}.", "."): parameter for path, parameter in self.adapter(name).items()}
             weights = adapter_files.read_weights(folder / name / SAFETENSORS_WEIGHTS_NAME, expected)
             set_peft_model_state_dict(self.network, weights, adapter_name=name)
 
     def merged(self) -> nn.Module:
-        """A copy of the base with what sampling uses added into its weights: the same output, no layer more."""
+        """Return a copy of the base with the adapters of sampling merged into its weights; the output is the same."""
         return copy.deepcopy(self.network).merge_and_unload(adapter_names=list(self._kept()))
 
     def parameter_counts(self) -> dict[str, int]:
-        """`trainable` is the motion LoRA; the absorber counts towards the total only where it is kept."""
+        """Count the parameters. `trainable` is the motion LoRA; `total` has the absorber only if it is kept."""
         counts = super().parameter_counts()
         absorber = count(self.adapter(ABSORBER).values())
         discarded = 0 if self.config.keep_absorber else absorber
@@ -236,7 +248,7 @@ def lora(places: str, rank: int) -> LoraConfig:
 
 
 def _stage(training: Training, name: str, num_steps: int) -> Training:
-    """A part of the budget, its warm-up in proportion, with random streams of its own."""
+    """Return the training of one stage, with a proportional warm-up and its own random seed."""
     share = num_steps / training.num_steps
     return replace(
         training,
@@ -247,7 +259,7 @@ def _stage(training: Training, name: str, num_steps: int) -> Training:
 
 
 def sizes(config: Config, configs: Configs) -> dict[str, int]:
-    """What `parameter_counts` would say, from the configurations of the frozen networks."""
+    """Return the same counts as `parameter_counts`, from the configurations of the frozen networks alone."""
     base_size = base_on_meta(config, configs).num_parameters()
     motion = denoiser_on_meta(replace(config, keep_absorber=False), configs)
     counts = denoiser_sizes(motion, base_size) | encoder_sizes(config, configs)

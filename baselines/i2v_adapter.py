@@ -1,10 +1,11 @@
 """I2V-Adapter (arXiv 2312.16693) on I2VGen-XL: every frame also attends to the known frames, which stay free of noise.
 
-Beside each spatial self-attention: out_i = Attn(Q_i, K_i, V_i) W_O + Attn(X_i W_Q', K_1, V_1) W_O' (eq. 4). W_Q' starts
-as W_Q, W_O' as zero; these two are trained and nothing else. The paper's Content-Adapter and Frame Similarity Prior
-are left out: see README.md.
+Each spatial self-attention becomes out_i = Attn(Q_i, K_i, V_i) W_O + Attn(X_i W_Q', K_1, V_1) W_O' (eq. 4). W_Q' starts
+as W_Q and W_O' as zero, and only these two are trained. The Content-Adapter and the Frame Similarity Prior of the paper
+are left out (see README.md).
 
-`variant: released` is another network of the same name: copies of the spatial transformers, whose queries are trained.
+`variant: released` selects the network that the authors of RDTF call I2V-Adapter: copies of the spatial transformers,
+whose queries are trained.
 """
 
 import copy
@@ -21,7 +22,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rdtf_bench.baselines.i2vgen_xl.counting import base_on_meta, denoiser_sizes, encoder_sizes
-from rdtf_bench.baselines.i2vgen_xl.counting import denoiser_inputs as denoiser_inputs  # the same for all three
+from rdtf_bench.baselines.i2vgen_xl.counting import (
+    denoiser_inputs as denoiser_inputs,
+)  # the same for all three baselines
 from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
 from rdtf_bench.baselines.i2vgen_xl.released import release
 from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL
@@ -38,11 +41,11 @@ MORE_ASSETS = {("variant", "released"): ("t5_encoder",)}
 
 @dataclass(frozen=True, kw_only=True)
 class Config(Conditioning):
-    """The method itself has no number to choose; the paper trains with a learning rate of 1e-4."""
+    """Options of the base; the method has none of its own. The paper trains with a learning rate of 1e-4."""
 
 
 class CrossFrameAttention(nn.Module):
-    """A spatial self-attention's processor: diffusers' own, plus attention of all frames to the known ones."""
+    """Attention processor that adds attention from all frames to the known frames to diffusers' self-attention."""
 
     def __init__(self, attn: Attention, context: Context) -> None:
         super().__init__()
@@ -70,7 +73,7 @@ class CrossFrameAttention(nn.Module):
         return own + self.to_out(self._from_known(attn, hidden_states))
 
     def _from_known(self, attn: Attention, hidden_states: Float[Tensor, "BF L D"]) -> Float[Tensor, "BF L D"]:
-        """A clip's frames in a row ask its known frames in a row, whose keys and values are made once."""
+        """Attend from all frames of a clip to its known frames, whose keys and values are computed once."""
         clips = hidden_states.reshape(-1, self.context.num_frames, *hidden_states.shape[1:])
         known = self.context.known
         given = clips[torch.arange(len(clips), device=clips.device)[:, None], known.places].flatten(1, 2)
@@ -88,7 +91,7 @@ def _seen(padding: Bool[Tensor, "B K"], *, num_tokens: int) -> Bool[Tensor, "B 1
 
 
 def add_adapter(unet: AdapterI2VGenXLUNet) -> None:
-    """In all spatial self-attentions (16 at full size), none of the temporal ones."""
+    """Add the adapter to all spatial self-attentions (16 at full size) and to no temporal one."""
     for name, module in unet.named_modules():
         if _is_place(name):
             module.set_processor(CrossFrameAttention(module, unet.context))
@@ -106,19 +109,21 @@ class I2VAdapter(TunedI2VGenXL):
         super().__init__(parts, config, version=VERSION)
         add_adapter(parts.unet)
 
-    def reset(self, seed: int) -> None:  # noqa: ARG002 nothing in it is drawn
+    def reset(self, seed: int) -> None:  # noqa: ARG002 (no weight is random)
         for name, module in self.parts.unet.named_modules():
             if _is_place(name):
                 module.processor.reset(module)
 
     def counted(self, known: Known, task: str) -> Known:  # noqa: ARG002
-        """Frames that enter free of noise have nothing to be learnt."""
+        """Count the unknown frames; the known frames enter free of noise, so they leave nothing to learn."""
         return 1 - known
 
 
 class UpBlockWithCopies(CrossAttnUpBlock3D):  # type: ignore[misc]
-    """An up block of the released I2V-Adapter: a copy of each spatial transformer runs on the original's output, in the
-    same frame, and all that it returns, its residual included, is added."""
+    """An up block of the released I2V-Adapter, with a copy of each spatial transformer.
+
+    The copy runs on the output of the original for the same frame, and its output, including its residual, is added.
+    """
 
     attentions_cp: nn.ModuleList
 
@@ -149,19 +154,22 @@ class UpBlockWithCopies(CrossAttnUpBlock3D):  # type: ignore[misc]
 
 
 def add_copies(unet: AdapterI2VGenXLUNet) -> None:
-    """The released adapter: in all up blocks with spatial transformers (9 copies at full size). It doubles the signal
-    there, so it is not the identity before training. The queries of both attentions of each copy are trained."""
+    """Add the released adapter to all up blocks with spatial transformers (9 copies at full size).
+
+    The copies double the signal, so the adapted base differs from the base before training. The queries of both
+    attentions of each copy are trained.
+    """
     for block in unet.up_blocks:
         if hasattr(block, "attentions"):
             become(block, UpBlockWithCopies)
-            # a copied processor looks into the network's own context
+            # copied processors keep reading the context of the network itself
             block.attentions_cp = copy.deepcopy(block.attentions, memo={id(unet.context): unet.context})
     for query, _ in _queries(unet):
         query.requires_grad_(True)
 
 
 def _queries(unet: AdapterI2VGenXLUNet) -> Iterator[tuple[nn.Linear, nn.Linear]]:
-    """Each trained query with the one that it is a copy of."""
+    """Yield each trained query layer with the layer that it is a copy of."""
     modules = dict(unet.named_modules())
     for name, module in modules.items():
         if ".attentions_cp." in name and name.endswith(".to_q"):
@@ -169,8 +177,11 @@ def _queries(unet: AdapterI2VGenXLUNet) -> Iterator[tuple[nn.Linear, nn.Linear]]
 
 
 def released_unet(**config: Any) -> AdapterI2VGenXLUNet:
-    """The authors' I2V-Adapter with random weights, from the config of an `I2VGenXLUNet`: its keyword forward, the
-    parameter names of their checkpoints. `timestep` and `fps` are tensors of one element or of one a clip."""
+    """Build the authors' I2V-Adapter with random weights from the config of an `I2VGenXLUNet`.
+
+    Its forward takes the keyword arguments of that class. Its parameters have the names of the authors' checkpoints.
+    `timestep` and `fps` are tensors with one element, or with one element per clip.
+    """
     unet = freeze(AdapterI2VGenXLUNet(**config))
     release(unet)
     add_copies(unet)
@@ -178,10 +189,10 @@ def released_unet(**config: Any) -> AdapterI2VGenXLUNet:
 
 
 class ReleasedI2VAdapter(TunedI2VGenXL):
-    """The authors' I2V-Adapter. How it was trained is not in their repository.
+    """The I2V-Adapter of the authors of RDTF. Their repository does not show how it was trained.
 
-    DEVIATION: nothing of it looks at the known frames, so they are noisy like the others, and the loss counts what
-    SimDA's counts.
+    DEVIATION: no layer of it attends to the known frames, so they are noisy like the others, and its loss counts the
+    same frames as that of SimDA.
     """
 
     NAME = "i2v_adapter"
@@ -191,7 +202,7 @@ class ReleasedI2VAdapter(TunedI2VGenXL):
         add_copies(parts.unet)
 
     @torch.no_grad()
-    def reset(self, seed: int) -> None:  # noqa: ARG002 nothing in it is drawn
+    def reset(self, seed: int) -> None:  # noqa: ARG002 (no weight is random)
         for query, original in _queries(self.parts.unet):
             query.weight.copy_(original.weight)
 
@@ -200,7 +211,7 @@ class ReleasedI2VAdapter(TunedI2VGenXL):
 
 
 def sizes(config: Config, configs: Configs) -> dict[str, int]:
-    """What `parameter_counts` would say, from the configurations of the frozen networks."""
+    """Return the same counts as `parameter_counts`, from the configurations of the frozen networks alone."""
     base_size = base_on_meta(config, configs).num_parameters()
     return denoiser_sizes(denoiser_on_meta(config, configs), base_size) | encoder_sizes(config, configs)
 

@@ -1,8 +1,9 @@
-"""SimDA (arXiv 2308.09710) on I2VGen-XL: small bottleneck layers for time and space, nothing else is trained.
+"""SimDA (arXiv 2308.09710) on I2VGen-XL: small temporal and spatial bottleneck layers, which alone are trained.
 
-Temporal adapter: 1x1x1 convolution to half the width, depthwise (3, 1, 1) convolution, back, residual. Spatial
-adapters: a bottleneck of a quarter of the width with GELU behind the self-attention, and one beside the feed-forward.
-Each ends in zeros, so the base is unchanged before training. Latent-shift attention is left out: see README.md.
+A temporal adapter is a 1x1x1 convolution to half the width, a depthwise (3, 1, 1) convolution, a 1x1x1 convolution back
+and a residual. A spatial adapter is a bottleneck of a quarter of the width with GELU; one follows the self-attention,
+and one runs parallel to the feed-forward layer. The last layer of each adapter starts at zero, so the base is unchanged
+before training. Latent-shift attention is left out (see README.md).
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rdtf_bench.baselines.i2vgen_xl.counting import base_on_meta, denoiser_sizes, encoder_sizes
-from rdtf_bench.baselines.i2vgen_xl.counting import denoiser_inputs as denoiser_inputs  # the same for all three
+from rdtf_bench.baselines.i2vgen_xl.counting import (
+    denoiser_inputs as denoiser_inputs,
+)  # the same for all three baselines
 from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
 from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL, draw_kaiming
 from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet, become
@@ -36,19 +39,20 @@ MORE_ASSETS = {("variant", "released"): ("t5_encoder",)}
 class Config(Conditioning):
     """Ratios and places of the authors' code (ChenHsing/SimDA)."""
 
-    places: Literal["attention", "all"] = (
-        "attention"  # temporal adapters before spatial transformers, or after all resnets
-    )
+    # "attention" puts temporal adapters before each spatial transformer, "all" after each resnet.
+    places: Literal["attention", "all"] = "attention"
     temporal_ratio: float = 0.5
     spatial_ratio: float = 0.25
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (0 < self.temporal_ratio <= 1 and 0 < self.spatial_ratio <= 1):
-            raise ValueError("the ratios of the bottlenecks are above 0 and at most 1")
+            raise ValueError("temporal_ratio and spatial_ratio must be above 0 and at most 1")
 
 
 class TemporalAdapter(nn.Module):
+    """A residual bottleneck with a depthwise convolution over time."""
+
     def __init__(self, width: int, ratio: float) -> None:
         super().__init__()
         inner = int(width * ratio)
@@ -63,6 +67,8 @@ class TemporalAdapter(nn.Module):
 
 
 class SpatialAdapter(nn.Module):
+    """A bottleneck with GELU; the caller adds its output."""
+
     def __init__(self, width: int, ratio: float) -> None:
         super().__init__()
         self.down = nn.Linear(width, int(width * ratio))
@@ -83,7 +89,7 @@ class AdaptedTemporalConv(TemporalConvLayer):  # type: ignore[misc]
 
 
 class AdaptedSTI(STI):
-    """What the released base has in a temporal convolution's place, then the temporal adapter."""
+    """The STI layer that the released base has in place of a temporal convolution, then the temporal adapter."""
 
     adapter: TemporalAdapter
 
@@ -92,7 +98,7 @@ class AdaptedSTI(STI):
 
 
 class AdaptedTransformerBlock(BasicTransformerBlock):  # type: ignore[misc]
-    """A spatial block of the base with one adapter behind its self-attention and one beside its feed-forward."""
+    """A spatial block of the base with one adapter behind its self-attention and one parallel to its feed-forward."""
 
     attention_adapter: SpatialAdapter
     feed_forward_adapter: SpatialAdapter
@@ -107,7 +113,7 @@ class AdaptedTransformerBlock(BasicTransformerBlock):  # type: ignore[misc]
         attended = self.attn1(self.norm1(hidden_states))
         hidden_states = attended + self.attention_adapter(attended) + hidden_states
         hidden_states = self.attn2(self.norm2(hidden_states), encoder_hidden_states) + hidden_states
-        # the authors' code feeds the adapter the state before the norm
+        # as in the authors' code, the adapter gets the state before the norm
         added = self.feed_forward_adapter(hidden_states)
         return self.ff(self.norm3(hidden_states)) + added + hidden_states
 
@@ -125,7 +131,7 @@ def add_adapter(unet: AdapterI2VGenXLUNet, config: Config) -> None:
 
 
 def _temporal_places(unet: AdapterI2VGenXLUNet, config: Config) -> Iterator[tuple[nn.Module, int]]:
-    """Behind each resnet that a spatial transformer follows (16 at full size), or behind each resnet (22)."""
+    """Yield the temporal layers to adapt: those before a spatial transformer (16 at full size), or all 22."""
     for block in (*unet.down_blocks, unet.mid_block, *unet.up_blocks):
         # the mid block has one resnet more than it has transformers
         count = len(block.resnets) if config.places == "all" else len(getattr(block, "attentions", ()))
@@ -145,7 +151,7 @@ class SimDA(TunedI2VGenXL):
         self.reset(0)
 
     def reset(self, seed: int) -> None:
-        """Kaiming's uniform, and zeros in each last layer, as in the authors' code."""
+        """Initialise with Kaiming uniform, and the last layer of each adapter with zeros, as in the authors' code."""
         adapters = [(name, module) for name, module in self.parts.unet.named_modules() if _is_adapter(module)]
         for name, adapter in adapters:
             generator = generator_for(seed, "init", name)
@@ -157,12 +163,12 @@ class SimDA(TunedI2VGenXL):
                     draw_kaiming(layer.weight, generator)
 
     def counted(self, known: Known, task: str) -> Known:
-        """All frames, as the method was made for; not the given ones where it is trained to fill in the others."""
+        """Count all frames for generation, as in the paper, and only the unknown frames for the other families."""
         return torch.ones_like(known) if task_named(task).family == "generation" else 1 - known
 
 
 def sizes(config: Config, configs: Configs) -> dict[str, int]:
-    """What `parameter_counts` would say, from the configurations of the frozen networks."""
+    """Return the same counts as `parameter_counts`, from the configurations of the frozen networks alone."""
     base_size = base_on_meta(config, configs).num_parameters()
     return denoiser_sizes(denoiser_on_meta(config, configs), base_size) | encoder_sizes(config, configs)
 

@@ -1,4 +1,4 @@
-"""Files of an adapter alone, with a note of what it belongs to, so that it is not loaded into anything else."""
+"""Saving and loading of adapter weights, with a note that prevents loading them into another base or method."""
 
 import json
 from collections.abc import Mapping
@@ -20,9 +20,9 @@ Identity = dict[str, Any]
 
 
 def identity(method: str, version: int, config: Conditioning, *, base: str) -> Identity:
-    """Everything that must be the same where an adapter is loaded. `base` is the fingerprint of the base's weights."""
-    as_read = json.loads(json.dumps(asdict(config)))  # tuples come back as lists
-    for how in ("precision", "gradient_checkpointing"):  # of the computation, not of the function
+    """Return everything that must agree when an adapter is loaded; `base` is the fingerprint of the base."""
+    as_read = json.loads(json.dumps(asdict(config)))  # turns tuples into lists, as a file does
+    for how in ("precision", "gradient_checkpointing"):  # these change the computation, not the function
         del as_read[how]
     return {"method": method, "version": version, "config": as_read, "base": base}
 
@@ -34,8 +34,10 @@ def save(folder: Path, adapter: Mapping[str, Tensor], identity: Identity, task: 
 
 @torch.no_grad()
 def load(folder: Path, adapter: Mapping[str, Tensor], identity: Identity) -> str | None:
-    """Into the adapter's own tensors; returns the task it was trained for. Raises AssetError where the files are of
-    another adapter."""
+    """Load the weights into these tensors and return the task that the adapter was trained for.
+
+    Raises AssetError if the files belong to another adapter.
+    """
     task = check_note(folder, identity)
     saved = read_weights(folder / WEIGHTS, adapter)
     for name, tensor in adapter.items():
@@ -44,15 +46,18 @@ def load(folder: Path, adapter: Mapping[str, Tensor], identity: Identity) -> str
 
 
 def read_weights(path: Path, adapter: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a file, which must have the adapter's names and shapes."""
+    """Read the tensors of a file. Raises AssetError unless they have the names and shapes of the adapter."""
     try:
         saved = load_file(path)
     except (OSError, SafetensorError) as fault:
         raise AssetError(
-            f"{path}: cannot be read: {fault}. Give the folder that fit wrote, or fit it again."
+            f"{path}: cannot be read: {fault}. Give the folder that the training wrote, or train the adapter again."
         ) from fault
     if odd := [name for name in {**saved, **adapter} if _shape(saved, name) != _shape(adapter, name)]:
-        raise AssetError(f"{path}: {odd[0]} and {len(odd) - 1} more are not this adapter's. Fit it again.")
+        raise AssetError(
+            f"{path}: {odd[0]} and {len(odd) - 1} more do not match the tensors of this adapter. Give the folder that "
+            "the training wrote, or train the adapter again."
+        )
     return saved
 
 
@@ -61,24 +66,30 @@ def _shape(weights: Mapping[str, Tensor], name: str) -> torch.Size | None:
 
 
 def write_note(folder: Path, identity: Identity, task: str | None) -> None:
-    """`task`: what it was trained for; None where it was not trained."""
+    """Write the note beside the weights. `task` is the task of the training, or None for an untrained adapter."""
     note = {**identity, "task": task}
     (folder / NOTE).write_text(json.dumps(note, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def check_note(folder: Path, identity: Identity) -> str | None:
-    """The task of an adapter that belongs here; AssetError where it does not."""
+    """Return the task of a saved adapter. Raises AssetError if the adapter does not belong to this identity."""
     path = folder / NOTE
     if not path.is_file():
         raise AssetError(
-            f"{path}: there is no such file, so {folder} holds no adapter. Give the folder that fit wrote."
+            f"{path}: there is no such file, so {folder} holds no adapter. Give the folder that the training wrote."
         )
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as fault:
-        raise AssetError(f"{path}: is not JSON: {fault}. Give the folder that fit wrote, or fit it again.") from fault
+        raise AssetError(
+            f"{path}: the file is not JSON: {fault}. Give the folder that the training wrote, or train the adapter "
+            "again."
+        ) from fault
     if odd := [key for key in identity if saved.get(key) != identity[key]]:
-        told = "; ".join(f"{key} is {saved.get(key)!r}, here it is {identity[key]!r}" for key in odd)
-        raise AssetError(f"{path}: the adapter is for something else: {told}. Load it where it fits, or fit it again.")
+        told = "; ".join(f"{key} is {saved.get(key)!r}, but {identity[key]!r} is needed" for key in odd)
+        raise AssetError(
+            f"{path}: the adapter was trained for another setting: {told}. Load it with its own setting, or train it "
+            "again."
+        )
     task: str | None = saved["task"]
     return task

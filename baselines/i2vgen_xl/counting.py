@@ -1,4 +1,4 @@
-"""An adapted I2VGen-XL from configurations alone: how many parameters it has, and what it can be timed with."""
+"""Parameter counts and timing inputs of an adapted I2VGen-XL, from configurations alone."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ from rdtf_bench.models.frozen import Configs
 
 
 def base_on_meta(conditioning: Conditioning, configs: Configs) -> AdapterI2VGenXLUNet:
-    """The frozen base on the meta device, ready for an adapter."""
+    """Build the frozen base on the meta device, ready for an adapter."""
     with torch.device("meta"):
         unet = AdapterI2VGenXLUNet.from_config(dict(configs["base"])).requires_grad_(False)
     if conditioning.variant == "released":
@@ -30,9 +30,9 @@ def zero_inputs(
     num_frames: int,
     side: int,
 ) -> dict[str, Tensor]:
-    """Keyword arguments of one forward pass of any denoiser on the base, with the first frame known.
+    """Return zero-valued keyword arguments for a forward pass of any denoiser on the base; the first frame is known.
 
-    side: of the latents.
+    side: height and width of the latents.
     """
     known = torch.zeros(batch_size, num_frames)
     known[:, 0] = 1
@@ -50,7 +50,7 @@ def zero_inputs(
 def denoiser_inputs(
     config: Conditioning, configs: Configs, *, batch_size: int, num_frames: int, size_px: int
 ) -> dict[str, Tensor]:
-    """`zero_inputs` for the base and the autoencoder of these configurations."""
+    """Return `zero_inputs` for the base and the autoencoder of these configurations."""
     unet = base_on_meta(config, configs).config
     return zero_inputs(
         config,
@@ -63,13 +63,13 @@ def denoiser_inputs(
 
 
 def denoiser_sizes(network: nn.Module, base_size: int) -> dict[str, int]:
-    """`base`, `trainable`, and `total`, which also has what an adapter adds and does not train."""
+    """Return the counts `base`, `trainable` and `total`; `total` includes frozen parameters that an adapter adds."""
     trainable = count(parameter for parameter in network.parameters() if parameter.requires_grad)
     return {"base": base_size, "trainable": trainable, "total": count(network.parameters())}
 
 
 def encoder_sizes(conditioning: Conditioning, configs: Configs) -> dict[str, int]:
-    """The frozen networks around the denoiser."""
+    """Return the parameter counts of the frozen networks around the denoiser."""
     second_text = ("t5_encoder",) if conditioning.variant == "released" else ()
     return frozen.sizes(configs, ("text_encoder", "image_encoder", "autoencoder", *second_text))
 

@@ -1,4 +1,4 @@
-"""The training split as the base sees it. What no adapter can change is computed once, when fitting starts."""
+"""Training examples of the base. Everything that no adapter can change is computed once, when training starts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from rdtf_bench.core.video import to_unit
 from rdtf_bench.data.frames import whole_loop
 from rdtf_bench.diffusion.masks import Mask, task_named
 
-AT_ONCE = 64  # captions or pictures through an encoder
+AT_ONCE = 64  # batch size of the encoders
 
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """On the CPU; a step sends its batch to the device."""
+    """Encoded training clips on the CPU; each training step sends its batch to the device."""
 
     latents: Float[Tensor, "N C F H W"]
-    masks: tuple[Mask, ...]  # those a step draws from
-    caption_states: Float[Tensor, "U L E"]  # of each different caption
+    masks: tuple[Mask, ...]  # the masks that a training step draws from
+    caption_states: Float[Tensor, "U L E"]  # one entry per different caption
     caption_numbers: Int[Tensor, " N"]
     no_caption: Float[Tensor, "L E"]
-    image_embeddings: Float[Tensor, "N F E"]  # zeros for frames that no mask makes the first known one
+    image_embeddings: Float[Tensor, "N F E"]  # zeros for a frame that is the first known frame of no mask
 
     def texts(self, chosen: Sequence[int], dropped: Bool[Tensor, " B"]) -> Float[Tensor, "B L E"]:
         states = self.caption_states[self.caption_numbers[list(chosen)]]
@@ -40,23 +40,26 @@ class Examples:
 
 
 def training_masks(task: str, num_frames: int) -> tuple[Mask, ...]:
-    """The masks of the one task that a baseline is tuned for.
+    """Return the condition masks of the task that a baseline is trained for.
 
-    From an image means from the first frame, as the methods' papers have it; interpolation and prediction draw from
-    the whole family of Table 7. Raises ProtocolError for a task that gives no frame.
+    The image-to-video tasks give the first frame, as in the papers of the methods. Interpolation and prediction draw
+    from the whole family of Table 7. Raises ProtocolError for a task that gives no frame.
     """
     kind = task_named(task)
     masks = kind.evaluated(num_frames) if kind.family == "generation" else kind.trained(num_frames)
     if not all(any(mask) for mask in masks):
         raise ProtocolError(
-            f"task: {task!r} gives no frame, and I2VGen-XL makes a video from an image, so its baselines cannot be "
-            "trained for it. Take a task with known frames: it2v, i2v, interpolation or prediction."
+            f"task: {task!r} gives no frame, but I2VGen-XL makes a video from an image, so its baselines cannot be "
+            "trained for it. Choose a task with known frames: it2v, i2v, interpolation or prediction."
         )
     return masks
 
 
 def collect(parts: Parts, conditioning: Conditioning, clips: TrainingClips, training: Training) -> Examples:
-    """Frames at equal intervals over the whole loop, short stickers extended by ping-pong."""
+    """Encode the training clips. Each clip is its frames at equal intervals over the whole loop.
+
+    A sticker with too few frames is extended by playing it back and forth.
+    """
     masks = training_masks(training.task, training.num_frames)
     captions = clips.captions if task_named(training.task).uses_text else [""] * len(clips.ids)
     different = sorted({*captions, ""})

@@ -1,4 +1,4 @@
-"""A base in the layout of the `ali-vilab/i2vgen-xl` release: a folder on disk, or an id of the Hugging Face hub."""
+"""Find a base in the layout of the `ali-vilab/i2vgen-xl` release: a local folder, or an id of the Hugging Face hub."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,11 +11,14 @@ from rdtf_bench.core.errors import AssetError
 
 PARTS = ("unet", "scheduler", "vae", "text_encoder", "tokenizer", "image_encoder", "feature_extractor")
 FILES = ["*.json", "*.txt", "diffusion_pytorch_model.safetensors", "model.safetensors"]
-"""Not the half-precision copies beside them."""
+"""File patterns of a part. They leave out the half-precision copies of the weights."""
 
 
 def find_base(name: str) -> Path:
-    """The folder of a base; downloads what is not in the hub's cache yet. Raises AssetError where there is none."""
+    """Return the folder of a base, and download files that are not in the hub's cache.
+
+    Raises AssetError if there is neither such a folder nor such a hub id.
+    """
     folder = Path(name)
     if folder.is_dir():
         return folder
@@ -25,17 +28,17 @@ def find_base(name: str) -> Path:
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as fault:
         reason = str(fault).partition("\n")[0]
         raise AssetError(
-            f"base {name!r}: there is no such folder, and the hub did not give it: {reason}. Name a folder in the "
-            "layout of ali-vilab/i2vgen-xl, or a hub id while the network is there."
+            f"base {name!r}: there is no such folder, and the download from the hub failed: {reason}. Give a folder in "
+            "the layout of ali-vilab/i2vgen-xl, or give a hub id while you are online."
         ) from fault
 
 
 def parts_of(folder: Path) -> Mapping[str, Path]:
-    """The folder of each role. Raises AssetError that names every part that is absent."""
+    """Return the folder of each role. Raises AssetError with the names of all absent parts."""
     if missing := [part for part in PARTS if not (folder / part).is_dir()]:
         raise AssetError(
-            f"base {folder}: it lacks {', '.join(missing)}. A base has the parts of the ali-vilab/i2vgen-xl release, "
-            f"each a folder that save_pretrained writes: {', '.join(PARTS)}."
+            f"base {folder}: the folder lacks {', '.join(missing)}. Give a base with all parts of the "
+            f"ali-vilab/i2vgen-xl release, each a folder that save_pretrained writes: {', '.join(PARTS)}."
         )
     return {
         "base": folder,
@@ -46,7 +49,7 @@ def parts_of(folder: Path) -> Mapping[str, Path]:
 
 
 def fingerprint(folder: Path) -> str:
-    """Names, sizes and beginnings of all files of the parts: enough to tell one base from another in a moment."""
+    """Hash the names, the sizes and the first MiB of all files of the parts, to tell one base from another quickly."""
     digest = hashlib.sha256()
     for path in sorted(path for part in PARTS for path in (folder / part).iterdir() if path.is_file()):
         digest.update(f"{path.relative_to(folder)} {path.stat().st_size}".encode())

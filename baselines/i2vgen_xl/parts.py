@@ -1,6 +1,6 @@
-"""The frozen networks around the denoiser, loaded from folders, and what they make of captions and pictures.
+"""Loading of the parts of I2VGen-XL from folders, and encoding of captions and frames with the frozen networks.
 
-The pieces are those of the `ali-vilab/i2vgen-xl` release: unet, scheduler, vae, text_encoder, tokenizer, image_encoder,
+The parts are those of the `ali-vilab/i2vgen-xl` release: unet, scheduler, vae, text_encoder, tokenizer, image_encoder,
 feature_extractor.
 """
 
@@ -45,33 +45,38 @@ _FAULTS = (
     SafetensorError,
     StrictDataclassError,
 )
-"""What the libraries raise for configs and weights that are wrong or do not fit together."""
+"""Exceptions that the libraries raise for configs and weights that are wrong or do not fit together."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conditioning:
-    """Which base, and what it is told besides the known frames; the defaults are those of the released pipeline.
+    """Options of the base that all three baselines share; the defaults are those of the released pipeline.
 
-    variant: "faithful" is I2VGen-XL as it was released; "released" what the authors of RDTF made of it (`released.py`),
-    and of I2V-Adapter.
+    variant: "faithful" is the released I2VGen-XL. "released" is the base, and the I2V-Adapter, as the authors of RDTF
+    changed them (`released.py`).
     """
 
     variant: Literal["faithful", "released"] = "faithful"
     text_tokens: int = 77
-    clip_skip: int = 1  # states of the text encoder's layer before the last
-    fps: int = 16  # a test does not say a sticker's own rate, so all clips get the same
-    condition_dropout: float = 0.1  # of caption and image embedding together: the branch that guidance subtracts
-    precision: Literal["fp32", "bf16"] = "fp32"  # bf16: the frozen base in bfloat16, the adapter in float32, autocast
-    gradient_checkpointing: bool = False  # activations are made again in the backward pass; changes no number
+    # Number of final layers of the text encoder that are skipped.
+    clip_skip: int = 1
+    # Frame rate that the base is told. The test protocol does not give the rate of a sticker, so all clips get this.
+    fps: int = 16
+    # Probability that training drops caption and image embedding together, to train the unconditional guidance branch.
+    condition_dropout: float = 0.1
+    # "bf16" keeps the frozen base in bfloat16 and the adapter in float32, and computes under autocast.
+    precision: Literal["fp32", "bf16"] = "fp32"
+    # True recomputes activations in the backward pass to save memory. It changes no number.
+    gradient_checkpointing: bool = False
 
     def __post_init__(self) -> None:
         if self.text_tokens < 1 or self.clip_skip < 0 or not 0 <= self.condition_dropout <= 1:
-            raise ValueError("text_tokens is at least 1, clip_skip at least 0, and condition_dropout a probability")
+            raise ValueError("text_tokens must be at least 1, clip_skip at least 0, and condition_dropout from 0 to 1")
 
 
 @dataclass(frozen=True, kw_only=True)
 class T5:
-    """The second text encoder, which only the released base has."""
+    """The second text encoder, which only `variant: released` has."""
 
     tokenizer: PreTrainedTokenizerBase
     encoder: T5EncoderModel
@@ -79,8 +84,10 @@ class T5:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
+    """The loaded parts of a base."""
+
     unet: AdapterI2VGenXLUNet
-    fingerprint: str  # of the weights as loaded
+    fingerprint: str  # hash of the weights as they were loaded
     scheduler: DDIMScheduler
     autoencoder: AutoencoderKL
     tokenizer: CLIPTokenizer
@@ -92,8 +99,10 @@ class Parts:
 
     @torch.no_grad()
     def encode_captions(self, captions: Sequence[str], conditioning: Conditioning) -> Float[Tensor, "B L E"]:
-        """The states `clip_skip` layers below the last one, through the last norm, as in the released pipeline; on the
-        released base T5's states, mapped, are added token by token."""
+        """Return the states `clip_skip` layers below the last, through the final norm, as in the released pipeline.
+
+        With `variant: released` the mapped T5 states are added token by token.
+        """
         output = self.text_encoder(
             self._tokens(self.tokenizer, captions, conditioning)["input_ids"], output_hidden_states=True
         )
@@ -117,7 +126,7 @@ class Parts:
 
     @torch.no_grad()
     def embed_images(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B E"]:
-        """CLIP's projected image embedding of frames in [-1, 1]."""
+        """Return the projected CLIP embedding of images in [-1, 1]."""
         size_px = self.image_encoder.config.image_size
         images = images.to(self.device)
         if images.shape[-2:] != (size_px, size_px):
@@ -130,7 +139,7 @@ class Parts:
         return embeddings
 
     def encode_known(self, frames: Video, known: Float[Tensor, "B F"]) -> Float[Tensor, "B c F h w"]:
-        """Latents of the known frames, zeros elsewhere; unknown frames never reach the autoencoder."""
+        """Return the latents of the known frames and zeros for the others, which never reach the autoencoder."""
         chosen = known.bool()
         encoded = encode(self.autoencoder, frames[chosen][:, None].to(self.device))[:, 0]
         latents = encoded.new_zeros(*chosen.shape, *encoded.shape[1:])
@@ -139,10 +148,10 @@ class Parts:
 
 
 def load_parts(assets: Mapping[str, Path], conditioning: Conditioning, *, device: torch.device) -> Parts:
-    """All parts frozen and in eval mode, the base in the precision asked for and the others in float32.
+    """Load all parts frozen and in eval mode, the base in the configured precision and the other parts in float32.
 
-    The tokenizer may stand in the text encoder's folder or, as in the release, beside it; the image processor likewise.
-    Raises AssetError for a folder that lacks or misfits something.
+    The tokenizer is in the folder of the text encoder or, as in the release, beside it. The same holds for the image
+    processor. Raises AssetError if a part is absent or does not fit the others.
     """
     text, image = assets["text_encoder"], assets["image_encoder"]
     tokenizer = _beside(text, "tokenizer", "tokenizer_config.json")
@@ -168,7 +177,7 @@ def load_parts(assets: Mapping[str, Path], conditioning: Conditioning, *, device
         text_dim = unet.config.cross_attention_dim
         release(unet, t5_dim=parts.t5.encoder.config.d_model, text_dim=text_dim)
     if conditioning.precision == "bf16":
-        nn.Module.to(unet, torch.bfloat16)  # diffusers' own asks for another way, in which all weights are never seen
+        nn.Module.to(unet, torch.bfloat16)  # diffusers' own `to` refuses a dtype and refers to from_pretrained
     _frozen(unet, device)
     return parts
 
@@ -182,16 +191,22 @@ def _load(kind: Any, folder: Path, **options: Any) -> Any:
         return kind.from_pretrained(folder, local_files_only=True, **options)
     except _FAULTS as fault:
         reason = f"{type(fault).__name__}: {str(fault).strip()[:300]}"
-        raise AssetError(f"{folder}: {kind.__name__} cannot be loaded from it: {reason}") from fault
+        raise AssetError(
+            f"{folder}: {kind.__name__} cannot be loaded from this folder: {reason}. Give a folder that "
+            f"{kind.__name__}.save_pretrained wrote."
+        ) from fault
 
 
 def _load_network(kind: Any, folder: Path, **options: Any) -> Any:
-    """Exactly the weights that its config asks for: the libraries only warn of others, and draw absent ones."""
+    """Load a network. Raises AssetError unless the weights are exactly those that its config.json asks for.
+
+    The libraries only warn in that case, and initialise absent weights randomly.
+    """
     network, found = _load(kind, folder, output_loading_info=True, **options)
-    faults = {"lack": found["missing_keys"], "have besides": found["unexpected_keys"]}
+    faults = {"lack": found["missing_keys"], "have the unknown": found["unexpected_keys"]}
     if told := [f"{word} {sorted(names)[0]} and {len(names) - 1} more" for word, names in faults.items() if names]:
         raise AssetError(
-            f"{folder}: the weights are not those of its config.json: they {' and '.join(told)}. Give config and "
+            f"{folder}: the weights do not match config.json: they {' and '.join(told)}. Give the config.json and the "
             "weights of one save_pretrained."
         )
     return network
@@ -203,7 +218,7 @@ def _load_t5(folder: Path, device: torch.device) -> T5:
 
 
 def fingerprint(unet: nn.Module) -> str:
-    """Names, shapes and the first values of every parameter: enough to tell one base from another in a moment."""
+    """Hash the name, the shape and the first values of every parameter, to tell one base from another quickly."""
     digest = hashlib.sha256()
     for name, parameter in sorted(unet.named_parameters()):
         digest.update(f"{name} {tuple(parameter.shape)}".encode())
@@ -212,8 +227,8 @@ def fingerprint(unet: nn.Module) -> str:
 
 
 def _frozen(network: nn.Module, device: torch.device) -> Any:
-    # eval mode while fitting too: the base's temporal convolutions have dropout, which would draw from the global
-    # random stream, and a frozen function has no use for it
+    # eval mode during training too: the temporal convolutions have dropout, which draws from the global generator and
+    # has no use in a frozen network
     return freeze(network.to(device))
 
 
@@ -229,8 +244,8 @@ def _check_present(
     ]
     if missing := [str(path) for path in configs if not path.is_file()]:
         raise AssetError(
-            f"base {assets['base']}: not found: {', '.join(missing)}. A base has the parts of the ali-vilab/i2vgen-xl "
-            "release, each a folder that save_pretrained writes. Give complete ones."
+            f"base {assets['base']}: these files are absent: {', '.join(missing)}. Give a base with all parts of the "
+            "ali-vilab/i2vgen-xl release, each a folder that save_pretrained writes."
         )
     _check_class(assets["base"] / "unet")
 
@@ -240,9 +255,13 @@ def _check_class(folder: Path) -> None:
     try:
         found = json.loads(path.read_text(encoding="utf-8")).get("_class_name")
     except ValueError as fault:
-        raise AssetError(f"{path}: is not JSON: {fault}. Give the file that save_pretrained writes.") from fault
+        raise AssetError(
+            f"{path}: the file is not JSON: {fault}. Give the file that save_pretrained writes."
+        ) from fault
     if found != I2VGenXLUNet.__name__:
-        raise AssetError(f"{folder}: this is a {found}, not an I2VGenXLUNet. Give a base of the I2VGen-XL family.")
+        raise AssetError(
+            f"{folder}: the network is a {found}, not an I2VGenXLUNet. Give a base of the I2VGen-XL family."
+        )
 
 
 def _check_fit(parts: Parts, assets: Mapping[str, Path]) -> None:
@@ -254,29 +273,29 @@ def _check_fit(parts: Parts, assets: Mapping[str, Path]) -> None:
     for role, found in widths.items():
         if found != width:
             raise AssetError(
-                f"{assets[role]}: its states are {found} wide, but {assets['base'] / 'unet'} was made for {width} "
+                f"{assets[role]}: its states have width {found}, but {assets['base'] / 'unet'} needs width {width} "
                 f"(cross_attention_dim). Give the {role} that this base was trained with."
             )
     channels, wanted = parts.autoencoder.config.latent_channels, parts.unet.config.in_channels
     if channels != wanted:
         raise AssetError(
-            f"{assets['autoencoder']}: its latents have {channels} channels, but {assets['base'] / 'unet'} was made "
-            f"for {wanted} (in_channels). Give the autoencoder that this base was trained with."
+            f"{assets['autoencoder']}: its latents have {channels} channels, but {assets['base'] / 'unet'} needs "
+            f"{wanted} (in_channels). Give the autoencoder that this base was trained with."
         )
     if parts.scheduler.config.prediction_type != "v_prediction":
         raise AssetError(
-            f"{assets['base'] / 'scheduler'}: prediction_type is {parts.scheduler.config.prediction_type!r}; I2VGen-XL "
-            "predicts v. Give the scheduler of the release (v_prediction)."
+            f"{assets['base'] / 'scheduler'}: prediction_type is {parts.scheduler.config.prediction_type!r}, but "
+            "I2VGen-XL predicts the velocity. Give the scheduler of the release (v_prediction)."
         )
 
 
 def _check_text(parts: Parts, conditioning: Conditioning, folder: Path) -> None:
-    """What the text encoder would stumble over only when it is first used."""
+    """Raise the errors that the text encoder would otherwise raise only when it is first used."""
     config, words = parts.text_encoder.config, len(parts.tokenizer)
     if words > config.vocab_size:
         raise AssetError(
-            f"{folder}: its embedding has {config.vocab_size} words, but the tokenizer beside it knows {words} "
-            "(vocab_size). Give the tokenizer that this text encoder was trained with."
+            f"{folder}: the embedding has {config.vocab_size} entries (vocab_size), but the tokenizer has {words}. "
+            "Give the tokenizer that this text encoder was trained with."
         )
     for option, given, most in (
         ("text_tokens", conditioning.text_tokens, config.max_position_embeddings),
@@ -284,5 +303,5 @@ def _check_text(parts: Parts, conditioning: Conditioning, folder: Path) -> None:
     ):
         if given > most:
             raise ProtocolError(
-                f"{option}: {given} is more than the {most} that the text encoder of {folder} has. Give {most} or less."
+                f"{option}: {given} is more than the {most} that the text encoder in {folder} has. Give {most} or less."
             )

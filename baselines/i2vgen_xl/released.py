@@ -1,7 +1,8 @@
 """I2VGen-XL as the authors of RDTF changed it for their baselines (mails9523/mails9523.github.io@de717c7).
 
-STI layers stand in the place of the temporal convolutions, whose pretrained weights are dropped: 22 layers start random
-and not as identity, and no adapter trains them. T5's states go through a linear map and are added to CLIP's.
+STI layers replace the temporal convolutions, so the pretrained weights of these are lost: 22 layers have random weights
+and do not start as the identity, and no adapter trains them. The T5 states go through a linear map and are added to the
+CLIP states.
 """
 
 from diffusers.models.modeling_utils import ModelMixin
@@ -12,15 +13,18 @@ from rdtf_bench.diffusion.freezing import freeze
 from rdtf_bench.models.rdtf.sti import STI
 
 NUM_FRAMES = 8
-"""An STI layer's frames are the channels of its convolutions, so their number is fixed."""
+"""Number of frames of the base. It is fixed, because an STI layer uses the frames as channels of its convolutions."""
 
 T5_DIM, TEXT_DIM = 768, 1024
-"""Of the authors' map, which does not follow the width of the network."""
+"""Input and output width of the authors' linear map, which do not depend on the width of the network."""
 
 
 def release(unet: ModelMixin, *, t5_dim: int = T5_DIM, text_dim: int = TEXT_DIM) -> None:
-    """Change an I2VGen-XL in place, with the released parameter names. What is new is drawn from a fixed seed: it is a
-    part of the base, the same for every method and every training seed."""
+    """Change an I2VGen-XL in place, with the released parameter names.
+
+    New layers are initialised from a fixed random seed. They are a part of the base and the same for every method and
+    every training seed.
+    """
     with seeded("released base"):
         for block in (*unet.down_blocks, unet.mid_block, *unet.up_blocks):
             block.temp_convs = nn.ModuleList(

@@ -1,6 +1,6 @@
-"""What tuning I2VGen-XL has in common: conditions, the loss of a step, sampling, adapter files.
+"""The parts of tuning I2VGen-XL that all baselines share: conditions, training loss, sampling and adapter files.
 
-A baseline says which layers it adds, which frames its loss counts and whether known frames enter free of noise.
+A baseline defines the layers it adds, the frames its loss counts, and whether known frames enter free of noise.
 """
 
 from abc import ABC, abstractmethod
@@ -31,19 +31,21 @@ from rdtf_bench.diffusion.training import batch_indices, train
 Known = Float[Tensor, "B F"]
 
 Loss = Callable[[Examples, Sequence[int], str, torch.Generator], Tensor]
-"""(examples, which of them, the task, where the rest is drawn from) -> the loss of a step."""
+"""(examples, indices of the batch, task, random generator) -> the loss of a training step."""
 
 
 def mark_known(latents: Latents, known: Known) -> Latents:
-    """I2VGen-XL's image latents: the clean latent of a known frame, the constant plane f / (F - 1) of any other."""
+    """Return I2VGen-XL's image latents: the clean latents of known frames, and f / (F - 1) for the others."""
     positions = torch.linspace(0, 1, latents.shape[2], device=latents.device)[:, None, None].to(latents)
     return keep_known(positions.expand_as(latents), latents, known)
 
 
 @torch.no_grad()
 def draw_kaiming(parameter: nn.Parameter, generator: torch.Generator) -> None:
-    """Kaiming's uniform distribution, with which torch's own layers begin. Drawn where the generator is: it serves no
-    other device."""
+    """Initialise a parameter with torch's default, Kaiming uniform.
+
+    The values are drawn on the CPU, like all random numbers of the suite, and then copied.
+    """
     drawn = torch.empty(parameter.shape)
     nn.init.kaiming_uniform_(drawn, a=5**0.5, generator=generator)
     parameter.copy_(drawn)
@@ -54,10 +56,10 @@ def keep_known(latents: Latents, clean: Latents, known: Known) -> Latents:
 
 
 class TunedI2VGenXL(ABC):
-    """A frozen I2VGen-XL with an adapter in it, as a method of the suite."""
+    """A frozen I2VGen-XL with an adapter, behind the contract of `core.method.Method`."""
 
     NAME: ClassVar[str]
-    KNOWN_STAY_CLEAN: ClassVar[bool] = False  # in the noisy sample, both in training and in sampling
+    KNOWN_STAY_CLEAN: ClassVar[bool] = False  # True: known frames of the noisy sample have no noise
 
     def __init__(self, parts: Parts, config: Conditioning, *, version: int) -> None:
         self.parts = parts
@@ -65,18 +67,18 @@ class TunedI2VGenXL(ABC):
         self.base_size = count(parts.unet.parameters())
         self.identity = adapter_files.identity(self.NAME, version, config, base=parts.fingerprint)
         self.network: nn.Module = parts.unet
-        self.task: str | None = None  # what the weights were trained for
+        self.task: str | None = None  # the task that the weights were trained for
 
     def trainable(self) -> dict[str, nn.Parameter]:
         return {name: parameter for name, parameter in self.network.named_parameters() if parameter.requires_grad}
 
     @abstractmethod
     def reset(self, seed: int) -> None:
-        """The adapter as it is before training."""
+        """Reset the adapter to its state before training."""
 
     @abstractmethod
     def counted(self, known: Known, task: str) -> Known:
-        """1 for the frames whose error is minimised."""
+        """Return the loss mask: 1 for the frames whose error is minimised."""
 
     def fit(self, clips: TrainingClips, training: Training, *, folder: Path, on_step: OnStep) -> None:
         self.reset(training.seed)
@@ -87,8 +89,8 @@ class TunedI2VGenXL(ABC):
     def collect(self, clips: TrainingClips, training: Training) -> Examples:
         if self.config.variant == "released" and training.num_frames != NUM_FRAMES:
             raise ProtocolError(
-                f"{self.NAME}: clips of {training.num_frames} frames, but the released base is made for {NUM_FRAMES}. "
-                f"Take {NUM_FRAMES} frames, or variant: faithful."
+                f"{self.NAME}: the clips have {training.num_frames} frames, but the released base needs {NUM_FRAMES}. "
+                f"Use {NUM_FRAMES} frames, or set variant to faithful."
             )
         return collect(self.parts, self.config, clips, training)
 
@@ -121,7 +123,7 @@ class TunedI2VGenXL(ABC):
     def draw_inputs(
         self, examples: Examples, chosen: Sequence[int], known: Known, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """The denoiser's conditions besides the latents, some of them dropped."""
+        """Return the conditions of the denoiser other than the latents, with random condition dropout."""
         dropped = torch.rand(len(chosen), generator=generator) < self.config.condition_dropout
         return {
             "encoder_hidden_states": examples.texts(chosen, dropped),
@@ -138,7 +140,7 @@ class TunedI2VGenXL(ABC):
         counted: Known,
         generator: torch.Generator,
     ) -> Float[Tensor, ""]:
-        """Mean squared error of the velocity (Salimans & Ho 2022, app. D) at one drawn noise level a clip."""
+        """Return the squared error of the velocity (Salimans & Ho 2022, app. D) at one random timestep per clip."""
         scheduler, device = self.parts.scheduler, self.parts.device
         timesteps = torch.randint(scheduler.config.num_train_timesteps, (len(clean),), generator=generator)
         noise = torch.randn(clean.shape, generator=generator)
@@ -161,8 +163,8 @@ class TunedI2VGenXL(ABC):
         known = given.known.to(self.parts.device)
         if not bool(known.any(1).all()):
             raise ProtocolError(
-                f"{self.NAME}: a clip has no known frame, and I2VGen-XL makes a video from an image. "
-                "Sample a task with known frames: it2v, i2v, interpolation or prediction."
+                f"{self.NAME}: a clip has no known frame, but I2VGen-XL makes a video from an image. "
+                "Choose a task with known frames: it2v, i2v, interpolation or prediction."
             )
         self._check_task(given.known)
         clean = self.parts.encode_known(given.frames, given.known)
@@ -185,21 +187,24 @@ class TunedI2VGenXL(ABC):
         return decode(self.parts.autoencoder, latents.movedim(2, 1))
 
     def _check_task(self, known: Known) -> None:
-        """One adapter serves one task."""
+        """Raise ProtocolError if a mask does not belong to the one task that the adapter was trained for."""
         if self.task is None:
             return
         served = training_masks(self.task, known.shape[1])
         masks = [tuple(int(frame) for frame in mask) for mask in known.tolist()]
         if strange := [mask for mask in masks if mask not in served]:
             raise ProtocolError(
-                f"{self.NAME}: the adapter was trained for {self.task}, and known frames as {strange[0]} are not of "
-                "that task. Train it for the task that is sampled."
+                f"{self.NAME}: the adapter was trained for {self.task}, but the mask {strange[0]} does not belong to "
+                "that task. Train an adapter for the task that you sample."
             )
 
     def _guided_inputs(
         self, given: Conditions, clean: Latents, known: Known, branches: Sequence[guidance.Branch]
     ) -> dict[str, Tensor]:
-        """The conditions of all branches. Without text there is no image embedding either; the latents stay."""
+        """Return the conditions of all guidance branches.
+
+        The branch without text has no image embedding either; every branch keeps the image latents.
+        """
         copies, batch_size = len(branches), len(clean)
         first = given.frames[torch.arange(batch_size), given.known.argmax(1)]
         embeddings = self.parts.embed_images(first)
@@ -223,7 +228,7 @@ class TunedI2VGenXL(ABC):
         return self.network
 
     def denoiser_inputs(self, *, batch_size: int, num_frames: int, size_px: int) -> dict[str, Tensor]:
-        """With the first frame known."""
+        """Return zero-valued keyword arguments of one forward pass, for timing; the first frame is known."""
         unet = self.parts.unet.config
         inputs = zero_inputs(
             self.config,
@@ -236,7 +241,10 @@ class TunedI2VGenXL(ABC):
         return {name: tensor.to(self.parts.device) for name, tensor in inputs.items()}
 
     def parameter_counts(self) -> dict[str, int]:
-        """`total` also has what the adapter adds and does not train; then the networks around the denoiser."""
+        """Count the parameters of the denoiser, then of the networks around it.
+
+        `total` includes frozen parameters that the adapter adds.
+        """
         networks = {
             "text_encoder": self.parts.text_encoder,
             "image_encoder": self.parts.image_encoder,

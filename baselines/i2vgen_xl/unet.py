@@ -1,6 +1,6 @@
-"""diffusers' I2VGen-XL denoiser, told which frames are known.
+"""diffusers' I2VGen-XL denoiser with an additional argument: the mask of known frames.
 
-Without adapters and with the first frame known it computes what `I2VGenXLUNet` computes, up to rounding. Its
+Without an adapter and with the first frame known, its output equals that of `I2VGenXLUNet` up to rounding. Its
 parameters have the same names.
 """
 
@@ -22,17 +22,17 @@ from torch.utils.checkpoint import checkpoint
 
 @dataclass(frozen=True, kw_only=True)
 class KnownFrames:
-    """Where the known frames of each clip stand, the earliest first; K is the most that any clip has."""
+    """The places of the known frames of each clip, the earliest first. K is the largest number of any clip."""
 
     places: Int[Tensor, "B K"]
-    padding: Bool[Tensor, "B K"] | None  # 1 where a clip has fewer than K; None where all have K
+    padding: Bool[Tensor, "B K"] | None  # 1 behind the last known frame of a clip; None if all clips have K
 
 
 @dataclass
 class Context:
-    """What the layers must know about the batch that is going through, shared by the network and its layers.
+    """Facts about the current batch, shared by the network and its layers.
 
-    An object and not a closure, so that a deep copy of the network has its own.
+    It is an object instead of a closure, so that a deep copy of the network has its own.
     """
 
     num_frames: int = 0
@@ -40,12 +40,12 @@ class Context:
     first_known_latents: Float[Tensor, "B C H W"] = field(init=False)
 
     def local_image(self, _module: Any, _frame_zero: tuple[Tensor, ...]) -> tuple[Tensor]:
-        """A forward pre-hook: the first known frame, where diffusers takes frame 0 even if nothing is known of it."""
+        """Replace frame 0, which diffusers takes even if it is unknown, by the first known frame (forward pre-hook)."""
         return (self.first_known_latents,)
 
 
 def find_known(known: Float[Tensor, "B F"]) -> KnownFrames:
-    """The places of the known frames, padded to the longest list."""
+    """Return the places of the known frames of each clip, padded to the longest list."""
     counts = known.sum(1).long()
     most = int(counts.max())
     places = (1 - known).argsort(dim=1, stable=True)[:, :most]
@@ -54,10 +54,10 @@ def find_known(known: Float[Tensor, "B F"]) -> KnownFrames:
 
 
 class PerClipAttention:
-    """Cross-attention to a context that all frames of a clip share: its keys and values are made once a clip.
+    """Cross-attention to a context that all frames of a clip share, with keys and values computed once per clip.
 
-    diffusers makes them for every frame, out of the same numbers. The output is the same up to rounding: a product of
-    another shape may take another kernel.
+    diffusers computes them for every frame from the same numbers. The output is the same up to rounding, because matrix
+    products of another shape may use another kernel.
     """
 
     def __init__(self, context: Context) -> None:
@@ -87,9 +87,11 @@ def split_heads(states: Float[Tensor, "B L D"], heads: int) -> Float[Tensor, "B 
 
 @contextmanager
 def recomputed(unet: I2VGenXLUNet, *, enabled: bool) -> Iterator[None]:
-    """Gradient checkpointing, which diffusers does not have for this class: a block keeps its input alone, and its
-    activations are made again in the backward pass. The base is in eval mode, so on the same machine they are the same
-    bits."""
+    """Use gradient checkpointing, which diffusers does not offer for this class.
+
+    Each block keeps only its input, and its activations are recomputed in the backward pass. The base is in eval mode,
+    so on the same machine they are the same bit for bit.
+    """
     blocks = [*unet.down_blocks, unet.mid_block, *unet.up_blocks] if enabled else []
     for block in blocks:
         block.forward = functools.partial(_again_in_backward, block.forward)
@@ -107,12 +109,12 @@ def _again_in_backward(forward: Callable[..., Any], *args: Any, **options: Any) 
 
 
 def become(module: nn.Module, adapted: type[nn.Module]) -> None:
-    """The same layer, its parameters and their names, with the adapted forward: as torch's parametrizations do it."""
+    """Give a layer the forward of an adapted class; parameters and names stay, as with torch's parametrizations."""
     module.__class__ = adapted
 
 
 class AdapterI2VGenXLUNet(I2VGenXLUNet):  # type: ignore[misc]
-    """I2VGen-XL with one more argument, `known`, and a context that adapters may look into."""
+    """I2VGen-XL with the additional argument `known` and a context that adapters can read."""
 
     @functools.wraps(I2VGenXLUNet.__init__)  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -137,7 +139,7 @@ class AdapterI2VGenXLUNet(I2VGenXLUNet):  # type: ignore[misc]
         return_dict: bool = True,
         known: Float[Tensor, "B F"] | None = None,
     ) -> UNet3DConditionOutput | tuple[Tensor]:
-        """As diffusers' forward; `known` defaults to its convention, the first frame of every clip."""
+        """Run diffusers' forward. By default `known` follows diffusers: the first frame of every clip."""
         if known is None:
             known = torch.zeros(sample.shape[0], sample.shape[2], device=sample.device)
             known[:, 0] = 1
@@ -159,5 +161,5 @@ class AdapterI2VGenXLUNet(I2VGenXLUNet):  # type: ignore[misc]
 
 
 def _is_cross(name: str) -> bool:
-    """attn2 of a spatial transformer; attn2 of a temporal one is a second self-attention."""
+    """Return whether a name is attn2 of a spatial transformer; attn2 of a temporal one is a second self-attention."""
     return ".attentions." in name and ".attn2." in name

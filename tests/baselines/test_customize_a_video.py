@@ -127,13 +127,13 @@ def test_a_damaged_adapter_is_named(build: Build, tmp_path: Path) -> None:
     named = load_file(weights)
     first = next(iter(named))
     save_file({name: tensor for name, tensor in named.items() if name != first}, weights)
-    with pytest.raises(AssetError, match=f"{first} and 0 more are not this adapter's"):
+    with pytest.raises(AssetError, match=f"{first} and 0 more do not match the tensors of this adapter"):
         build(customize_a_video).load(tmp_path)
     weights.write_bytes(b"no tensors")
     with pytest.raises(AssetError, match="cannot be read"):
         build(customize_a_video).load(tmp_path)
     (tmp_path / "adapter.json").write_text("{")
-    with pytest.raises(AssetError, match="is not JSON"):
+    with pytest.raises(AssetError, match="the file is not JSON"):
         build(customize_a_video).load(tmp_path)
 
 

@@ -172,14 +172,14 @@ def test_an_adapter_of_another_base_is_refused(
     with torch.no_grad():
         other.conv_in.bias += 1
     write_base(tmp_path / "base", other)
-    with pytest.raises(AssetError, match=r"adapter\.json: the adapter is for something else: base is"):
+    with pytest.raises(AssetError, match=r"adapter\.json: the adapter was trained for another setting: base is"):
         build(module, given={**assets, "base": tmp_path / "base"}).load(tmp_path)
 
 
 @each_method
 def test_an_adapter_of_another_config_is_refused(module: ModuleType, build: Build, tmp_path: Path) -> None:
     build(module, fps=8).save(tmp_path)
-    with pytest.raises(AssetError, match=r"config is .*'fps': 8.*, here it is .*'fps': 16"):
+    with pytest.raises(AssetError, match=r"config is .*'fps': 8.*, but .*'fps': 16.* is needed"):
         build(module).load(tmp_path)
 
 
@@ -277,7 +277,7 @@ def test_it_trains_and_samples_where_the_first_frame_is_unknown(
     method.save(tmp_path / "saved")
     fresh = build(module)
     fresh.load(tmp_path / "saved")
-    with pytest.raises(ProtocolError, match=f"the adapter was trained for {task}, and known frames as"):
+    with pytest.raises(ProtocolError, match=f"the adapter was trained for {task}, but the mask"):
         sample(fresh, other)
 
 
@@ -289,13 +289,13 @@ def test_a_base_with_a_missing_part_is_refused(build: Build, assets: Mapping[str
 def test_a_base_for_other_encoders_is_refused(build: Build, assets: Mapping[str, Path], tmp_path: Path) -> None:
     narrow = I2VGenXLUNet(**{**unet().config, "cross_attention_dim": 8})
     write_base(tmp_path, narrow)
-    with pytest.raises(AssetError, match=r"16 wide, but .* made for 8"):
+    with pytest.raises(AssetError, match=r"have width 16, but .* needs width 8"):
         build(simda, given={**assets, "base": tmp_path})
 
 
 def test_a_base_that_predicts_noise_is_refused(build: Build, assets: Mapping[str, Path], tmp_path: Path) -> None:
     write_base(tmp_path, unet(), prediction_type="epsilon")
-    with pytest.raises(AssetError, match="'epsilon'; I2VGen-XL predicts v"):
+    with pytest.raises(AssetError, match="'epsilon', but I2VGen-XL predicts the velocity"):
         build(i2v_adapter, given={**assets, "base": tmp_path})
 
 

@@ -201,5 +201,5 @@ def test_t5_is_added_to_clip(build: Build) -> None:
 
 @each_method
 def test_another_number_of_frames_is_refused(module: ModuleType, build: Build, clips: Clips, tmp_path: Path) -> None:
-    with pytest.raises(ProtocolError, match="6 frames, but the released base is made for 8"):
+    with pytest.raises(ProtocolError, match="6 frames, but the released base needs 8"):
         build(module, variant="released").fit(clips, training(num_frames=6), folder=tmp_path, on_step=lambda *_: None)

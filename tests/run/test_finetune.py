@@ -127,7 +127,7 @@ def test_an_adapter_of_another_method_is_refused(base: Path, stickers: Path, tmp
     run(small(base, stickers, num_steps=1), tmp_path / "one")
     shutil.copytree(tmp_path / "one" / "adapter", tmp_path / "other" / "adapter")
     with pytest.raises(
-        AssetError, match="the adapter is for something else: method is 'simda', here it is 'i2v_adapter'"
+        AssetError, match="the adapter was trained for another setting: method is 'simda', but 'i2v_adapter' is needed"
     ):
         run(small(base, stickers, method="i2v_adapter", num_steps=1), tmp_path / "other")
 
