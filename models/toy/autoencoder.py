@@ -1,8 +1,9 @@
-"""The autoencoder of the embedded scale: diffusers' AutoencoderKL at reduced width, and the recipe that trains it.
+"""The toy autoencoder: diffusers' AutoencoderKL at reduced width, and the recipe that trains it.
 
-Rombach et al. 2022, "High-Resolution Image Synthesis with Latent Diffusion Models", sec. 3.1: eight times smaller maps
-of four channels under a slight KL penalty. No perceptual or adversarial term: the networks behind those would have to
-be pretrained, and the one at hand is the yardstick of the Frechet distance.
+It follows Rombach et al. 2022, "High-Resolution Image Synthesis with Latent Diffusion Models", sec. 3.1: the latents
+are eight times smaller than the frame and have four channels, and the loss has a small KL penalty. The loss has neither
+a perceptual nor an adversarial term. These need a pretrained network, and the only one at hand computes the features of
+the Fréchet distance.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,16 +25,18 @@ from rdtf_bench.diffusion.training import train
 from rdtf_bench.models.toy.corpus import Corpus
 
 OnProgress = Callable[[int, int, float], None]
-"""Told after each step: how many are done, of how many, and the loss."""
+"""Called after each training step with the number of finished steps, the number of all steps and the loss."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AutoencoderRecipe:
+    """Hyperparameters of the network and its training."""
+
     seed: int = 0
     size_px: int = 64
     block_out_channels: tuple[int, ...] = (16, 32, 64, 96)
     layers_per_block: int = 1
-    norm_num_groups: int = 1  # each removes a mean: with few channels a group, an area's colour is lost
+    norm_num_groups: int = 1  # a group norm removes a mean; with few channels per group, large areas lose their colour
     latent_channels: int = 4
     num_steps: int = 2400
     batch_size: int = 16
@@ -43,17 +46,17 @@ class AutoencoderRecipe:
     ema_decay: float = 0.995
     max_grad_norm: float = 1.0
     l1_weight: float = 0.2
-    coarse_weight: float = 0.5  # of the squared error at a half, a quarter and an eighth of the size, each
-    kl_weight: float = 1e-4  # on the mean over latent elements
+    coarse_weight: float = 0.5  # weight of the squared error at each of 1/2, 1/4 and 1/8 of the size
+    kl_weight: float = 1e-4  # weight of the KL divergence, averaged over latent elements
     recolour: float = 0.25  # share of the frames whose colour channels are permuted
-    num_extra: int = 1024  # more toy stickers of the training pairs
+    num_extra: int = 1024  # number of additional toy stickers of the training pairs
     num_scenes: int = 600
-    shares: tuple[float, float, float] = (0.4, 0.2, 0.4)  # of the frames: toy stickers, toy scenes, fluent
+    shares: tuple[float, float, float] = (0.4, 0.2, 0.4)  # share of the frames: toy stickers, toy scenes, fluent
     checkpoint_every: int = 100
 
 
 def new_autoencoder(recipe: AutoencoderRecipe) -> AutoencoderKL:
-    """Random from the recipe's seed, and a linear map at first; the global generator is left as it was."""
+    """Initialise the network from the recipe's random seed, as a linear map. The global generator is left unchanged."""
     levels = len(recipe.block_out_channels)
     with seeded(recipe.seed, "autoencoder"):
         autoencoder = AutoencoderKL(
@@ -71,10 +74,10 @@ def new_autoencoder(recipe: AutoencoderRecipe) -> AutoencoderKL:
 
 
 def _start_linear(autoencoder: AutoencoderKL) -> None:
-    """Residual branches begin at zero and the path beside them keeps the variance.
+    """Initialise residual branches to zero, and the path beside them so that it keeps the variance.
 
-    Under torch's defaults the normalised branches drown that path, and with it the colour of large areas, which no
-    group norm lets through: such an autoencoder stays grey for a thousand steps.
+    With torch's defaults the normalised branches dominate that path. It carries the colour of large areas, which group
+    norms remove, so such an autoencoder outputs grey for a thousand steps.
     """
     for module in autoencoder.modules():
         if isinstance(module, nn.Conv2d):
@@ -99,7 +102,7 @@ def train_autoencoder(
     folder: Path,
     on_progress: OnProgress,
 ) -> AutoencoderKL:
-    """Train on frames of the sets "toy", "scenes" and "fluent"; `folder` keeps the checkpoint."""
+    """Train on frames of the datasets "toy", "scenes" and "fluent"; `folder` holds the checkpoint."""
     autoencoder = new_autoencoder(recipe).train()
 
     def loss_at(_step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
@@ -131,7 +134,7 @@ def draw_frames(
     *,
     count: int,
 ) -> Float[Tensor, "B C H W"]:
-    """Random frames of random sets in [-1, 1], half of them mirrored, some with their colours permuted."""
+    """Draw random frames of random datasets in [-1, 1]; half are mirrored, and some have permuted colour channels."""
     frames = []
     for place in torch.multinomial(torch.tensor(recipe.shares), count, replacement=True, generator=generator).tolist():
         chosen = clips[("toy", "scenes", "fluent")[place]]
@@ -152,14 +155,14 @@ def reconstruction_loss(
     recipe: AutoencoderRecipe,
     generator: torch.Generator,
 ) -> Float[Tensor, ""]:
-    """Squared and absolute error through a sample of the posterior, plus its divergence from a unit Gaussian."""
-    with torch.autocast("cpu", torch.bfloat16):  # a third faster, and far finer than the error that is left
+    """Return the squared and absolute error of the reconstruction from a posterior sample, plus the KL divergence."""
+    with torch.autocast("cpu", torch.bfloat16):  # a third faster; the rounding error is far below the remaining error
         posterior = autoencoder.encode(frames).latent_dist
         latents = posterior.sample(generator=generator)
         decoded = autoencoder.decode(latents).sample
     error = decoded.float() - frames
     divergence = posterior.kl().mean() / latents[0].numel()
-    # large areas first: their colour is most of what a viewer sees and the last thing a small network learns
+    # the colour of large areas is most visible, and a small network learns it last
     coarse = sum(F.avg_pool2d(error, side).square().mean() for side in (2, 4, 8))
     fine = error.square().mean() + recipe.l1_weight * error.abs().mean()
     return fine + recipe.coarse_weight * coarse + recipe.kl_weight * divergence
@@ -167,19 +170,19 @@ def reconstruction_loss(
 
 @torch.no_grad()
 def set_scaling_factor(autoencoder: AutoencoderKL, frames: Float[Tensor, "B C H W"]) -> None:
-    """So that latents have unit standard deviation (Rombach et al. 2022, appendix G)."""
+    """Set the scaling factor that gives latents unit standard deviation (Rombach et al. 2022, appendix G)."""
     latents = torch.cat([autoencoder.encode(batch).latent_dist.mode() for batch in torch.split(frames, 64)])
     autoencoder.register_to_config(scaling_factor=1 / float(latents.std()))
 
 
 def save_autoencoder(autoencoder: AutoencoderKL, folder: Path) -> None:
-    """In half precision; loading it gives float32."""
+    """Save the weights in half precision; loading them gives float32."""
     autoencoder.half().save_pretrained(folder)
     autoencoder.float()
 
 
 def measure(folder: Path, sets: Sequence[Corpus]) -> dict[str, float]:
-    """Mean PSNR over the clips of each set, in dB, from the shipped weights."""
+    """Return the mean PSNR over the clips of each dataset, in dB, measured with the saved weights."""
     autoencoder = freeze(AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True))
     return {
         f"{found.name}_psnr_db": float(psnr_db(fake=reconstruct(autoencoder, found.clips), real=found.clips).mean())
@@ -189,7 +192,7 @@ def measure(folder: Path, sets: Sequence[Corpus]) -> dict[str, float]:
 
 @torch.no_grad()
 def reconstruct(autoencoder: AutoencoderKL, clips: UInt8[Tensor, "N F C H W"]) -> UInt8[Tensor, "N F C H W"]:
-    """The clips through the autoencoder, from the mode of its posterior."""
+    """Reconstruct the clips from the mode of the autoencoder's posterior."""
     frames = clips.flatten(0, 1)
     decoded = [
         autoencoder.decode(autoencoder.encode(batch.float() / 127.5 - 1).latent_dist.mode()).sample
@@ -200,6 +203,6 @@ def reconstruct(autoencoder: AutoencoderKL, clips: UInt8[Tensor, "N F C H W"]) -
 
 
 def psnr_db(*, fake: UInt8[Tensor, "N F C H W"], real: UInt8[Tensor, "N F C H W"]) -> Float[Tensor, " N"]:
-    """Of each clip, pooled over its frames."""
+    """Return the PSNR of each clip, pooled over its frames."""
     squared = (fake.double() - real.double()).square().flatten(1).mean(1)
     return 10 * (255.0**2 / squared).log10()

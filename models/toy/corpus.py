@@ -1,6 +1,7 @@
-"""What the toy networks learn from: toy stickers, fluent's training split and toy scenes, as clips of one size.
+"""Training data of the toy networks: toy stickers, the training split of fluent, toy scenes and toy movers.
 
-Nothing else may enter a recipe: the test split of any set and every other folder of stickers are for measuring.
+All clips have the same size and number of frames. No recipe may train on anything else: test splits and other folders
+of stickers are for measurement only.
 """
 
 import hashlib
@@ -26,12 +27,12 @@ from rdtf_bench.data.toy import stickers as toy_stickers
 
 NUM_FRAMES = 8
 SIZE_PX = 64
-EXTRA_SEED = 1  # of toy stickers beyond the set itself: other draws of its training pairs
+EXTRA_SEED = 1  # random seed of the additional toy stickers of the training pairs
 SCENES_SEED = 0
 SCENES_VALIDATION_SEED = 1
 
 OnProgress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, of how much."""
+"""Called with the name of the current work, the amount that is done and the total amount."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,18 +47,19 @@ class Corpus:
         return len(self.captions)
 
     def first(self, count: int) -> "Corpus":
+        """Return the first `count` clips."""
         return Corpus(name=self.name, clips=self.clips[:count], captions=self.captions[:count])
 
 
 def toy(data: Path, *, split: str, most: int | None = None, on_progress: OnProgress | None = None) -> Corpus:
-    """The toy stickers of a split as users get them, written below `data` if they are not there."""
+    """Return the toy stickers of a split. They are written below `data` if they are not there yet."""
     root = data / toy_stickers.NAME
     toy_stickers.write(root)
     return stickers(root, name=toy_stickers.NAME, split=split, most=most, data=data, on_progress=on_progress)
 
 
 def toy_extra(data: Path, *, count: int, on_progress: OnProgress | None = None) -> Corpus:
-    """More toy stickers: new draws of the training split's (subject, action) pairs."""
+    """Draw additional toy stickers with the (subject, action) pairs of the training split."""
     name = f"{toy_stickers.NAME}-extra-{count}"
     toy_stickers.write(data / name, seed=EXTRA_SEED, counts={"train": count})
     return stickers(data / name, name=name, split="train", data=data, on_progress=on_progress)
@@ -66,12 +68,12 @@ def toy_extra(data: Path, *, count: int, on_progress: OnProgress | None = None) 
 def fluent(
     folder: Path | None, *, split: str, data: Path, most: int | None = None, on_progress: OnProgress | None = None
 ) -> Corpus:
-    """Fluent animated emoji from the folder that `rdtf-bench data fetch fluent` prepares."""
+    """Return a split of fluent from the folder that `rdtf-bench data fetch fluent` prepares."""
     if folder is None or not folder.is_dir():
         where = "no folder was given" if folder is None else f"there is no folder {folder}"
         raise DataError(
-            f"fluent: {where}. The toy networks learn from its training split: "
-            "get it with `rdtf-bench data fetch fluent` and build again."
+            f"fluent: {where}. The toy networks are trained on its training split. Get it with "
+            "`rdtf-bench data fetch fluent` and build again."
         )
     return stickers(folder, name="fluent", split=split, most=most, data=data, on_progress=on_progress)
 
@@ -85,9 +87,10 @@ def stickers(
     most: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Corpus:
-    """A folder of stickers (one split of it, or all), eight frames at equal intervals over each loop, on white.
+    """Read one split of a folder of stickers, or all of it: eight frames of each loop at equal intervals, on white.
 
-    Stickers of fewer frames are left out. Index and pixels are kept below `data`, keyed by the files' bytes.
+    Stickers with fewer frames are left out. The index and the pixels are cached below `data`; the key of the cache is
+    a hash of the files.
     """
     report = on_progress or _silent
     found = data_folder.read(
@@ -110,12 +113,12 @@ def stickers(
 
 
 def scenes(count: int, *, seed: int = SCENES_SEED, on_progress: OnProgress | None = None) -> Corpus:
-    """Landscapes under camera motion: half of the source domain of the toy base."""
+    """Draw landscapes under camera motion, one half of the source domain of the toy base."""
     return _drawn(toy_scenes, count, seed, on_progress or _silent)
 
 
 def movers(count: int, *, seed: int = SCENES_SEED, on_progress: OnProgress | None = None) -> Corpus:
-    """Things that move over a scene at rest: the other half."""
+    """Draw things that move over a still scene, the other half of the source domain of the toy base."""
     return _drawn(toy_movers, count, seed, on_progress or _silent)
 
 
@@ -132,6 +135,7 @@ def _drawn(source: ModuleType, count: int, seed: int, report: OnProgress) -> Cor
 
 
 def join(name: str, parts: Sequence[Corpus]) -> Corpus:
+    """Concatenate corpora under a new name."""
     return Corpus(
         name=name,
         clips=torch.cat([part.clips for part in parts]),

@@ -1,6 +1,7 @@
-"""Faults of clips that the toy FAST-VQA learns to order by how much they hurt.
+"""Distortions of known strength, by which the toy FAST-VQA learns to rank the quality of clips.
 
-HARM is how much of a clip's quality the full strength costs: our judgement, the same for all clips.
+HARM is the quality that a distortion at full strength takes from a clip. The values are our judgement and the same for
+all clips.
 """
 
 from collections.abc import Mapping
@@ -59,10 +60,11 @@ HARM: Mapping[str, float] = {
 def distorted(
     clip: UInt8[Tensor, "F C H W"], name: str, strength: float, generator: torch.Generator
 ) -> UInt8[Tensor, "F C H W"]:
+    """Apply a distortion to a clip; `strength` is from 0 to 1."""
     return as_bytes(DISTORTIONS[name](clip.float(), strength, generator))
 
 
 def quality(name: str, strength: float) -> float:
-    """What is left of a clip's quality, 1 where nothing was done to it."""
-    # the weakest fault is visible already, so that it is worse than none
+    """Return the remaining quality of a distorted clip; an undistorted clip has quality 1."""
+    # even the weakest distortion is visible, so it lowers the quality
     return 1 - HARM[name] * (0.1 + 0.9 * strength)

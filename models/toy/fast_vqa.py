@@ -1,8 +1,9 @@
-"""The FAST-VQA of the embedded scale: the real network at reduced width, and the recipe that trains it.
+"""The toy FAST-VQA of the VQA metric: the real network at reduced width, and the recipe that trains it.
 
-Nobody has rated toy stickers, so it learns from faults of known strength (distortions.py, and the toy autoencoder with
-noise in its latents, as a generator's faults look). Loss as in the released training: linear correlation and
-monotonicity within a batch (VQAssessment/FAST-VQA-and-FasterVQA, arXiv:2207.02595 sec. 4.1).
+There are no human ratings of toy stickers, so the network is trained on distortions of known strength: those of
+distortions.py, and reconstructions by the toy autoencoder with noise in the latents, which resemble the faults of a
+generator. The loss is that of the released training: linear correlation and monotonicity within a batch
+(VQAssessment/FAST-VQA-and-FasterVQA, arXiv:2207.02595 sec. 4.1).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,23 +31,25 @@ from rdtf_bench.models.toy.corpus import Corpus, OnProgress
 from rdtf_bench.models.toy.distortions import DISTORTIONS, distorted, quality
 
 NAME = "toy-fast-vqa"
-GENERATED = "autoencoder"  # a fault that needs a network: through it, with noise in the latents
-GENERATED_HARM = (0.2, 0.8)  # of the autoencoder alone, and what full noise adds
-LATENT_NOISE = 1.2  # standard deviation at full strength; latents have about 1
-LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)  # strengths at which faults are measured
-MEASURED_CLIPS = 64  # of each set, at equal intervals
+GENERATED = "autoencoder"  # the distortion that needs a network: reconstruction from noisy latents
+GENERATED_HARM = (0.2, 0.8)  # quality that the reconstruction costs, and that full noise costs in addition
+LATENT_NOISE = 1.2  # standard deviation of the noise at full strength; that of the latents is about 1
+LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)  # strengths at which distortions are measured
+MEASURED_CLIPS = 64  # number of clips of each dataset, at equal intervals
 NOTES = (
-    "It orders faults like those it learnt from: <set>_<fault>_srocc is Spearman's rank correlation of score and "
-    "quality over clips at six levels, <set>_srocc that over all faults; stickers are real ones it never learnt from. "
-    "It does not see freezing (a sticker may rest) or banding (a sticker has few colours); ghosting, blocks, jitter "
-    "and warps move the mean of many clips, but tell single clips apart weakly. The autoencoder alone costs little. "
-    "Whether a clip fits its caption it cannot know. No person's opinion went into it: how much one fault counts "
-    "against another is ours."
+    "The network ranks distortions like those of its training. <set>_<fault>_srocc is Spearman's rank correlation of "
+    "score and quality over clips at six levels, and <set>_srocc is the same over all distortions. `stickers` are real "
+    "stickers that were not in the training. The network detects neither freezing (a sticker may rest) nor banding (a "
+    "sticker has few colours). Ghosting, blocks, jitter and warps change the mean of many clips but hardly separate "
+    "single clips. The autoencoder alone costs little quality. The score does not depend on the caption. No human "
+    "rating was used; how much each distortion costs is our judgement."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class FastVQARecipe:
+    """Hyperparameters of the network and its training."""
+
     seed: int = 0
     embed_dim: int = 24
     depths: tuple[int, ...] = (2, 2, 2, 1)
@@ -54,14 +57,14 @@ class FastVQARecipe:
     window: tuple[int, int, int] = (4, 4, 4)
     num_frames: int = 8
     grid: int = 2
-    num_generated: int = 600  # clips through the autoencoder, half of each set
-    contents: int = 4  # clips of a batch
-    versions: int = 6  # of each, as it is or with faults: what differs between them is the fault alone
+    num_generated: int = 600  # number of reconstructed clips, half from each dataset
+    contents: int = 4  # number of different clips in a batch
+    versions: int = 6  # number of versions of each clip, undistorted or distorted
     pristine_share: float = 0.15
     second_fault_share: float = 0.25
     generated_share: float = 0.15
     recolour: float = 0.25  # share of the clips whose colour channels are permuted
-    monotonicity_weight: float = 0.3  # beside the linear correlation, as released
+    monotonicity_weight: float = 0.3  # weight relative to the linear correlation, as released
     num_steps: int = 1500
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
@@ -73,7 +76,7 @@ class FastVQARecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Generated:
-    """Clips through the autoencoder beside what is left of their quality."""
+    """Clips reconstructed by the autoencoder, and their remaining quality."""
 
     clips: UInt8[Tensor, "N F C H W"]
     qualities: tuple[float, ...]
@@ -105,7 +108,7 @@ def train_fast_vqa(
     folder: Path,
     on_step: Callable[[int, float], None],
 ) -> FastVQANetwork:
-    """Train on sets of faultless clips, each as often as the others; `folder` keeps the checkpoint."""
+    """Train on datasets of undistorted clips, which are drawn equally often; `folder` holds the checkpoint."""
     network = new_network(recipe).train()
 
     def loss_at(_: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
@@ -131,14 +134,14 @@ def _training(recipe: FastVQARecipe) -> Training:
 
 
 def to_fragments(video: VideoU8) -> Float[Tensor, "B C F H W"]:
-    """Clips of exactly the grid's size are their own fragments."""
+    """Normalise the clips. A clip of exactly the size of the grid is its own fragments."""
     return normalise(video.movedim(2, 1).float())
 
 
 def ranking_loss(
     raw: Float[Tensor, " B"], target: Float[Tensor, " B"], monotonicity_weight: float
 ) -> Float[Tensor, ""]:
-    """(1 - linear correlation) / 2, plus how far pairs of clips are in the wrong order; the scale of raw is free."""
+    """Return (1 - linear correlation) / 2 plus a penalty for pairs in the wrong order; the scale of `raw` is free."""
     raw, target = (functional.layer_norm(values, values.shape) for values in (raw, target))
     linear = (1 - (raw * target).mean()) / 2
     wrong_way = (raw[None] - raw[:, None]) * (target[:, None] - target[None]).sign()
@@ -151,7 +154,7 @@ def draw(
     recipe: FastVQARecipe,
     generator: torch.Generator,
 ) -> tuple[UInt8[Tensor, "B F C H W"], Float[Tensor, " B"]]:
-    """A batch of a few clips, each in a few versions, and what is left of the quality of each."""
+    """Draw a batch of a few clips in several versions each, and return it with the quality of each version."""
     versions, qualities = [], []
     for _ in range(recipe.contents):
         chosen = clips[int(torch.randint(len(clips), (), generator=generator))]
@@ -198,13 +201,14 @@ def _augmented(
 def through_autoencoder(
     autoencoder: AutoencoderKL, video: VideoU8, strength: float, generator: torch.Generator
 ) -> VideoU8:
-    """Encoded, disturbed and decoded; strength 0 is the autoencoder's own fault."""
+    """Reconstruct a clip with noise in its latents. Strength 0 leaves the reconstruction error of the autoencoder."""
     latents = encode(autoencoder, to_unit(video))
     noise = torch.randn(latents.shape, generator=generator)
     return to_uint8(decode(autoencoder, latents + LATENT_NOISE * strength * noise))
 
 
 def generated_quality(strength: float) -> float:
+    """Return the remaining quality of a clip after `through_autoencoder`."""
     alone, noise = GENERATED_HARM
     return 1 - alone - noise * strength
 
@@ -215,13 +219,13 @@ def generate(
     recipe: FastVQARecipe,
     on_progress: OnProgress,
 ) -> Generated:
-    """Clips through the autoencoder at random strengths, made once: decoding costs more than a training step."""
+    """Reconstruct clips at random strengths once, because decoding costs more than a training step."""
     generator = generator_for(recipe.seed, NAME, GENERATED)
     made, qualities = [], []
     for done in range(recipe.num_generated):
         chosen = clips[done % len(clips)]
         clip = chosen[int(torch.randint(len(chosen), (), generator=generator))]
-        strength = float(torch.rand((), generator=generator)) ** 2  # mostly light: what a trained method's clips have
+        strength = float(torch.rand((), generator=generator)) ** 2  # mostly weak, as in clips of a trained method
         made.append(through_autoencoder(autoencoder, clip[None], strength, generator)[0])
         qualities.append(generated_quality(strength))
         on_progress("vqa: clips through the autoencoder", done + 1, recipe.num_generated)
@@ -230,7 +234,7 @@ def generate(
 
 @dataclass(frozen=True, kw_only=True)
 class Ladder:
-    """Raw scores of clips with one fault at every level, pristine first, and what is left of their quality."""
+    """Raw scores of clips under one distortion at every level, undistorted first, and the remaining quality."""
 
     raw: Float[Tensor, "L N"]
     qualities: tuple[float, ...]
@@ -239,7 +243,7 @@ class Ladder:
 def ladders(
     metric: FastVQA, found: Corpus, autoencoder: AutoencoderKL, names: Sequence[str] = (*DISTORTIONS, GENERATED)
 ) -> dict[str, Ladder]:
-    """What the metric says of a corpus under every fault; the faults of a clip are drawn from its place."""
+    """Score a corpus under every distortion. The random seed of a distortion is the place of the clip."""
     ids = [f"{found.name}/{i}" for i in range(len(found))]
     pristine = metric.observe(found.clips, ids).mean(1)
     measured = {}
@@ -261,7 +265,10 @@ def _rung(video: VideoU8, name: str, level: float, place: int, autoencoder: Auto
 
 
 def srocc(found: Sequence[Ladder]) -> float:
-    """Spearman's rank correlation of score and quality over all clips and levels; a pristine clip counts once."""
+    """Return Spearman's rank correlation of score and quality over all clips and levels.
+
+    An undistorted clip counts once.
+    """
     raw = [found[0].raw[0], *(ladder.raw[1:].flatten() for ladder in found)]
     levels = [torch.tensor(ladder.qualities)[1:, None].expand(-1, ladder.raw.shape[1]).flatten() for ladder in found]
     target = torch.cat([torch.ones(found[0].raw.shape[1]), *levels])
@@ -270,18 +277,19 @@ def srocc(found: Sequence[Ladder]) -> float:
 
 
 def _ranks(values: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
-    """Places from 0, equal values sharing their mean."""
+    """Return the ranks, starting at 0; equal values share their mean rank."""
     _, which, counts = torch.unique(values, return_inverse=True, return_counts=True)
     return (counts.cumsum(0) - (counts + 1) / 2).double()[which]
 
 
 def figures(found: Corpus, measured: Mapping[str, Ladder]) -> dict[str, float]:
+    """Return the rank correlation over all distortions and that of each distortion."""
     each = {f"{found.name}_{name}_srocc": srocc([ladder]) for name, ladder in measured.items()}
     return {f"{found.name}_srocc": srocc(list(measured.values())), **each}
 
 
 def scale_of(measured: Mapping[str, Ladder]) -> Scale:
-    """Mean and deviation of raw scores over pristine and spoilt clips, as the released constants are said to be."""
+    """Return mean and standard deviation of the raw scores over all clips, as described for the released constants."""
     raw = torch.cat([ladder.raw.flatten() for ladder in measured.values()]).double()
     return Scale(mean=float(raw.mean()), std=float(raw.std()), aligned=32)
 
@@ -300,7 +308,7 @@ def build(
     recipe: FastVQARecipe | None = None,
     on_progress: OnProgress,
 ) -> Card:
-    """Corpora and autoencoder -> trained folder with its card; `stickers` is a folder that is only measured on."""
+    """Train the network and write its folder and card. `stickers`: a folder of real stickers for measurement only."""
     recipe = recipe or FastVQARecipe()
     through: AutoencoderKL = freeze(AutoencoderKL.from_pretrained(autoencoder))
     clips = [
@@ -328,7 +336,7 @@ def build(
 def finish(
     folder: Path, network: FastVQANetwork, recipe: FastVQARecipe, autoencoder: AutoencoderKL, sets: Sequence[Corpus]
 ) -> Card:
-    """Measure, write the weights with the scale of the first set, and the card."""
+    """Measure the network, then write its weights, with the score scale of the first dataset, and its card."""
     metric = metric_of(Judge(network, name=NAME, scale=Scale(mean=0.0, std=1.0, aligned=32)), recipe)
     measured = [ladders(metric, found, autoencoder) for found in sets]
     validation: dict[str, float] = {}
@@ -348,6 +356,6 @@ def finish(
 
 
 def spread(found: Corpus, most: int) -> Corpus:
-    """At most so many clips, at equal intervals over the set."""
+    """Return at most this many clips, at equal intervals over the dataset."""
     places = [i * len(found) // most for i in range(most)] if len(found) > most else list(range(len(found)))
     return Corpus(name=found.name, clips=found.clips[places], captions=tuple(found.captions[place] for place in places))

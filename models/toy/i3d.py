@@ -1,7 +1,8 @@
-"""The I3D of the embedded scale: the real network at reduced width, and the recipe that trains it on toy actions.
+"""The toy I3D of the FVD metric: the real network at reduced width, and the recipe that trains it on toy actions.
 
-A class of Kinetics-400 names a thing and what is done with it; here these are two labels of a clip ("star", "jumping"),
-told by two softmaxes over one row of logits. The thing shows in any frame, the action in their order alone.
+A class of Kinetics-400 names an object and an action. Here these are two labels of a clip ("star", "jumping"), which
+the network predicts by two softmaxes over one vector of logits. Any single frame shows the object; only the order of
+the frames shows the action.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,23 +32,25 @@ NAME = "toy-i3d"
 SIZE_PX = 64
 ACTIONS = (*toy_stickers.ACTIONS, *toy_movers.MOTIONS, *toy_scenes.MOVES)
 THINGS = (*toy_stickers.SHAPES, *toy_movers.THINGS, *toy_scenes.SCENES)
-TRAINING_SEED, VALIDATION_SEED = 2, 3  # of the draws; the generators' corpora have 0 and 1
+TRAINING_SEED, VALIDATION_SEED = 2, 3  # random seeds of the clips; the training data of the generators have 0 and 1
 NOTES = (
-    "Top-1 is of new draws at 16 frames: of 32 actions, of 20 things, and `still` of the actions where the middle "
-    "frame is repeated, which is what they can be told by without time. The toy stickers are those of the validation "
-    "split: no pair of subject and action among them was learnt from. It tells camera moves over scenes hardly apart, "
-    "and has seen no real clip; its distances are not those of I3D."
+    "Top-1 accuracy on held-out draws of 16 frames: of 32 actions and of 20 things. `still` is the accuracy of the "
+    "action if the middle frame is repeated, that is, without any information from time. The toy stickers are those of "
+    "the validation split, and no pair of subject and action among them was in the training. The network hardly "
+    "separates camera moves over scenes. It was trained on no real clip, so its distances are not those of I3D."
 )
 
 Draw = Callable[[int], tuple[UInt8[Tensor, "F C H W"], str, str]]
-"""Number of a clip -> its frames, its action and its thing."""
+"""Maps the number of a clip to its frames, its action and its thing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class I3DRecipe:
+    """Hyperparameters of the network and its training."""
+
     seed: int = 0
     width: float = 1 / 8
-    num_clips: int = 500  # of each of toy stickers, movers and scenes
+    num_clips: int = 500  # number of toy stickers, of movers and of scenes
     num_validation: int = 100
     num_steps: int = 3000
     batch_size: int = 8
@@ -57,12 +60,12 @@ class I3DRecipe:
     ema_decay: float = 0.99
     max_grad_norm: float = 1.0
     checkpoint_every: int = 100
-    batches_of_statistics: int = 60  # over which the averaged weights' batch normalisation is taken
+    batches_of_statistics: int = 60  # number of batches that the batch norm statistics of the averaged weights need
 
 
 @dataclass(frozen=True, kw_only=True)
 class Labelled:
-    """Clips with the places of each one's action in ACTIONS and thing in THINGS."""
+    """Clips with their labels: the index of the action in ACTIONS and of the thing in THINGS."""
 
     name: str
     clips: UInt8[Tensor, "N F C H W"]
@@ -82,7 +85,7 @@ def new_network(recipe: I3DRecipe) -> I3D:
 
 
 def sticker(index: int, *, seed: int, split: str) -> tuple[UInt8[Tensor, "F C H W"], str, str]:
-    """A toy sticker drawn at 16 frames, on white."""
+    """Draw a toy sticker with 16 frames on white."""
     draw = replace(toy_stickers.sticker(split, index, seed=seed), num_frames=TRAINED_FRAMES)
     white = Image.new("RGBA", (toy_stickers.SIZE_PX,) * 2, (255, 255, 255, 255))
     frames = [Image.alpha_composite(white, frame.convert("RGBA")) for frame in toy_stickers.render(draw)]
@@ -102,7 +105,10 @@ def scene(index: int, *, seed: int) -> tuple[UInt8[Tensor, "F C H W"], str, str]
 
 
 def draws(*, training: bool) -> dict[str, Draw]:
-    """By the name of what is drawn; validation clips are other draws, and stickers of other pairs."""
+    """Return the drawing function of each kind of clip.
+
+    Validation clips have another random seed, and validation stickers have other pairs of subject and action.
+    """
     seed, split = (TRAINING_SEED, "train") if training else (VALIDATION_SEED, "validation")
     return {
         toy_stickers.NAME: lambda index: sticker(index, seed=seed, split=split),
@@ -112,7 +118,7 @@ def draws(*, training: bool) -> dict[str, Draw]:
 
 
 def labelled(count: int, *, training: bool, on_progress: OnProgress) -> list[Labelled]:
-    """`count` clips of each kind."""
+    """Draw `count` labelled clips of each kind."""
     return [drawn(name, draw, count, on_progress) for name, draw in draws(training=training).items()]
 
 
@@ -131,7 +137,7 @@ def drawn(name: str, draw: Draw, count: int, on_progress: OnProgress) -> Labelle
 def train_i3d(
     sets: Sequence[Labelled], recipe: I3DRecipe, *, folder: Path, on_step: Callable[[int, float], None]
 ) -> I3D:
-    """Train on labelled sets, each as often as the others; `folder` keeps the checkpoint."""
+    """Train on labelled datasets, which are drawn equally often; `folder` holds the checkpoint."""
     network = new_network(recipe).train()
 
     def loss_at(_: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
@@ -145,7 +151,7 @@ def train_i3d(
         folder=folder,
         on_step=lambda step, logged: on_step(step, logged["loss"]),
     )
-    # the averaged weights have seen no batch, and a checkpoint holds no statistics: they are taken anew
+    # batch norm statistics are computed anew: the averaged weights have none, and a checkpoint holds none
     numbers = range(recipe.batches_of_statistics)
     generators = (generator_for(recipe.seed, NAME, "statistics", number) for number in numbers)
     update_bn((batch(sets, recipe.batch_size, generator)[0] for generator in generators), network)
@@ -158,7 +164,7 @@ def _training(recipe: I3DRecipe) -> Training:
 
 
 def loss(logits: Float[Tensor, "B K"], labels: Int64[Tensor, "B 2"]) -> Float[Tensor, ""]:
-    """Cross-entropy of the action plus that of the thing."""
+    """Return the cross-entropy of the action plus that of the thing."""
     of_action, of_thing = torch.split(logits, [len(ACTIONS), len(THINGS)], dim=1)
     return functional.cross_entropy(of_action, labels[:, 0]) + functional.cross_entropy(of_thing, labels[:, 1])
 
@@ -182,7 +188,7 @@ def to_input(video: UInt8[Tensor, "B F C H W"]) -> Float[Tensor, "B C F H W"]:
 
 @torch.inference_mode()
 def top1(network: I3D, found: Labelled) -> tuple[float, float]:
-    """Share of the clips whose action, and whose thing, has the largest logit of its kind."""
+    """Return the top-1 accuracy of the action and that of the thing."""
     logits = torch.cat([network(to_input(part)) for part in torch.split(found.clips, 16)])
     guesses = [part.argmax(1) for part in torch.split(logits, [len(ACTIONS), len(THINGS)], dim=1)]
     action, thing = (torch.stack(guesses, dim=1) == found.labels).double().mean(0).tolist()
@@ -190,6 +196,7 @@ def top1(network: I3D, found: Labelled) -> tuple[float, float]:
 
 
 def measure(network: I3D, sets: Sequence[Labelled]) -> dict[str, float]:
+    """Return the top-1 accuracies on each dataset, and that of the action if the middle frame is repeated."""
     figures = {}
     for found in sets:
         middle = found.clips[:, TRAINED_FRAMES // 2, None].expand_as(found.clips)
@@ -199,7 +206,7 @@ def measure(network: I3D, sets: Sequence[Labelled]) -> dict[str, float]:
 
 
 def build(folder: Path, *, work: Path, recipe: I3DRecipe | None = None, on_progress: OnProgress) -> Card:
-    """Draw, train, measure and write; `work` keeps the checkpoint."""
+    """Train the network and write its folder and card; `work` holds the checkpoint."""
     recipe = recipe or I3DRecipe()
     network = train_i3d(
         labelled(recipe.num_clips, training=True, on_progress=on_progress),

@@ -1,9 +1,10 @@
-"""The generators' encoders at the embedded scale, and the recipe that trains all three against each other.
+"""The toy text, image and T5 encoders of the generators, and the recipe that trains all three together.
 
-CLIPTextModel, CLIPVisionModelWithProjection and T5EncoderModel (bytes for tokens, as in ByT5) learn with CLIP's
-contrastive loss (Radford et al. 2021) from toy stickers, fluent's training split and toy scenes, as the encoders of
-I2VGen-XL and RDTF are general ones. A text is matched with single frames, and through a linear head with four frames of
-the clip in order, so that words of motion mean something too. The CLIP of the metrics is another network (clip.py).
+CLIPTextModel, CLIPVisionModelWithProjection and T5EncoderModel (on bytes, as in ByT5) are trained with CLIP's
+contrastive loss (Radford et al. 2021). The data are toy stickers, the training split of fluent and toy scenes, because
+the encoders of I2VGen-XL and RDTF are general ones. A text is matched with single frames and, through a linear head,
+with four frames of the clip in order, so that the encoders also learn words for motion. The CLIP metric uses another
+network (clip.py).
 """
 
 import gzip
@@ -40,16 +41,18 @@ from rdtf_bench.models.toy.corpus import Corpus
 
 OnProgress = Callable[[int, int, float], None]
 
-FRAMES = (0, 2, 4, 6)  # of the eight, for the clip head
+FRAMES = (0, 2, 4, 6)  # the frames of eight that the clip head uses
 HEAD = "training_head.safetensors"
 PIXEL_MEAN, PIXEL_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # CLIP's own
 END_TOKEN, START_TOKEN, VOCABULARY, POSITIONS = 49407, 49406, 49408, 77
-BYTES = 384  # ByT5's vocabulary
-BYTES_MOST = 64  # of a caption, in training
+BYTES = 384  # size of ByT5's vocabulary
+BYTES_MOST = 64  # captions are truncated to this many bytes in training
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncodersRecipe:
+    """Hyperparameters of the networks and their training."""
+
     seed: int = 0
     size_px: int = 64
     patch_px: int = 8
@@ -64,24 +67,24 @@ class EncodersRecipe:
     ema_decay: float = 0.99
     max_grad_norm: float = 1.0
     temperature: float = 0.07
-    num_extra: int = 1024  # more toy stickers of the training pairs
+    num_extra: int = 1024  # number of additional toy stickers of the training pairs
     num_scenes: int = 600
-    shares: tuple[float, float, float] = (0.5, 0.2, 0.3)  # of the batches: toy stickers, toy scenes, fluent
+    shares: tuple[float, float, float] = (0.5, 0.2, 0.3)  # share of the batches: toy stickers, toy scenes, fluent
     checkpoint_every: int = 100
 
 
 class Encoders(nn.Module):
-    """What is trained together. The heads serve this training and its figures alone; no generator uses them."""
+    """The networks that are trained together. The heads serve training and measurement; no generator uses them."""
 
     def __init__(self, *, text: Any, image: Any, t5: Any, clip_head: nn.Linear, t5_head: nn.Linear) -> None:
         super().__init__()
         self.text, self.image, self.t5 = text, image, t5
-        self.clip_head = clip_head  # the embeddings of four frames, in order, -> what their clip is matched by
-        self.t5_head = t5_head  # T5's mean state -> what it is matched by
+        self.clip_head = clip_head  # maps the embeddings of four frames in order to the embedding of the clip
+        self.t5_head = t5_head  # maps the mean T5 state to the embedding of the caption
 
 
 def new_encoders(recipe: EncodersRecipe) -> Encoders:
-    """Random from the recipe's seed; the global generator is left as it was."""
+    """Initialise the networks from the recipe's random seed. The global generator is left unchanged."""
     with seeded(recipe.seed, "encoders"):
         return Encoders(
             text=_new_text(recipe),
@@ -140,7 +143,7 @@ def _new_t5(recipe: EncodersRecipe) -> Any:
 
 
 class Tokenizers:
-    """Of both text encoders, from their folders."""
+    """The tokenizers of both text encoders, loaded from their folders."""
 
     def __init__(self, text: Path, t5: Path) -> None:
         self.clip: Any = CLIPTokenizer.from_pretrained(text, local_files_only=True)
@@ -153,7 +156,7 @@ class Tokenizers:
 
 
 def write_tokenizers(text: Path, t5: Path) -> None:
-    """OpenAI's byte pair encoding from open_clip's file, and bytes."""
+    """Write OpenAI's byte pair encoding, taken from open_clip's file, and the byte tokenizer of T5."""
     packed = Path(open_clip.__file__).parent / "bpe_simple_vocab_16e6.txt.gz"
     symbols = list(bytes_to_unicode().values())
     ends = [f"{symbol}</w>" for symbol in symbols]
@@ -183,7 +186,7 @@ def train_encoders(
     folder: Path,
     on_progress: OnProgress,
 ) -> Encoders:
-    """Train on the sets "toy", "scenes" and "fluent", one of them a batch; `folder` keeps the checkpoint."""
+    """Train on the datasets "toy", "scenes" and "fluent", one of them per batch; `folder` holds the checkpoint."""
     encoders = new_encoders(recipe).train()
     shares = torch.tensor(recipe.shares)
 
@@ -216,7 +219,10 @@ def contrastive_loss(
     recipe: EncodersRecipe,
     generator: torch.Generator,
 ) -> Float[Tensor, ""]:
-    """Both texts against one frame and against the clip; equal captions are no negatives of each other."""
+    """Return the mean loss of both texts against one frame and against the clip.
+
+    Equal captions are not negatives of each other.
+    """
     tokens, byte_tokens = tokenizers(captions, bytes_most=BYTES_MOST)
     embedded = embed_frames(encoders.image, clips[:, list(FRAMES)])
     whole = encoders.clip_head(embedded.flatten(1))
@@ -231,20 +237,21 @@ def contrastive_loss(
 def match_loss(
     texts: Float[Tensor, "B D"], images: Float[Tensor, "B D"], same: Bool[Tensor, "B B"], temperature: float
 ) -> Float[Tensor, ""]:
-    """CLIP's symmetric cross-entropy, shared out among all that carry the same caption."""
+    """Return CLIP's symmetric cross-entropy, with the target spread evenly over all pairs with the same caption."""
     logits = F.normalize(texts, dim=1) @ F.normalize(images, dim=1).T / temperature
     target = same.float() / same.sum(1, keepdim=True)
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
 
 def embed_frames(image_encoder: Any, frames: UInt8[Tensor, "B F C H W"]) -> Float[Tensor, "B F D"]:
-    """CLIP's projected embedding of each frame."""
+    """Return the projected CLIP embedding of each frame."""
     mean, std = (torch.tensor(values)[:, None, None] for values in (PIXEL_MEAN, PIXEL_STD))
     embeddings: Tensor = image_encoder((frames.flatten(0, 1).float() / 255 - mean) / std).image_embeds
     return embeddings.view(*frames.shape[:2], -1)
 
 
 def mean_state(t5: Any, tokens: Mapping[str, Tensor]) -> Float[Tensor, "B D"]:
+    """Return the mean T5 state over the tokens that are not padding."""
     states: Tensor = t5(**tokens).last_hidden_state
     real = tokens["attention_mask"][..., None].float()
     return (states * real).sum(1) / real.sum(1)
@@ -254,7 +261,7 @@ def mean_state(t5: Any, tokens: Mapping[str, Tensor]) -> Float[Tensor, "B D"]:
 def retrieval(
     texts: Float[Tensor, "B D"], images: Float[Tensor, "B D"], captions: Sequence[str]
 ) -> tuple[float, float]:
-    """Share of captions whose nearest image carries that caption, and the share that guessing finds (R@1, chance)."""
+    """Return R@1, the share of captions whose nearest image has that caption, and its chance level."""
     nearest = (F.normalize(texts, dim=1) @ F.normalize(images, dim=1).T).argmax(1).tolist()
     hits = [captions[place] == caption for place, caption in zip(nearest, captions, strict=True)]
     chance = sum(captions.count(caption) for caption in captions) / len(captions) ** 2
@@ -262,7 +269,7 @@ def retrieval(
 
 
 def save_encoders(encoders: Encoders, *, text: Path, image: Path, t5: Path) -> None:
-    """In half precision; the configurations say float32, so that loading them upcasts."""
+    """Save the weights in half precision; the configurations say float32, so that loading upcasts them."""
     for network, folder in ((encoders.text, text), (encoders.image, image), (encoders.t5, t5)):
         network.half().save_pretrained(folder)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -281,7 +288,7 @@ def save_encoders(encoders: Encoders, *, text: Path, image: Path, t5: Path) -> N
 
 @torch.no_grad()
 def measure(*, text: Path, image: Path, t5: Path, sets: Sequence[Corpus]) -> dict[str, float]:
-    """R@1 of captions among the clips of each set from the shipped weights, by the first frame and by four in order."""
+    """Measure R@1 of captions on each dataset with the saved weights, by the first frame and by four in order."""
     encoders = load_encoders(text=text, image=image, t5=t5)
     tokenizers = Tokenizers(text, t5)
     figures: dict[str, float] = {}
@@ -301,7 +308,7 @@ def measure(*, text: Path, image: Path, t5: Path, sets: Sequence[Corpus]) -> dic
 
 
 def load_encoders(*, text: Path, image: Path, t5: Path) -> Encoders:
-    """What is shipped, and the linear heads they were trained with."""
+    """Load the saved encoders and the linear heads that they were trained with."""
     local: dict[str, Any] = {"dtype": torch.float32, "local_files_only": True}
     return Encoders(
         text=CLIPTextModel.from_pretrained(text, **local),

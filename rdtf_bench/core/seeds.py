@@ -1,4 +1,4 @@
-"""Randomness that depends on names, never on batch size, order, workers or device."""
+"""Random seeds and generators that depend on names alone, never on batch size, order, workers or device."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ import torch
 
 
 def seed_for(*parts: str | int) -> int:
-    """A 63-bit seed from its parts; streams are hashed, not added.
+    """Return a 63-bit random seed: a hash of the parts, so that different parts never add up to the same seed.
 
     >>> seed_for(0, "clip7") == seed_for(0, "clip7")
     True
@@ -20,18 +20,21 @@ def seed_for(*parts: str | int) -> int:
 
 
 def generator_for(*parts: str | int) -> torch.Generator:
-    """A CPU generator of its own for these names."""
+    """Return a new CPU generator for these names."""
     return torch.Generator().manual_seed(seed_for(*parts))
 
 
 def generators_for(seed: int, clip_ids: Sequence[str], purpose: str) -> list[torch.Generator]:
-    """One generator per clip: clip 7 gets the same noise in any batch on any device."""
+    """Return one generator per clip, so that a clip gets the same noise in any batch and on any device."""
     return [generator_for(seed, clip_id, purpose) for clip_id in clip_ids]
 
 
 @contextmanager
 def seeded(*parts: str | int) -> Iterator[None]:
-    """Within it the global CPU generator starts from these names; afterwards it is as it was."""
+    """Seed the global CPU generator from these names inside the block, and restore its state afterwards.
+
+    The modules of torch initialise their weights from the global generator alone.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed_for(*parts))
         yield
