@@ -116,6 +116,8 @@ def shuffle_unknown(latents: Latents, known: Known, generator: torch.Generator) 
 
 
 class CustomizeAVideo(TunedI2VGenXL):
+    """Customize-A-Video: a frozen I2VGen-XL with a motion LoRA and an appearance absorber."""
+
     NAME = "customize_a_video"
 
     def __init__(self, parts: Parts, config: Config) -> None:

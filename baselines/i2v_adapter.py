@@ -34,7 +34,7 @@ from rdtf_bench.diffusion.masks import task_named
 from rdtf_bench.models.frozen import Configs
 
 VERSION = 1
-LEARNING_RATE = 1e-4  # the paper
+LEARNING_RATE = 1e-4  # from the paper
 ASSETS = ("autoencoder", "text_encoder", "image_encoder", "base")
 MORE_ASSETS = {("variant", "released"): ("t5_encoder",)}
 
@@ -102,6 +102,8 @@ def _is_place(name: str) -> bool:
 
 
 class I2VAdapter(TunedI2VGenXL):
+    """I2V-Adapter of the paper: a frozen I2VGen-XL whose frames also attend to the known frames."""
+
     NAME = "i2v_adapter"
     KNOWN_STAY_CLEAN = True
 
@@ -134,7 +136,7 @@ class UpBlockWithCopies(CrossAttnUpBlock3D):  # type: ignore[misc]
         temb: Float[Tensor, "BF M"],
         encoder_hidden_states: Float[Tensor, "BF T E"],
         upsample_size: Any = None,
-        attention_mask: None = None,  # noqa: ARG002 diffusers ignores it as well
+        attention_mask: None = None,  # noqa: ARG002 (diffusers ignores it as well)
         num_frames: int = 1,
         cross_attention_kwargs: None = None,  # noqa: ARG002
     ) -> Float[Tensor, "BF C_out H_out W_out"]:

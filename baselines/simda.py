@@ -30,7 +30,7 @@ from rdtf_bench.models.frozen import Configs
 from rdtf_bench.models.rdtf.sti import STI
 
 VERSION = 1
-LEARNING_RATE = 5e-5  # the authors' code
+LEARNING_RATE = 5e-5  # from the authors' code
 ASSETS = ("autoencoder", "text_encoder", "image_encoder", "base")
 MORE_ASSETS = {("variant", "released"): ("t5_encoder",)}
 
@@ -143,6 +143,8 @@ def _is_adapter(module: nn.Module) -> bool:
 
 
 class SimDA(TunedI2VGenXL):
+    """SimDA: a frozen I2VGen-XL with temporal and spatial adapters."""
+
     NAME = "simda"
 
     def __init__(self, parts: Parts, config: Config) -> None:

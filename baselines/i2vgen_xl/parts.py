@@ -177,7 +177,8 @@ def load_parts(assets: Mapping[str, Path], conditioning: Conditioning, *, device
         text_dim = unet.config.cross_attention_dim
         release(unet, t5_dim=parts.t5.encoder.config.d_model, text_dim=text_dim)
     if conditioning.precision == "bf16":
-        nn.Module.to(unet, torch.bfloat16)  # diffusers' own `to` refuses a dtype and refers to from_pretrained
+        # diffusers' own `to` warns about a dtype and recommends from_pretrained, where the fingerprint would miss float32
+        nn.Module.to(unet, torch.bfloat16)
     _frozen(unet, device)
     return parts
 

@@ -53,6 +53,8 @@ def without_padding(hidden_states: Frames, num_frames: PaddedFrames) -> Frames:
 
 
 class IsolatedTransformer(TransformerTemporalModel):  # type: ignore[misc]
+    """A temporal transformer that padding frames do not reach."""
+
     def forward(self, hidden_states: Frames, *, num_frames: int, **_: Any) -> tuple[Float[Tensor, "BF C H W"]]:
         def mix(states: Frames, count: int) -> Frames:
             mixed: Frames = TransformerTemporalModel.forward(self, states, num_frames=count, return_dict=False)[0]
@@ -62,17 +64,23 @@ class IsolatedTransformer(TransformerTemporalModel):  # type: ignore[misc]
 
 
 class IsolatedTemporalConv(TemporalConvLayer):  # type: ignore[misc]
+    """A temporal convolution that padding frames do not reach."""
+
     def forward(self, hidden_states: Frames, num_frames: int) -> Frames:
         own: Callable[[Frames, int], Frames] = super().forward
         return _isolated(own, hidden_states, num_frames)
 
 
 class IsolatedConv3D(Conv3D):
+    """A 3-D convolution that padding frames do not reach."""
+
     def forward(self, hidden_states: Frames, num_frames: int) -> Frames:
         return _isolated(super().forward, hidden_states, num_frames)
 
 
 class IsolatedSTI(STI):
+    """An STI layer that padding frames do not reach."""
+
     def forward(self, hidden_states: Frames, num_frames: int) -> Frames:
         if isinstance(num_frames, PaddedFrames) and isinstance(self.conv_layers, FramesAsChannels):
             return super().forward(without_padding(hidden_states, num_frames), int(num_frames))
