@@ -177,7 +177,7 @@ def load_parts(assets: Mapping[str, Path], conditioning: Conditioning, *, device
         text_dim = unet.config.cross_attention_dim
         release(unet, t5_dim=parts.t5.encoder.config.d_model, text_dim=text_dim)
     if conditioning.precision == "bf16":
-        # diffusers' `to` warns about a dtype and recommends from_pretrained, where the fingerprint would miss float32
+        # diffusers' own `to` recommends from_pretrained, with which the fingerprint would not see the float32 weights
         nn.Module.to(unet, torch.bfloat16)
     _frozen(unet, device)
     return parts

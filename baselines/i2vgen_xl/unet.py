@@ -56,8 +56,8 @@ def find_known(known: Float[Tensor, "B F"]) -> KnownFrames:
 class PerClipAttention:
     """Cross-attention to a context that all frames of a clip share, with keys and values computed once per clip.
 
-    diffusers computes them for every frame from the same numbers. The output is the same up to rounding: a matrix
-    product with another shape may use another kernel.
+    diffusers computes them for every frame from the same numbers. The output is the same up to rounding, because matrix
+    products of another shape may use another kernel.
     """
 
     def __init__(self, context: Context) -> None:
