@@ -8,14 +8,13 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from rdtf_bench import __version__
 
 PACKAGES = ("torch", "torchvision", "diffusers", "transformers", "peft", "timm", "open_clip_torch", "numpy", "Pillow")
 
 
-def describe(device: str, threads_per_worker: int) -> dict[str, Any]:
+def describe(device: str, threads_per_worker: int) -> dict[str, object]:
     """Return all facts about this machine and installation that a record keeps."""
     return {
         "rdtf_bench": __version__,
@@ -44,7 +43,7 @@ def peak_memory_gib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def commit() -> dict[str, Any]:
+def commit() -> dict[str, object]:
     """Return the commit of the checkout and the tracked files that differ from it; None for an installed wheel."""
     folder = Path(__file__).resolve().parent
     head = _git(folder, "rev-parse", "HEAD")
