@@ -8,14 +8,13 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from rdtf_bench import __version__
 
 PACKAGES = ("torch", "torchvision", "diffusers", "transformers", "peft", "timm", "open_clip_torch", "numpy", "Pillow")
 
 
-def describe(device: str, threads_per_worker: int) -> dict[str, Any]:
+def describe(device: str, threads_per_worker: int) -> dict[str, object]:
     """Return all facts about this machine and installation that a record keeps."""
     return {
         "rdtf_bench": __version__,
@@ -45,7 +44,7 @@ def peak_memory_gib() -> float:
     return peak / (2**30 if sys.platform == "darwin" else 2**20)  # macOS counts bytes, Linux counts KiB
 
 
-def commit() -> dict[str, Any]:
+def commit() -> dict[str, object]:
     """Return the commit of the checkout and the tracked files that differ from it; None for an installed wheel."""
     folder = Path(__file__).resolve().parent
     head = _git(folder, "rev-parse", "HEAD")

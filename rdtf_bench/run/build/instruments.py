@@ -1,4 +1,4 @@
-"""Metrics as a scale configures them, without a plan: networks present, verified and loaded once."""
+"""Loads metrics as a scale configures them, without a table. Verifies their networks first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +14,14 @@ from rdtf_bench.spec.schema import Scale
 
 @dataclass(frozen=True, kw_only=True)
 class Instrument:
+    """A metric that is ready to use, and its identity."""
+
     identity: MetricIdentity  # what decides its observations besides the clips
     metric: Metric
 
 
 def load(scale: Scale, names: Sequence[str]) -> dict[str, Instrument]:
+    """Return the named metrics; AssetError where a network is missing or altered."""
     roles = {name: _roles(name, scale) for name in names}
     wanted = sorted({role for used in roles.values() for role in used})
     registry.pin(registry.find(scale.assets[role]) for role in wanted)

@@ -1,4 +1,4 @@
-"""From the names and options of a protocol to objects: methods, metrics and the device they stand on."""
+"""Builds what a protocol names: typed options, methods, metrics, and the device that they run on."""
 
 import dataclasses
 import json
@@ -18,8 +18,11 @@ from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.schema import Scale
 
 
-def typed_config(kind: str, name: str, options: Mapping[str, Any], where: str) -> Any:
-    """The module's own Config from a protocol's options, every unknown or ill-typed one named."""
+def typed_config(kind: str, name: str, options: Mapping[str, object], where: str) -> Any:
+    """Return the Config of a module, made from options; ProtocolError names every unknown or ill-typed option.
+
+    `where` says in messages whose options they are. The type of the result is known to the module alone.
+    """
     config = catalog.load(kind, name).Config
     allowed = {field.name for field in dataclasses.fields(config)}
     if stray := sorted(set(options) - allowed):
@@ -35,13 +38,14 @@ def typed_config(kind: str, name: str, options: Mapping[str, Any], where: str) -
 
 
 def check_options(cells: Sequence[Cell]) -> None:
-    """ProtocolError for the first row whose options its method does not have."""
+    """Raise ProtocolError for the first row whose options are wrong for its method."""
     for cell in cells:
         if cell.fit is not None:
             typed_config("method", cell.method, cell.fit.options, f"row {cell.label!r}")
 
 
 def build(fit: FitIdentity, assets: Mapping[str, Path], device: torch.device) -> Method:
+    """Return the method of a training identity, not trained yet."""
     module = catalog.load("method", fit.method)
     config = typed_config("method", fit.method, fit.options, f"method {fit.method}")
     wanted = {role: assets[role] for role in fit.assets}
@@ -50,6 +54,7 @@ def build(fit: FitIdentity, assets: Mapping[str, Path], device: torch.device) ->
 
 
 def build_metric(identity: MetricIdentity, assets: Mapping[str, Path], device: torch.device) -> Metric:
+    """Return the metric of a score identity."""
     name = identity.metric
     config = typed_config("metric", name, identity.options, f"metric {name}")
     wanted = {role: assets[role] for role in identity.assets}
@@ -58,9 +63,9 @@ def build_metric(identity: MetricIdentity, assets: Mapping[str, Path], device: t
 
 
 def device_of(scale: Scale) -> torch.device:
-    """ProtocolError where this machine has none of the kind."""
+    """Return the device of a scale; ProtocolError where this machine has no such device."""
     if scale.device == "cuda" and not torch.cuda.is_available():
         raise ProtocolError(
-            f"scale {scale.name} runs on a CUDA device and this machine has none. Take one that does not: --scale tiny"
+            f"scale {scale.name} runs on a CUDA device and this machine has none. Choose one for the CPU: --scale tiny"
         )
     return torch.device(scale.device)

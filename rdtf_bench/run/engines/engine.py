@@ -1,4 +1,4 @@
-"""What a run asks of whatever works off its jobs. No torch."""
+"""The protocol that every engine implements. Imports no torch."""
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
@@ -14,9 +14,9 @@ class Engine(Protocol):
     """Runs the jobs of one table, each after the jobs that it waits for."""
 
     def run(self, jobs: Sequence[Job], bench: Bench, console: Console, *, quiet: bool) -> float:
-        """Return when every job has left its result in the store. The value is the peak memory in GiB: the sum over
-        this process and all workers of the largest value that each of them reached.
+        """Run every job and return the peak memory in GiB, summed over this process and all workers.
 
-        Raises ProtocolError before any other job where a row's options are wrong, and else what a job raises.
+        Every job has left its result in the store when this returns. Raises ProtocolError before the first job where
+        the options of a row are wrong, and otherwise whatever a job raises.
         """
         ...

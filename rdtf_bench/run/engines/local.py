@@ -5,9 +5,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 
@@ -18,12 +18,12 @@ from rdtf_bench.run.table.context import Bench
 from rdtf_bench.run.table.schedule import Job, ready
 
 _sink: Sink = Silent()
-"""Where the jobs of this worker process report to."""
+"""Sink that the jobs of this worker process report their progress to."""
 
 
 @runtime_checkable
 class _Events(Protocol):
-    """A queue between processes; None ends it."""
+    """Queue of progress events between processes; None ends it."""
 
     def put(self, event: Event | None) -> None: ...
     def get(self) -> Event | None: ...
@@ -87,6 +87,7 @@ def _schedule(jobs: Sequence[Job], bench: Bench, pool: Executor, display: Displa
 
 
 def _listen(events: _Events, display: Display) -> None:
+    """Show the workers' events until None comes."""
     while (event := events.get()) is not None:
         display.put(event)
 
@@ -100,15 +101,17 @@ def _start(threads: int, sink: Sink) -> None:
     worker.prepare(threads)
 
 
-def _call(function: str, bench: Bench, job: str, arguments: dict[str, Any]) -> tuple[int, float]:
+def _call(function: str, bench: Bench, job: str, arguments: Mapping[str, object]) -> tuple[int, float]:
     """Run one job in this worker and return the id of this process and its peak memory in GiB."""
     worker.call(function, bench, _sink, job, arguments)
     return os.getpid(), environment.peak_memory_gib()
 
 
 def _end_with(parent: int) -> None:
-    """End this worker when its parent is gone: a parent that was killed cannot end it. The store keeps what it
-    finished."""
+    """End this worker when its parent process is gone, because a killed parent cannot end it.
+
+    The store keeps the results of finished jobs.
+    """
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)

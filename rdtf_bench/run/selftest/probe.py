@@ -1,4 +1,4 @@
-"""The probes of the metrics, on the metrics as a scale configures them."""
+"""Probes the metrics as a scale configures them."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,9 +1,8 @@
-"""What the self-test of a scale's metrics found, as kept in the store, to mark tables with. No torch."""
+"""Keeps in the store what the self-test of a scale's metrics found, and warns in tables. Imports no torch."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rdtf_bench import catalog
 from rdtf_bench.assets import registry
@@ -15,22 +14,23 @@ METRICS = ("fvd", "vqa", "clip")
 
 
 def save(root: Path, scale: Scale, faults: Mapping[str, str]) -> None:
-    """`faults` by probe; empty where all passed."""
+    """Write the faults by probe, which are empty where all probes passed."""
     write_text(_path(root, scale), json.dumps({"scale": scale.name, "faults": dict(faults)}, indent=1) + "\n")
 
 
 def can_be_made(scale: Scale) -> bool:
-    """Are the networks of all three metrics there? A table may score, and need, fewer."""
+    """Return whether the networks of all three metrics are present; a table may need fewer."""
     roles = {role for name in METRICS for role in asset_roles(catalog.constants("metric", name), _options(name, scale))}
     return not any(registry.find(scale.assets[role]).absent() for role in roles)
 
 
 def is_known(root: Path, scale: Scale) -> bool:
+    """Return whether the store holds the outcome for these metrics and networks."""
     return _path(root, scale).is_file()
 
 
 def warning(root: Path, scale: Scale) -> str | None:
-    """For a table: None where the self-test has passed, or was not made with these metrics and networks."""
+    """Return the warning for a table; None where the self-test passed or did not run with these metrics."""
     path = _path(root, scale)
     if not path.is_file():
         return None
@@ -52,7 +52,7 @@ def _options(name: str, scale: Scale) -> Options:
     return scale.metrics.get(name, {})
 
 
-def _identity(name: str, scale: Scale) -> dict[str, Any]:
+def _identity(name: str, scale: Scale) -> dict[str, object]:
     facts, options = catalog.constants("metric", name), _options(name, scale)
     roles = asset_roles(facts, options)
     return {

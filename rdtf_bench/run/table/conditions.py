@@ -1,8 +1,7 @@
-"""What a method is given of every test clip, as files: for a model that is run elsewhere."""
+"""Exports the conditions of every test clip as files, for a model that runs elsewhere."""
 
 import json
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import torch
 from PIL import Image
@@ -25,13 +24,13 @@ FRAMES = "known_frames"
 def export(
     spec: TableSpec, scale: Scale, *, source: str | None, store: Path, skip_broken: bool, out: Path, report: Report
 ) -> int:
-    """Write `metadata.jsonl` and the known frames as PNG into the empty folder `out`; returns the number of clips.
+    """Write `metadata.jsonl` and the known frames as PNG into the empty folder `out`, and return the number of clips.
 
     A row holds `id`, `text`, `known_frames` (paths by frame number) and, as an imagefolder needs it, the first of
     these as `file_name`.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise StoreError(f"{out}: is there already and not empty. Remove it, or name another folder.")
+        raise StoreError(f"{out}: the folder exists and is not empty. Remove it, or name another folder.")
     shape = scale.clip
     found = datasets.read(spec.dataset, source, scale.data, shape.num_frames, store=store, skip_broken=skip_broken)
     clips = found.clips["test"]
@@ -49,10 +48,13 @@ def export(
     return len(rows)
 
 
-def _write_clip(given: Conditions, out: Path) -> dict[str, Any]:
+def _write_clip(given: Conditions, out: Path) -> dict[str, object]:
+    """Write the known frames of one clip and return its row of `metadata.jsonl`."""
     (clip_id,), (text,) = given.clip_ids, given.captions
     if PurePosixPath(clip_id).is_absolute() or ".." in PurePosixPath(clip_id).parts:
-        raise DataError(f"the id {clip_id!r} is no path below a folder, so no file can be named by it: change the id")
+        raise DataError(
+            f"the id {clip_id!r} is not a path below a folder, so no file can have it as its name. Change the id."
+        )
     frames, paths = to_uint8(given.frames)[0], {}
     for number in given.known[0].nonzero().flatten().tolist():
         paths[str(number)] = f"{FRAMES}/{clip_id}/{number}.png"

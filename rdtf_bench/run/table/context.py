@@ -1,4 +1,4 @@
-"""What a run works on: the plan with its clips, weights and store. No torch, so that it costs nothing to make."""
+"""What the jobs of a run share: scale, clips, weights and keys of the store. Imports no torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ NONE: Mapping[str, OutsideClips] = MappingProxyType({})
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """What every job of a run is told. Keys name entries of the store."""
+    """Everything that the jobs of a run share. Keys name entries of the store."""
 
     store: Store
     scale: Scale
     assets: Mapping[str, Path]  # role -> weights
     dataset: str
-    clips: Mapping[str, tuple[ClipFile, ...]]  # split -> stickers in use
+    clips: Mapping[str, tuple[ClipFile, ...]]  # split -> clips in use
     outside: Mapping[str, OutsideClips]  # row -> clips made elsewhere
     real: Mapping[str, str]  # split -> key of its decoded clips
     training_frames: str
@@ -37,6 +37,7 @@ class Bench:
 
 
 def find_assets(scale: Scale) -> dict[str, Asset]:
+    """Return the pretrained networks of a scale by role."""
     return {role: registry.find(name) for role, name in scale.assets.items()}
 
 
@@ -47,6 +48,7 @@ def plan_cells(
     assets: Mapping[str, Asset],
     outside: Mapping[str, OutsideClips] = NONE,
 ) -> list[Cell]:
+    """Return the cells of a table, with rows for clips that were made elsewhere."""
     digests = {role: asset.digest for role, asset in assets.items()}
     rows = {label: clips.fingerprint for label, clips in outside.items()}
     return planning.plan(spec, scale, data, digests, catalog.constants, rows)
@@ -55,13 +57,13 @@ def plan_cells(
 def cells_of(
     spec: TableSpec, scale: Scale, source: str | None, store: Path, outside: Mapping[str, OutsideClips] = NONE
 ) -> tuple[DataIdentity, list[Cell]]:
-    """The plan of a table, without writing data or checking weights: for `plan` and `show`."""
+    """Return the data and cells of a table without writing data or checking weights."""
     data = datasets.identify(spec.dataset, source, scale.data, scale.clip.num_frames, store=store)
     return data, plan_cells(spec, scale, data, find_assets(scale), outside)
 
 
 def roles_of(cells: Sequence[Cell]) -> list[str]:
-    """Which of the scale's weights these cells need."""
+    """Return the roles of the pretrained networks that these cells need."""
     roles = {"autoencoder"}
     for cell in cells:
         roles |= {role for score in cell.scores.values() if isinstance(score, QualityScore) for role in score.assets}
@@ -79,7 +81,7 @@ def make_bench(
     store: Store,
     outside: Mapping[str, OutsideClips] = NONE,
 ) -> Bench:
-    """`clips` may be empty where the jobs are only counted."""
+    """Return what the jobs of a run share; `clips` may be empty where the jobs are only listed."""
     digests = {role: asset.digest for role, asset in assets.items()}
     training = planning.training_set(scale, data, digests)
     splits = ["test", planning.noise_floor_split(data)] if "noise_floor" in spec.controls else ["test"]

@@ -1,4 +1,4 @@
-"""Measures a table: from its plan, through jobs that an engine runs, to one record per cell."""
+"""Measures a table: plans its cells, has an engine run the jobs, and writes one record per cell."""
 
 import fcntl
 import time
@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -32,13 +31,15 @@ LOCAL: Engine = LocalEngine()
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
+    """What a run of a table made and found."""
+
     bench: Bench
     data: Dataset
     cells: list[Cell]
-    records: dict[str, Record]
+    records: dict[str, Record]  # by cell id
     jobs_done: int
     wall_s: float
-    peak_memory_gib: float  # the parent and all workers, each at its largest
+    peak_memory_gib: float  # sum over the parent and all workers
 
 
 def run(
@@ -61,8 +62,11 @@ def run(
     began_s = time.monotonic()
     store = Store(root.resolve())
     with _only_run_in(store.root):
-        for name in registry.pin(find_assets(scale).values()):  # before the plan: identities hold the hashes
-            console.print(f"{name}: no SHA-256 is known, so these bytes are pinned now", highlight=False)
+        for name in registry.pin(find_assets(scale).values()):  # before the plan: identities contain the hashes
+            console.print(
+                f"{name}: no SHA-256 is known, so that of the files found here is kept from now on",
+                highlight=False,
+            )
         assets = find_assets(scale)
         if any(asset.absent() for asset in assets.values()):  # before data are written or read
             _, planned = cells_of(spec, scale, source, store.root)
@@ -93,13 +97,14 @@ def run(
 
 @contextmanager
 def _only_run_in(root: Path) -> Iterator[None]:
+    """Lock a store for one run; StoreError where another run holds it."""
     root.mkdir(parents=True, exist_ok=True)
     with (root / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StoreError(
-                f"{root}: another run works in this store. Wait for it, or give this one its own: --store"
+                f"{root}: another run works in this store. Wait until it ends, or choose another store: --store"
             ) from None
         yield
 
@@ -132,10 +137,11 @@ def _record(
     data: Dataset,
     bench: Bench,
     cell: Cell,
-    described: dict[str, Any],
+    described: dict[str, object],
     command: str | None,
     old: Record | None,
 ) -> Record:
+    """Return the record of one cell; `old` is its record so far, which may hold scores of another table."""
     elsewhere = {} if old is None else old.scores
     decided_elsewhere = {} if old is None else old.config["scores"]
     decided = {part: cell.as_dict()[part] for part in ("fit", "sample", "scores")}
@@ -155,9 +161,9 @@ def _record(
         config=decided | {"scores": decided_elsewhere | decided["scores"]},
         data=data.facts,
         scores=elsewhere | {metric: score_of(bench.store, cell.score_key(metric)) for metric in cell.scores},
-        components={} if fit is None else fit["components"],
-        stage_seconds={"sample": sampled_s} if fit is None else {"fit": fit["seconds"], "sample": sampled_s},
-        peak_memory_gib=None if fit is None else fit["peak_memory_gib"],
+        components={} if fit is None else fit.components,
+        stage_seconds={"sample": sampled_s} if fit is None else {"fit": fit.seconds, "sample": sampled_s},
+        peak_memory_gib=None if fit is None else fit.peak_memory_gib,
         environment=described,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         format_version=record.FORMAT_VERSION,

@@ -1,12 +1,13 @@
-"""Clips that somebody's own model made for a table's conditions: one more row. No torch at import."""
+"""Clips that a model outside this suite made for the conditions of a table: one more row."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rdtf_bench.core.errors import DataError, ProtocolError, listed
 from rdtf_bench.data.reading import animations
+from rdtf_bench.data.reading.animations import Animation
 from rdtf_bench.spec.schema import ClipShape
 
 if TYPE_CHECKING:
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class OutsideClips:
+    """The clips of one row, in a folder of the user."""
+
     folder: Path
     fingerprint: str  # of all clips of the folder
-    clips: Mapping[str, Any]  # by id, as data/reading/animations finds them
+    clips: Mapping[str, Animation]  # by id
 
     def require(self, ids: Sequence[str], shape: ClipShape) -> None:
-        """DataError that names clips which are not there, or have not the table's frames or size."""
+        """Raise DataError where clips are missing or have another number of frames or size than the table's."""
         absent = [clip_id for clip_id in ids if clip_id not in self.clips]
         wanted = (shape.num_frames, shape.size_px, shape.size_px)
         other = [
@@ -30,19 +33,20 @@ class OutsideClips:
         ]
         faults = []
         if absent:
-            faults.append(f"{len(absent)} of {len(ids)} clips are not there:\n{listed(absent)}")
+            faults.append(f"{len(absent)} of {len(ids)} clips are missing:\n{listed(absent)}")
         if other:
             told = f"{shape.num_frames} frames of {shape.size_px}x{shape.size_px}"
-            faults.append(f"{len(other)} of {len(ids)} clips are not {told}:\n{listed(other)}")
+            faults.append(f"{len(other)} of {len(ids)} clips do not have {told}:\n{listed(other)}")
         if faults:
             raise DataError(
                 f"{self.folder}: "
                 + "\n".join(faults)
-                + "\nA clip is a file, or a folder of frames, named by its id below this folder; the ids are in the "
-                "metadata.jsonl of: rdtf-bench conditions export TABLE --out DIR"
+                + "\nA clip is a file or a folder of frames. Its path below this folder is its id. The ids stand in "
+                "the metadata.jsonl that this command writes: rdtf-bench conditions export TABLE --out DIR"
             )
 
     def video(self, ids: Sequence[str]) -> "VideoU8":
+        """Return the pixels of these clips."""
         import torch
 
         from rdtf_bench.data.reading import decode
@@ -53,7 +57,7 @@ class OutsideClips:
 
 
 def read(given: Sequence[str]) -> dict[str, OutsideClips]:
-    """`--with mine=DIR` -> {"mine": its clips}."""
+    """Return the clips of each `NAME=FOLDER` by name; ProtocolError for a text of another form."""
     found = {}
     for text in given:
         label, separator, folder = text.partition("=")

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from safetensors import safe_open
 
@@ -11,22 +11,32 @@ from rdtf_bench.core.store import Store
 from rdtf_bench.run.record import ScoreRecord
 
 LogRow = dict[str, int | float]
-"""One training step: `step`, `elapsed_s`, `loss` and whatever else the method measured."""
+"""One training step: `step`, `elapsed_s`, `loss` and what else the method measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitFacts:
+    """What the store knows of a finished training, besides the weights and the log."""
+
+    seconds: float
+    components: dict[str, int]  # parameter counts by component
+    peak_memory_gib: float  # of the process that trained
 
 
 def score_of(store: Store, key: str) -> ScoreRecord:
+    """Return the score that has this key."""
     raw = json.loads((store.path("scores", key) / "score.json").read_text(encoding="utf-8"))
     return ScoreRecord(**{**raw, "without_group": tuple(raw["without_group"])})
 
 
-def fit_facts(store: Store, key: str) -> dict[str, Any]:
-    """`identity`, `seconds` of training, `components` (parameter counts) and `peak_memory_gib` of a finished fit."""
-    facts: dict[str, Any] = json.loads((store.path("fit", key) / "fit.json").read_text(encoding="utf-8"))
-    return facts
+def fit_facts(store: Store, key: str) -> FitFacts:
+    """Return the facts of the training that has this key."""
+    raw = json.loads((store.path("fit", key) / "fit.json").read_text(encoding="utf-8"))
+    return FitFacts(seconds=raw["seconds"], components=raw["components"], peak_memory_gib=raw["peak_memory_gib"])
 
 
 def read_log(path: Path) -> list[LogRow]:
-    """One row a step. A resumed fit repeats the steps after its checkpoint: the last row of a step counts."""
+    """Return one row per step: the last one, where resumed training has repeated steps after its checkpoint."""
     rows = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
@@ -35,6 +45,7 @@ def read_log(path: Path) -> list[LogRow]:
 
 
 def training_log(store: Store, fit_key: str) -> list[LogRow]:
+    """Return the log of a finished training."""
     return read_log(store.path("fit", fit_key) / "log.jsonl")
 
 

@@ -1,9 +1,10 @@
-"""A cell's training part -> weights in the store, or what the store has of them. Resumes from its last checkpoint."""
+"""Trains the method of a row into the store, or loads its weights. Resumes from the last checkpoint."""
 
 import json
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import torch
@@ -26,24 +27,24 @@ def fitted(
     device: torch.device,
     report: Report,
 ) -> Method:
-    """The method with this fit's weights, trained now if the store does not have them."""
+    """Return the method with its trained weights; train it first where the store has none."""
     method = build(fit, assets, device)
     if not store.has("fit", fit.key):
         _train(method, fit, clips, store=store, report=report)
-        # the weights as stored, so that what follows does not depend on whether they were trained just now
+        # load the stored weights, so that samples do not depend on whether training happened in this process
         method = build(fit, assets, device)
     method.load(store.path("fit", fit.key) / "weights")
     return method
 
 
 def _train(method: Method, fit: FitIdentity, clips: TrainingClips, *, store: Store, report: Report) -> None:
+    """Train a method and write weights, log and facts into the store."""
     folder = store.unfinished("fit", fit.key)
     checkpoints, weights = folder / "checkpoints", folder / "weights"
     checkpoints.mkdir(exist_ok=True)
     training = Training(**fit.training.model_dump())
-    log = _Log(folder / "log.jsonl", training.num_steps, report)
-    method.fit(clips, training, folder=checkpoints, on_step=log.add)
-    log.close()
+    with closing(_Log(folder / "log.jsonl", training.num_steps, report)) as log:
+        method.fit(clips, training, folder=checkpoints, on_step=log.add)
     shutil.rmtree(weights, ignore_errors=True)
     weights.mkdir()
     method.save(weights)
@@ -59,7 +60,7 @@ def _train(method: Method, fit: FitIdentity, clips: TrainingClips, *, store: Sto
 
 
 class _Log:
-    """Appends a line a step; `elapsed_s` counts the time of all tries."""
+    """Log of a training: one line per step. `elapsed_s` sums the time of all attempts."""
 
     def __init__(self, path: Path, num_steps: int, report: Report) -> None:
         self._path = path

@@ -1,4 +1,4 @@
-"""Weights + conditions -> clips (uint8) in the store, shard by shard; a shard that is finished is not made again."""
+"""Samples the clips of a row into the store as uint8, shard by shard. A finished shard is not sampled again."""
 
 import time
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from rdtf_bench.spec.identities import TrainedSamples
 
 
 def conditions(real: RealClips, task: str, chosen: slice) -> Conditions:
-    """The clips' captions and known frames; the task's masks are dealt out in turn over the sorted clips."""
+    """Return captions and known frames of the chosen clips. The task's masks take turns over the sorted clips."""
     video = to_unit(real.video[chosen])
     kind = task_named(task)
     masks = kind.evaluated(video.shape[1])
@@ -35,6 +35,7 @@ def conditions(real: RealClips, task: str, chosen: slice) -> Conditions:
 
 
 def write_samples(method: Method, sample: TrainedSamples, real: RealClips, *, store: Store, report: Report) -> None:
+    """Sample one clip per test clip, unless the store holds these samples."""
     if store.has("samples", sample.key):
         return
     folder = store.unfinished("samples", sample.key)
@@ -53,16 +54,18 @@ def write_samples(method: Method, sample: TrainedSamples, real: RealClips, *, st
 
 
 def overwrite_known(video: Video, given: Conditions) -> Video:
-    """Every method alike gets its known frames replaced by the true ones before it is scored."""
+    """Replace known frames by the true ones, as is done for every method before it is scored."""
     known: Float[Tensor, "B F 1 1 1"] = given.known[:, :, None, None, None]
     return torch.where(known.bool(), given.frames, video)
 
 
 def write_control(video: VideoU8, key: str, *, seconds: float, store: Store) -> None:
+    """Store clips that no method sampled; `seconds` is the time that making them took."""
     store.make("samples", key, lambda folder: _write_shard(folder / "shard-0000.safetensors", video, seconds=seconds))
 
 
 def read_samples(folder: Path) -> VideoU8:
+    """Return all clips of a row."""
     return torch.cat([load_file(path)["video"] for path in sorted(folder.glob("shard-*.safetensors"))])
 
 

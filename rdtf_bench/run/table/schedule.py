@@ -1,8 +1,7 @@
 """Lists the jobs that a table needs and their order. The only module that knows the order. Imports no torch."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from rdtf_bench import catalog
 from rdtf_bench.run.selftest import record as selftest_record
@@ -17,7 +16,7 @@ class Job:
 
     name: str
     function: str
-    arguments: dict[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, object] = field(default_factory=dict)
     after: frozenset[str] = frozenset()
     expected_s: float
 

@@ -1,4 +1,4 @@
-"""(fake, real) in the store -> a score with its 95 % interval, the yardstick's name, and what decided it."""
+"""Observes clips with a metric and scores the observations, with a 95 % confidence interval."""
 
 import dataclasses
 import json
@@ -36,7 +36,7 @@ def observe(
     device: torch.device,
     report: Report,
 ) -> None:
-    """Per-clip observations into the store; real clips are observed once for all rows."""
+    """Store the observations of each clip, unless they are there. Real clips are observed once for all rows."""
     if store.has("observations", key):
         return
     metric = build_metric(identity, assets, device)
@@ -50,6 +50,7 @@ def observe(
 
 
 def read_observations(store: Store, key: str) -> Float[Tensor, "N ..."]:
+    """Return one observation per clip."""
     return load_file(store.path("observations", key) / "observed.safetensors")["observed"]
 
 
@@ -64,7 +65,7 @@ def score(
     assets: Mapping[str, Path],
     device: torch.device,
 ) -> None:
-    """Write the ScoreRecord of stored observations. Metrics without a real side get the fake twice."""
+    """Store the score of observed clips. A metric that needs no real clips gets the fake ones twice."""
     key = identity.key
     if store.has("scores", key):
         return
@@ -104,6 +105,7 @@ def scored(
 
 
 def to_record(metric: str, result: Score, low: float, high: float, yardstick: str, key: str) -> ScoreRecord:
+    """Return a score with what its table must say about the metric; AssertionError for a number that is not finite."""
     facts = catalog.constants("metric", metric)
     record = ScoreRecord(
         label=facts["LABEL"],
@@ -126,5 +128,6 @@ def to_record(metric: str, result: Score, low: float, high: float, yardstick: st
 
 
 def write_score(record: ScoreRecord, key: str, store: Store) -> None:
+    """Store a score."""
     text = json.dumps(dataclasses.asdict(record), indent=1, allow_nan=False, sort_keys=True) + "\n"
     store.make("scores", key, lambda folder: write_text(folder / "score.json", text))

@@ -1,6 +1,6 @@
-"""The pieces of work a run is made of: each is one function call in a worker, and leaves its result in the store.
+"""The jobs of a run. Each is one function call in a worker and leaves its result in the store.
 
-A job that finds its result there does nothing, so a run that was killed goes on where it stopped.
+A job whose result the store holds does nothing, so a run that was killed resumes where it stopped.
 """
 
 import time
@@ -29,10 +29,12 @@ from rdtf_bench.spec.plan import Cell
 
 
 def real_clips(bench: Bench, split: str) -> RealClips:
+    """Return the decoded clips of a split."""
     return stored_clips.read_clips(bench.store.path("clips", bench.real[split]))
 
 
 def training_clips(bench: Bench) -> StoredTrainingClips:
+    """Return the prepared training clips: frames, latents and frame features."""
     return StoredTrainingClips(
         bench.store.path("training_frames", bench.training_frames),
         bench.store.path("training_latents", bench.training_latents),
@@ -41,12 +43,12 @@ def training_clips(bench: Bench) -> StoredTrainingClips:
 
 
 def check_options(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> None:  # noqa: ARG001
-    """Here and not where the table is planned: the modules that type the options import torch."""
+    """Check the options of all rows that are trained. A job, because the modules that hold the options import torch."""
     modules.check_options(cells)
 
 
 def prepare_real(bench: Bench, sink: Sink, job: str) -> None:
-    """Decode the clips that are scored."""
+    """Decode the real clips that rows are compared with."""
     shape = bench.scale.clip
     for done, (split, key) in enumerate(bench.real.items()):
         write = partial(
@@ -61,6 +63,7 @@ def prepare_real(bench: Bench, sink: Sink, job: str) -> None:
 
 
 def prepare_frames(bench: Bench, sink: Sink, job: str) -> None:
+    """Decode the training clips."""
     bench.store.make(
         "training_frames",
         bench.training_frames,
@@ -76,6 +79,7 @@ def prepare_frames(bench: Bench, sink: Sink, job: str) -> None:
 
 
 def prepare_latents(bench: Bench, sink: Sink, job: str) -> None:
+    """Encode the training frames with the autoencoder."""
     frames = bench.store.path("training_frames", bench.training_frames)
     bench.store.make(
         "training_latents",
@@ -91,6 +95,7 @@ def prepare_latents(bench: Bench, sink: Sink, job: str) -> None:
 
 
 def prepare_features(bench: Bench, sink: Sink, job: str) -> None:
+    """Compute the features of the training frames."""
     frames = bench.store.path("training_frames", bench.training_frames)
     bench.store.make(
         "training_features",
@@ -108,7 +113,7 @@ def prepare_features(bench: Bench, sink: Sink, job: str) -> None:
 
 
 def train_and_sample(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
-    """A method's row, from training to stored clips."""
+    """Train the method of a row, unless the store holds its weights, and sample the clips of the row."""
     assert isinstance(cell.sample, TrainedSamples)
     if not bench.store.has("samples", cell.sample_key):
         method = fitting.fitted(
@@ -129,7 +134,7 @@ def train_and_sample(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
 
 
 def make_control(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
-    """A control row's clips: what they must show does not depend on any training."""
+    """Make the clips of a control row, which trains nothing."""
     if not bench.store.has("samples", cell.sample_key):
         began_s = time.monotonic()
         video = _control_video(bench, cell)
@@ -139,7 +144,7 @@ def make_control(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
 
 
 def read_outside(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
-    """The clips of a row that were made elsewhere; known frames are treated as every method's are."""
+    """Read the clips of a row that were made elsewhere, and treat known frames as those of any other row."""
     if bench.store.has("samples", cell.sample_key):
         return
     assert isinstance(cell.sample, ExternalSamples)
@@ -176,14 +181,14 @@ def _control_video(bench: Bench, cell: Cell) -> VideoU8:
 
 
 def observe_real(bench: Bench, sink: Sink, job: str, identity: QualityScore) -> None:
-    """What one metric sees in the real test clips, once for all rows."""
+    """Observe the real test clips with one metric, once for all rows."""
     real = real_clips(bench, "test")
     key = identity.observation_key(identity.real)
     _observe(bench, identity, key, real.video, real.ids, Report(sink, job, f"{identity.metric} of the real clips"))
 
 
 def score_cell(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
-    """Every score of a row that looks at clips, and its size."""
+    """Score the clips of a row with every metric, and count its parameters."""
     video = sampling.read_samples(bench.store.path("samples", cell.sample_key))
     real = real_clips(bench, "test")
     for metric, identity in cell.scores.items():
@@ -207,7 +212,7 @@ def score_cell(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
 
 
 def selftest(bench: Bench, sink: Sink, job: str) -> None:
-    """Probe the metrics of the scale; a table of metrics that fail is marked."""
+    """Probe the metrics of the scale and keep the outcome; a table of metrics that fail is marked."""
     outcomes = probing.run(bench.scale)
     selftest_record.save(
         bench.store.root, bench.scale, {found.probe: found.fault for found in outcomes if found.fault is not None}
@@ -216,7 +221,7 @@ def selftest(bench: Bench, sink: Sink, job: str) -> None:
 
 
 def time_denoisers(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> None:
-    """Seconds of one forward pass of every row's denoiser, in turns, with nothing else running."""
+    """Time one forward pass of the denoiser of each row, in turns, while nothing else runs."""
     shape, timing = bench.scale.clip, bench.scale.timing
     denoisers = {}
     for cell in cells:
@@ -243,7 +248,7 @@ def _uses(metric: str) -> tuple[str, ...]:
 
 
 def _ids_of(bench: Bench, cell: Cell, real: RealClips) -> tuple[str, ...]:
-    """The noise floor's clips are other clips; every other row has the test's."""
+    """Return the clip ids of a row: those of the test split, or of the other split for the noise floor."""
     if isinstance(cell.sample, ControlSamples) and cell.sample.other is not None:
         return real_clips(bench, cell.sample.other.split).ids[: len(real.ids)]
     return real.ids
@@ -251,7 +256,7 @@ def _ids_of(bench: Bench, cell: Cell, real: RealClips) -> tuple[str, ...]:
 
 def _score_size(bench: Bench, cell: Cell, metric: str) -> None:
     params = catalog.load("metric", metric)
-    result = params.score(fit_facts(bench.store, cell.fit_key)["components"])
+    result = params.score(fit_facts(bench.store, cell.fit_key).components)
     key = cell.score_key(metric)
     record = scoring.to_record(metric, result, result.value, result.value, params.YARDSTICK, key)
     scoring.write_score(record, key, bench.store)

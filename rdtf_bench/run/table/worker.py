@@ -1,7 +1,7 @@
-"""What any process that runs jobs needs, whichever engine started it. Imports torch inside functions alone."""
+"""Sets up a process that runs jobs, and runs one job in it, for every engine. Imports torch only inside functions."""
 
+from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
 
 from rdtf_bench.run.progress import Sink
 from rdtf_bench.run.table.context import Bench
@@ -24,7 +24,7 @@ def prepare(threads: int) -> None:
     be_quiet()
 
 
-def call(function: str, bench: Bench, sink: Sink, job: str, arguments: dict[str, Any]) -> None:
+def call(function: str, bench: Bench, sink: Sink, job: str, arguments: Mapping[str, object]) -> None:
     """Run one function of run.table.work in this process."""
     getattr(import_module("rdtf_bench.run.table.work"), function)(bench, sink, job, **arguments)
 

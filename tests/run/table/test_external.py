@@ -81,7 +81,7 @@ def test_other_tasks_give_other_frames_and_a_task_without_text_none(stickers: st
 def test_a_folder_that_holds_something_is_left_alone(stickers: str, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").touch()
-    with pytest.raises(StoreError, match="out: is there already and not empty"):
+    with pytest.raises(StoreError, match="out: the folder exists and is not empty"):
         export(TABLE, stickers, tmp_path / "store", tmp_path / "out")
 
 
@@ -138,11 +138,11 @@ def test_clips_that_do_not_fit_are_named_before_any_work(tmp_path: Path) -> None
     (found,) = external.read([f"mine={write_frames(tmp_path / 'mine', noise('1', 3), ids)}"]).values()
     with pytest.raises(DataError) as e:
         found.require([*ids, "asg/absent"], ClipShape(num_frames=4, size_px=16))
-    assert "mine: 1 of 51 clips are not there:\n  asg/absent" in str(e.value)
-    assert "50 of 51 clips are not 4 frames of 16x16:" in str(e.value)
+    assert "mine: 1 of 51 clips are missing:\n  asg/absent" in str(e.value)
+    assert "50 of 51 clips do not have 4 frames of 16x16:" in str(e.value)
     assert "asg/0: 3 frames of 16x16" in str(e.value)
     assert "conditions export" in str(e.value)
-    with pytest.raises(DataError, match="50 of 50 clips are not 3 frames of 32x32"):
+    with pytest.raises(DataError, match="50 of 50 clips do not have 3 frames of 32x32"):
         found.require(ids, ClipShape(num_frames=3, size_px=32))
     found.require(ids, ClipShape(num_frames=3, size_px=16))
 

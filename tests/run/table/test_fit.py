@@ -1,0 +1,127 @@
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from rdtf_bench.core.method import OnStep, Training, TrainingClips
+from rdtf_bench.core.store import Store
+from rdtf_bench.run.progress import Report, Silent
+from rdtf_bench.run.table import fit as fitting
+from rdtf_bench.run.table.context import Bench
+from rdtf_bench.run.table.finished import fit_facts, training_log
+from rdtf_bench.spec.identities import FitIdentity
+from rdtf_bench.spec.plan import Cell
+
+NUM_STEPS = 4
+
+
+class NoClips:
+    ids: Sequence[str] = ()
+    captions: Sequence[str] = ()
+
+    def frames(self, index: int) -> Tensor:
+        raise AssertionError(index)
+
+    latents = features = frames
+
+
+def unused(self: object) -> None:
+    raise AssertionError(f"a fit calls no such function of {type(self).__name__}")
+
+
+class Counter:
+    """A method whose weights are the number of steps; its checkpoint is a file of the steps so far."""
+
+    generate = denoiser = denoiser_inputs = unused
+
+    def __init__(self, dies_at: int | None = None) -> None:
+        self.steps: list[int] = []
+        self.loaded = ""
+        self._dies_at = dies_at
+
+    def fit(self, clips: TrainingClips, training: Training, *, folder: Path, on_step: OnStep) -> None:
+        del clips
+        checkpoint = folder / "steps"
+        first = int(checkpoint.read_text()) if checkpoint.is_file() else 0
+        for step in range(first, training.num_steps):
+            if step == self._dies_at:
+                raise KeyboardInterrupt
+            self.steps.append(step)
+            on_step(step, {"loss": 1.0 / (step + 1)})
+            checkpoint.write_text(str(step))  # one step behind: resumed training repeats it
+
+    def save(self, folder: Path) -> None:
+        (folder / "weights.txt").write_text(f"{NUM_STEPS} steps")
+
+    def load(self, folder: Path) -> None:
+        self.loaded = (folder / "weights.txt").read_text()
+
+    def parameter_counts(self) -> dict[str, int]:
+        return {"total": 3}
+
+
+Fitted = Callable[..., Counter]
+
+
+@pytest.fixture
+def identity(planned: tuple[Bench, list[Cell]]) -> FitIdentity:
+    """Return the identity of a training of four steps."""
+    fit = next(cell.fit for cell in planned[1] if cell.fit is not None)
+    return fit.model_copy(update={"training": fit.training.model_copy(update={"num_steps": NUM_STEPS})})
+
+
+@pytest.fixture
+def fitted(identity: FitIdentity, monkeypatch: pytest.MonkeyPatch) -> Fitted:
+    def call(store: Store, *methods: Counter) -> Counter:
+        made = iter(methods)
+        monkeypatch.setattr(fitting, "build", lambda *_: next(made))
+        report = Report(Silent(), "job", "training")
+        cpu = torch.device("cpu")
+        found = fitting.fitted(identity, NoClips(), store=store, assets={}, device=cpu, report=report)
+        assert isinstance(found, Counter)
+        return found
+
+    return call
+
+
+def test_the_weights_come_from_the_store_whether_they_were_trained_just_now_or_not(
+    fitted: Fitted, tmp_path: Path
+) -> None:
+    store, trained, first, second = Store(tmp_path), Counter(), Counter(), Counter()
+    assert fitted(store, trained, first) is first
+    assert (trained.steps, first.steps, first.loaded) == ([0, 1, 2, 3], [], "4 steps")
+    assert fitted(store, second) is second
+    assert (second.steps, second.loaded) == ([], "4 steps")
+
+
+def test_a_finished_training_leaves_weights_log_and_facts_and_no_checkpoints(
+    fitted: Fitted, identity: FitIdentity, tmp_path: Path
+) -> None:
+    store = Store(tmp_path)
+    fitted(store, Counter(), Counter())
+    folder = store.path("fit", identity.key)
+    assert sorted(path.name for path in folder.iterdir()) == ["fit.json", "log.jsonl", "weights"]
+    assert [row["step"] for row in training_log(store, identity.key)] == [0, 1, 2, 3]
+    assert fit_facts(store, identity.key).components == {"total": 3}
+    assert json.loads((folder / "fit.json").read_text(encoding="utf-8"))["identity"] == identity.as_dict()
+
+
+def test_a_killed_training_goes_on_and_its_seconds_are_those_of_both_attempts(
+    fitted: Fitted, identity: FitIdentity, tmp_path: Path
+) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(store, Counter(dies_at=3))
+    log = store.unfinished("fit", identity.key) / "log.jsonl"
+    rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    log.write_text("".join(json.dumps({**row, "elapsed_s": 100.0}) + "\n" for row in rows), encoding="utf-8")
+    again = Counter()
+    fitted(store, again, Counter())
+    assert again.steps == [2, 3]
+    logged = training_log(store, identity.key)
+    assert [row["step"] for row in logged] == [0, 1, 2, 3]
+    assert logged[-1]["elapsed_s"] >= 100.0
+    assert fit_facts(store, identity.key).seconds >= 100.0
