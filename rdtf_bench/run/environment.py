@@ -31,11 +31,12 @@ def describe(device: str, threads_per_worker: int) -> dict[str, object]:
 
 
 def command_line() -> str:
-    """Return the command line of this process with its arguments as they were typed.
+    """Return the command line of this process for a record, which may be published.
 
-    The path of the program is left out, because it says nothing but where the machine keeps it.
+    Arguments stand as they were typed, without what names a place on a machine or a network: the path of the program,
+    the folders of absolute paths, and all of a URL but its scheme, because it may hold a password.
     """
-    return shlex.join(["rdtf-bench", *sys.argv[1:]])
+    return shlex.join(["rdtf-bench", *map(_without_place, sys.argv[1:])])
 
 
 def peak_memory_gib() -> float:
@@ -52,6 +53,18 @@ def commit() -> dict[str, object]:
         return {"commit": None, "dirty_files": None}
     status = _git(folder, "status", "--porcelain", "--untracked-files=no") or ""
     return {"commit": head, "dirty_files": sorted(line[3:] for line in status.splitlines())}
+
+
+def _without_place(argument: str) -> str:
+    """Return `my.yaml` for `/data/my.yaml`, `asg=stickers` for `asg=/data/stickers`, `http://...` for a URL."""
+    name, separator, value = argument.partition("=")
+    if not separator or "/" in name:
+        name, separator, value = "", "", argument
+    if "://" in value:
+        value = value.partition("://")[0] + "://..."
+    elif Path(value).is_absolute():
+        value = Path(value).name
+    return f"{name}{separator}{value}"
 
 
 def _gpu(device: str) -> dict[str, str | None]:

@@ -1,9 +1,12 @@
 """Identities: what decides the weights, the clips and the scores of a row. Frozen, and pure: no files, no torch.
 
 The key of an identity is the hash of its JSON. Published numbers hang on these keys, so the JSON of a published row
-must never change. A field that is added later declares a default, and it stays out of the JSON at that default; the
-same holds for a field that is added to `Budget`, `ClipShape` or `Timing`. A label, a quoted number or the number of
-workers is in none of them.
+must never change. A field that is added later declares a default, and it stays out of the JSON at that default. A
+label, a quoted number or the number of workers is in none of them.
+
+A field that is added to `Budget`, `ClipShape` or `Timing` enters the identities by itself. A field of `Sampling` must
+be added to `SamplerIdentity` as well, and one of `ClipShape` to `TrainingSetIdentity`: the plan hands these settings
+over whole, and an identity refuses a field that it does not have, so none can be forgotten.
 """
 
 import json
@@ -28,12 +31,10 @@ class Identity(Part):
 Kind = TypeVar("Kind", bound=Identity)
 
 
-class ClipsIdentity(Identity):
+class ClipsIdentity(Identity, ClipShape):
     """Real clips of one split, as they are decoded."""
 
     clips: str  # fingerprint of the clips in use
-    num_frames: int
-    size_px: int
 
 
 class OtherClipsIdentity(ClipsIdentity):
@@ -53,18 +54,18 @@ class TrainingSetIdentity(Identity):
 
     @property
     def frames_key(self) -> str:
-        return key_of(self._part())
+        return self._key_without("autoencoder", "frame_features")
 
     @property
     def latents_key(self) -> str:
-        return key_of(self._part("autoencoder"))
+        return self._key_without("frame_features")
 
     @property
     def features_key(self) -> str:
-        return key_of(self._part("frame_features"))
+        return self._key_without("autoencoder")
 
-    def _part(self, *more: str) -> dict[str, Any]:
-        return self.model_dump(mode="json", exclude_defaults=True, include={"train", "size_px", "max_frames", *more})
+    def _key_without(self, *networks: str) -> str:
+        return key_of({name: value for name, value in self.as_dict().items() if name not in networks})
 
 
 class TrainingIdentity(Budget):
@@ -95,7 +96,7 @@ class FitIdentity(NetworkIdentity):
 
     @property
     def network(self) -> NetworkIdentity:
-        return NetworkIdentity(method=self.method, version=self.version, options=self.options, assets=self.assets)
+        return NetworkIdentity(**{name: getattr(self, name) for name in NetworkIdentity.model_fields})
 
 
 class SamplerIdentity(Identity):
@@ -155,8 +156,8 @@ class MetricIdentity(Identity):
     def observation_key(self, clips: str | ClipsIdentity) -> str:
         """Return the key of what the metric sees in clips: the key of samples, or the identity of real clips."""
         of = clips if isinstance(clips, str) else clips.as_dict()
-        parts = {name: getattr(self, name) for name in ("metric", "version", "options", "assets")}
-        return key_of({**MetricIdentity(**parts).as_dict(), "of": of})
+        metric = MetricIdentity(**{name: getattr(self, name) for name in MetricIdentity.model_fields})
+        return key_of({**metric.as_dict(), "of": of})
 
 
 class QualityScore(MetricIdentity):

@@ -149,7 +149,7 @@ def training_set(scale: Scale, data: DataIdentity, digests: Mapping[str, str]) -
     """Return the identity of the prepared training split."""
     return TrainingSetIdentity(
         train=data.train,
-        size_px=scale.clip.size_px,
+        **scale.clip.model_dump(exclude={"num_frames"}),  # a training clip keeps all its frames
         max_frames=scale.data.max_frames,
         autoencoder=digests["autoencoder"],
         frame_features=digests["frame_features"],
@@ -159,7 +159,7 @@ def training_set(scale: Scale, data: DataIdentity, digests: Mapping[str, str]) -
 def clips_in_use(scale: Scale, data: DataIdentity, split: str) -> ClipsIdentity:
     """Return the identity of the real clips of a split."""
     fingerprint = {"test": data.test, "validation": data.validation, "train": data.train}[split]
-    return ClipsIdentity(clips=fingerprint, num_frames=scale.clip.num_frames, size_px=scale.clip.size_px)
+    return ClipsIdentity(clips=fingerprint, **scale.clip.model_dump())
 
 
 def noise_floor_split(data: DataIdentity) -> str:
@@ -225,8 +225,7 @@ class _Planner:
             known_frames=self.spec.known_frames,
             real=clips_in_use(self.scale, self.data, "test"),
             sampler=SamplerIdentity(
-                num_steps=self.scale.sampling.num_steps,
-                timestep_spacing=self.scale.sampling.timestep_spacing,
+                **self.scale.sampling.model_dump(exclude={"batch_size"}),
                 eta=at_scale.eta,
                 guidance_text=at_scale.guidance_text,
                 guidance_image=at_scale.guidance_image,

@@ -15,6 +15,21 @@ def test_the_command_is_what_was_typed_and_can_be_pasted(monkeypatch: pytest.Mon
     assert environment.command_line() == "rdtf-bench run './my table.yaml' --data asg=stickers"
 
 
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        (["--data", "asg=/home/me/stickers"], "--data asg=stickers"),
+        (["--store=/scratch/me/runs", "/home/me/mine.yaml"], "--store=runs mine.yaml"),
+        (["--with", "mine=/a=b/clips", "/a=b/clips"], "--with mine=clips clips"),
+        (["--tracking-uri", "https://me:secret@host:5000"], "--tracking-uri https://..."),
+        (["--data", "asg=../stickers", "--scale", "tiny"], "--data asg=../stickers --scale tiny"),
+    ],
+)
+def test_the_command_names_no_place_of_a_machine(typed: list[str], kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["rdtf-bench", "run", "table1", *typed])
+    assert environment.command_line() == f"rdtf-bench run table1 {kept}"
+
+
 def test_a_cpu_has_no_gpu() -> None:
     described = environment.describe("cpu", 2)
     assert (described["device"], described["threads_per_worker"]) == ("cpu", 2)
