@@ -144,7 +144,8 @@ def test_it_is_trained_sampled_and_scored_as_a_row(stickers: str, tmp_path: Path
 
 
 def test_an_installed_method_is_listed_and_planned(installed: Path, tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(installed), "COLUMNS": "200"}
+    places = [str(installed), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places), "COLUMNS": "200"}
     said = {}
     for arguments in ("list", "plan table1 --method shiny", "plan table1 --method shini", "params shiny --scale tiny"):
         command = [sys.executable, "-m", "rdtf_bench.cli", *arguments.split()]
