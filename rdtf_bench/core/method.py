@@ -161,7 +161,8 @@ class MethodModule(Protocol):
 class MethodWithCosts(MethodModule, Protocol):
     """A method module that can also be measured without weights, from the configurations of its frozen networks.
 
-    `rdtf-bench params` calls `parameter_counts`; a table of costs (such as table8) calls all three. Tables of quality need none.
+    `rdtf-bench params` calls `parameter_counts`; a table of costs (such as table8) calls all three. Tables of quality
+    need none.
     """
 
     def parameter_counts(self, config: Any, configs: Configs) -> dict[str, int]:
