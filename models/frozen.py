@@ -1,6 +1,6 @@
 """Parameter counts of the frozen networks around a denoiser, from their configurations alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,8 +15,7 @@ from transformers import (
     T5EncoderModel,
 )
 
-Configs = Mapping[str, Mapping[str, Any]]
-"""Maps each asset role to the contents of the network's config.json."""
+from rdtf_bench.core.method import Configs as Configs  # re-exported
 
 
 def count(module: nn.Module) -> int:

@@ -1,9 +1,11 @@
-"""Every name a protocol may use, and where it lives. One line here is how a thing becomes part of the suite.
+"""Every name that a protocol may use, and the module behind it. A line here makes a module part of the suite.
 
-Targets are strings, so that listing or checking imports neither torch nor any model.
+Modules are named by strings, so that listing names and checking protocols imports neither torch nor any model. Other
+installed packages add names by entry points of the groups `rdtf_bench.methods`, `rdtf_bench.metrics` and so on.
 """
 
 import ast
+import symtable
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -12,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from rdtf_bench.core.errors import UnknownNameError, unknown_name
+from rdtf_bench.core.errors import ProtocolError, UnknownNameError, unknown_name
 
 METHODS = {
     "rdtf": "rdtf_bench.models.rdtf.method",
@@ -49,12 +51,19 @@ KINDS = {
     "pipeline": PIPELINES,
 }
 
+REQUIRED = {  # what a module of each kind must define; the contracts are in core/method.py and core/metric.py
+    "method": ("VERSION", "ASSETS", "Config", "build"),
+    "metric": ("LABEL", "UNIT", "HIGHER_IS_BETTER", "VERSION", "USES"),
+}
+
 
 def names(kind: str) -> list[str]:
+    """Return the known names of a kind, sorted."""
     return sorted({*KINDS[kind], *_theirs(kind)})
 
 
 def target(kind: str, name: str) -> str:
+    """Return the module behind a name as a string. Raises UnknownNameError."""
     found = {**_theirs(kind), **KINDS[kind]}
     if name not in found:
         raise unknown_name(kind, name, found)
@@ -62,39 +71,73 @@ def target(kind: str, name: str) -> str:
 
 
 def load(kind: str, name: str) -> ModuleType:
-    """Import the module behind a name. An ImportError inside it is not caught: it is the answer."""
+    """Import the module behind a name. An ImportError in that module is not caught."""
     return import_module(target(kind, name))
 
 
 @cache
 def constants(kind: str, name: str) -> dict[str, Any]:
-    """The literal constants at the top of the module (VERSION, LABEL, ASSETS ...), read without running it."""
-    module = target(kind, name)
-    spec = find_spec(module)
-    if spec is None or spec.origin is None:
-        raise UnknownNameError(f"{kind} {name!r} is said to live in {module}, which cannot be found.")
+    """Return the literal upper-case constants of the module (VERSION, LABEL, ASSETS ...) without importing it.
+
+    Raises ProtocolError if the module lacks anything that its kind requires.
+    """
+    source = _source(kind, name)
     found: dict[str, Any] = {}
-    for statement in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
-        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-            assigned = statement.targets[0]
-            if isinstance(assigned, ast.Name) and assigned.id.isupper():
-                try:
-                    found[assigned.id] = ast.literal_eval(statement.value)
-                except ValueError:
-                    continue  # computed, so not a fact to be read from outside
+    for statement in ast.parse(source).body:
+        assigned, value = _assignment(statement)
+        if isinstance(assigned, ast.Name) and assigned.id.isupper() and value is not None:
+            try:
+                found[assigned.id] = ast.literal_eval(value)
+            except ValueError:
+                continue  # a computed constant cannot be read without running the module
+    _require_contract(kind, name, source, found)
     return found
 
 
 def summary(kind: str, name: str) -> str:
-    """The first line of the module's docstring."""
-    spec = find_spec(target(kind, name))
-    assert spec is not None
-    assert spec.origin is not None
-    text = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
+    """Return the first line of the module's docstring."""
+    text = ast.get_docstring(ast.parse(_source(kind, name))) or ""
     return text.partition("\n")[0]
+
+
+def _source(kind: str, name: str) -> str:
+    module = target(kind, name)
+    try:
+        spec = find_spec(module)
+    except ModuleNotFoundError:  # the package that should hold the module is absent
+        spec = None
+    if spec is None or spec.origin is None:
+        raise UnknownNameError(f"{kind} {name!r} is registered as the module {module}, which cannot be found.")
+    return Path(spec.origin).read_text(encoding="utf-8")
+
+
+def _assignment(statement: ast.stmt) -> tuple[ast.expr | None, ast.expr | None]:
+    """Return target and value of `NAME = value` and of `NAME: type = value`."""
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        return statement.targets[0], statement.value
+    if isinstance(statement, ast.AnnAssign):
+        return statement.target, statement.value
+    return None, None
+
+
+def _require_contract(kind: str, name: str, source: str, literals: dict[str, Any]) -> None:
+    required = REQUIRED.get(kind, ())
+    module = target(kind, name)
+    symbols = symtable.symtable(source, module, "exec").get_symbols()
+    defined = {symbol.get_name() for symbol in symbols if symbol.is_assigned() or symbol.is_imported()}
+    faults = []
+    if missing := [part for part in required if part not in defined]:
+        faults.append(f"it does not define {', '.join(missing)}")
+    if computed := [part for part in required if part in defined and part.isupper() and part not in literals]:
+        faults.append(f"{', '.join(computed)} must be written as a literal, because the module is not run to read it")
+    if faults:
+        raise ProtocolError(
+            f"{kind} {name!r}: its module {module} does not meet the contract of a {kind}: {'; '.join(faults)}. "
+            f"A {kind} module defines {', '.join(required)}: see rdtf_bench/core/{kind}.py."
+        )
 
 
 @cache
 def _theirs(kind: str) -> dict[str, str]:
-    """What other installed packages add: entry points of the group rdtf_bench.<kind>s."""
+    """Return the names that other installed packages add: entry points of the group rdtf_bench.<kind>s."""
     return {entry.name: entry.value for entry in entry_points(group=f"rdtf_bench.{kind}s")}

@@ -1,17 +1,28 @@
-"""What every model and every baseline must offer, and what it is given.
+"""The contract of a method: what every model, baseline and plug-in offers, and what it is given.
 
-A method module holds VERSION (bumped when its results can change), ASSETS (the roles of the frozen networks it needs),
-a frozen dataclass `Config`, `build(config, assets=, device=) -> Method`, and what costs are measured with, from the
-configurations of these networks alone: `parameter_counts`, `denoiser_on_meta`, `denoiser_inputs`.
+A method is a module (`MethodModule`) whose `build` returns an object that trains and samples (`Method`). It inherits
+nothing from this package. The module may define three more functions (`MethodWithCosts`), from which sizes and costs
+are measured without weights, and these constants:
 
-MORE_ASSETS, {(option, value): roles}, names the roles that an option asks for. SERVES_EVERY_TASK_UNLESS, (option,
-value), says that one set of weights does, unless the option has that value.
+MORE_ASSETS
+    `{(option, value): roles}`: further roles of frozen networks, needed where the option has that value. The default
+    value of an option must not ask for any, because options at their default are not listed in a protocol.
+SERVES_EVERY_TASK_UNLESS
+    `(option, value)`: one set of weights serves every task, unless the option has that value. Tables of different tasks
+    then share one training.
+AT_SCALE
+    `{scale: fields of spec.schema.MethodAtScale}`: what a method of another package needs at each scale that it
+    supports. For the methods of this package, the scale files say it.
+LEARNING_RATE
+    Default learning rate of `rdtf-bench finetune`, for methods that tune I2VGen-XL.
+
+Upper-case constants must be literals: they are read from the source, without importing the module.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, UInt8
@@ -20,12 +31,15 @@ from torch import Tensor, nn
 from rdtf_bench.core.video import Video
 
 OnStep = Callable[[int, dict[str, float]], None]
-"""Told after each optimiser step: the step's number, from 0, and what it measured (at least "loss")."""
+"""Called after each optimiser step with the number of the step, from 0, and its measurements (at least "loss")."""
+
+Configs = Mapping[str, Mapping[str, Any]]
+"""The configuration of each frozen network, by role."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """What the method may see of each clip. A frame counts only where it is known; the others are zeros."""
+    """What the method may see of each clip. Only known frames hold pixels; the others are zeros."""
 
     clip_ids: tuple[str, ...]
     captions: tuple[str, ...]
@@ -35,7 +49,7 @@ class Conditions:
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """The price of one fit: what the protocol and the scale decide about it."""
+    """The training budget of one fit, as the protocol and the scale decide it."""
 
     task: str  # a key of diffusion.masks.TASKS; "every task" for a method that serves all with one set of weights
     num_frames: int
@@ -64,7 +78,7 @@ class Sampler:
 
 @runtime_checkable
 class TrainingClips(Protocol):
-    """The training split. Every sticker keeps all its frames (up to the scale's limit); a method chooses among them."""
+    """The training split. A sticker keeps all frames, up to the limit of the scale; the method chooses among them."""
 
     @property
     def ids(self) -> Sequence[str]: ...
@@ -75,37 +89,92 @@ class TrainingClips(Protocol):
     def frames(self, index: int) -> UInt8[Tensor, "F C H W"]: ...
 
     def latents(self, index: int) -> Float[Tensor, "F C H W"]:
-        """The autoencoder's posterior mode times its scaling factor, frame by frame."""
+        """Return the mode of the autoencoder's posterior times its scaling factor, for each frame."""
         ...
 
     def features(self, index: int) -> Float[Tensor, "F D"]:
-        """What frame extraction by clustering looks at."""
+        """Return the features by which frame extraction clusters the frames."""
         ...
 
 
 @runtime_checkable
 class Method(Protocol):
+    """A method with its frozen networks loaded: it trains, saves, loads and samples."""
+
     def fit(self, clips: TrainingClips, training: Training, *, folder: Path, on_step: OnStep) -> None:
-        """Train. `folder` holds the checkpoints: called again with them there, it goes on. On the same machine it
-        ends in the same bits."""
+        """Train. `folder` holds the checkpoints; called again with them there, training resumes.
+
+        On the same machine, a resumed training ends in the same bits.
+        """
         ...
 
     def save(self, folder: Path) -> None:
-        """Write what `load` needs into an existing, empty folder: what was trained and nothing frozen."""
+        """Write what `load` needs into an existing, empty folder: the trained weights and none of the frozen ones."""
         ...
 
-    def load(self, folder: Path) -> None: ...
+    def load(self, folder: Path) -> None:
+        """Read the weights that `save` wrote."""
+        ...
 
     def generate(self, given: Conditions, generators: Sequence[torch.Generator], sampler: Sampler) -> Video:
-        """What the network makes of the conditions, known frames included; one CPU generator a clip."""
+        """Sample one video per clip, known frames included, as the network makes them; one CPU generator per clip."""
         ...
 
-    def denoiser(self) -> nn.Module: ...
+    def denoiser(self) -> nn.Module:
+        """Return the network that is called at every sampling step."""
+        ...
 
     def denoiser_inputs(self, *, batch_size: int, num_frames: int, size_px: int) -> dict[str, Tensor]:
-        """Keyword arguments of one forward pass of the denoiser, for timing."""
+        """Return the keyword arguments of one forward pass of the denoiser, for timing."""
         ...
 
     def parameter_counts(self) -> dict[str, int]:
-        """`base`, `trainable` and `total` of the denoiser, then further components by name."""
+        """Return `base`, `trainable` and `total` of the denoiser, then the other components by name."""
+        ...
+
+
+@runtime_checkable
+class MethodModule(Protocol):
+    """The module of a method: what `catalog.METHODS` or an entry point of the group `rdtf_bench.methods` names."""
+
+    @property
+    def VERSION(self) -> int:
+        """Number that is raised when the results of the method can change."""
+        ...
+
+    @property
+    def ASSETS(self) -> tuple[str, ...]:
+        """Roles of the frozen networks that the method needs, such as "autoencoder"; the scale names their weights."""
+        ...
+
+    @property
+    def Config(self) -> type[Any]:
+        """Frozen, keyword-only dataclass of the method's options; an option of a protocol is a field of it."""
+        ...
+
+    def build(self, config: Any, *, assets: Mapping[str, Path], device: torch.device) -> Method:
+        """Load the frozen networks from `assets` (path by role) and return the method, not trained yet."""
+        ...
+
+
+@runtime_checkable
+class MethodWithCosts(MethodModule, Protocol):
+    """A method module that can also be measured without weights, from the configurations of its frozen networks.
+
+    `rdtf-bench params` calls `parameter_counts`; a table of costs (such as table8) calls all three. Tables of quality
+    need none.
+    """
+
+    def parameter_counts(self, config: Any, configs: Configs) -> dict[str, int]:
+        """Return what `Method.parameter_counts` would return, then the sizes of the frozen networks by role."""
+        ...
+
+    def denoiser_on_meta(self, config: Any, configs: Configs) -> nn.Module:
+        """Return the denoiser on the meta device: parameters with shapes and no values."""
+        ...
+
+    def denoiser_inputs(
+        self, config: Any, configs: Configs, *, batch_size: int, num_frames: int, size_px: int
+    ) -> dict[str, Tensor]:
+        """Return the keyword arguments of one forward pass of the denoiser."""
         ...

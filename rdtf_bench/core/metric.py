@@ -1,14 +1,16 @@
-"""The interface of a metric, and the score that it returns.
+"""The contract of a metric: what every metric offers, and what it returns.
 
-A metric module defines LABEL, UNIT, HIGHER_IS_BETTER, VERSION, MIN_CLIPS, ASSETS (the roles of the networks that it
-needs), USES (which of "fake", "real" and "captions" the score depends on), a frozen dataclass `Config`, and
-`build(config, assets=, device=) -> Metric`.
+A metric is a module. One that looks at clips is a `MetricModule`, whose `build` returns a `Metric`. One that looks at
+the network (USES names "network": params and seconds) has LABEL, UNIT, HIGHER_IS_BETTER, VERSION and USES alone.
+MORE_ASSETS may name further networks, as in core/method.py. Upper-case constants must be literals.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -54,4 +56,51 @@ class Metric(Protocol):
         groups: Sequence[int],
     ) -> Score:
         """Return the score of observations; `groups[i]` is the jackknife group of the i-th clip of both sides."""
+        ...
+
+
+@runtime_checkable
+class MetricModule(Protocol):
+    """The module of a metric of clips: what `catalog.METRICS` names."""
+
+    @property
+    def LABEL(self) -> str:
+        """Heading of the column."""
+        ...
+
+    @property
+    def UNIT(self) -> str:
+        """Unit of the value, such as "dB"; empty where there is none."""
+        ...
+
+    @property
+    def HIGHER_IS_BETTER(self) -> bool: ...
+
+    @property
+    def VERSION(self) -> int:
+        """Number that is raised when a value of the metric can change."""
+        ...
+
+    @property
+    def MIN_CLIPS(self) -> int:
+        """Smallest number of clips that the metric is defined for."""
+        ...
+
+    @property
+    def ASSETS(self) -> tuple[str, ...]:
+        """Roles of the networks that the metric needs; the scale names their weights."""
+        ...
+
+    @property
+    def USES(self) -> tuple[str, ...]:
+        """Of "fake", "real" and "captions", those that the score depends on."""
+        ...
+
+    @property
+    def Config(self) -> type[Any]:
+        """Frozen, keyword-only dataclass of the metric's options."""
+        ...
+
+    def build(self, config: Any, *, assets: Mapping[str, Path], device: torch.device) -> Metric:
+        """Load the networks from `assets` (path by role)."""
         ...

@@ -1,16 +1,17 @@
-"""How far the work is: workers report, the parent draws. Bars with time left on a terminal, plain lines elsewhere."""
+"""Progress of a run: workers send events, and the parent draws bars on a terminal and plain lines elsewhere."""
 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
@@ -18,11 +19,13 @@ from rich.progress import (
 )
 
 MIN_INTERVAL_S = 0.2
-PLAIN_SHARE = 0.25  # a plain line each quarter of a job
+PLAIN_SHARE = 0.25  # without a terminal, one line is printed per quarter of a job
 
 
 @dataclass(frozen=True)
 class Event:
+    """`done` of `total` units of one stage of a job."""
+
     job: str
     stage: str
     done: int
@@ -31,11 +34,13 @@ class Event:
 
 @runtime_checkable
 class Sink(Protocol):
+    """Receiver of events."""
+
     def put(self, event: Event) -> None: ...
 
 
 class Report:
-    """What a worker's function tells of itself; throttled, so that reporting costs nothing."""
+    """Progress of one stage of a job. Events are sent at most every MIN_INTERVAL_S, and always at the end."""
 
     def __init__(self, sink: Sink, job: str, stage: str) -> None:
         self._sink, self._job, self._stage = sink, job, stage
@@ -49,20 +54,19 @@ class Report:
 
 
 class Silent:
-    """Nobody is told."""
+    """A sink that drops every event."""
 
     def put(self, event: Event) -> None:
         del event
 
 
 class Display:
-    """Draws the events of all jobs, and the whole run by the jobs' expected seconds."""
+    """Draws the events of all jobs, and the progress of the whole run in the expected seconds of its jobs."""
 
     def __init__(self, console: Console, expected_s: Mapping[str, float], *, quiet: bool) -> None:
         self._console = console
         self._expected_s = dict(expected_s)
         self._share_done = dict.fromkeys(expected_s, 0.0)
-        self._stages: dict[str, int] = {}
         self._said: dict[tuple[str, str], float] = {}
         self._bars: dict[str, TaskID] = {}
         self._began_s = time.monotonic()
@@ -88,6 +92,7 @@ class Display:
             self._say(event)
 
     def finished(self, job: str) -> None:
+        """Count the job as done and say so."""
         self._share_done[job] = 1.0
         if self._live is not None:
             if job in self._bars:
@@ -124,7 +129,7 @@ class Display:
 
 
 def _bars(console: Console) -> Progress:
-    columns: tuple[Any, ...] = (
+    columns: tuple[ProgressColumn, ...] = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
         MofNCompleteColumn(),

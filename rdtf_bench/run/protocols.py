@@ -54,28 +54,26 @@ def known_names() -> dict[str, list[str]]:
 
 
 def with_methods(spec: TableSpec, scale: Scale, names: Sequence[str]) -> tuple[TableSpec, Scale]:
-    """The table with a row for each of these methods, and the scale with what they need at it.
-
-    A method of another package says that itself: AT_SCALE in its module, {scale: fields of MethodAtScale}.
-    """
-    methods = dict(scale.methods)
-    for name in names:
-        facts = catalog.constants("method", name)
-        if name not in methods:
-            methods[name] = _at_scale(name, facts.get("AT_SCALE", {}), scale.name)
+    """Return the table with one more row for each of these methods, and the scale with what they need at it."""
+    methods = {**scale.methods, **{name: at_scale(name, scale) for name in names}}
     rows = (*spec.rows, *(Row(label=name, method=name) for name in names))
     return spec.model_copy(update={"rows": rows}), scale.model_copy(update={"methods": methods})
 
 
-def _at_scale(name: str, given: dict[str, object], scale: str) -> MethodAtScale:
+def at_scale(name: str, scale: Scale) -> MethodAtScale:
+    """Return what a method needs at a scale: from the scale, or else from AT_SCALE in the module of a plug-in."""
+    given = catalog.constants("method", name).get("AT_SCALE", {})
+    if name in scale.methods:
+        return scale.methods[name]
     module = catalog.target("method", name)
-    if scale not in given:
+    if scale.name not in given:
         raise ProtocolError(
-            f"{module}: AT_SCALE has no {scale!r}, at which {name!r} was asked for; it has {sorted(given)}"
+            f"scale {scale.name}: methods has no {name!r}; it has {sorted(scale.methods)}. A plug-in says itself what "
+            f"it needs: {module}: AT_SCALE has no {scale.name!r}; it has {sorted(given)}"
         )
     try:
         # through JSON: strict mode then still takes a list for a tuple
-        return MethodAtScale.model_validate_json(json.dumps(given[scale]))
+        return MethodAtScale.model_validate_json(json.dumps(given[scale.name]))
     except ValidationError as e:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in e.errors())
-        raise ProtocolError(f"{module}: AT_SCALE[{scale!r}]: {faults}") from None
+        raise ProtocolError(f"{module}: AT_SCALE[{scale.name!r}]: {faults}") from None

@@ -67,3 +67,16 @@ def test_the_systems_unit_of_memory_is_heeded(monkeypatch: pytest.MonkeyPatch, p
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(resource, "getrusage", lambda _: SimpleNamespace(ru_maxrss=3 * 2**20))
     assert environment.peak_memory_gib() == expected
+
+
+def test_a_checkout_names_its_commit_and_changed_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {"rev-parse": "abc", "status": " M models/b.py\nM  a.py"}
+    monkeypatch.setattr(environment, "_git", lambda _folder, verb, *_: answers[verb])
+    assert environment.commit() == {"commit": "abc", "dirty_files": ["a.py", "models/b.py"]}
+    monkeypatch.undo()
+    assert environment._git(tmp_path, "rev-parse", "HEAD") is None
+
+
+def test_an_installed_wheel_has_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "_git", lambda *_: None)
+    assert environment.commit() == {"commit": None, "dirty_files": None}

@@ -8,10 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import ProtocolError, UnknownNameError
+from rdtf_bench.core.method import Method, MethodModule, MethodWithCosts
 from rdtf_bench.core.store import Store
+from rdtf_bench.run.costs import measure as costs_measure
+from rdtf_bench.run.costs.parameters import parameter_counts
 from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.progress import Silent
 from rdtf_bench.run.protocols import load_table, with_methods
@@ -19,7 +23,7 @@ from rdtf_bench.run.table import context as benches
 from rdtf_bench.run.table import work
 from rdtf_bench.run.table.finished import score_of
 from rdtf_bench.run.table.sample import read_samples
-from rdtf_bench.spec.load import load_scale
+from rdtf_bench.spec.load import load_costs, load_scale
 from rdtf_bench.spec.schema import ClipShape
 
 PROJECT = """\
@@ -28,6 +32,7 @@ name = "shiny-methods"
 version = "1"
 [project.entry-points."rdtf_bench.methods"]
 shiny = "shiny_methods.shiny"
+hollow = "shiny_methods.hollow"
 [build-system]
 requires = ["setuptools"]
 build-backend = "setuptools.build_meta"
@@ -43,8 +48,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-VERSION = 1
-ASSETS = ()
+VERSION: int = 1
+ASSETS: tuple[str, ...] = ()
 AT_SCALE = {"tiny": {"learning_rate": 0.1, "seconds_per_step": 0.001, "eta": 0.0, "guidance_text": 1.0}}
 
 
@@ -86,6 +91,9 @@ def build(config, *, assets, device):
 '''
 
 
+HOLLOW = '"""It has a version and nothing to build."""\n\nVERSION = 1\nASSETS = ()\n'
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where pip has put the package."""
@@ -94,6 +102,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (source / "pyproject.toml").write_text(PROJECT)
     (source / "shiny_methods" / "__init__.py").touch()
     (source / "shiny_methods" / "shiny.py").write_text(METHOD)
+    (source / "shiny_methods" / "hollow.py").write_text(HOLLOW)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     command += ["--no-index", "--no-build-isolation", "--target", str(target), str(source)]
     subprocess.run(command, check=True, capture_output=True)
@@ -135,24 +144,63 @@ def test_it_is_trained_sampled_and_scored_as_a_row(stickers: str, tmp_path: Path
 
 
 def test_an_installed_method_is_listed_and_planned(installed: Path, tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(installed), "COLUMNS": "200"}
+    places = [str(installed), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places), "COLUMNS": "200"}
     said = {}
-    for arguments in ("list", "plan table1 --method shiny", "plan table1 --method shini"):
+    for arguments in ("list", "plan table1 --method shiny", "plan table1 --method shini", "params shiny --scale tiny"):
         command = [sys.executable, "-m", "rdtf_bench.cli", *arguments.split()]
         done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
         said[arguments] = (done.returncode, done.stdout + done.stderr)
-    assert "shiny                Every frame is the known one" in said["list"][1]
+    assert re.search(r"shiny +Every frame is the known one", said["list"][1])
     status, printed = said["plan table1 --method shiny"]
     assert status == 0
     assert re.search(r"shiny +400 steps +fvd,vqa,clip,params,seconds", printed)
     status, printed = said["plan table1 --method shini"]
     assert status == 2
     assert "there is no method 'shini'. Did you mean 'shiny'?" in printed
+    status, printed = said["params shiny --scale tiny"]
+    assert status == 2
+    assert "Traceback" not in printed
+    assert "shiny_methods.shiny does not define parameter_counts" in " ".join(printed.split())
 
 
 def test_an_unknown_method_is_refused() -> None:
     with pytest.raises(UnknownNameError, match="there is no method 'shiny'"):
         with_methods(load_table("table1"), load_scale("tiny"), ["shiny"])
+
+
+@pytest.mark.usefixtures("shiny")
+def test_the_example_meets_the_contract_without_the_optional_part() -> None:
+    module = catalog.load("method", "shiny")
+    assert isinstance(module, MethodModule)
+    assert not isinstance(module, MethodWithCosts)
+    method = module.build(module.Config(), assets={}, device=torch.device("cpu"))
+    assert isinstance(method, Method)
+
+
+@pytest.mark.usefixtures("shiny")
+def test_a_costs_table_names_the_missing_functions_before_it_measures(tmp_path: Path) -> None:
+    table = load_costs("table8")
+    row = table.rows[0].model_copy(update={"label": "Shiny", "method": "shiny", "options": {}})
+    spec = table.model_copy(update={"scale": "tiny", "rows": (*table.rows, row), "readings": ()})
+    said: list[str] = []
+    with pytest.raises(ProtocolError, match=r"parameter_counts, denoiser_on_meta, denoiser_inputs .* still be trained"):
+        costs_measure.run(spec, root=tmp_path, say=said.append)
+    assert said == []
+
+
+@pytest.mark.usefixtures("shiny")
+def test_parameter_counts_alone_are_enough_for_params(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = catalog.load("method", "shiny")
+    counts = {"base": 0, "trainable": 2, "total": 2}
+    monkeypatch.setattr(module, "parameter_counts", lambda _config, _configs: counts, raising=False)
+    assert parameter_counts("shiny", load_scale("tiny")) == counts
+
+
+@pytest.mark.usefixtures("shiny")
+def test_a_method_without_config_and_build_is_refused_in_a_plan() -> None:
+    with pytest.raises(ProtocolError, match=r"module shiny_methods\.hollow .* not define Config, build\."):
+        with_methods(load_table("table1"), load_scale("tiny"), ["hollow"])
 
 
 @pytest.mark.usefixtures("shiny")

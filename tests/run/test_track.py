@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,15 @@ def test_the_flag_wins_over_the_environment_over_the_store(tmp_path: Path, monke
 def test_a_ui_on_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="nothing has been logged there yet"):
         track.ui_command(track.default_uri(tmp_path), tmp_path, host="127.0.0.1", port=5000)
+
+
+def test_options_are_dotted_names_and_scores_are_left_out() -> None:
+    assert track._flat(planted().config) == {"fit.options.curriculum": "adaptive", "sample.batch_size": 16}
+
+
+def test_a_row_is_logged_again_only_when_its_scores_change(tmp_path: Path) -> None:
+    rec = planted()
+    other = dataclasses.replace(rec, scores={"fvd": dataclasses.replace(rec.scores["fvd"], key="another")})
+    places = {track._mark(tmp_path, uri, record) for uri in ("http://a", "http://b") for record in (rec, other)}
+    assert len(places) == 4
+    assert track._mark(tmp_path, "http://a", rec) in places

@@ -63,13 +63,13 @@ class Costs:
         typer.echo(f"{copied}, table in {results / 'README.md'}")
 
     def validate(self, protocol: str) -> None:
-        from rdtf_bench.run.costs.parameters import parameter_counts
+        from rdtf_bench.run.costs.parameters import configured, parameter_counts
         from rdtf_bench.spec.load import load_costs, load_scale
 
         spec = load_costs(protocol)
         scale = load_scale(spec.scale)
         for row in spec.rows:
-            parameter_counts(row.method, scale, row.options)
+            configured(row.method, scale, row.options)
         for reading in spec.readings:
             parameter_counts(reading.method, scale, reading.options)
         typer.echo(f"{spec.name}: {len(spec.rows)} rows and {len(spec.readings)} readings at {spec.scale}")

@@ -86,6 +86,8 @@ def device() -> torch.device:
 
 def measure(spec: CostSpec, scale: Scale, *, say: Say) -> Iterator[Measured]:
     """Yield the counted and timed numbers of every row at every precision."""
+    for row in spec.rows:  # a method that cannot be measured is named before any network is made
+        configured(row.method, scale, row.options)
     say("making the networks")
     shared: dict[str, nn.Parameter] = {}
     denoisers = [_denoiser(row.label, row.method, row.options, spec, scale, shared) for row in spec.rows]

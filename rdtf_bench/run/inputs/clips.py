@@ -1,13 +1,12 @@
-"""Stickers -> tensors in the store: the real clips that are scored, and the training split with latents and features.
+"""Prepares stickers as tensors in the store: the real clips that are scored, and the training split.
 
-Prepared once and shared by every cell: decoding, encoding and feature extraction are the same for all methods.
+The training split has frames, latents and features. All rows share them, because no method changes them.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
@@ -28,7 +27,7 @@ FRAMES_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class RealClips:
-    """The clips of a split that are in use, decoded."""
+    """Decoded clips of a split."""
 
     ids: tuple[str, ...]
     captions: tuple[str, ...]
@@ -36,6 +35,7 @@ class RealClips:
 
 
 def write_clips(folder: Path, dataset: str, clips: Sequence[ClipFile], *, num_frames: int, size_px: int) -> None:
+    """Decode the clips of a split and write them with their ids and captions."""
     data = catalog.load("dataset", dataset)
     video = [data.clip_frames(clip.path, num_frames=num_frames, size_px=size_px) for clip in clips]
     save_file({"video": torch.stack(video)}, folder / "clips.safetensors")
@@ -43,6 +43,7 @@ def write_clips(folder: Path, dataset: str, clips: Sequence[ClipFile], *, num_fr
 
 
 def read_clips(folder: Path) -> RealClips:
+    """Return what `write_clips` wrote."""
     names = json.loads((folder / "clips.json").read_text(encoding="utf-8"))
     video = load_file(folder / "clips.safetensors")["video"]
     return RealClips(ids=tuple(names["ids"]), captions=tuple(names["captions"]), video=video)
@@ -51,7 +52,7 @@ def read_clips(folder: Path) -> RealClips:
 def write_training_frames(
     folder: Path, dataset: str, clips: Sequence[ClipFile], *, max_frames: int, size_px: int, report: Report
 ) -> None:
-    """All frames of every training sticker (at most `max_frames`, at equal intervals), one after the other."""
+    """Write all frames of every training sticker, or `max_frames` of them at equal intervals, as one tensor."""
     data = catalog.load("dataset", dataset)
     counts = []
 
@@ -69,6 +70,7 @@ def write_training_frames(
 def write_latents(
     folder: Path, frames_folder: Path, autoencoder: Path, *, device: torch.device, report: Report
 ) -> None:
+    """Write the latent of every training frame."""
     network = latent_space.load_autoencoder(autoencoder, device)
     parts = (
         latent_space.encode(network, to_unit(part[None].to(device)))[0].cpu()
@@ -87,7 +89,7 @@ def write_features(
     device: torch.device,
     report: Report,
 ) -> None:
-    """What frame extraction by clustering looks at; `network` is a feature of the catalog."""
+    """Write the features by which frames are clustered. `network` is a feature of the catalog."""
     extractor = catalog.load("feature", network).load(weights, device)
     parts = (extractor.features(part, size_px=size_px).float().cpu() for part in _in_parts(frames_folder, report))
     save_stacked(parts, "features", folder / "features.safetensors")
@@ -97,14 +99,14 @@ class StoredTrainingClips:
     """The prepared training split (core.method.TrainingClips)."""
 
     def __init__(self, frames_folder: Path, latents_folder: Path, features_folder: Path | None) -> None:
-        """Without a folder of features for methods that take frames at equal intervals."""
+        """Open the split. Methods that take frames at equal intervals need no features."""
         names = json.loads((frames_folder / "clips.json").read_text(encoding="utf-8"))
         self.ids: Sequence[str] = names["ids"]
         self.captions: Sequence[str] = names["captions"]
         counts = names["num_frames"]
         ends = torch.tensor(counts).cumsum(0).tolist()
         self._spans = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
-        # frames are by far the largest and are read as asked for
+        # frames are the largest by far, so they are read on demand
         self._frames = safe_open(frames_folder / "frames.safetensors", framework="pt")
         self._latents = load_file(latents_folder / "latents.safetensors")["latents"]
         self._features: Tensor | None = None
@@ -122,7 +124,7 @@ class StoredTrainingClips:
         return self._features[self._spans[index]]
 
 
-def _in_parts(frames_folder: Path, report: Report) -> Any:
+def _in_parts(frames_folder: Path, report: Report) -> Iterator[UInt8[Tensor, "F C H W"]]:
     with safe_open(frames_folder / "frames.safetensors", framework="pt") as file:
         rows = file.get_slice("frames")
         total = rows.get_shape()[0]
@@ -131,6 +133,6 @@ def _in_parts(frames_folder: Path, report: Report) -> Any:
             report.advance(min(start + FRAMES_AT_ONCE, total), total)
 
 
-def _write_names(folder: Path, clips: Sequence[ClipFile], more: dict[str, Any]) -> None:
+def _write_names(folder: Path, clips: Sequence[ClipFile], more: Mapping[str, Sequence[int]]) -> None:
     names = {"ids": [clip.id for clip in clips], "captions": [clip.caption for clip in clips], **more}
     write_text(folder / "clips.json", json.dumps(names))

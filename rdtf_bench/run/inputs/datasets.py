@@ -1,8 +1,13 @@
-"""Which clips a run uses: from a protocol's data set name, the user's --data and the scale. No torch.
+"""Selects the clips of a run from the dataset of the protocol, the folder given by --data, and the scale.
 
-A data set module offers, torch-free at import: MIN_TEST_CLIPS, `builtin(counts) -> {split: fingerprint}` and counts of
-what it makes itself, `prepare(source, store=) -> Path`, `read(root, cache=)`, `choose(...)`, `fingerprint(clips)`,
-`clustering(clips)`, and for pixels `clip_frames(path, num_frames=, size_px=)` and `all_frames(path, most=, size_px=)`.
+This module imports no torch, and neither must a dataset module at its top. A dataset module (see data/asg.py) offers
+
+- `builtin()`: fingerprint and number of clips per split of the data that it makes itself,
+- `prepare(source, store=)`: the folder of the clips, made or fetched if it is built in,
+- `read(root, name=, cache=)`: every clip of that folder with split, caption and cluster, and the faulty files,
+- `choose(clips, split=, most=, min_frames=)`: the clips of a split that are used,
+- `fingerprint(clips)` and `clustering(clips)`: hashes of the bytes and captions, and of the clusters,
+- `clip_frames(path, num_frames=, size_px=)` and `all_frames(path, most=, size_px=)`: pixels.
 """
 
 from collections.abc import Sequence
@@ -17,28 +22,30 @@ from rdtf_bench.spec.schema import DataSizes
 
 BUILTIN = "toy"
 MIN_TEST_CLIPS = 50
-"""Below this many test clips an interval means nothing."""
+"""With fewer test clips, a confidence interval is not reliable."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClipFile:
-    """One sticker in use."""
+    """One sticker of the run."""
 
     id: str
     path: Path
     caption: str
-    cluster: str  # clips of one cluster are left out together where an interval is made
+    cluster: str  # clips of one cluster are left out together for intervals
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
+    """The clips of a run, their identity for the plan, and facts about them."""
+
     identity: DataIdentity
-    clips: dict[str, tuple[ClipFile, ...]]  # by split; empty for built-in data that has not been written yet
+    clips: dict[str, tuple[ClipFile, ...]]  # by split
     facts: dict[str, Any] = field(default_factory=dict)  # for the record: counts, clips left out, files skipped
 
 
 def parse_data_options(given: Sequence[str]) -> dict[str, str]:
-    """`--data asg=DIR` -> {"asg": "DIR"}."""
+    """Parse values of --data: `asg=DIR` becomes {"asg": "DIR"}."""
     sources = {}
     for text in given:
         name, separator, source = text.partition("=")
@@ -53,7 +60,7 @@ def parse_data_options(given: Sequence[str]) -> dict[str, str]:
 def identify(
     name: str, source: str | None, sizes: DataSizes, min_frames: int, *, store: Path, min_train_frames: int = 2
 ) -> DataIdentity:
-    """What the plan needs to know. Built-in data is not written for it; a folder is read, by its index if known."""
+    """Return the identity of the clips, which the plan needs. Built-in data is not written; a folder is read."""
     if source is None:
         return _builtin_identity(name, sizes)
     found = read(name, source, sizes, min_frames, store=store, skip_broken=True, min_train_frames=min_train_frames)
@@ -70,9 +77,9 @@ def read(
     skip_broken: bool,
     min_train_frames: int = 2,
 ) -> Dataset:
-    """The clips themselves. Built-in data is written into the store if it is not there.
+    """Return the clips of a run. Built-in data is written into the store if it is not there.
 
-    What is scored must have a clip's frames; a training sticker may be short, as it is extended.
+    Clips that are scored need `min_frames` frames. Training stickers may be shorter, because methods extend them.
     """
     module = catalog.load("dataset", name)
     root = module.prepare(source, store=store)
@@ -121,7 +128,7 @@ def read(
 
 
 def _builtin_identity(name: str, sizes: DataSizes) -> DataIdentity:
-    """From the generator's own parameters and the counts in use: the same bytes come out of them."""
+    """Return the identity of built-in data: parameters of the generator and the number of clips decide its bytes."""
     made = catalog.load("dataset", name).builtin()
     num_train = min(sizes.train, made.counts["train"])
     num_validation = min(sizes.validation, made.counts["validation"])

@@ -1,4 +1,4 @@
-"""A safetensors file of one tensor that is written part by part: a split's frames need not fit into memory."""
+"""Writes one tensor to a safetensors file part by part, so that the frames of a split need not fit into memory."""
 
 import json
 import struct
@@ -13,7 +13,7 @@ HEADER_BYTES = 256  # kept free until the shape is known; the format lets a head
 
 
 def save_stacked(parts: Iterable[Tensor], name: str, path: Path) -> None:
-    """The parts one after the other along their first axis, as torch.cat would put them."""
+    """Write the parts, concatenated along their first axis. Raises ValueError if they do not fit together."""
     rows, size, first = 0, 0, None
     with path.open("wb") as file:
         file.write(bytes(8 + HEADER_BYTES))

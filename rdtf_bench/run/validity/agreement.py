@@ -1,4 +1,7 @@
-"""How rules for short clips rank clips with known faults, beside how the whole clips are ranked. No torch."""
+"""Agreement between rules for short clips and full clips, in how they rank clips with known faults.
+
+Imports no torch.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,11 +20,11 @@ FILE = "agreement.json"
 
 @dataclass(frozen=True, kw_only=True)
 class AgreementRecord:
-    """Kendall's tau of one rule's values with those of the whole clips, intact ones counted once."""
+    """Kendall's tau between the values of one rule and those of the full clips; intact clips count once."""
 
     rule: str
     tau: float
-    without_group: tuple[float, ...]  # the same without each group of clips
+    without_group: tuple[float, ...]  # tau with each group of clips left out
     by_fault: Mapping[str, float]
     num_values: int
     n: int
@@ -29,8 +32,10 @@ class AgreementRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedAgreement:
+    """The curves of a rule and of the full clips that are compared."""
+
     rule: str
-    whole: tuple[PlannedCurve, ...]  # a curve a fault
+    whole: tuple[PlannedCurve, ...]  # one curve per fault
     part: tuple[PlannedCurve, ...]
 
     @property
@@ -39,7 +44,7 @@ class PlannedAgreement:
 
 
 def plan(spec: ValiditySpec, planned: Sequence[PlannedCurve]) -> list[PlannedAgreement]:
-    """None where the protocol compares no rules."""
+    """Return one comparison per rule; none if the protocol compares no rules."""
     if spec.short_clips is None:
         return []
     count = len(spec.faults)
@@ -51,7 +56,7 @@ def plan(spec: ValiditySpec, planned: Sequence[PlannedCurve]) -> list[PlannedAgr
 
 
 def read_all(spec: ValiditySpec, scale: Scale, source: str | None, root: Path) -> list[AgreementRecord]:
-    """StoreError where one has not been measured."""
+    """Return every agreement of the protocol. Raises StoreError if one has not been measured."""
     store, planned = Store(root), plan(spec, validity_plan.plan(spec, scale, source, root))
     if missing := [agreement.rule for agreement in planned if not store.has(KIND, agreement.key)]:
         raise StoreError(f"{root}: {', '.join(missing)} have not been compared. Run: rdtf-bench run {spec.name}")
@@ -59,9 +64,11 @@ def read_all(spec: ValiditySpec, scale: Scale, source: str | None, root: Path) -
 
 
 def read(store: Store, key: str) -> AgreementRecord:
+    """Return a measured agreement."""
     raw = json.loads((store.path(KIND, key) / FILE).read_text(encoding="utf-8"))
     return AgreementRecord(**{**raw, "without_group": tuple(raw["without_group"])})
 
 
 def write(record: AgreementRecord, folder: Path) -> None:
+    """Write an agreement into an entry of the store."""
     write_text(folder / FILE, json.dumps(asdict(record), indent=1, allow_nan=False) + "\n")

@@ -1,4 +1,4 @@
-"""Real clips through graded faults: each metric's values, kept in the store curve by curve."""
+"""Measures each metric on real clips with faults of graded severity, and stores curve by curve."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -28,14 +28,14 @@ from rdtf_bench.spec.schema import Scale, ValiditySpec
 def run(
     spec: ValiditySpec, scale: Scale, *, source: str | None, root: Path, skip_broken: bool, sink: Sink
 ) -> list[CurveRecord]:
-    """Every curve of the protocol, and what follows from them; what the store does not hold is measured now."""
+    """Return every curve of the protocol. Measure the curves and agreements that the store does not hold."""
     store = Store(root.resolve())
     planned = validity_plan.plan(spec, scale, source, store.root)
     missing = [curve for curve in planned if not store.has(validity_plan.KIND, curve.key)]
     if missing:
         files = _files(spec, scale, source, store, skip_broken=skip_broken)
         looks = {curve.look.name: curve.look for curve in missing}
-        metrics = {name: _metric(look, scale) for name, look in looks.items()}  # absent weights are told here
+        metrics = {name: _metric(look, scale) for name, look in looks.items()}  # raises AssetError for absent weights
         test, other = _decoded(files, spec, scale)
         report = Report(sink, spec.name, "curves")
         done = 0
@@ -64,7 +64,7 @@ def _measure(
     other: VideoU8,
     store: Store,
 ) -> Iterator[CurveRecord]:
-    """The curves of one look, each in the store before the next is begun."""
+    """Yield the curves of one look; each is stored before the next is begun."""
     look = planned[0].look
     facts = catalog.constants("metric", look.metric)
     measured = curves(
@@ -111,14 +111,14 @@ def _compare(store: Store, planned: PlannedAgreement, folder: Path) -> None:
 
 
 def _without(measured: list[CurveRecord], group: int) -> list[list[float]]:
-    """The curves with one group of clips left out."""
+    """Return the values of the curves with one group of clips left out."""
     return [[values[group] for values in curve.without_group] for curve in measured]
 
 
 def _files(
     spec: ValiditySpec, scale: Scale, source: str | None, store: Store, *, skip_broken: bool
 ) -> tuple[tuple[ClipFile, ...], tuple[ClipFile, ...]]:
-    """Test clips that get the faults, and equally many other real clips that they are compared with."""
+    """Return the test clips that get the faults, and as many other real clips that they are compared with."""
     num_frames = validity_plan.shape(spec, scale).num_frames
     sizes = validity_plan.sizes(spec, scale)
     data = datasets.read(

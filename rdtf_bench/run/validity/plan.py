@@ -1,9 +1,11 @@
-"""Values of metrics over the severity of faults, as kept in the store. No torch."""
+"""Curves of metrics over the severity of faults: which ones a protocol asks for, and their files in the store.
+
+Imports no torch.
+"""
 
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from rdtf_bench import catalog
 from rdtf_bench.assets import registry
@@ -20,7 +22,7 @@ FILE = "curve.json"
 
 @dataclass(frozen=True, kw_only=True)
 class CurveRecord:
-    """One metric's values over the severity of one fault."""
+    """Values of one metric over the severity of one fault."""
 
     metric: str
     label: str
@@ -28,33 +30,35 @@ class CurveRecord:
     higher_is_better: bool
     fault: str
     strengths: tuple[float, ...]
-    values: tuple[float, ...]  # the first of intact clips, the others of each strength
-    rank_correlation: float  # Spearman's, of severity and how bad the metric finds it
+    values: tuple[float, ...]  # of intact clips, then of each strength
+    rank_correlation: float  # Spearman's, of severity and value (negated if higher is better)
     is_seen: bool
     n: int
-    without_group: tuple[tuple[float, ...], ...] = ()  # of each value: the same without each group of clips
+    without_group: tuple[tuple[float, ...], ...] = ()  # for each value: the values with each group of clips left out
 
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """One way to look at clips: a metric with its options in full."""
+    """A metric with all of its options, as it is applied to clips."""
 
     name: str  # in a plan, such as "fvd i3d"
     metric: str
     options: Options
-    every: int = 1  # of the frames, how many-th is shown
-    said: str = ""  # beside the metric's own yardstick
+    every: int = 1  # the metric sees every so many frames
+    said: str = ""  # is appended to the yardstick of the metric
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedCurve:
+    """One curve to be measured; `key` is its entry in the store."""
+
     look: Look
     fault: str
     key: str
 
 
 def load(name: str) -> ValiditySpec:
-    """The protocol of this name; every metric in it is in the catalog."""
+    """Return the protocol of this name. Raises UnknownNameError for a metric that is not in the catalog."""
     spec = load_validity(name)
     for metric in spec.metrics:
         if metric not in catalog.names("metric"):
@@ -63,9 +67,9 @@ def load(name: str) -> ValiditySpec:
 
 
 def looks(spec: ValiditySpec, scale: Scale) -> list[Look]:
-    """Every metric as the scale configures it, or by each network that the protocol names.
+    """Return every metric as the scale configures it, or once for each network that the protocol names.
 
-    With rules for short clips: the network on all frames first, then on some of them by each rule.
+    If the protocol compares rules for short clips, return the metric on all frames, then once for each rule on fewer.
     """
     found = []
     for metric in spec.metrics:
@@ -88,18 +92,19 @@ def _by_rule(look: Look, short: ShortClips) -> list[Look]:
 
 
 def shape(spec: ValiditySpec, scale: Scale) -> ClipShape:
-    """Of the clips that get the faults."""
+    """Return the shape of the clips that get the faults."""
     if spec.short_clips is None:
         return scale.clip
     return scale.clip.model_copy(update={"num_frames": spec.short_clips.num_frames})
 
 
 def sizes(spec: ValiditySpec, scale: Scale) -> DataSizes:
+    """Return the number of clips per split: the same number, that of the protocol, for each."""
     return scale.data.model_copy(update=dict.fromkeys(("train", "validation", "test"), spec.num_clips))
 
 
 def plan(spec: ValiditySpec, scale: Scale, source: str | None, root: Path) -> list[PlannedCurve]:
-    """Every curve with its key: what decides the metric, the clips, and the fault."""
+    """Return every curve with its key, which depends on the metric, the clips and the fault."""
     frames = shape(spec, scale).num_frames
     # where validation is too small, training clips stand in for it
     data = datasets.identify(spec.dataset, source, sizes(spec, scale), frames, store=root, min_train_frames=frames)
@@ -111,13 +116,14 @@ def plan(spec: ValiditySpec, scale: Scale, source: str | None, root: Path) -> li
 
 
 def read(store: Store, key: str) -> CurveRecord:
+    """Return a measured curve."""
     raw = json.loads((store.path(KIND, key) / FILE).read_text(encoding="utf-8"))
     lists = {name: tuple(raw[name]) for name in ("strengths", "values")}
     return CurveRecord(**{**raw, **lists, "without_group": tuple(map(tuple, raw.get("without_group", ())))})
 
 
 def read_all(spec: ValiditySpec, scale: Scale, source: str | None, root: Path) -> list[CurveRecord]:
-    """StoreError where one has not been measured."""
+    """Return every curve of the protocol. Raises StoreError if one has not been measured."""
     store, planned = Store(root), plan(spec, scale, source, root)
     if missing := [curve for curve in planned if not store.has(KIND, curve.key)]:
         raise StoreError(
@@ -128,6 +134,7 @@ def read_all(spec: ValiditySpec, scale: Scale, source: str | None, root: Path) -
 
 
 def write(record: CurveRecord, folder: Path) -> None:
+    """Write a curve into an entry of the store."""
     write_text(folder / FILE, json.dumps(asdict(record), indent=1, allow_nan=False) + "\n")
 
 
@@ -137,7 +144,7 @@ def _key(spec: ValiditySpec, scale: Scale, data: DataIdentity, look: Look, fault
     if missing := [role for role in roles if role not in scale.assets]:
         raise ProtocolError(f"scale {scale.name}: assets has no {missing[0]!r}, which {look.name!r} needs")
     other = {"train": data.train, "validation": data.validation}[noise_floor_split(data)]
-    identity: dict[str, Any] = {
+    identity: dict[str, object] = {
         "version": spec.version,
         "metric": look.metric,
         "metric_version": facts["VERSION"],

@@ -1,0 +1,85 @@
+"""What is told of running jobs, with and without a terminal."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from rdtf_bench.run import progress
+from rdtf_bench.run.progress import Display, Event, Report, Silent
+
+EXPECTED_S = {"train": 30.0, "score": 10.0}
+
+
+class Listening:
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def put(self, event: Event) -> None:
+        self.events.append(event)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time in seconds, as a list of one number that a test changes."""
+    now = [1000.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+def console(*, terminal: bool) -> tuple[Console, io.StringIO]:
+    written = io.StringIO()
+    return Console(file=written, force_terminal=terminal, width=100, color_system=None), written
+
+
+def test_a_report_is_throttled_but_tells_the_end(clock: list[float]) -> None:
+    sink = Listening()
+    report = Report(sink, "train", "step")
+    for step in range(1, 11):
+        clock[0] += 0.125  # exact in binary; an event may be sent every 0.2 s
+        report.advance(step, 10)
+    assert [event.done for event in sink.events] == [1, 3, 5, 7, 9, 10]
+    assert sink.events[-1] == Event("train", "step", 10, 10)
+
+
+def test_without_a_terminal_a_line_is_printed_per_quarter_of_a_stage(clock: list[float]) -> None:
+    at, written = console(terminal=False)
+    with Display(at, EXPECTED_S, quiet=False) as display:
+        for done in range(1, 9):
+            clock[0] += 61
+            display.put(Event("train", "step", done, 8))
+        display.put(Event("train", "sampling", 1, 1))
+        display.finished("train")
+    assert written.getvalue().splitlines() == [
+        "[02:02] train: step 2/8",
+        "[04:04] train: step 4/8",
+        "[06:06] train: step 6/8",
+        "[08:08] train: step 8/8",
+        "[08:08] train: sampling 1/1",
+        "[08:08] train: done",
+    ]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_quiet_prints_nothing(terminal: bool) -> None:
+    at, written = console(terminal=terminal)
+    with Display(at, EXPECTED_S, quiet=True) as display:
+        display.put(Event("train", "step", 8, 8))
+        display.finished("train")
+    assert written.getvalue() == ""
+
+
+def test_a_terminal_shows_bars_and_the_share_of_the_expected_time() -> None:
+    at, written = console(terminal=True)
+    with Display(at, EXPECTED_S, quiet=False) as display:
+        display.put(Event("train", "step", 3, 8))
+        display.finished("train")
+        assert display._completed_s() == 30.0
+        display.finished("score")  # a job that sent no event
+        assert display._completed_s() == 40.0
+    assert "done  train" in written.getvalue()
+    assert "40/40" in written.getvalue()
+
+
+def test_a_silent_sink_takes_any_event() -> None:
+    Report(Silent(), "train", "step").advance(1, 1)
