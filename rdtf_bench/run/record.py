@@ -57,9 +57,7 @@ class Record:
     environment: dict[str, Any]  # versions, commit, dirty files, device, GPU, threads
     created: str  # UTC, ISO 8601
     format_version: int | None = None  # None: format 1, which has none of the fields below
-    command: str | None = (
-        None  # the command line; None also where a notebook or a script made the record
-    )
+    command: str | None = None  # the command line; None also where a notebook or a script made the record
     num_processes: int | None = None  # processes that trained the row together
     resolved_scale: dict[str, Any] | None = None  # every field of the scale as it was
     samples_sha256: str | None = None  # of the clips' pixels; None also where the store no longer holds the clips

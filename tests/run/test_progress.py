@@ -1,11 +1,11 @@
 """What is told of running jobs, with and without a terminal."""
 
 import io
+import time
 
 import pytest
 from rich.console import Console
 
-from rdtf_bench.run import progress
 from rdtf_bench.run.progress import Display, Event, Report, Silent
 
 EXPECTED_S = {"train": 30.0, "score": 10.0}
@@ -23,7 +23,7 @@ class Listening:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time in seconds, as a list of one number that a test changes."""
     now = [1000.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     return now
 
 

@@ -110,7 +110,7 @@ def test_a_field_added_to_the_clip_moves_no_key_of_times_at_its_default() -> Non
 
 
 def test_a_field_added_to_the_training_set_decides_all_that_is_prepared_from_it() -> None:
-    given = {"train": "t", "size_px": 64, "max_frames": 16, "autoencoder": "a", "frame_features": "f"}
+    given: dict[str, Any] = {"train": "t", "size_px": 64, "max_frames": 16, "autoencoder": "a", "frame_features": "f"}
     now, same, other = TrainingSetIdentity(**given), LaterTrainingSet(**given), LaterTrainingSet(**given, fps=12)
     for prepared in ("frames_key", "latents_key", "features_key", "key"):
         assert getattr(same, prepared) == getattr(now, prepared)
