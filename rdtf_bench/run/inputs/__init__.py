@@ -1,4 +1,5 @@
 """The clips that a run works on: found, decoded, encoded and kept in the store.
 
-May import progress, spec, catalog, assets and core. Hands out datasets, real clips and training clips.
+May import run.progress, spec, catalog, data, assets and core, but no other room of run/. Hands out
+datasets, real clips and training clips.
 """
