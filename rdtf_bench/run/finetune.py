@@ -19,6 +19,7 @@ from rdtf_bench.core.method import Method, Sampler, Training
 from rdtf_bench.core.seeds import generators_for
 from rdtf_bench.core.store import Store, key_of, write_text, written_whole
 from rdtf_bench.core.video import VideoU8, to_uint8
+from rdtf_bench.data.reading.folder import Clip
 from rdtf_bench.diffusion.masks import TASKS, task_named
 from rdtf_bench.run.build.modules import typed_config
 from rdtf_bench.run.inputs import clips as stored_clips
@@ -42,7 +43,7 @@ class Settings:
     """Everything that decides the adapter. Equal settings resume a training; other settings need another folder."""
 
     method: str
-    options: Mapping[str, Any]
+    options: Mapping[str, object]
     base: str
     data: str
     size_px: int
@@ -51,9 +52,9 @@ class Settings:
     sampler: Sampler
     num_shown: int  # clips that samples are made of
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Return the settings as plain values of JSON."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        plain: dict[str, object] = json.loads(json.dumps(asdict(self)))
         return plain
 
 
@@ -83,7 +84,7 @@ def methods() -> list[str]:
 def settings(
     method: str,
     *,
-    options: Mapping[str, Any],
+    options: Mapping[str, object],
     base: str,
     data: Path,
     size_px: int,
@@ -188,7 +189,7 @@ def finetune(
     )
 
 
-def _refuse_another(given: Mapping[str, Any], out: Path) -> None:
+def _refuse_another(given: Mapping[str, object], out: Path) -> None:
     """Raise StoreError if the folder holds a training with other settings."""
     path = out / SETTINGS
     if path.is_file():
@@ -198,8 +199,8 @@ def _refuse_another(given: Mapping[str, Any], out: Path) -> None:
             raise StoreError(f"{out}: holds another training: {told}. Give the same again, or another folder: --out")
 
 
-def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def _flat(nested: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
     for name, value in nested.items():
         flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
     return flat
@@ -262,7 +263,7 @@ def _choose(settings: Settings, out: Path, *, skip_broken: bool, sink: Sink) -> 
     )
 
 
-def _file(clip: Any) -> ClipFile:
+def _file(clip: Clip) -> ClipFile:
     return ClipFile(id=clip.id, path=clip.path, caption=clip.caption, cluster=clip.cluster)
 
 

@@ -43,7 +43,7 @@ class Record:
     protocol_version: int
     scale: str
     scale_version: int
-    kind: str  # method | control
+    kind: str  # trained | external | control; format 1 calls the first two method
     method: str
     dataset: str
     task: str

@@ -1,7 +1,5 @@
 """Collect the rows of a sheet: hyperparameters here, in the paper and in the released code, or condition masks."""
 
-from typing import Any
-
 from rdtf_bench.assets import registry
 from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.diffusion.masks import TASKS
@@ -27,14 +25,14 @@ def rows(sheet: Sheet, scale: Scale) -> list[SheetRow]:
     return _masks(sheet, scale.clip.num_frames)
 
 
-def _in_force(here: str, config: Any, scale: Scale, sheet: str) -> Any:
+def _in_force(here: str, config: object, scale: Scale, sheet: str) -> object:
     kind, _, place = here.partition(" ")
     try:
         match kind:
             case "option":
                 return getattr(config, place)
             case "scale":
-                found: Any = scale
+                found: object = scale
                 for name in place.split("."):
                     found = found[name] if isinstance(found, dict) else getattr(found, name)
                 return found
@@ -46,7 +44,7 @@ def _in_force(here: str, config: Any, scale: Scale, sheet: str) -> Any:
     return place
 
 
-def _words(value: Any) -> str:
+def _words(value: object) -> str:
     if isinstance(value, tuple | list):
         return ", ".join(map(_words, value))
     if isinstance(value, bool):

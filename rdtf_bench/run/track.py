@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.store import key_of, write_text
@@ -76,7 +76,7 @@ def log(rows: Sequence[Row], *, table: str, scale: str, uri: str, root: Path, ar
 class LiveRun:
     """A run that is logged during training. A resumed training continues in the same run."""
 
-    def __init__(self, *, name: str, parameters: Mapping[str, Any], uri: str, root: Path) -> None:
+    def __init__(self, *, name: str, parameters: Mapping[str, object], uri: str, root: Path) -> None:
         self._client = _client(uri)
         mark = root / "tracked" / key_of([uri, name])
         if mark.is_file():
@@ -183,9 +183,9 @@ def _tags(record: Record) -> dict[str, str]:
     }
 
 
-def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(config: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     """Flatten nested options to dotted names, without the identities of the scores, which stand in the record."""
-    flat: dict[str, Any] = {}
+    flat: dict[str, object] = {}
     for name, value in config.items():
         if name == "scores":
             continue

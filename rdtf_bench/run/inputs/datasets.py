@@ -13,7 +13,6 @@ This module imports no torch, and neither must a dataset module at its top. A da
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import DataError, unknown_name
@@ -41,7 +40,7 @@ class Dataset:
 
     identity: DataIdentity
     clips: dict[str, tuple[ClipFile, ...]]  # by split
-    facts: dict[str, Any] = field(default_factory=dict)  # for the record: counts, clips left out, files skipped
+    facts: dict[str, object] = field(default_factory=dict)  # for the record: counts, clips left out, files skipped
 
 
 def parse_data_options(given: Sequence[str]) -> dict[str, str]:

@@ -152,7 +152,7 @@ def _key(spec: ValiditySpec, scale: Scale, data: DataIdentity, look: Look, fault
         "assets": {role: registry.find(scale.assets[role]).digest for role in roles},
         "fault": fault,
         "strengths": spec.strengths,
-        "clips": {"test": data.test, "other": other, "shape": shape(spec, scale).model_dump()},
+        "clips": {"test": data.test, "other": other, "shape": shape(spec, scale).model_dump(exclude_defaults=True)},
     }
     if look.every > 1:
         identity["every"] = look.every

@@ -1,20 +1,18 @@
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from rdtf_bench import catalog
-from rdtf_bench.core.errors import DataError, ProtocolError, StoreError
+from rdtf_bench.core.errors import DataError, ProtocolError
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.store import Store
 from rdtf_bench.core.video import VideoU8
 from rdtf_bench.run.inputs import datasets
-from rdtf_bench.run.progress import Report, Silent
-from rdtf_bench.run.table import conditions, external, sample, work
+from rdtf_bench.run.progress import Silent
 from rdtf_bench.run.table import context as benches
+from rdtf_bench.run.table import external, sample, work
 from rdtf_bench.run.table.sample import read_samples
 from rdtf_bench.spec.load import load_protocol, load_scale
 from rdtf_bench.spec.plan import Cell, plan
@@ -29,21 +27,6 @@ def small() -> Scale:
     return scale.model_copy(update={"clip": ClipShape(num_frames=4, size_px=16)})
 
 
-def export(spec: TableSpec, stickers: str, store: Path, out: Path) -> list[dict[str, object]]:
-    count = conditions.export(
-        spec,
-        small(),
-        source=stickers,
-        store=store,
-        skip_broken=False,
-        out=out,
-        report=Report(Silent(), "export", "writing"),
-    )
-    rows = [json.loads(line) for line in (out / "metadata.jsonl").read_text().splitlines()]
-    assert count == len(rows)
-    return rows
-
-
 def write_frames(folder: Path, video: VideoU8, ids: list[str]) -> Path:
     for clip_id, clip in zip(ids, video, strict=True):
         (folder / clip_id).mkdir(parents=True)
@@ -54,35 +37,6 @@ def write_frames(folder: Path, video: VideoU8, ids: list[str]) -> Path:
 
 def noise(seed: str, num_frames: int = 4, size: int = 16) -> VideoU8:
     return torch.randint(0, 256, (NUM_CLIPS, num_frames, 3, size, size), generator=generator_for(seed)).byte()
-
-
-def test_conditions_are_ids_captions_and_the_known_frames(stickers: str, tmp_path: Path) -> None:
-    rows = export(TABLE, stickers, tmp_path / "store", tmp_path / "out")
-    assert [row["id"] for row in rows] == sorted(f"asg/{i}" for i in range(1, 51))
-    row = next(row for row in rows if row["id"] == "asg/7")
-    assert row["text"] == "text 7"
-    assert row["known_frames"] == {"0": row["file_name"]}
-    data = catalog.load("dataset", "asg")
-    seen = data.clip_frames(Path(stickers) / "7.png", num_frames=4, size_px=16)
-    with Image.open(tmp_path / "out" / str(row["file_name"])) as image:
-        assert np.array_equal(np.asarray(image), seen[0].permute(1, 2, 0).numpy())
-
-
-def test_other_tasks_give_other_frames_and_a_task_without_text_none(stickers: str, tmp_path: Path) -> None:
-    interpolation = TABLE.model_copy(update={"task": "interpolation"})
-    rows = export(interpolation, stickers, tmp_path / "store", tmp_path / "interpolation")
-    assert {tuple(row["known_frames"]) for row in rows} == {("1", "3"), ("0", "2"), ("0", "3")}  # type: ignore[arg-type]
-    assert {
-        row["text"]
-        for row in export(TABLE.model_copy(update={"task": "i2v"}), stickers, tmp_path / "store", tmp_path / "i2v")
-    } == {""}
-
-
-def test_a_folder_that_holds_something_is_left_alone(stickers: str, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "mine.txt").touch()
-    with pytest.raises(StoreError, match="out: the folder exists and is not empty"):
-        export(TABLE, stickers, tmp_path / "store", tmp_path / "out")
 
 
 def made_elsewhere(spec: TableSpec, stickers: str, tmp_path: Path, video: VideoU8) -> tuple[benches.Bench, list[Cell]]:

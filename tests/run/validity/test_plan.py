@@ -9,7 +9,13 @@ from rdtf_bench.core.store import Store
 from rdtf_bench.run.validity import plan as validity_plan
 from rdtf_bench.run.validity.plan import CurveRecord
 from rdtf_bench.spec.load import load_scale, load_validity
-from rdtf_bench.spec.schema import Scale, ValiditySpec
+from rdtf_bench.spec.schema import ClipShape, Scale, ValiditySpec
+
+
+class LaterClip(ClipShape):
+    """ClipShape after somebody has added a field to it."""
+
+    fps: int = 8
 
 
 @pytest.fixture
@@ -56,6 +62,13 @@ def test_a_key_knows_metric_fault_strengths_and_clips(spec: ValiditySpec, tiny: 
         keys(spec, smaller, tmp_path),
     ):
         assert not set(other) & set(planned)
+
+
+def test_a_field_added_to_the_clip_moves_no_key_at_its_default(spec: ValiditySpec, tiny: Scale, tmp_path: Path) -> None:
+    planned, fields = keys(spec, tiny, tmp_path), tiny.clip.model_dump()
+    same, other = (tiny.model_copy(update={"clip": LaterClip(**fields, fps=fps)}) for fps in (8, 12))
+    assert keys(spec, same, tmp_path) == planned
+    assert not set(keys(spec, other, tmp_path)) & set(planned)
 
 
 def test_unknown_metrics_and_missing_assets_are_named(

@@ -1,0 +1,122 @@
+"""Jobs that make the clips of control rows and time the denoisers; the others are tested with what they call."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from rdtf_bench.core.store import Store
+from rdtf_bench.run.build import modules
+from rdtf_bench.run.inputs import datasets
+from rdtf_bench.run.progress import Event, Silent
+from rdtf_bench.run.table import context as benches
+from rdtf_bench.run.table import sample, work
+from rdtf_bench.run.table.context import Bench
+from rdtf_bench.run.table.finished import score_of
+from rdtf_bench.run.table.sample import read_samples
+from rdtf_bench.spec.load import load_protocol, load_scale
+from rdtf_bench.spec.plan import Cell
+from rdtf_bench.spec.schema import ClipShape, Timing
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def put(self, event: Event) -> None:
+        self.events.append(event)
+
+
+@pytest.fixture
+def controls(stickers: str, tmp_path: Path) -> tuple[Bench, dict[str, Cell]]:
+    """Return the control rows of a table that overwrites known frames, with the real clips decoded."""
+    spec = load_protocol("table1").model_copy(update={"rows": (), "task": "prediction", "known_frames": "overwrite"})
+    scale = load_scale("tiny").model_copy(update={"clip": ClipShape(num_frames=4, size_px=16)})
+    store = Store(tmp_path / "store")
+    data = datasets.read("asg", stickers, scale.data, 4, store=store.root, skip_broken=False)
+    assets = benches.find_assets(scale)
+    cells = benches.plan_cells(spec, scale, data.identity, assets)
+    bench = benches.make_bench(spec, scale, data.identity, data.clips, assets, store)
+    work.prepare_real(bench, Silent(), "real clips")
+    return bench, {cell.label: cell for cell in cells}
+
+
+def samples(bench: Bench, cell: Cell) -> torch.Tensor:
+    return read_samples(bench.store.path("samples", cell.sample_key))
+
+
+def test_the_clips_of_every_split_in_use_are_decoded(controls: tuple[Bench, dict[str, Cell]]) -> None:
+    bench, _ = controls
+    assert set(bench.real) == {"test", "train"}  # these stickers have no validation split
+    assert len(work.real_clips(bench, "test").ids) == 50
+    assert work.real_clips(bench, "train").ids == ("asg/0",)
+
+
+def test_the_noise_floor_shows_real_clips_of_another_split(controls: tuple[Bench, dict[str, Cell]]) -> None:
+    bench, cells = controls
+    work.make_control(bench, Silent(), "noise_floor", cells["noise_floor"])
+    real = work.real_clips(bench, "test")
+    assert torch.equal(samples(bench, cells["noise_floor"]), work.real_clips(bench, "train").video)
+    assert work._ids_of(bench, cells["noise_floor"], real) == ("asg/0",)
+    assert work._ids_of(bench, cells["static"], real) == real.ids
+
+
+@pytest.mark.parametrize("name", ["static", "autoencoder"])
+def test_controls_get_their_known_frames_overwritten_as_methods_do(
+    name: str, controls: tuple[Bench, dict[str, Cell]]
+) -> None:
+    bench, cells = controls
+    work.make_control(bench, Silent(), name, cells[name])
+    real = work.real_clips(bench, "test")
+    known = sample.conditions(real, "prediction", slice(None)).known.bool()
+    made = samples(bench, cells[name])
+    assert torch.equal(made[known], real.video[known])
+    assert not torch.equal(made[~known], real.video[~known])
+
+
+def test_a_control_that_the_store_holds_is_not_made_again(
+    controls: tuple[Bench, dict[str, Cell]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, cells = controls
+    work.make_control(bench, Silent(), "noise_floor", cells["noise_floor"])
+    monkeypatch.setattr(work, "_control_video", lambda *_: pytest.fail("made again"))
+    heard = Heard()
+    work.make_control(bench, heard, "noise_floor", cells["noise_floor"])
+    assert heard.events == [Event("noise_floor", "making", 1, 1)]
+
+
+def test_every_denoiser_is_timed_as_often_with_its_own_weights(
+    planned: tuple[Bench, list[Cell]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, cells = planned
+    bench = replace(bench, scale=bench.scale.model_copy(update={"timing": Timing(warmup=0, repeats=3)}))
+    timed = [cell for cell in cells if cell.kind == "trained"]
+    loaded: list[Path] = []
+
+    def denoiser_inputs(*, batch_size: int, num_frames: int, size_px: int) -> dict[str, torch.Tensor]:
+        assert (num_frames, size_px) == (bench.scale.clip.num_frames, bench.scale.clip.size_px)
+        return {"input": torch.zeros(batch_size, 2)}
+
+    def build(*_: object) -> SimpleNamespace:
+        return SimpleNamespace(load=loaded.append, denoiser=lambda: nn.Linear(2, 2), denoiser_inputs=denoiser_inputs)
+
+    monkeypatch.setattr(modules, "build", build)
+    work.time_denoisers(bench, Silent(), "denoiser seconds", timed)
+    assert loaded == [bench.store.path("fit", cell.fit_key) / "weights" for cell in timed]
+    found = [score_of(bench.store, cell.score_key("seconds")) for cell in timed]
+    assert [(score.n, score.unit, score.yardstick) for score in found] == [(3, "s", "1x8x64x64 cpu fp32")] * 4
+    assert all(0 < score.ci_low <= score.value <= score.ci_high for score in found)
+
+
+def test_a_job_checks_the_options_of_each_trained_row(
+    planned: tuple[Bench, list[Cell]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, cells = planned
+    seen: list[Sequence[Cell]] = []
+    monkeypatch.setattr(modules, "check_options", seen.append)
+    work.check_options(bench, Silent(), "options", cells)
+    assert seen == [cells]
