@@ -82,7 +82,7 @@ def test_what_says_which_rdtf_of_a_store_is_refused_beside_a_saved_one(
         cli.main()
     assert e.value.code == 2
     said = " ".join("".join(capsys.readouterr()).split())
-    assert f"{', '.join(flags[::2])} beside --model: a saved model is of no store" in said
+    assert f"{', '.join(flags[::2])} beside --model: a saved model belongs to no store" in said
 
 
 def test_the_environments_store_may_stand_beside_a_saved_model(
