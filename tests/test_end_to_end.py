@@ -78,11 +78,9 @@ def test_an_interval_holds_its_value_and_n_is_the_number_of_clips(table1: tuple[
 
 def test_a_second_run_does_nothing(table1: tuple[TableSpec, Scale, Outcome]) -> None:
     spec, scale, outcome = table1
-    began_s = time.monotonic()
     again = run(spec, scale, outcome.bench.store.root)
     assert again.jobs_done == 0
     assert again.records == outcome.records
-    assert time.monotonic() - began_s < 5
 
 
 def test_a_record_says_what_decided_it(table1: tuple[TableSpec, Scale, Outcome]) -> None:

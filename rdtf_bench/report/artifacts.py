@@ -45,8 +45,8 @@ def pictures_folder(spec: TableSpec, scale: Scale, outcome: Outcome) -> Path:
 def closing_line(outcome: Outcome) -> str:
     """Say how many jobs were done, how long they took and how much memory they needed."""
     minutes, seconds = divmod(round(outcome.wall_s), 60)
-    work = f"{outcome.jobs_done} jobs done" if outcome.jobs_done else "nothing left to do"
-    return f"{work} in {minutes} min {seconds:02d} s; peak memory of all processes {outcome.peak_memory_gib:.1f} GiB"
+    work = f"{outcome.jobs_done} jobs in" if outcome.jobs_done else "nothing left to do, checked in"
+    return f"{work} {minutes} min {seconds:02d} s; peak memory of all processes {outcome.peak_memory_gib:.1f} GiB"
 
 
 def _rows(outcome: Outcome) -> list[track.Row]:

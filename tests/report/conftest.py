@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from rdtf_bench.core import intervals
+from rdtf_bench.report.table.table import render
 from rdtf_bench.run.record import Record, ScoreRecord
 from rdtf_bench.spec.load import load_scale
 from rdtf_bench.spec.plan import Cell, Constants, DataIdentity, plan
@@ -55,6 +56,7 @@ OWN = {"Customize-A-Video": 3.0, "I2V-Adapter": 2.0, "SimDA": 12.0, "RDTF": 1.0}
 
 PlanOf = Callable[[TableSpec], list[Cell]]
 Measure = Callable[[Sequence[Cell]], dict[str, Record]]
+Show = Callable[..., str]
 
 
 @pytest.fixture
@@ -111,6 +113,22 @@ def measure() -> Measure:
 @pytest.fixture
 def records(cells: list[Cell], measure: Measure) -> dict[str, Record]:
     return measure(cells)
+
+
+@pytest.fixture
+def show(spec: TableSpec, scale: Scale, cells: list[Cell], records: dict[str, Record], constants: Constants) -> Show:
+    def rendered(
+        format: str,
+        *,
+        of: dict[str, Record] = records,
+        planned: list[Cell] = cells,
+        width: int | None = None,
+        styled: bool = False,
+        table: TableSpec = spec,
+    ) -> str:
+        return render(table, scale, planned, of, format=format, width=width, styled=styled, constants=constants)
+
+    return rendered
 
 
 def _score(cell: Cell, metric: str) -> ScoreRecord:

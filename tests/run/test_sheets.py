@@ -1,11 +1,8 @@
 """Tables of the paper that nothing is measured for: what stands in them here, beside what is printed."""
 
-import json
-
 import pytest
 
-from rdtf_bench.core.errors import ProtocolError, UnknownNameError
-from rdtf_bench.report.sheets import render
+from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.run.sheets import rows
 from rdtf_bench.spec.load import load_scale, load_sheet
 from rdtf_bench.spec.schema import Setting
@@ -49,15 +46,3 @@ def test_a_place_that_is_not_there_is_named() -> None:
     wrong = Setting(label="x", here="option learning_rat", paper="1", released="1")
     with pytest.raises(ProtocolError, match="learning_rat"):
         rows(sheet.model_copy(update={"settings": (wrong,)}), load_scale("tiny"))
-
-
-def test_every_format_has_every_row() -> None:
-    sheet = load_sheet("table7")
-    shown = rows(sheet, load_scale("tiny"))
-    assert json.loads(render(sheet, shown, format="json")) == shown
-    assert len(render(sheet, shown, format="csv").splitlines()) == len(shown) + 1
-    assert render(sheet, shown, format="md").count("\n| ") == len(shown) + 1
-    assert render(sheet, shown, format="latex").count(" \\\\\n") == len(shown) + 1
-    assert all(row["known frames"] in render(sheet, shown, format="text") for row in shown)
-    with pytest.raises(UnknownNameError, match="jsn"):
-        render(sheet, shown, format="jsn")

@@ -24,8 +24,8 @@ def plan_text(spec: TableSpec, scale: Scale, data: DataIdentity, cells: Sequence
         lines.append(f"  {cell.id}  {cell.name:{widest}} {steps:12} {','.join(cell.scores):28} {state}")
     seconds = schedule.expected_seconds(jobs, scale.workers)
     lines.append(
-        f"{len(jobs)} jobs to do with {scale.workers} workers, in about {_minutes(seconds)} on a machine as the scale "
-        "assumes it"
+        f"{len(jobs)} jobs to do with {scale.workers} workers, in about {_minutes(seconds)} on the machine on which "
+        "the scale's times were measured"
         if jobs
         else "nothing left to do"
     )

@@ -13,34 +13,14 @@ from dataclasses import replace
 import pytest
 
 from rdtf_bench.core.errors import UnknownNameError
-from rdtf_bench.report.table.grid import Column
 from rdtf_bench.report.table.rows import TIDY
-from rdtf_bench.report.table.table import render
 from rdtf_bench.run.record import Record
-from rdtf_bench.spec.identities import ControlSamples, TrainedSamples
-from rdtf_bench.spec.load import load_scale
-from rdtf_bench.spec.plan import Cell, Constants
-from rdtf_bench.spec.schema import Scale, TableSpec
+from rdtf_bench.spec.plan import Cell
+from rdtf_bench.spec.schema import TableSpec
 
 Show = Callable[..., str]
 ROWS = ("Customize-A-Video", "I2V-Adapter", "SimDA", "RDTF")
 CONTROLS = ("static", "autoencoder", "noise\\_floor")
-
-
-@pytest.fixture
-def show(spec: TableSpec, scale: Scale, cells: list[Cell], records: dict[str, Record], constants: Constants) -> Show:
-    def rendered(
-        format: str,
-        *,
-        of: dict[str, Record] = records,
-        planned: list[Cell] = cells,
-        width: int | None = None,
-        styled: bool = False,
-        table: TableSpec = spec,
-    ) -> str:
-        return render(table, scale, planned, of, format=format, width=width, styled=styled, constants=constants)
-
-    return rendered
 
 
 def body(markdown: str) -> dict[str, list[str]]:
@@ -158,44 +138,7 @@ def test_latex_has_a_line_for_each_row_with_marks_and_the_footer_as_comments(sho
     assert any("best (bold) and second best (underlined)" in line for line in lines[end + 1 :])
 
 
-# -- text
-
-
-@pytest.mark.parametrize("width", [200, 120, 100, 80, 60, 44])
-def test_text_keeps_to_the_width_and_breaks_no_number(show: Show, width: int) -> None:
-    text = show("text", width=width)
-    assert max(map(len, text.splitlines())) <= width
-    for whole in ("[536.1, 672.1]", "≈604.1", "≈612.4", "442.18", "0.96 B", "*12.3 ms*", "[11.9, 12.7]"):
-        assert whole in text
-
-
-def test_a_wide_terminal_has_value_and_interval_side_by_side(show: Show) -> None:
-    assert re.search(r"^RDTF +≈604\.1 \[536\.1, 672\.1\] +442\.18 ", show("text", width=200), re.MULTILINE)
-
-
-def test_120_columns_hold_the_table_in_one_piece(show: Show) -> None:
-    assert len(re.findall("^SimDA ", show("text", width=120), re.MULTILINE)) == 1
-
-
-def test_80_columns_hold_it_in_two_with_every_row_in_both(show: Show) -> None:
-    text = show("text", width=80)
-    blocks = [re.findall(rf"^{label} ", text, re.MULTILINE) for label in ("SimDA", "RDTF", "static", "noise_floor")]
-    assert [len(found) for found in blocks] == [2, 2, 2, 2]
-
-
-def test_a_rule_parts_methods_from_controls(show: Show) -> None:
-    lines = show("text", width=200).splitlines()
-    rules = [index for index, line in enumerate(lines) if line.startswith("────")]
-    assert len(rules) == 2
-    assert lines[rules[1] - 1].startswith("RDTF")
-    assert lines[rules[1] + 1].startswith("static")
-
-
-def test_a_styled_table_is_bold_and_underlined_instead_of_starred(show: Show) -> None:
-    text = show("text", width=200, styled=True)
-    assert "\x1b[1m0.57 M\x1b[0m" in text
-    assert "\x1b[4m1.56 M\x1b[0m" in text
-    assert "*0.57 M*" not in text
+# -- before the first run
 
 
 def test_before_the_first_run_every_number_is_not_run_and_no_yardstick_is_claimed(show: Show) -> None:
@@ -211,77 +154,6 @@ def test_a_value_that_rounds_to_zero_has_no_sign(show: Show, cells: list[Cell], 
     floor = records[cells[-1].id]
     floor.scores["fvd"] = replace(floor.scores["fvd"], value=0.01, ci_low=-0.02, ci_high=0.04)
     assert body(show("md"))["*noise_floor* (control)"][0] == "0.0 [0.0, 0.0]"
-
-
-# -- what is said below
-
-
-def test_the_footer_counts_what_was_trained_and_discarded_too(
-    show: Show, cells: list[Cell], records: dict[str, Record]
-) -> None:
-    tuned = next(cell for cell in cells if cell.method == "customize_a_video")
-    records[tuned.id].components["absorber"] = 4_321
-    assert "Customize-A-Video: trained for it2v" in show("md")
-    assert show("md").count("61,234 trainable parameters and 4,321 of the absorber") == 1
-
-
-def test_the_footer_names_sizes_budgets_data_and_the_intervals_meaning(show: Show) -> None:
-    text = show("md")
-    scale = load_scale("tiny")
-    budget, rdtf, simda = scale.training, scale.methods["rdtf"], scale.methods["simda"]
-    guided = f"guidance {rdtf.guidance_text:g} (text) {rdtf.guidance_image:g} (image)"
-    for fact in (
-        "clips of 8 frames at 64x64 px",
-        f"trained for {budget.num_steps} steps at batch size {budget.batch_size} and sampled with "
-        f"{scale.sampling.num_steps} DDIM steps. Weights, data order and noise are drawn from seed 0.",
-        f"learning rate {rdtf.learning_rate:g}, eta {rdtf.eta:g}, {guided}, 61,234 trainable parameters",
-        f"SimDA: trained for it2v, learning rate {simda.learning_rate:g}, eta {simda.eta:g}",
-        "± 1.96 standard deviations of the delete-a-group jackknife, for the expected value at n = 128 test clips. "
-        "Each method was trained with one seed",
-        "compare rows with each other and not our columns with the paper's",
-        "source toy; in use: train 640, validation 128, test 128",
-        "left out short: train 0, validation 2, test 3; 0 skipped broken",
-        "FVD better: Customize-A-Video, I2V-Adapter, SimDA, RDTF.",
-        "VQA worse: Customize-A-Video, I2V-Adapter, SimDA, RDTF.",
-    ):
-        assert fact in text
-    assert "0123456789abcdef" not in text
-    assert "WARNING" not in text
-
-
-def test_few_clips_are_warned_about_first(show: Show, records: dict[str, Record]) -> None:
-    for record in records.values():
-        for metric, score in record.scores.items():
-            if score.without_group:
-                record.scores[metric] = replace(score, n=65)
-    notes = [line for line in show("md").splitlines() if line.startswith("- ")]
-    assert notes[1].startswith("- WARNING: only 65 clips. Below 128")
-
-
-def test_rows_that_sample_with_different_eta_are_named(show: Show, cells: list[Cell]) -> None:
-    assert "different eta" not in show("md")
-    first = cells[0]
-    assert isinstance(first.sample, TrainedSamples)
-    sampler = first.sample.sampler.model_copy(update={"eta": 0.5})
-    changed = replace(first, sample=first.sample.model_copy(update={"sampler": sampler}))
-    text = show("md", planned=[changed, *cells[1:]])
-    assert f"The rows sample with different eta (0.5: {first.label}; 1: " in text
-
-
-def test_a_noise_floor_from_the_training_split_says_so(
-    show: Show, cells: list[Cell], records: dict[str, Record]
-) -> None:
-    assert "noise_floor: made of" not in show("md")
-    floor = cells[-1]
-    assert isinstance(floor.sample, ControlSamples)
-    assert floor.sample.other is not None
-    other = floor.sample.other.model_copy(update={"split": "train"})
-    moved = replace(floor, sample=floor.sample.model_copy(update={"other": other}))
-    of = {**records, moved.id: records[floor.id]}
-    score = of[moved.id].scores["fvd"]
-    of[moved.id].scores["fvd"] = replace(score, key=moved.score_key("fvd"))
-    text = show("md", planned=[*cells[:-1], moved], of=of)
-    assert "noise_floor: made of 128 real clips of the train split" in text
 
 
 # -- asking for it
@@ -304,9 +176,3 @@ assert heavy & set(sys.modules) == {"PIL"}  # so the line above could have found
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_the_bare_name_of_a_metric_is_for_its_official_network() -> None:
-    assert Column(name="FVD ↓", yardstick="", entries={}).head == "FVD ↓"
-    other = "i3d, unverified sha256 0123456789ab"
-    assert Column(name="FVD ↓", yardstick=other, entries={}).head == f"FVD ↓ ({other})"

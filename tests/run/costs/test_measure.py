@@ -136,11 +136,6 @@ def test_the_table_and_its_rows(spec: CostSpec, measured: tuple[CostRecord, Path
     assert render(spec, record, format="latex").count("\\begin{tabular}") == 3
 
 
-def test_before_the_run_nothing_is_made_up(spec: CostSpec) -> None:
-    assert "not run: measure it with `rdtf-bench run table8`." in render(spec, None, format="text")
-    assert render(spec, None, format="json") == "[]"
-
-
 @pytest.mark.parametrize(("place", "printed"), list(enumerate(["1.19", "1.21", "1.32", "0.96"])))
 def test_the_readings_come_to_the_printed_digits(place: int, printed: str) -> None:
     full = load_costs("table8")

@@ -1,0 +1,17 @@
+"""Figures as PNG files."""
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from PIL import Image
+
+from rdtf_bench.report.figures import canvas
+
+
+def test_a_figure_is_a_png_of_its_size_and_replaces_the_earlier_one(tmp_path: Path) -> None:
+    for inches in (2, 3):
+        figure = Figure(figsize=(inches, 1), dpi=50)
+        path = canvas.save(figure, tmp_path / "pictures" / "loss.png")
+        with Image.open(path) as image:
+            assert (image.format, image.size) == ("PNG", (50 * inches, 50))
+    assert [found.name for found in path.parent.iterdir()] == ["loss.png"]

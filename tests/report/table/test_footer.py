@@ -1,0 +1,94 @@
+"""The notes below a table: what a reader must know, and nothing else."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from rdtf_bench.run.record import Record
+from rdtf_bench.spec.identities import ControlSamples, TrainedSamples
+from rdtf_bench.spec.load import load_scale
+from rdtf_bench.spec.plan import Cell
+from rdtf_bench.spec.schema import TableSpec
+
+Show = Callable[..., str]
+
+
+def test_the_footer_counts_what_was_trained_and_discarded_too(
+    show: Show, cells: list[Cell], records: dict[str, Record]
+) -> None:
+    tuned = next(cell for cell in cells if cell.method == "customize_a_video")
+    records[tuned.id].components["absorber"] = 4_321
+    assert "Customize-A-Video: trained for it2v" in show("md")
+    assert show("md").count("61,234 trainable parameters and 4,321 of the absorber") == 1
+
+
+def test_the_footer_names_sizes_budgets_data_and_the_intervals_meaning(show: Show) -> None:
+    text = show("md")
+    scale = load_scale("tiny")
+    budget, rdtf, simda = scale.training, scale.methods["rdtf"], scale.methods["simda"]
+    guided = f"guidance {rdtf.guidance_text:g} (text) {rdtf.guidance_image:g} (image)"
+    for fact in (
+        "clips of 8 frames at 64x64 px",
+        f"trained for {budget.num_steps} steps at batch size {budget.batch_size} and sampled with "
+        f"{scale.sampling.num_steps} DDIM steps. Weights, data order and noise are drawn from seed 0.",
+        f"learning rate {rdtf.learning_rate:g}, eta {rdtf.eta:g}, {guided}, 61,234 trainable parameters",
+        f"SimDA: trained for it2v, learning rate {simda.learning_rate:g}, eta {simda.eta:g}",
+        "± 1.96 standard deviations of the delete-a-group jackknife, for the expected value at n = 128 test clips. "
+        "Each method was trained with one seed",
+        "compare rows with each other and not our columns with the paper's",
+        "source toy; in use: train 640, validation 128, test 128",
+        "left out short: train 0, validation 2, test 3; 0 skipped broken",
+        "FVD better: Customize-A-Video, I2V-Adapter, SimDA, RDTF.",
+        "VQA worse: Customize-A-Video, I2V-Adapter, SimDA, RDTF.",
+    ):
+        assert fact in text
+    assert "0123456789abcdef" not in text
+    assert "WARNING" not in text
+
+
+def test_few_clips_are_warned_about_first(show: Show, records: dict[str, Record]) -> None:
+    for record in records.values():
+        for metric, score in record.scores.items():
+            if score.without_group:
+                record.scores[metric] = replace(score, n=65)
+    notes = [line for line in show("md").splitlines() if line.startswith("- ")]
+    assert notes[1].startswith("- WARNING: only 65 clips. Below 128")
+
+
+def test_rows_that_sample_with_different_eta_are_named(show: Show, cells: list[Cell]) -> None:
+    assert "different eta" not in show("md")
+    first = cells[0]
+    assert isinstance(first.sample, TrainedSamples)
+    sampler = first.sample.sampler.model_copy(update={"eta": 0.5})
+    changed = replace(first, sample=first.sample.model_copy(update={"sampler": sampler}))
+    text = show("md", planned=[changed, *cells[1:]])
+    assert f"The rows sample with different eta (0.5: {first.label}; 1: " in text
+
+
+def test_a_noise_floor_from_the_training_split_says_so(
+    show: Show, cells: list[Cell], records: dict[str, Record]
+) -> None:
+    assert "noise_floor: made of" not in show("md")
+    floor = cells[-1]
+    assert isinstance(floor.sample, ControlSamples)
+    assert floor.sample.other is not None
+    other = floor.sample.other.model_copy(update={"split": "train"})
+    moved = replace(floor, sample=floor.sample.model_copy(update={"other": other}))
+    of = {**records, moved.id: records[floor.id]}
+    score = of[moved.id].scores["fvd"]
+    of[moved.id].scores["fvd"] = replace(score, key=moved.score_key("fvd"))
+    text = show("md", planned=[*cells[:-1], moved], of=of)
+    assert "noise_floor: made of 128 real clips of the train split" in text
+
+
+def test_several_seeds_are_in_the_intervals_and_a_missing_one_is_named(
+    show: Show, spec: TableSpec, plan_of: Callable[[TableSpec], list[Cell]], measure: Callable[..., dict[str, Record]]
+) -> None:
+    seeded = spec.model_copy(update={"seeds": (0, 1)})
+    planned = plan_of(seeded)
+    of = measure(planned)
+    gone = next(cell for cell in planned if cell.label == "RDTF" and cell.seed == 1)
+    del of[gone.id]
+    text = show("md", table=seeded, planned=planned, of=of)
+    assert "Values are means over 2 seeds, ± their standard deviation" in text
+    assert "RDTF, FVD: 1 of 2 seeds were run." in text
+    assert "SimDA, FVD: " not in text

@@ -1,0 +1,74 @@
+"""Digits, units and heads of one column."""
+
+from dataclasses import replace
+
+import pytest
+
+from rdtf_bench.report.table import grid
+from rdtf_bench.report.table.grid import Column, digits_for
+from rdtf_bench.report.table.rows import Number, rows
+from rdtf_bench.run.record import Record
+from rdtf_bench.spec.plan import Cell, Constants
+from rdtf_bench.spec.schema import TableSpec
+from tests.report.numbers import number
+
+
+def counted(value: float) -> Number:
+    return replace(number("a", value), metric="params", ci_low=value, ci_high=value, without_group=())
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(960_118_452.0, "0.96 B"), (99_999_999.0, "100.00 M"), (574_000.0, "0.57 M")]
+)
+def test_parameters_are_in_millions_or_billions(value: float, shown: str) -> None:
+    assert digits_for([counted(value)]).value(counted(value)) == shown
+
+
+def test_the_whole_column_has_the_unit_of_its_largest_value() -> None:
+    columns = [counted(2e8), counted(5e6)]
+    digits = digits_for(columns)
+    assert [digits.value(one) for one in columns] == ["0.20 B", "0.01 B"]
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(0.0123, "12.3 ms"), (0.4, "400.0 ms"), (2.5, "2.50 s")])
+def test_seconds_below_one_are_in_milliseconds(seconds: float, shown: str) -> None:
+    timed = replace(number("a", seconds), unit="s")
+    assert digits_for([timed]).value(timed) == shown
+
+
+def test_a_counted_number_has_no_interval_and_one_over_clips_always_has() -> None:
+    assert digits_for([counted(5e6)]).interval(counted(5e6)) == ""
+    exact = replace(number("a", 0.0), ci_low=0.0, ci_high=0.0)
+    assert digits_for([exact]).interval(exact) == "[0.000, 0.000]"
+
+
+def test_seeds_that_differ_are_shown_with_their_deviation() -> None:
+    seeded = replace(number("a", 612.4), seeds=(0, 1), by_seed=(600.0, 624.8), seed_sd=17.5)
+    assert digits_for([seeded]).value(seeded) == "612.4 ±17.5"
+
+
+def test_a_column_without_a_number_claims_no_yardstick(
+    spec: TableSpec, cells: list[Cell], constants: Constants
+) -> None:
+    shown = grid.build(spec, cells, [], constants)
+    assert [column.head for column in shown.columns[:2]] == ["FVD ↓ (not run)", "VQA ↑ (not run)"]
+    assert shown.has_gaps
+    assert not shown.has_verdicts
+
+
+def test_controls_and_methods_are_apart(
+    spec: TableSpec,
+    cells: list[Cell],
+    records: dict[str, Record],
+    constants: Constants,
+) -> None:
+    shown = grid.build(spec, cells, rows(spec, cells, records), constants)
+    assert shown.methods == tuple(row.label for row in spec.rows)
+    assert shown.controls == spec.controls
+    assert shown.columns[0].entries["static"].verdict is None
+
+
+def test_the_bare_name_of_a_metric_is_for_its_official_network() -> None:
+    assert Column(name="FVD ↓", yardstick="", entries={}).head == "FVD ↓"
+    other = "i3d, unverified sha256 0123456789ab"
+    assert Column(name="FVD ↓", yardstick=other, entries={}).head == f"FVD ↓ ({other})"

@@ -1,0 +1,74 @@
+"""Scores of two folders as text and as rows."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rdtf_bench.core.errors import StoreError
+from rdtf_bench.report import comparison
+from rdtf_bench.run.compare import FolderComparison
+from rdtf_bench.run.record import ScoreRecord
+
+FVD = ScoreRecord(
+    label="FVD",
+    unit="",
+    higher_is_better=False,
+    version=1,
+    yardstick="enet-lite0 64px",
+    value=612.41,
+    ci_low=540.0,
+    ci_high=684.82,
+    n=200,
+    without_group=(1.0, 2.0),
+    key="k",
+    name="fvd[enet-lite0, n 200]",
+    beside={"kernel_distance": 0.0125},
+)
+
+
+def found(**changes: object) -> FolderComparison:
+    values: dict[str, object] = {
+        "fake": Path("fake"),
+        "real": Path("real"),
+        "num_fake": 200,
+        "num_real": 210,
+        "num_frames": 8,
+        "width_px": 64,
+        "height_px": 48,
+        "scores": {"fvd": FVD},
+        "notes": ("a note",),
+    }
+    return FolderComparison(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_the_text_names_both_sides_the_interval_and_the_yardstick() -> None:
+    lines = comparison.text(found()).splitlines()
+    assert lines[0] == "fake (200 clips) against real (210 clips): 8 frames of 64x48 px"
+    assert "FVD ↓  612.4  [540.0, 684.8]  200  enet-lite0 64px" in lines
+    assert "Yardsticks in full: fvd[enet-lite0, n 200]." in lines
+    assert "Further figures of the same clips: FVD kernel_distance 0.0125." in lines
+    assert lines[-1] == "a note"
+    assert "WARNING" not in comparison.text(found())
+
+
+def test_few_clips_are_warned_about() -> None:
+    assert "WARNING: n = 127. Below 128 clips" in comparison.text(found(scores={"fvd": replace(FVD, n=127)}))
+
+
+def test_rows_are_written_whole_with_the_clips_that_they_compare(tmp_path: Path) -> None:
+    comparison.write(found(), tmp_path / "new" / "scores.json")
+    (row,) = json.loads((tmp_path / "new" / "scores.json").read_text())
+    assert (row["metric"], row["value"], row["n"], row["beside"]) == ("fvd", 612.41, 200, {"kernel_distance": 0.0125})
+    assert (row["fake"], row["real"], row["num_frames"], row["height_px"]) == ("fake", "real", 8, 48)
+
+
+def test_a_place_that_cannot_be_written_is_named_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"file/scores\.json: cannot be written"):
+        comparison.require_place(tmp_path / "file" / "scores.json")
+    with pytest.raises(StoreError, match=r"is a folder\. Name another file: --json FILE"):
+        comparison.require_place(tmp_path)
+    comparison.require_place(tmp_path / "new" / "scores.json")
+    assert not (tmp_path / "new" / "scores.json").exists()

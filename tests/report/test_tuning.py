@@ -1,0 +1,129 @@
+"""The journal of a fine-tuning: a run from the first step on, samples as GIF files, and a summary."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from rdtf_bench.core.method import Sampler, Training
+from rdtf_bench.report import tuning
+from rdtf_bench.run import track
+from rdtf_bench.run.finetune import Finished, Settings
+from rdtf_bench.run.inputs.clips import RealClips
+
+
+class Run(track.LiveRun):
+    """Notes what was logged instead of logging it."""
+
+    def __init__(self, said: list[tuple[Any, ...]], **facts: Any) -> None:
+        self.said = said
+        said.append(("begin", facts["name"], facts["parameters"]["method"]))
+
+    def metrics(self, step: int, measured: Mapping[str, float]) -> None:
+        self.said.append(("metrics", step, measured))
+
+    def artifact(self, path: Path) -> None:
+        self.said.append(("artifact", path))
+
+    def end(self, *, finished: bool) -> None:
+        self.said.append(("end", finished))
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    found: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(track, "LiveRun", lambda **facts: Run(found, **facts))
+    return found
+
+
+@pytest.fixture
+def settings() -> Settings:
+    training = Training(
+        task="it2v",
+        num_frames=2,
+        num_steps=30,
+        batch_size=4,
+        learning_rate=1e-4,
+        weight_decay=0.0,
+        warmup_steps=0,
+        max_grad_norm=1.0,
+        ema_decay=0.9,
+        checkpoint_every=10,
+        seed=0,
+    )
+    sampler = Sampler(num_steps=2, timestep_spacing="leading", eta=1.0, guidance_text=1.0, guidance_image=1.0)
+    return Settings(
+        method="simda",
+        options={},
+        base="base",
+        data="stickers",
+        size_px=16,
+        max_frames=8,
+        training=training,
+        sampler=sampler,
+        num_shown=1,
+    )
+
+
+def test_a_call_that_is_refused_before_the_first_step_leaves_no_run(
+    settings: Settings, tmp_path: Path, said: list[tuple[Any, ...]]
+) -> None:
+    with pytest.raises(ValueError, match="refused"), tuning.Journal(settings, tmp_path, tracking_uri=None):
+        raise ValueError("refused")
+    assert said == []
+
+
+def test_steps_go_into_one_run_which_ends_as_finished(
+    settings: Settings, tmp_path: Path, said: list[tuple[Any, ...]]
+) -> None:
+    with tuning.Journal(settings, tmp_path, tracking_uri=None) as journal:
+        for step in range(2):
+            journal.step(step, {"loss": 0.5})
+    assert said == [
+        ("begin", "finetune simda", "simda"),
+        ("metrics", 0, {"loss": 0.5}),
+        ("metrics", 1, {"loss": 0.5}),
+        ("end", True),
+    ]
+
+
+def test_a_training_that_fails_ends_its_run_as_killed(
+    settings: Settings, tmp_path: Path, said: list[tuple[Any, ...]]
+) -> None:
+    def fails() -> None:
+        with tuning.Journal(settings, tmp_path, tracking_uri=None) as journal:
+            journal.step(0, {"loss": 0.5})
+            raise ValueError("fault")
+
+    with pytest.raises(ValueError, match="fault"):
+        fails()
+    assert said[-1] == ("end", False)
+
+
+def test_samples_stand_beside_the_real_clips_in_a_gif_of_their_step(
+    settings: Settings, tmp_path: Path, said: list[tuple[Any, ...]]
+) -> None:
+    video = torch.zeros(1, 2, 3, 16, 16, dtype=torch.uint8)
+    real = RealClips(ids=("a",), captions=("a sticker",), video=video + 255)
+    with tuning.Journal(settings, tmp_path, tracking_uri=None) as journal:
+        journal.samples(20, video, real)
+    path = tmp_path / "samples" / "step-000020.gif"
+    assert ("artifact", path) in said
+    with Image.open(path) as image:
+        assert image.n_frames == 2  # type: ignore[attr-defined]
+
+
+def test_the_summary_names_the_adapter_its_size_and_its_training(settings: Settings, tmp_path: Path) -> None:
+    finished = Finished(
+        adapter=tmp_path / "adapter",
+        adapter_bytes=3_400_000,
+        components={"base": 1_500_000, "trainable": 61_234},
+        shown_split="test",
+    )
+    assert tuning.summary(settings, finished) == (
+        f"{tmp_path / 'adapter'}: 3.4 MB, 61,234 trained parameters on a base of 1,500,000; 30 steps at batch size 4; "
+        "samples from conditions of the test split"
+    )
