@@ -15,7 +15,7 @@ from rdtf_bench.commands.options import (
     StoreDir,
     Table,
 )
-from rdtf_bench.commands.selection import Selection
+from rdtf_bench.commands.selection import select
 
 app = typer.Typer(
     no_args_is_help=True, help="Export a table's captions and known frames, for a model that runs elsewhere."
@@ -44,7 +44,7 @@ def export(
     from rdtf_bench.run.protocols import load_table
     from rdtf_bench.run.table import conditions
 
-    chosen = Selection(protocol=table, scale_name=scale, data=tuple(data or ()), store=store)
+    chosen = select(table, scale, data, store)
     spec, at_scale = load_table(table), chosen.scale
     with Display(Console(stderr=True), {"conditions": 1.0}, quiet=quiet) as display:
         count = conditions.export(

@@ -12,7 +12,7 @@ from rdtf_bench.commands.options import (
     Table,
     With,
 )
-from rdtf_bench.commands.selection import Selection
+from rdtf_bench.commands.selection import select
 
 
 def plan(
@@ -25,13 +25,5 @@ def plan(
     seeds: Seeds = None,
 ) -> None:
     """List the rows of a protocol, what is left to do and how long it should take."""
-    chosen = Selection(
-        protocol=table,
-        scale_name=scale,
-        data=tuple(data or ()),
-        store=store,
-        external=tuple(extra or ()),
-        methods=tuple(method or ()),
-        seeds=seeds,
-    )
+    chosen = select(table, scale, data, store, external=extra, methods=method, seeds=seeds)
     kind_for(chosen).plan(chosen)

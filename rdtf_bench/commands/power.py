@@ -10,7 +10,7 @@ from rdtf_bench.commands.options import (
     StoreDir,
     Table,
 )
-from rdtf_bench.commands.selection import Selection
+from rdtf_bench.commands.selection import select
 
 
 def power(table: Table, scale: ScaleName = DEFAULT_SCALE, data: Data = None, store: StoreDir = DEFAULT_STORE) -> None:
@@ -20,7 +20,7 @@ def power(table: Table, scale: ScaleName = DEFAULT_SCALE, data: Data = None, sto
     from rdtf_bench.run.protocols import load_tables
     from rdtf_bench.run.table import context
 
-    chosen = Selection(protocol=table, scale_name=scale, data=tuple(data or ()), store=store)
+    chosen = select(table, scale, data, store)
     for spec in load_tables(table):
         _, cells = context.cells_of(spec, chosen.scale, chosen.source_of(spec.dataset), store)
         records = record.find([cell.id for cell in cells], [record.folder_in(store), chosen.results / spec.name])

@@ -12,9 +12,8 @@ from rdtf_bench.commands.options import (
     StoreDir,
     Table,
     With,
-    results_folder,
 )
-from rdtf_bench.commands.selection import Selection
+from rdtf_bench.commands.selection import select
 
 
 def publish(
@@ -28,14 +27,5 @@ def publish(
     results: Results = None,
 ) -> None:
     """Copy the records of a protocol into results/ and write its README anew."""
-    chosen = Selection(
-        protocol=table,
-        scale_name=scale,
-        data=tuple(data or ()),
-        store=store,
-        external=tuple(extra or ()),
-        methods=tuple(method or ()),
-        seeds=seeds,
-        results=results or results_folder(),
-    )
+    chosen = select(table, scale, data, store, external=extra, methods=method, seeds=seeds, results=results)
     kind_for(chosen).publish(chosen)

@@ -19,7 +19,7 @@ from rdtf_bench.commands.options import (
     Uri,
     With,
 )
-from rdtf_bench.commands.selection import Selection
+from rdtf_bench.commands.selection import select
 
 
 def run(
@@ -35,16 +35,7 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Measure what the store does not hold yet of a protocol, log it to MLflow and print the result."""
-    chosen = Selection(
-        protocol=table,
-        scale_name=scale,
-        data=tuple(data or ()),
-        store=store,
-        external=tuple(extra or ()),
-        methods=tuple(method or ()),
-        seeds=seeds,
-        skip_broken=skip_broken,
-    )
+    chosen = select(table, scale, data, store, external=extra, methods=method, seeds=seeds, skip_broken=skip_broken)
     kind_for(chosen).run(chosen, tracking_uri=tracking_uri, quiet=quiet)
 
 

@@ -42,3 +42,29 @@ class Selection:
     def row_options(self) -> dict[str, object]:
         """Return the options that are about trained rows, each with what was given for it."""
         return {"--data": self.data, "--with": self.external, "--method": self.methods, "--seeds": self.seeds}
+
+
+def select(
+    protocol: str,
+    scale: str,
+    data: list[str] | None,
+    store: Path,
+    *,
+    external: list[str] | None = None,
+    methods: list[str] | None = None,
+    seeds: int | None = None,
+    skip_broken: bool = False,
+    results: Path | None = None,
+) -> Selection:
+    """Return the selection that the options of a command make; an option that was not given is None."""
+    return Selection(
+        protocol=protocol,
+        scale_name=scale,
+        data=tuple(data or ()),
+        store=store,
+        external=tuple(external or ()),
+        methods=tuple(methods or ()),
+        seeds=seeds,
+        skip_broken=skip_broken,
+        results=results or results_folder(),
+    )

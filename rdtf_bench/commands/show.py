@@ -13,9 +13,8 @@ from rdtf_bench.commands.options import (
     StoreDir,
     Table,
     With,
-    results_folder,
 )
-from rdtf_bench.commands.selection import Selection
+from rdtf_bench.commands.selection import select
 
 
 def show(
@@ -30,14 +29,5 @@ def show(
     format: Format = "text",
 ) -> None:
     """Print a protocol's result beside the paper's numbers, from the store or else from the published results."""
-    chosen = Selection(
-        protocol=table,
-        scale_name=scale,
-        data=tuple(data or ()),
-        store=store,
-        external=tuple(extra or ()),
-        methods=tuple(method or ()),
-        seeds=seeds,
-        results=results or results_folder(),
-    )
+    chosen = select(table, scale, data, store, external=extra, methods=method, seeds=seeds, results=results)
     kind_for(chosen).show(chosen, format=format)
