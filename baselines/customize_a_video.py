@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from rdtf_bench.baselines.i2vgen_xl import adapter_files
-from rdtf_bench.baselines.i2vgen_xl.counting import base_on_meta, count, denoiser_counts, encoder_counts
+from rdtf_bench.baselines.i2vgen_xl.counting import adapted_counts, base_on_meta, count
 from rdtf_bench.baselines.i2vgen_xl.counting import (
     denoiser_inputs as denoiser_inputs,
 )  # the same for all three baselines
@@ -262,9 +262,8 @@ def _stage(training: Training, name: str, num_steps: int) -> Training:
 
 def parameter_counts(config: Config, configs: Configs) -> dict[str, int]:
     """Return the same counts as `parameter_counts`, from the configurations of the frozen networks alone."""
-    base_count = base_on_meta(config, configs).num_parameters()
     motion = denoiser_on_meta(replace(config, keep_absorber=False), configs)
-    counts = denoiser_counts(motion, base_count) | encoder_counts(config, configs)
+    counts = adapted_counts(motion, config, configs)
     absorber = count(denoiser_on_meta(replace(config, keep_absorber=True), configs).parameters()) - counts["total"]
     kept = absorber if config.keep_absorber else 0
     return {**counts, "total": counts["total"] + kept, ABSORBER: absorber}

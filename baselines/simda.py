@@ -17,7 +17,7 @@ from diffusers.models.resnet import TemporalConvLayer
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from rdtf_bench.baselines.i2vgen_xl.counting import base_on_meta, denoiser_counts, encoder_counts
+from rdtf_bench.baselines.i2vgen_xl.counting import adapted_counts, base_on_meta
 from rdtf_bench.baselines.i2vgen_xl.counting import (
     denoiser_inputs as denoiser_inputs,
 )  # the same for all three baselines
@@ -171,8 +171,7 @@ class SimDA(TunedI2VGenXL):
 
 def parameter_counts(config: Config, configs: Configs) -> dict[str, int]:
     """Return the same counts as `parameter_counts`, from the configurations of the frozen networks alone."""
-    base_count = base_on_meta(config, configs).num_parameters()
-    return denoiser_counts(denoiser_on_meta(config, configs), base_count) | encoder_counts(config, configs)
+    return adapted_counts(denoiser_on_meta(config, configs), config, configs)
 
 
 def denoiser_on_meta(config: Config, configs: Configs) -> AdapterI2VGenXLUNet:

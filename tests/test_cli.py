@@ -1,25 +1,12 @@
 """What a user sees: exit statuses, one clear error, no traceback. Nothing here trains."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from rdtf_bench import cli
-
-
-def rdtf_bench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
-    """Exit status and what was printed, both streams together."""
-    monkeypatch.setattr(sys, "argv", ["rdtf-bench", *arguments])
-    status = 0
-    try:
-        cli.main()
-    except SystemExit as e:
-        status = int(e.code or 0)
-    out, err = capsys.readouterr()
-    return status, out + err
+from tests.command_line import rdtf_bench
 
 
 def sticker(path: Path, frames: int = 8) -> None:

@@ -74,5 +74,11 @@ def encoder_counts(conditioning: Conditioning, configs: Configs) -> dict[str, in
     return frozen.parameter_counts(configs, ("text_encoder", "image_encoder", "autoencoder", *second_text))
 
 
+def adapted_counts(network: nn.Module, conditioning: Conditioning, configs: Configs) -> dict[str, int]:
+    """Count an adapted base on the meta device, and the frozen networks around it."""
+    base_count = base_on_meta(conditioning, configs).num_parameters()
+    return denoiser_counts(network, base_count) | encoder_counts(conditioning, configs)
+
+
 def count(parameters: Iterable[nn.Parameter]) -> int:
     return sum(parameter.numel() for parameter in parameters)

@@ -17,7 +17,6 @@ from torch import Tensor
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import DataError, ProtocolError, unknown_name
 from rdtf_bench.core.seeds import seed_for
-from rdtf_bench.core.store import key_of
 from rdtf_bench.core.video import VideoU8
 from rdtf_bench.data.reading import animations, decode
 from rdtf_bench.data.reading.animations import Animation as Clip
@@ -148,7 +147,7 @@ class _Looking:
             clip_ids=ids,
             captions=captions,
             clusters=captions,
-            key=key_of(instrument.identity),
+            key=instrument.identity.key,
         )
 
     def _batches(self, clips: Sequence[Clip]) -> Iterator[tuple[int, VideoU8]]:

@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from rdtf_bench import __version__
 from rdtf_bench.cli import app
-from tests.test_cli import rdtf_bench
+from tests.command_line import rdtf_bench
 
 
 def commands() -> Iterator[tuple[str, object]]:

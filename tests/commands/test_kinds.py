@@ -10,7 +10,7 @@ from rdtf_bench.commands.kinds.table import Tables
 from rdtf_bench.commands.kinds.validity import Validities
 from rdtf_bench.core.errors import UnknownNameError
 from rdtf_bench.spec import load
-from tests.test_cli import rdtf_bench
+from tests.command_line import rdtf_bench
 
 EXAMPLES = {
     "table": ("ci", "ci"),

@@ -9,20 +9,14 @@ import pytest
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.report import comparison
 from rdtf_bench.run.compare import FolderComparison
-from rdtf_bench.run.record import ScoreRecord
+from tests.planted import score as planted_score
 
-FVD = ScoreRecord(
-    label="FVD",
-    unit="",
-    higher_is_better=False,
-    version=1,
+FVD = planted_score(
     yardstick="enet-lite0 64px",
     value=612.41,
     ci_low=540.0,
     ci_high=684.82,
     n=200,
-    without_group=(1.0, 2.0),
-    key="k",
     name="fvd[enet-lite0, n 200]",
     beside={"kernel_distance": 0.0125},
 )

@@ -8,9 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from rdtf_bench.core.method import Sampler, Training
 from rdtf_bench.report import tuning
-from rdtf_bench.run import track
+from rdtf_bench.run import finetune, track
 from rdtf_bench.run.finetune import Finished, Settings
 from rdtf_bench.run.inputs.clips import RealClips
 
@@ -41,30 +40,19 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
 @pytest.fixture
 def settings() -> Settings:
-    training = Training(
+    return finetune.settings(
+        "simda",
+        options={},
+        base="base",
+        data=Path("stickers"),
+        size_px=16,
         task="it2v",
         num_frames=2,
         num_steps=30,
         batch_size=4,
-        learning_rate=1e-4,
-        weight_decay=0.0,
-        warmup_steps=0,
-        max_grad_norm=1.0,
-        ema_decay=0.9,
+        learning_rate=None,
         checkpoint_every=10,
         seed=0,
-    )
-    sampler = Sampler(num_steps=2, timestep_spacing="leading", eta=1.0, guidance_text=1.0, guidance_image=1.0)
-    return Settings(
-        method="simda",
-        options={},
-        base="base",
-        data="stickers",
-        size_px=16,
-        max_frames=8,
-        training=training,
-        sampler=sampler,
-        num_shown=1,
     )
 
 

@@ -1,7 +1,6 @@
 """Two folders of clips, through the real networks of the tiny scale."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 import torch
 from PIL import Image
 
-from rdtf_bench import cli
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.data.reading.animations import common_shape, find
 from rdtf_bench.data.reading.decode import decode_animation
@@ -17,6 +15,7 @@ from rdtf_bench.metrics.features import efficientnet
 from rdtf_bench.metrics.features.clip_networks import EfficientNetClips
 from rdtf_bench.metrics.frechet import frechet_distance
 from rdtf_bench.report.table.grid import decimals_for
+from tests.command_line import rdtf_bench
 
 Score = Callable[..., tuple[int, str]]
 
@@ -39,14 +38,7 @@ def score(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], t
     monkeypatch.setenv("COLUMNS", "200")
 
     def run(*options: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["rdtf-bench", "score", "--real", "real", "--fake", "fake", *options])
-        status = 0
-        try:
-            cli.main()
-        except SystemExit as e:
-            status = int(e.code or 0)
-        out, err = capsys.readouterr()
-        return status, out + err
+        return rdtf_bench(monkeypatch, capsys, "score", "--real", "real", "--fake", "fake", *options)
 
     return run
 
@@ -149,7 +141,7 @@ def test_without_captions_what_needs_them_is_said_to_be_left_out(score: Score) -
         (["--metrics", "clip"], 2, "clip: needs captions of the generated clips. Name their file: --captions"),
         (["--captions", "nowhere.jsonl"], 4, "nowhere.jsonl: cannot be read"),
         (["--captions", "same.csv"], 4, "same.csv: all clips have the same caption"),
-        (["--captions", "twice.csv"], 4, "twice.csv:3: file_name 'clip0.png' stands already at twice.csv:2"),
+        (["--captions", "twice.csv"], 4, "twice.csv:3: file_name 'clip0.png' is already used at twice.csv:2"),
         (["--captions", "half.csv"], 4, "half.csv: has no caption for 2 of 3 clips"),
         (["--captions", "most.csv"], 4, "too few captions for an interval: 2 of 3 clips have 'a'"),
         (["--json", "."], 6, "is a folder. Name another file: --json FILE"),

@@ -8,46 +8,17 @@ import pytest
 
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.run import record
-from rdtf_bench.run.record import Record, ScoreRecord
+from rdtf_bench.run.record import Record
+from tests.planted import record as planted_record
+from tests.planted import score as planted_score
 
 PUBLISHED = sorted((Path(__file__).parents[2] / "results").glob("*/*.json"))
 
 
 @pytest.fixture
 def made() -> Record:
-    score = ScoreRecord(
-        label="FVD",
-        unit="",
-        higher_is_better=False,
-        version=1,
-        yardstick="i3d",
-        value=2.5,
-        ci_low=2.0,
-        ci_high=3.0,
-        n=2,
-        without_group=(2.4, 2.6),
-        key="score",
-        beside={"bias": 0.1},
-    )
-    return Record(
-        cell_id="cell",
-        protocol="table1",
-        protocol_version=1,
-        scale="tiny",
-        scale_version=1,
-        kind="control",
-        method="static",
-        dataset="asg",
-        task="it2v",
-        seed=0,
-        config={"fit": None, "sample": {}, "scores": {"fvd": {}}},
-        data={"source": "toy"},
-        scores={"fvd": score},
-        components={},
-        stage_seconds={"sample": 1.0},
-        peak_memory_gib=None,
-        environment={"commit": None},
-        created="2026-01-01T00:00:00+00:00",
+    return planted_record(
+        scores={"fvd": planted_score(yardstick="i3d", n=2, beside={"bias": 0.1})},
         format_version=record.FORMAT_VERSION,
         command="rdtf-bench run table1",
         num_processes=1,

@@ -5,43 +5,7 @@ import pytest
 
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.run import record, track
-from rdtf_bench.run.record import Record, ScoreRecord
-
-
-def planted(commit: str | None = "abc") -> Record:
-    score = ScoreRecord(
-        label="FVD",
-        unit="",
-        higher_is_better=False,
-        version=1,
-        yardstick="enet-lite0 96px",
-        value=2.5,
-        ci_low=2.0,
-        ci_high=3.0,
-        n=128,
-        without_group=(2.4, 2.6),
-        key="score",
-    )
-    return Record(
-        cell_id="cell",
-        protocol="table1",
-        protocol_version=1,
-        scale="tiny",
-        scale_version=1,
-        kind="method",
-        method="rdtf",
-        dataset="asg",
-        task="it2v",
-        seed=0,
-        config={"fit": {"options": {"curriculum": "adaptive"}}, "sample": {"batch_size": 16}, "scores": {"fvd": {}}},
-        data={"source": "toy"},
-        scores={"fvd": score},
-        components={"total": 10},
-        stage_seconds={"fit": 1.5},
-        peak_memory_gib=0.5,
-        environment={"commit": commit, "dirty_files": []},
-        created="2026-01-01T00:00:00+00:00",
-    )
+from tests.planted import record as planted_record
 
 
 @pytest.mark.slow
@@ -49,7 +13,7 @@ def planted(commit: str | None = "abc") -> Record:
 def test_a_row_can_be_found_again_with_its_curve_interval_tags_and_record(tmp_path: Path) -> None:
     import mlflow
 
-    rec = planted()
+    rec = planted_record()
     path = record.save(rec, tmp_path / "records")
     picture = tmp_path / "samples.gif"
     picture.write_bytes(b"GIF89a")
@@ -89,11 +53,11 @@ def test_a_ui_on_nothing_is_refused(tmp_path: Path) -> None:
 
 
 def test_options_are_dotted_names_and_scores_are_left_out() -> None:
-    assert track._flat(planted().config) == {"fit.options.curriculum": "adaptive", "sample.batch_size": 16}
+    assert track._flat(planted_record().config) == {"fit.options.curriculum": "adaptive", "sample.batch_size": 16}
 
 
 def test_a_row_is_logged_again_only_when_its_scores_change(tmp_path: Path) -> None:
-    rec = planted()
+    rec = planted_record()
     other = dataclasses.replace(rec, scores={"fvd": dataclasses.replace(rec.scores["fvd"], key="another")})
     places = {track._mark(tmp_path, uri, record) for uri in ("http://a", "http://b") for record in (rec, other)}
     assert len(places) == 4

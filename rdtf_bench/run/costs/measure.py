@@ -191,15 +191,22 @@ def _parameter_counts(denoiser: Denoiser) -> Iterator[Measured]:
 
 def _single(denoiser: Denoiser, metric: str, yardstick: str, value: float) -> Measured:
     """Return a counted number, whose interval is a point."""
+    return _measured(denoiser, metric, yardstick, (value, value, value), n=1)
+
+
+def _measured(
+    denoiser: Denoiser, metric: str, yardstick: str, with_interval: tuple[float, float, float], *, n: int
+) -> Measured:
+    value, ci_low, ci_high = with_interval
     return Measured(
         label=denoiser.label,
         method=denoiser.method,
         metric=metric,
         yardstick=yardstick,
         value=value,
-        ci_low=value,
-        ci_high=value,
-        n=1,
+        ci_low=ci_low,
+        ci_high=ci_high,
+        n=n,
     )
 
 
@@ -212,14 +219,4 @@ def _times(denoiser: Denoiser, passes: Sequence[Pass], yardstick: str) -> Iterat
     }
     for metric, values in columns.items():
         if values:
-            middle, low, high = median_with_interval(values)
-            yield Measured(
-                label=denoiser.label,
-                method=denoiser.method,
-                metric=metric,
-                yardstick=yardstick,
-                value=middle,
-                ci_low=low,
-                ci_high=high,
-                n=len(values),
-            )
+            yield _measured(denoiser, metric, yardstick, median_with_interval(values), n=len(values))

@@ -1,13 +1,11 @@
 """A published table against a measured one; the numbers are planted, so nothing is trained here."""
 
 import dataclasses
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from rdtf_bench import cli
 from rdtf_bench.core import intervals
 from rdtf_bench.report.table.publish import publish
 from rdtf_bench.report.table.regression import TOLERANCE, compare, text
@@ -16,6 +14,7 @@ from rdtf_bench.run.record import Record
 from rdtf_bench.run.table import execute
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.schema import Scale, TableSpec
+from tests.command_line import rdtf_bench
 
 
 def moved(record: Record, metric: str, by: float, **fields: object) -> Record:
@@ -74,14 +73,7 @@ def test_the_text_has_a_line_a_number(cells: list[Cell], records: dict[str, Reco
 
 
 def check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, str]:
-    monkeypatch.setattr(sys, "argv", ["rdtf-bench", "check", "--quiet", *options])
-    status = 0
-    try:
-        cli.main()
-    except SystemExit as e:
-        status = int(e.code or 0)
-    out, err = capsys.readouterr()
-    return status, out + err
+    return rdtf_bench(monkeypatch, capsys, "check", "--quiet", *options)
 
 
 def test_the_command_has_a_status_of_its_own(

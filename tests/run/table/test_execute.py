@@ -7,7 +7,7 @@ import torch
 
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.run.inputs.datasets import Dataset
-from rdtf_bench.run.record import FORMAT_VERSION, ScoreRecord
+from rdtf_bench.run.record import FORMAT_VERSION
 from rdtf_bench.run.table import execute
 from rdtf_bench.run.table.context import Bench
 from rdtf_bench.run.table.sample import write_control
@@ -15,6 +15,7 @@ from rdtf_bench.run.table.score import write_score
 from rdtf_bench.spec.load import load_protocol
 from rdtf_bench.spec.plan import Cell
 from tests.plans import DATA
+from tests.planted import score as planted_score
 
 
 def test_two_runs_in_one_store_are_refused(tmp_path: Path) -> None:
@@ -31,19 +32,7 @@ def test_a_record_keeps_what_another_table_scored_of_the_same_clips(planned: tup
     static = next(cell for cell in cells if cell.method == "static")
     write_control(torch.zeros(2, 8, 3, 4, 4, dtype=torch.uint8), static.sample_key, seconds=1.0, store=bench.store)
     for metric in static.scores:
-        score = ScoreRecord(
-            label=metric,
-            unit="",
-            higher_is_better=True,
-            version=1,
-            yardstick="",
-            value=0.5,
-            ci_low=0.4,
-            ci_high=0.6,
-            n=2,
-            without_group=(),
-            key=static.score_key(metric),
-        )
+        score = planted_score(label=metric, value=0.5, ci_low=0.4, ci_high=0.6, n=2, key=static.score_key(metric))
         write_score(score, score.key, bench.store)
     data = Dataset(identity=DATA, clips={}, facts={})
     for table in ("table1", "table2-interpolation"):
