@@ -25,7 +25,7 @@ class KnownFrames:
     """The places of the known frames of each clip, the earliest first. K is the largest number of any clip."""
 
     places: Int[Tensor, "B K"]
-    padding: Bool[Tensor, "B K"] | None  # 1 behind the last known frame of a clip; None if all clips have K
+    padding: Bool[Tensor, "B K"] | None  # 1 for entries beyond a clip's known frames; None if all have K
 
 
 @dataclass
