@@ -40,7 +40,7 @@ FINETUNE = ["finetune", "simda", "--base", "ali-vilab/i2vgen-xl", "--out", "adap
         (["plan", "table1", "--method", "simdaa"], 2, "there is no method 'simdaa'. Did you mean 'simda'?"),
         (["plan", "table1", "--method", "simda"], 2, "would measure the same thing twice"),
         (["power", "tabel1"], 2, "Did you mean 'table1'?"),
-        (["power", "table3", "--scale", "gpu"], 6, "no two of its methods have been measured"),
+        (["power", "table3", "--scale", "gpu"], 6, "fewer than two methods have been measured"),
         (["run", "table8", "--seeds", "3"], 2, "table8: --seeds means nothing to it"),
         (["publish", "table8", "--seeds", "3"], 2, "table8: --seeds means nothing to it"),
         (["show", "table7", "--data", "asg=."], 2, "table7: --data means nothing to it"),
