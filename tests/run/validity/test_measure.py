@@ -165,7 +165,7 @@ def test_the_protocol_is_run_shown_and_planned_by_its_name(
 ) -> None:
     data = ("--data", f"asg={stickers}", "--store", str(tmp_path / "store"))
     scale = load_scale("tiny").model_copy(update={"clip": ClipShape(num_frames=4, size_px=16)})
-    monkeypatch.setattr("rdtf_bench.spec.load.load_scale", lambda _: scale)
+    monkeypatch.setattr("rdtf_bench.spec.load.load_scale", lambda *_: scale)
 
     def rdtf_bench(*arguments: str) -> str:
         monkeypatch.setattr(sys, "argv", ["rdtf-bench", *arguments, *data])
