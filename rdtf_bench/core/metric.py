@@ -93,7 +93,7 @@ class MetricModule(Protocol):
 
     @property
     def USES(self) -> tuple[str, ...]:
-        """Of "fake", "real" and "captions", those that the score depends on."""
+        """Names of what the score depends on: "fake", "real", "captions"."""
         ...
 
     @property

@@ -21,7 +21,7 @@ from rdtf_bench.spec.schema import DataSizes
 
 BUILTIN = "toy"
 MIN_TEST_CLIPS = 50
-"""With fewer test clips, a confidence interval is not reliable."""
+"""Fewest test clips for which a confidence interval is reliable."""
 
 
 @dataclass(frozen=True, kw_only=True)
