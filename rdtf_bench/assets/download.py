@@ -1,22 +1,28 @@
-"""Put official weights into the assets' folder: downloaded, or linked to a copy that the user has."""
+"""Put official weights into the assets' folder: downloaded, or linked to a copy that the user has.
+
+No file or folder that is there is ever removed, moved or overwritten. Only a link may be replaced by another link.
+"""
 
 import os
 import shutil
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from rdtf_bench.assets import registry
 from rdtf_bench.assets.official import OFFICIAL, Official
 from rdtf_bench.assets.registry import Asset
 from rdtf_bench.core.errors import AssetError
-from rdtf_bench.core.store import written_whole
 
 OFFLINE = "HF_HUB_OFFLINE"
+HUB = ".hub"
+"""Folder in the assets' folder into which the hub's files are downloaded before they are moved to their places."""
 
 
 def fetch(name: str) -> Asset:
     """Download weights that are absent, check them and pin them; raise AssetError if that fails.
 
-    A failed download leaves no incomplete file.
+    A failed download leaves the asset's place as it was.
     """
     asset = _official(name)
     if asset.absent():
@@ -26,31 +32,31 @@ def fetch(name: str) -> Asset:
                 f"{asset.source}, or say where you have it: rdtf-bench assets add {name} PATH"
             )
         _download(asset, OFFICIAL[name])
-    return _checked(name)
+    registry.verify([registry.find(name)])
+    registry.pin([registry.find(name)])
+    return registry.find(name)
 
 
-def add(name: str, path: Path) -> Asset:
-    """Link the weights at `path` into the assets' folder, check them and pin them."""
+def add(name: str, path: Path) -> list[Asset]:
+    """Check the weights at `path`, link them into the assets' folder and pin them; return every asset that was added.
+
+    A folder with further assets in it, as i2vgen-xl has i2vgen-xl/vae, adds those of them that are absent so far.
+    """
     asset = _official(name)
-    source = path.resolve()
-    single = "" in asset.files
-    if not (source.is_file() if single else source.is_dir()):
-        raise AssetError(f"{path}: {name} is a {'file' if single else 'folder'}, and there is none of that name")
-    absent = [file for file in asset.files if file and not (source / file).is_file()]
-    if absent:
-        raise AssetError(f"{path}: {absent[0]} is absent, so this is not {name}: it holds {', '.join(asset.files)}")
-    place = asset.path
-    if place.resolve() != source:
-        if place.exists() and not place.is_symlink():
-            raise AssetError(f"{place}: {name} is there already. Remove it first, if the other one is to be used.")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.unlink(missing_ok=True)
-        place.symlink_to(source)
     try:
-        return _checked(name)
-    except AssetError:
-        place.unlink()
-        raise
+        sources = _sources(asset, path)
+        registry.verify(sources)
+        links = {place: target for source in sources for place, target in _links(source).items()}
+        for place, target in links.items():
+            _require_free(place, target)
+        for place, target in links.items():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.unlink(missing_ok=True)  # a link: `_require_free` refuses all else
+            place.symlink_to(target)
+        registry.pin(registry.find(source.name) for source in sources)
+    except OSError as fault:
+        raise AssetError(f"{path}: {name} cannot be added: {fault}. Mend that and add it again.") from fault
+    return [registry.find(source.name) for source in sources]
 
 
 def _official(name: str) -> Asset:
@@ -60,16 +66,68 @@ def _official(name: str) -> Asset:
     return asset
 
 
-def _checked(name: str) -> Asset:
-    asset = registry.find(name)
-    registry.verify([asset])
-    registry.pin([asset])
-    return registry.find(name)
+def _sources(asset: Asset, path: Path) -> list[Asset]:
+    """Return the asset as the user has it at `path`, and the absent assets that lie in this folder as well."""
+    absolute = path.absolute()
+    # links are not followed otherwise: a tokenizer lies beside the link to a text encoder, not beside its target
+    source = replace(asset, path=absolute.resolve() if ".." in absolute.parts else absolute)
+    kind = "file" if "" in asset.files else "folder"
+    if not source.path.exists():
+        raise AssetError(f"{path}: there is no such {kind}. Give the {kind} of {asset.name} from {asset.source}")
+    if source.path.is_file() != (kind == "file"):
+        raise AssetError(f"{path}: is not a {kind}, but {asset.name} is one. Give the {kind} from {asset.source}")
+    if absent := [file for file, place in source.paths().items() if not place.is_file()]:
+        raise AssetError(
+            f"{path}: there is no file {absent[0]} in it, so this is not {asset.name}, which consists of "
+            f"{', '.join(asset.files)}"
+        )
+    parts = [registry.find(part) for part in OFFICIAL if part.startswith(f"{asset.name}/")]
+    inside = [replace(part, path=source.path / part.path.relative_to(asset.path)) for part in parts if part.absent()]
+    return [source, *(part for part in inside if not part.absent())]
+
+
+def _links(source: Asset) -> dict[Path, Path]:
+    """Return the target of each link that the asset's place needs: one link per file or, in a folder, per subfolder.
+
+    An asset with further assets in it is therefore a real folder of links, to which the others can be added.
+    """
+    single = "" in source.files
+    pairs = zip(registry.find(source.name).paths().values(), source.paths().values(), strict=True)
+    needed = {place if single else place.parent: target if single else target.parent for place, target in pairs}
+    return {place: target.resolve() for place, target in needed.items() if not _same(place, target)}
+
+
+def _same(place: Path, target: Path) -> bool:
+    return place.exists() and place.samefile(target)
+
+
+def _require_free(place: Path, target: Path) -> None:
+    """Raise AssetError if a link at `place` would replace or change anything but a link in the assets' folder."""
+    _require_no_link_above(place)
+    if place.exists() and not place.is_symlink():
+        raise AssetError(f"{place}: is there already. Move it away first, if {target} is to be used instead.")
+    if place.parent.resolve().is_relative_to(target):
+        raise AssetError(
+            f"{target}: holds the assets' folder, {registry.root()}. Put the weights into a folder of their own."
+        )
+
+
+def _require_no_link_above(place: Path) -> None:
+    folders = [folder for folder in place.parents if registry.root() in folder.parents and folder.is_symlink()]
+    if folders:
+        raise AssetError(
+            f"{folders[0]}: is a link to {folders[0].readlink()}, and nothing is written there. Remove the link, and "
+            f"add or fetch {folders[0].relative_to(registry.root())} again."
+        )
 
 
 def _download(asset: Asset, official: Official) -> None:
-    asset.path.parent.mkdir(parents=True, exist_ok=True)
+    for path in asset.absent():
+        _require_no_link_above(path)
+        if path.is_dir() or path.is_symlink():
+            raise AssetError(f"{path}: is a folder or a broken link where a file belongs. Move it away first.")
     try:
+        asset.path.parent.mkdir(parents=True, exist_ok=True)
         if official.hub:
             _from_hub(asset, official)
         else:
@@ -83,21 +141,35 @@ def _download(asset: Asset, official: Official) -> None:
 
 
 def _from_hub(asset: Asset, official: Official) -> None:
-    """Download from the hub; folders below the asset's folder are the same as in the repository."""
+    """Download the absent files, and what is beside them in their folders of the repository.
+
+    A repeated call resumes a failed one. Existing files stay: the hub's own client would overwrite them.
+    """
     from huggingface_hub import hf_hub_download, snapshot_download
 
+    making = registry.root() / HUB / official.hub
     if "" in asset.files:
-        with written_whole(asset.path) as making:
-            Path(hf_hub_download(official.hub, official.hub_path, local_dir=asset.path.parent / ".hub")).replace(making)
-        shutil.rmtree(asset.path.parent / ".hub")
-        return
-    top = asset.path
-    for _ in PurePosixPath(official.hub_path).parts:
-        top = top.parent
-    wanted = [os.path.normpath(PurePosixPath(official.hub_path, file)) for file in asset.files]
-    folders = sorted({str(PurePosixPath(file).parent) for file in wanted})
-    small = [f"{folder}/{kind}".removeprefix("./") for folder in folders for kind in ("*.json", "*.txt", "*.model")]
-    snapshot_download(official.hub, allow_patterns=[*wanted, *small], local_dir=top)
+        hf_hub_download(official.hub, official.hub_path, local_dir=making)
+        (making / official.hub_path).replace(asset.path)
+    else:
+        top = asset.path
+        for _ in PurePosixPath(official.hub_path).parts:
+            top = top.parent
+        wanted = [path.relative_to(top).as_posix() for path in asset.absent()]
+        patterns = [*wanted, *_beside(wanted)]
+        snapshot_download(official.hub, allow_patterns=patterns, local_dir=making)
+        for file in {file for pattern in patterns for file in making.glob(pattern)}:
+            place = top / file.relative_to(making)
+            if not os.path.lexists(place):
+                place.parent.mkdir(parents=True, exist_ok=True)
+                file.replace(place)
+    shutil.rmtree(making)
+
+
+def _beside(files: Iterable[str]) -> list[str]:
+    """Return the patterns of the small files in the folders of these files."""
+    folders = sorted({str(PurePosixPath(file).parent) for file in files})
+    return [f"{folder}/{kind}".removeprefix("./") for folder in folders for kind in ("*.json", "*.txt", "*.model")]
 
 
 def _from_url(asset: Asset, official: Official) -> None:

@@ -45,16 +45,19 @@ class Asset:
                 return found
         return self.released_config
 
+    def paths(self) -> dict[str, Path]:
+        """Return the path of each file. A `..` is taken by name and not through links, as the loaders take it."""
+        return {name: Path(os.path.normpath(self.path / name)) for name in self.files}
+
     def absent(self) -> list[Path]:
         """Return the paths of the files that are absent."""
-        paths = [self.path / name if name else self.path for name in self.files]
-        return [path for path in paths if not path.is_file()]
+        return [path for path in self.paths().values() if not path.is_file()]
 
     def faults(self) -> list[str]:
         """Return the files that are absent or have another SHA-256 than the registry."""
         found = []
-        for name, wanted in self.files.items():
-            path = self.path / name if name else self.path
+        for name, path in self.paths().items():
+            wanted = self.files[name]
             if not path.is_file():
                 found.append(f"{path} is absent")
             elif wanted is not None and sha256_of(path) != wanted:
@@ -79,8 +82,9 @@ def find(name: str) -> Asset:
 
 
 def root() -> Path:
-    """Return the folder of official weights."""
-    return Path(os.environ.get("RDTF_BENCH_ASSETS") or Path.home() / ".cache" / "rdtf-bench" / "assets")
+    """Return the folder of official weights, as an absolute path."""
+    place = os.environ.get("RDTF_BENCH_ASSETS") or Path.home() / ".cache" / "rdtf-bench" / "assets"
+    return Path(os.path.abspath(place))
 
 
 def pin(assets: Iterable[Asset]) -> dict[str, dict[str, str]]:
@@ -89,11 +93,16 @@ def pin(assets: Iterable[Asset]) -> dict[str, dict[str, str]]:
     for asset in assets:
         unpinned = [file for file, sha256 in asset.files.items() if sha256 is None]
         if unpinned and not asset.absent():
-            new[asset.name] = {file: sha256_of(asset.path / file if file else asset.path) for file in unpinned}
+            new[asset.name] = {file: sha256_of(asset.paths()[file]) for file in unpinned}
     if new:
         pins = _pins()
         held = {**pins, **{name: {**pins.get(name, {}), **files} for name, files in new.items()}}
-        write_text(root() / PINS, json.dumps(held, indent=1, sort_keys=True) + "\n")
+        try:
+            write_text(root() / PINS, json.dumps(held, indent=1, sort_keys=True) + "\n")
+        except OSError as fault:
+            raise AssetError(
+                f"{root() / PINS}: the bytes of first use cannot be pinned: {fault}. Make the folder writable."
+            ) from fault
     return new
 
 
@@ -119,8 +128,8 @@ def verify(assets: list[Asset]) -> None:
     if faults := [f"{asset.name}: {fault}" for asset in assets for fault in asset.faults()]:
         raise AssetError(
             "these weights are not the ones the registry names:\n  " + "\n  ".join(faults) + "\nReinstall the package, "
-            "rebuild the toy networks with `rdtf-bench assets build toy`, or get official files again with `rdtf-bench "
-            f"assets fetch NAME`. Bytes pinned at first use are in {root() / PINS}."
+            "rebuild the toy networks with `rdtf-bench assets build toy`, or move the official files away and get them "
+            f"again with `rdtf-bench assets fetch NAME`. Bytes pinned at first use are in {root() / PINS}."
         )
 
 

@@ -22,8 +22,7 @@ def list_assets() -> None:
 
     for name in registry.names():
         asset = registry.find(name)
-        link = f" -> {asset.path.resolve()}" if asset.path.is_symlink() else ""
-        typer.echo(f"{name:24} {asset.licence:12} {_state(asset)}\n{'':24} {asset.path}{link} ({asset.source})")
+        typer.echo(f"{name:24} {asset.licence:12} {_state(asset)}\n{'':24} {_place(asset)} ({asset.source})")
         for file, sha256 in asset.files.items():
             typer.echo(f"{'':24} {file or asset.path.name}: SHA-256 {sha256 or 'not known'}")
 
@@ -61,11 +60,14 @@ def verify(
 def add(
     name: Name, path: Annotated[Path, typer.Argument(help="Its file or folder, anywhere on this machine.")]
 ) -> None:
-    """Use official weights that are on this machine already. They are linked to, not copied."""
+    """Use official weights that are on this machine already. They are linked to, not copied.
+
+    No file is removed or replaced, whatever fails. A folder with the parts of i2vgen-xl adds those that are absent.
+    """
     from rdtf_bench.assets import download
 
-    asset = download.add(name, path)
-    typer.echo(f"{name}: {_state(asset)}, {asset.path} -> {path}")
+    for asset in download.add(name, path):
+        typer.echo(f"{asset.name}: {_state(asset)}, {_place(asset)}")
 
 
 @app.command(epilog="Example: rdtf-bench assets build toy --only autoencoder")
@@ -92,6 +94,14 @@ def build(
     default = store / "data" / "fluent"
     found = fluent or (default if default.is_dir() else None)
     module.build(only, out=out, data=store / "data", fluent=found, stickers=stickers, on_progress=_say)
+
+
+def _place(asset: "Asset") -> str:
+    """Return the asset's place and, if it consists of links, the files and folders that they lead to."""
+    single = "" in asset.files
+    places = [asset.path, *(path.parent for path in asset.paths().values() if not single)]
+    targets = [str(place.resolve()) for place in dict.fromkeys(places) if place.is_symlink()]
+    return f"{asset.path} -> {', '.join(targets)}" if targets else str(asset.path)
 
 
 def _state(asset: "Asset") -> str:
