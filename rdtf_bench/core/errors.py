@@ -11,10 +11,25 @@ LISTED = 5
 """Number of faults of one kind that a message names."""
 
 
+def printable(text: str) -> str:
+    """Return a text in which everything that is not valid Unicode is escaped, such as half of a surrogate pair.
+
+    Names of files that are not UTF-8 hold such characters, and so may JSON strings.
+
+    >>> print(printable("caf\\udce9.gif"))
+    caf\\udce9.gif
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 class BenchError(Exception):
-    """Base class of all errors that a user can cause."""
+    """Base class of all errors that a user can cause. Its message can always be printed."""
 
     exit_status = 1
+
+    def __init__(self, message: str) -> None:
+        """Escape what cannot be printed in the message."""
+        super().__init__(printable(message))
 
 
 class ProtocolError(BenchError):

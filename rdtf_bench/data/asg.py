@@ -4,6 +4,7 @@ Importing the module does not import torch.
 """
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,7 @@ def prepare(source: str | None, *, store: Path) -> Path:
 
 def read(root: Path, *, name: str = "asg", cache: Path | None = None, on_progress: Progress | None = None) -> Folder:
     """Read the clips of a folder; `cache` is a folder of indexes, one per data folder."""
-    key = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
+    key = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
     index = cache / f"{name}-{key}.json" if cache else None
     return read_folder(root, name=name, cache=index, on_progress=on_progress)
 

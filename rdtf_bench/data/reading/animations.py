@@ -5,7 +5,6 @@ suffix, so that `a/cat.gif` of one method and `a/cat/000.png` ... of another are
 decode.py; this module does not import torch.
 """
 
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,14 +15,16 @@ from PIL import Image
 
 from rdtf_bench.core.errors import DataError, listed
 from rdtf_bench.core.store import key_of, sha256_of
-from rdtf_bench.data.reading.captions import Row, read_metadata
+from rdtf_bench.data.reading.captions import Row, names_of, read_metadata
 from rdtf_bench.data.reading.inspection import SUFFIXES, UNREADABLE, inspect
+from rdtf_bench.data.reading.walk import Broken, Tree, told, walk
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".webm", ".mov", ".mkv", ".avi")
 STILL_SUFFIXES = (".jpg", ".jpeg", ".bmp")  # of frames; PNG and WebP files may be frames as well
+CLIP_SUFFIXES = (*SUFFIXES, *VIDEO_SUFFIXES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,24 @@ class Animation:
     num_frames: int
     width_px: int
     height_px: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipFolder:
+    """The content of a folder of clips; clips are sorted by id."""
+
+    root: Path
+    clips: tuple[Animation, ...]
+    broken: tuple[Broken, ...]  # clips that cannot be used
+    other_kinds: Mapping[str, int]  # number of files of other kinds by suffix, which are not read
+
+    def require_unbroken(self, remedy: str = "Repair or remove them.") -> None:
+        """Raise DataError that lists the clips that cannot be used."""
+        if self.broken:
+            raise DataError(
+                f"{self.root}: clips that cannot be used: {len(self.broken)}\n"
+                f"{listed([f'{item.path}: {item.why}' for item in self.broken])}\n{remedy}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,31 +72,43 @@ class Unusable(Exception):
     """The reason why a clip cannot be used; one DataError lists those of a whole folder."""
 
 
-def find(root: Path) -> tuple[Animation, ...]:
-    """Return every clip below `root`, sorted by id.
+def read(root: Path) -> ClipFolder:
+    """Read the clips below a folder.
 
-    Raises one DataError that lists all clips that cannot be used.
+    Raises DataError if there is none or two have the same id. Clips that cannot be used are listed in the result.
     """
-    if not root.is_dir():
-        raise DataError(f"{root}: {'is not a folder' if root.exists() else 'there is no such folder'}")
+    tree = walk(root, (*CLIP_SUFFIXES, *STILL_SUFFIXES))
     found: dict[str, Animation] = {}
-    faults = []
-    for path, frames in _places(root):
-        relative = PurePosixPath(path.relative_to(root).as_posix())
-        name = str(relative if frames else relative.with_suffix(""))
+    broken = list(tree.dangling)
+    twins = []
+    for name, path, frames in _places(tree):
         try:
             clip = _folder_of_frames(name, path, frames) if frames else _file(name, path)
-            if name in found:
-                raise Unusable(f"has the clip id {name!r}, and so has {found[name].path}: keep one of them")
-            found[name] = clip
         except Unusable as fault:
-            faults.append(f"{path}: {fault}")
-    if faults:
-        raise DataError(f"{root}: clips that cannot be used: {len(faults)}\n{listed(faults)}")
-    if not found:
-        kinds = ", ".join((*SUFFIXES, *VIDEO_SUFFIXES))
-        raise DataError(f"{root}: holds no clip. Clips are {kinds} files, or folders of {_still_kinds()} frames.")
-    return tuple(found[name] for name in sorted(found))
+            broken.append(Broken(path=path, why=str(fault)))
+            continue
+        if name in found:
+            twins.append(f"{path}: has the clip id {name!r}, and so has {found[name].path}: keep one of them")
+        found[name] = clip
+    if twins:
+        raise DataError(f"{root}: clips that have the id of another: {len(twins)}\n{listed(twins)}")
+    if not found and not broken:
+        other = f" Files of other kinds: {told(tree.other_kinds)}." if tree.other_kinds else ""
+        kinds = f"{', '.join(CLIP_SUFFIXES)} files, or folders of {_still_kinds()} frames"
+        raise DataError(f"{root}: holds no clip. Clips are {kinds}.{other}")
+    return ClipFolder(
+        root=root,
+        clips=tuple(found[name] for name in sorted(found)),
+        broken=tuple(broken),
+        other_kinds=tree.other_kinds,
+    )
+
+
+def find(root: Path) -> tuple[Animation, ...]:
+    """Return every clip below a folder, sorted by id; raise DataError if one cannot be used."""
+    folder = read(root)
+    folder.require_unbroken()
+    return folder.clips
 
 
 def common_shape(clips: Sequence[Animation], *, num_frames: int | None, size_px: int | None) -> Shape:
@@ -109,7 +140,7 @@ def read_captions(path: Path, clips: Sequence[Animation]) -> dict[str, str]:
     ids = {clip.id for clip in clips}
     rows: dict[str, Row] = {}
     for row in read_metadata(path):
-        names = (row.id, row.file_name, str(PurePosixPath(row.file_name).with_suffix("")))
+        names = [row.id, *(name for given in names_of(row) for name in (given, _without_suffix(given)))]
         clip_id = next((name for name in names if name in ids), None)
         if clip_id in rows:
             raise DataError(f"{row.where}: the clip {clip_id!r} already has a caption at {rows[clip_id].where}")
@@ -139,18 +170,21 @@ def open_video(path: Path) -> "InputContainer":
     return container
 
 
-def _places(root: Path) -> Iterator[tuple[Path, tuple[Path, ...]]]:
-    """Yield the files that are one clip each, and the folders whose images are the frames of one clip."""
-    for at, below, names in os.walk(root):
-        below[:] = sorted(name for name in below if not name.startswith((".", "__MACOSX")))
-        folder = Path(at)
-        paths = [folder / name for name in sorted(names) if not name.startswith(".")]
-        images = [path for path in paths if path.suffix.lower() in (*SUFFIXES, *STILL_SUFFIXES)]
-        if images and folder != root and all(_is_still(path) for path in images):
-            yield folder, tuple(sorted(images, key=_natural))
-        else:
-            yield from ((path, ()) for path in images)
-        yield from ((path, ()) for path in paths if path.suffix.lower() in VIDEO_SUFFIXES)
+def _places(tree: Tree) -> Iterator[tuple[str, Path, tuple[Path, ...]]]:
+    """Yield the id and the path of each clip: a file, or a folder whose images are the frames of one clip."""
+    folders: dict[Path, dict[str, Path]] = {}
+    for at, path in tree.files.items():
+        folders.setdefault(path.parent, {})[at] = path
+    for folder, files in folders.items():
+        images = [path for path in files.values() if path.suffix.lower() not in VIDEO_SUFFIXES]
+        if images and folder != tree.root and all(_is_still(path) for path in images):
+            yield str(PurePosixPath(next(iter(files))).parent), folder, tuple(sorted(images, key=_natural))
+            files = {at: path for at, path in files.items() if path.suffix.lower() in VIDEO_SUFFIXES}
+        yield from ((_without_suffix(at), path, ()) for at, path in files.items())
+
+
+def _without_suffix(at: str) -> str:
+    return at.removesuffix(PurePosixPath(at).suffix)
 
 
 def _is_still(path: Path) -> bool:

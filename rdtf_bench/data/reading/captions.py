@@ -1,26 +1,33 @@
-"""Read captions and splits of a data folder from `metadata.jsonl` or `metadata.csv`, else from file names."""
+"""Read captions and splits of a data folder from its metadata files, else from the names of files and folders."""
 
 import csv
 import difflib
 import hashlib
+import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
-from rdtf_bench.core.errors import DataError
+from rdtf_bench.core.errors import DataError, printable
 
-METADATA_NAMES = ("metadata.jsonl", "metadata.csv")
 TEXT_COLUMNS = ("text", "caption", "eng_cap")  # eng_cap: column of the released code's index
-SPLIT_NAMES: Mapping[str, str] = {
+SPLIT_NAMES: Mapping[str, str] = {  # the keywords of Hugging Face's datasets
     "train": "train",
     "training": "train",
     "validation": "validation",
-    "val": "validation",
     "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
     "test": "test",
+    "testing": "test",
+    "eval": "test",
+    "evaluation": "test",
 }
+MAX_NAME_BYTES = 255  # of one part of a path, on all common file systems
+MAX_PATH_BYTES = 4095  # on Linux
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +42,9 @@ class Row:
     where: str
 
 
-def find_metadata(root: Path) -> Path | None:
-    """Return the metadata file of a folder, or None; raise DataError if there are two."""
-    found = [root / name for name in METADATA_NAMES if (root / name).is_file()]
-    if len(found) > 1:
-        raise DataError(f"{root}: holds both {' and '.join(METADATA_NAMES)}. Remove one of them.")
-    return found[0] if found else None
+def names_of(row: Row) -> tuple[str, ...]:
+    """Return the file name of a row as it stands, and as Windows would understand it."""
+    return row.file_name, PurePosixPath(row.file_name.replace("\\", "/")).as_posix()
 
 
 def read_metadata(path: Path) -> tuple[Row, ...]:
@@ -58,12 +62,13 @@ def read_metadata(path: Path) -> tuple[Row, ...]:
 
 
 def _json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
-    for line, text in enumerate(_text(path).splitlines(), start=1):
+    # not splitlines(): U+2028 and other separators may stand in a caption, as may control characters
+    for line, text in enumerate(_text(path), start=1):
         if not text.strip():
             continue
         try:
-            record = json.loads(text)
-        except json.JSONDecodeError as fault:
+            record = json.loads(text, strict=False)
+        except ValueError as fault:
             raise DataError(f"{path}:{line}: is not JSON: {fault}") from None
         if not isinstance(record, dict):
             raise DataError(f"{path}:{line}: a line must be an object with file_name and text, not {text[:40]!r}")
@@ -71,7 +76,7 @@ def _json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
 
 
 def _csv_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
-    reader = csv.DictReader(_text(path).splitlines(keepends=True), strict=True)
+    reader = csv.DictReader(_text(path), strict=True)
     try:
         for record in reader:
             if None in record or None in record.values():
@@ -83,9 +88,10 @@ def _csv_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
         raise DataError(f"{path}:{reader.reader.line_num}: is not CSV: {fault}") from None
 
 
-def _text(path: Path) -> str:
+def _text(path: Path) -> io.StringIO:
+    """Return the text of a file, whose iteration gives its lines: they end at newlines only."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return io.StringIO(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as fault:
         raise DataError(f"{path}: is not UTF-8 (byte {fault.start}): save it as UTF-8") from None
     except OSError as fault:
@@ -98,17 +104,19 @@ def _row(where: str, record: Mapping[str, object]) -> Row:
         raise DataError(f"{where}: has no file_name. Its fields are: {_known(record)}.")
     relative = PurePosixPath(file_name)
     if relative.is_absolute() or ".." in relative.parts:
-        raise DataError(f"{where}: file_name {file_name!r} must be a path inside the data folder")
+        raise DataError(f"{where}: file_name {file_name!r} must be a path inside the folder of the metadata file")
     texts = (_field(where, record, column) for column in TEXT_COLUMNS)
     caption = next((text for text in texts if text is not None), None)
     if caption is None:
         raise DataError(f"{where}: {file_name} has no text (or {', or '.join(TEXT_COLUMNS[1:])})")
-    split = _field(where, record, "split")
+    split, clip_id = _field(where, record, "split"), _field(where, record, "id")
+    if clip_id is not None and (fault := _fault_of_name(clip_id)):
+        raise DataError(f"{where}: no file can be named by the id {_shortened(clip_id)}: it {fault}. Change the id.")
     return Row(
         file_name=relative.as_posix(),
         caption=" ".join(caption.split()),
         split=None if split is None else _split_name(where, split),
-        id=_field(where, record, "id"),
+        id=clip_id,
         cluster=_field(where, record, "cluster"),
         where=where,
     )
@@ -119,7 +127,7 @@ def _known(record: Mapping[str, object]) -> str:
 
 
 def _field(where: str, record: Mapping[str, object], column: str) -> str | None:
-    """Return the stripped text of a column, or None if it is absent, null or empty."""
+    """Return the stripped text of a column in normal form C, or None if it is absent, null or empty."""
     value = record.get(column)
     if value is None or value == "":
         return None
@@ -127,7 +135,29 @@ def _field(where: str, record: Mapping[str, object], column: str) -> str | None:
         return str(value)
     if not isinstance(value, str):
         raise DataError(f"{where}: {column} must be text, not {value!r}")
-    return value.strip() or None
+    if printable(value) != value:
+        raise DataError(f"{where}: {column} {value!r} is not valid Unicode: it holds half of a surrogate pair")
+    return normalize("NFC", value.strip()) or None
+
+
+def _fault_of_name(clip_id: str) -> str | None:
+    """Return why an id cannot be the path of a file below a folder, or None if it can."""
+    parts = clip_id.split("/")
+    if "\0" in clip_id:
+        return "holds a NUL character"
+    if clip_id.startswith("/"):
+        return "is an absolute path"
+    if not {"", ".", ".."}.isdisjoint(parts):
+        return "has an empty part or a part '.' or '..'"
+    if (longest := max(len(part.encode()) for part in parts)) > MAX_NAME_BYTES:
+        return f"has a part of {longest} bytes (at most {MAX_NAME_BYTES})"
+    if (length := len(clip_id.encode())) > MAX_PATH_BYTES:
+        return f"has {length} bytes (at most {MAX_PATH_BYTES})"
+    return None
+
+
+def _shortened(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
 def _split_name(where: str, given: str) -> str:
@@ -135,8 +165,18 @@ def _split_name(where: str, given: str) -> str:
     if name is None:
         close = difflib.get_close_matches(given.lower(), SPLIT_NAMES, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise DataError(f"{where}: there is no split {given!r}. Known: train, validation (or val), test.{hint}")
+        raise DataError(f"{where}: there is no split {given!r}. Known: {', '.join(SPLIT_NAMES)}.{hint}")
     return name
+
+
+def split_of_folder(file: str) -> str | None:
+    """Return the split that the top folder of a path below the data folder names, or None.
+
+    >>> split_of_folder("val/cats/1.gif")
+    'validation'
+    """
+    top, separator, _ = file.partition("/")
+    return SPLIT_NAMES.get(top.lower()) if separator else None
 
 
 def _require_distinct(rows: Sequence[Row], column: str) -> None:

@@ -1,21 +1,28 @@
 """Read a data folder: a tree of animations with `metadata.jsonl` or `metadata.csv`, checked file by file.
 
-The layout is Hugging Face's imagefolder. The module does not import torch, because the command line lists and checks
-folders with it.
+The layout is Hugging Face's imagefolder: any folder may hold a metadata file, and folders named train, validation and
+test at the top are splits. The module does not import torch, because the command line lists and checks folders with it.
 """
 
 import hashlib
 import json
-import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
-from rdtf_bench.core.errors import DataError, listed
+from rdtf_bench.core.errors import LISTED, DataError, listed
 from rdtf_bench.core.store import key_of, write_text
-from rdtf_bench.data.reading.captions import Row, caption_from_name, find_metadata, read_metadata, split_by_caption
+from rdtf_bench.data.reading.captions import (
+    Row,
+    caption_from_name,
+    names_of,
+    read_metadata,
+    split_by_caption,
+    split_of_folder,
+)
 from rdtf_bench.data.reading.inspection import SUFFIXES, Facts, inspect
+from rdtf_bench.data.reading.walk import METADATA_NAMES, Broken, Tree, told, walk
 
 SPLITS = ("train", "validation", "test")
 CACHE_VERSION = 1  # raised when `inspect` returns something else
@@ -36,14 +43,6 @@ class Clip:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Broken:
-    """A file that cannot be used, and the reason."""
-
-    path: Path
-    why: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Folder:
     """The content of a data folder; clips are sorted by id."""
 
@@ -52,6 +51,7 @@ class Folder:
     broken: tuple[Broken, ...]
     stills: tuple[Path, ...]  # images of a single frame, which are ignored
     uncaptioned: tuple[Path, ...]  # animations that the metadata does not name
+    other_kinds: Mapping[str, int]  # number of files of other kinds by suffix, which are not read
     captions_from: str
     split_from: str
 
@@ -84,43 +84,44 @@ def read(root: Path, *, name: str, cache: Path | None = None, on_progress: Progr
     `cache` is a JSON file with the results of earlier calls, which are used for files of the same size and modification
     time. Raises DataError if the folder or its metadata is wrong. Single broken files are listed in the result.
     """
-    files = _animation_files(root)
-    metadata = find_metadata(root)
-    rows = {row.file_name: row for row in read_metadata(metadata)} if metadata else {}
-    if metadata:
-        _require_present(metadata, rows, files)
-    facts = _inspect_all(root, files, cache, on_progress)
-    ids = _ids(name, files, rows)
-    usable = [at for at, found in facts.items() if found.num_frames > 1 and (at in rows or not metadata)]
+    tree = walk(root, SUFFIXES)
+    if not tree.files:
+        raise DataError(f"{root}: holds no file {_wanted(tree)}")
+    rows = _rows(tree)
+    facts = _inspect_all(tree.files, cache, on_progress)
+    ids = _ids(name, tree.files, rows)
+    usable = [at for at, found in facts.items() if found.num_frames > 1 and (at in rows or not tree.metadata)]
     captions = {
         at: rows[at].caption if at in rows else caption_from_name(PurePosixPath(root.name) / at) for at in usable
     }
-    splits = {at: row.split for at, row in rows.items() if row.split}
     clusters = _clusters(captions, rows)
+    splits, split_from = _splits(root, clusters, rows)
     clips = [
         Clip(
             id=ids[at],
-            path=root / at,
+            path=tree.files[at],
             caption=captions[at],
             cluster=clusters[at],
-            split=splits.get(at) or split_by_caption(clusters[at]),
+            split=splits[at],
             num_frames=facts[at].num_frames,
             sha256=facts[at].sha256,
         )
         for at in usable
     ]
-    broken = [Broken(path=root / at, why=found.why_broken) for at, found in facts.items() if found.why_broken]
-    stills = tuple(root / at for at, found in facts.items() if found.num_frames == 1)
+    broken = [Broken(path=tree.files[at], why=found.why_broken) for at, found in facts.items() if found.why_broken]
+    stills = tuple(tree.files[at] for at, found in facts.items() if found.num_frames == 1)
+    uncaptioned = tuple(path for at, path in tree.files.items() if tree.metadata and at not in rows)
     if not clips and not broken:
-        raise DataError(f"{root}: holds no animation: {_count(len(stills), 'still image')} {_wanted()}")
+        raise DataError(f"{root}: holds no animation: {_count(len(stills), 'still image')} {_wanted(tree)}")
     return Folder(
         root=root,
         clips=tuple(sorted(clips, key=lambda clip: clip.id)),
-        broken=tuple(broken),
+        broken=(*broken, *tree.dangling),
         stills=stills,
-        uncaptioned=tuple(root / at for at in files if metadata and at not in rows),
-        captions_from=metadata.name if metadata else "file names",
-        split_from="split column" if splits else "sha256 of the caption, 80/10/10",
+        uncaptioned=uncaptioned,
+        other_kinds=tree.other_kinds,
+        captions_from=_metadata_names(tree) if tree.metadata else "file names",
+        split_from=split_from,
     )
 
 
@@ -161,43 +162,85 @@ def clustering(clips: Sequence[Clip]) -> str:
     return key_of(sorted((clip.id, clip.cluster) for clip in clips))
 
 
-def _animation_files(root: Path) -> tuple[str, ...]:
-    if not root.is_dir():
-        what = "is not a folder" if root.exists() else "there is no such folder"
-        raise DataError(f"{root}: {what}. Name a folder with animations ({', '.join(SUFFIXES)}).")
-    found = []
-    for folder, below, names in os.walk(root):
-        below[:] = [name for name in below if not name.startswith((".", "__MACOSX"))]
-        inside = Path(folder).relative_to(root)
-        found += [
-            (inside / name).as_posix() for name in names if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-        ]
-    if not found:
-        raise DataError(f"{root}: holds no file {_wanted()}")
-    return tuple(sorted(found))
+def _wanted(tree: Tree) -> str:
+    other = f" Files of other kinds: {told(tree.other_kinds)}." if tree.other_kinds else ""
+    return f"that could be used. Animations are {', '.join(SUFFIXES)} files of two frames or more.{other}"
 
 
-def _wanted() -> str:
-    return f"that could be used. Animations are {', '.join(SUFFIXES)} files of two frames or more."
+def _metadata_names(tree: Tree) -> str:
+    names = list(tree.metadata)
+    return ", ".join(names) if len(names) <= LISTED else f"{len(names):,} metadata files"
 
 
-def _require_present(metadata: Path, rows: Mapping[str, Row], files: Sequence[str]) -> None:
-    other = [f"{row.where}: {row.file_name}" for row in rows.values() if not row.file_name.lower().endswith(SUFFIXES)]
+def _rows(tree: Tree) -> dict[str, Row]:
+    """Return the row of each file that a metadata file names, by the path of the file below the root.
+
+    Raises DataError for a file that two metadata files name, and for two metadata files in one folder.
+    """
+    for folder, count in Counter(metadata.parent for metadata in tree.metadata.values()).items():
+        if count > 1:
+            raise DataError(f"{folder}: holds both {' and '.join(METADATA_NAMES)}. Remove one of them.")
+    rows: dict[str, Row] = {}
+    for at, metadata in tree.metadata.items():
+        found = _rows_of(metadata, PurePosixPath(at).parent, tree.files)
+        if twice := [f"{found[at].where}: {at} is already named at {rows[at].where}" for at in found if at in rows]:
+            raise DataError(
+                f"{tree.root}: two metadata files name the same {_count(len(twice), 'file')}:\n{listed(twice)}\n"
+                "Keep one row for each file."
+            )
+        rows |= found
+    return rows
+
+
+def _rows_of(metadata: Path, folder: PurePosixPath, files: Mapping[str, Path]) -> dict[str, Row]:
+    """Return the rows of one metadata file, whose file names are relative to its folder."""
+    given = read_metadata(metadata)
+    other = [f"{row.where}: {row.file_name}" for row in given if not row.file_name.lower().endswith(SUFFIXES)]
     if other:
         raise DataError(
             f"{metadata}: names {_count(len(other), 'file')} of another kind than {', '.join(SUFFIXES)}:\n"
             f"{listed(other)}\nConvert them, or remove their lines."
         )
-    present = set(files)
-    absent = [f"{row.where}: {row.file_name}" for row in rows.values() if row.file_name not in present]
+    rows: dict[str, Row] = {}
+    absent = []
+    for row in given:
+        at = next((at for name in names_of(row) if (at := str(folder / name)) in files), None)
+        if at is None:
+            absent.append(f"{row.where}: {row.file_name}")
+        elif at in rows:
+            raise DataError(f"{row.where}: file_name {row.file_name!r} is already used at {rows[at].where}")
+        else:
+            rows[at] = row
     if absent:
         raise DataError(
             f"{metadata}: names {_count(len(absent), 'file')} that {'is' if len(absent) == 1 else 'are'} not there "
-            f"(of {len(rows)}):\n{listed(absent)}\nPut the files below {metadata.parent}, or remove their lines."
+            f"(of {len(given)}):\n{listed(absent)}\nPut the files below {metadata.parent}, or remove their lines."
         )
+    return rows
 
 
-def _ids(name: str, files: Sequence[str], rows: Mapping[str, Row]) -> dict[str, str]:
+def _splits(root: Path, clusters: Mapping[str, str], rows: Mapping[str, Row]) -> tuple[dict[str, str], str]:
+    """Return the split of each file, and what it comes from: a column, a folder, or a hash of the caption.
+
+    Raises DataError if a column or a folder gives a split to some files only.
+    """
+    by_column = {at: split for at in clusters if at in rows and (split := rows[at].split)}
+    by_folder = {at: split for at in clusters if at not in by_column and (split := split_of_folder(at))}
+    splits = by_folder | by_column
+    if not splits:
+        return {at: split_by_caption(clusters[at]) for at in clusters}, "sha256 of the caption, 80/10/10"
+    if without := [str(root / at) for at in clusters if at not in splits]:
+        raise DataError(
+            f"{root}: {_count(len(splits), 'animation')} {'has' if len(splits) == 1 else 'have'} a split by a split "
+            f"column or the folders {', '.join(SPLITS)}, and {len(without):,} {'has' if len(without) == 1 else 'have'} "
+            f"none:\n{listed(without)}\nMove them into such a folder or give them a split column. If a folder has such "
+            "a name by chance, rename it."
+        )
+    sources = {"split column": by_column, "folder names": by_folder}
+    return splits, " and ".join(source for source, given in sources.items() if given)
+
+
+def _ids(name: str, files: Iterable[str], rows: Mapping[str, Row]) -> dict[str, str]:
     """Return the id of each file: that of the metadata, or else its path without suffix.
 
     The suffix is kept if two paths differ in nothing else.
@@ -208,9 +251,13 @@ def _ids(name: str, files: Sequence[str], rows: Mapping[str, Row]) -> dict[str, 
         stem = str(PurePosixPath(at).with_suffix(""))
         given = rows[at].id if at in rows else None
         ids[at] = f"{name}/{given or (stem if stems[stem] == 1 else at)}"
-    twice = [key for key, count in Counter(ids.values()).items() if count > 1]
-    if twice:
-        raise DataError(f"the id {twice[0]!r} belongs to two files: give every row of the metadata an id, or none")
+    first: dict[str, str] = {}
+    for at, key in ids.items():
+        if first.setdefault(key, at) != at:
+            raise DataError(
+                f"the id {key!r} belongs to two files, {first[key]} and {at}: give every row of the metadata another "
+                "id, or none"
+            )
     return ids
 
 
@@ -236,15 +283,15 @@ def _clusters(captions: Mapping[str, str], rows: Mapping[str, Row]) -> dict[str,
     return {at: first_of(label)[1] for at, label in own.items()}
 
 
-def _inspect_all(root: Path, files: Sequence[str], cache: Path | None, report: Progress | None) -> dict[str, Facts]:
+def _inspect_all(files: Mapping[str, Path], cache: Path | None, report: Progress | None) -> dict[str, Facts]:
     known = _read_cache(cache)
     facts: dict[str, Facts] = {}
     entries = {}
-    for done, at in enumerate(files, start=1):
-        stamp = _stamp(root / at)
+    for done, (at, path) in enumerate(files.items(), start=1):
+        stamp = _stamp(path)
         entry = known.get(at)
         if entry is None or entry[0] != stamp:
-            entry = (stamp, inspect(root / at))
+            entry = (stamp, inspect(path))
         entries[at] = entry
         facts[at] = entry[1]
         if report:

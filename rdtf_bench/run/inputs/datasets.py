@@ -120,6 +120,7 @@ def read(
         "clusters": {split: len({clip.cluster for clip in files}) for split, files in clips.items()},
         "left_out_stills": len(folder.stills),
         "left_out_uncaptioned": len(folder.uncaptioned),
+        "left_out_other_kinds": dict(folder.other_kinds),
         "left_out_short": {split: choice.left_out_short for split, choice in chosen.items()},
         "skipped_broken": [str(broken.path.relative_to(root)) for broken in folder.broken],
     }
@@ -150,7 +151,9 @@ def _require_enough(root: Path, clips: dict[str, tuple[ClipFile, ...]]) -> None:
         raise DataError(
             f"{root}: the test split has {len(clips['test'])} usable clips, and at least {MIN_TEST_CLIPS} are needed "
             "for an interval that means something. Add animations, or give more of them 'test' in the split column of "
-            "the metadata file."
+            "the metadata file, or put them into a folder named test."
         )
     if not clips["train"]:
-        raise DataError(f"{root}: the training split is empty. Check the split column of the metadata file.")
+        raise DataError(
+            f"{root}: the training split is empty. Check the split column of the metadata file, or the folder train."
+        )

@@ -1,10 +1,17 @@
+import json
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.data.reading.captions import caption_from_name, find_metadata, read_metadata, split_by_caption
+from rdtf_bench.data.reading.captions import (
+    caption_from_name,
+    names_of,
+    read_metadata,
+    split_by_caption,
+    split_of_folder,
+)
 
 
 def rows_of(tmp_path: Path, text: str, name: str = "metadata.jsonl") -> list[tuple[str, str, str | None]]:
@@ -35,8 +42,8 @@ def test_csv_says_the_same_as_json_lines(tmp_path: Path) -> None:
         ('{"file_name": "a.gif"}', "metadata.jsonl:1: a.gif has no text"),
         ('{"file_name": "a.gif", "text": " "}', "a.gif has no text"),
         ('{"file_name": "a.gif", "text": 7}', "text must be text, not 7"),
-        ('{"file_name": "../a.gif", "text": "a"}', "must be a path inside the data folder"),
-        ('{"file_name": "/a.gif", "text": "a"}', "must be a path inside the data folder"),
+        ('{"file_name": "../a.gif", "text": "a"}', "must be a path inside the folder of the metadata file"),
+        ('{"file_name": "/a.gif", "text": "a"}', "must be a path inside the folder of the metadata file"),
         ('{"file_name": "a.gif", "text": "a", "split": "tset"}', "there is no split 'tset'.*Did you mean 'test'?"),
         (
             '{"file_name": "a.gif", "text": "a"}\n{"file_name": "./a.gif", "text": "b"}',
@@ -79,13 +86,88 @@ def test_bytes_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
         read_metadata(path)
 
 
-def test_two_metadata_files_are_one_too_many(tmp_path: Path) -> None:
-    assert find_metadata(tmp_path) is None
-    (tmp_path / "metadata.csv").touch()
-    assert find_metadata(tmp_path) == tmp_path / "metadata.csv"
-    (tmp_path / "metadata.jsonl").touch()
-    with pytest.raises(DataError, match="Remove one of them"):
-        find_metadata(tmp_path)
+@pytest.mark.parametrize("character", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1e", "\t"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "metadata.jsonl",
+            '{{"file_name": "a{0}.gif", "text": "one{0}two"}}\n{{"file_name": "b.gif", "text": "three"}}\n',
+        ),
+        ("metadata.csv", "file_name,text\r\na{0}.gif,one{0}two\r\nb.gif,three\r\n"),
+    ],
+)
+def test_lines_end_at_newlines_only(name: str, text: str, character: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(text.format(character).encode())
+    first, second = read_metadata(tmp_path / name)
+    assert (first.file_name, first.caption) == (f"a{character}.gif", "one two")
+    assert second.where.endswith({"metadata.jsonl": ":2", "metadata.csv": ":3"}[name])
+
+
+def test_a_quoted_field_may_hold_newlines(tmp_path: Path) -> None:
+    text = 'file_name,text\na.gif,"one\ntwo"\nb.gif,three\n'
+    assert rows_of(tmp_path, text, "metadata.csv") == [("a.gif", "one two", None), ("b.gif", "three", None)]
+
+
+@pytest.mark.parametrize("column", ["file_name", "text", "id", "cluster", "split"])
+def test_half_of_a_surrogate_pair_is_refused_in_every_column(column: str, tmp_path: Path) -> None:
+    row = {"file_name": "a.gif", "text": "a", "id": "1", "cluster": "c", "split": "test", "artist": "\ud83d"}
+    other = {**row, "file_name": "b.gif", "id": "2", column: "half \ud83d"}
+    path = tmp_path / "metadata.jsonl"
+    path.write_text(f"{json.dumps(row)}\n{json.dumps(other)}\n")
+    with pytest.raises(DataError, match=rf"metadata.jsonl:2: {column} 'half .ud83d' is not valid Unicode") as e:
+        read_metadata(path)
+    str(e.value).encode()
+
+
+def test_names_are_in_one_normal_form(tmp_path: Path) -> None:
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    row = {"file_name": f"{decomposed}.gif", "text": decomposed, "id": decomposed, "cluster": decomposed}
+    (tmp_path / "metadata.jsonl").write_text(json.dumps(row))
+    (read,) = read_metadata(tmp_path / "metadata.jsonl")
+    assert (read.file_name, read.caption, read.id, read.cluster) == (f"{composed}.gif", *[composed] * 3)
+
+
+@pytest.mark.parametrize(
+    ("clip_id", "says"),
+    [
+        ("\u00e9" * 128, "it has a part of 256 bytes .at most 255."),
+        ("/".join(["abcdefg"] * 600), "it has 4799 bytes"),
+        ("a\0b", "it holds a NUL character"),
+        ("/a", "it is an absolute path"),
+        ("a//b", "it has an empty part"),
+        ("a/", "it has an empty part"),
+        ("a/../b", "or a part '.' or '..'"),
+        (".", "or a part '.' or '..'"),
+    ],
+)
+def test_an_id_that_no_file_can_have_is_refused_with_its_line(clip_id: str, says: str, tmp_path: Path) -> None:
+    rows = [{"file_name": f"{i}.gif", "text": "a", "id": given} for i, given in enumerate(["\u00e9" * 127, clip_id])]
+    (tmp_path / "captions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(DataError, match=f"captions.jsonl:2: no file can be named by the id '.*{says}"):
+        read_metadata(tmp_path / "captions.jsonl")
+
+
+def test_a_file_name_has_a_second_form_for_the_separators_of_windows(tmp_path: Path) -> None:
+    (tmp_path / "metadata.jsonl").write_text(json.dumps({"file_name": ".\\sub\\a.gif", "text": "a"}))
+    (row,) = read_metadata(tmp_path / "metadata.jsonl")
+    assert names_of(row) == (".\\sub\\a.gif", "sub/a.gif")
+
+
+@pytest.mark.parametrize(
+    ("names", "split"),
+    [
+        ("train Training", "train"),
+        ("validation valid val dev", "validation"),
+        ("test testing eval evaluation TEST", "test"),
+        ("tests training-set images", None),
+    ],
+)
+def test_the_top_folder_may_name_the_split(names: str, split: str | None) -> None:
+    for name in names.split():
+        assert split_of_folder(f"{name}/cats/a.gif") == split
+        assert split_of_folder(f"cats/{name}/a.gif") is None
+        assert split_of_folder(name) is None
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,112 @@ def test_metadata_that_names_absent_files_is_refused(tmp_path: Path, animation: 
         read(tmp_path, name="m")
 
 
+def write_layout(root: Path, animation: Animation) -> None:
+    """Hugging Face's imagefolder, with one metadata file for each split."""
+    for split, name in (("train", "a"), ("val", "b"), ("test", "c")):
+        animation(root / split / f"{name}.gif", 3)
+        write_rows(root / split, {"file_name": f"{name}.gif", "text": f"caption {name}"})
+
+
+def test_metadata_in_the_folders_of_the_splits(tmp_path: Path, animation: Animation) -> None:
+    write_layout(tmp_path, animation)
+    folder = read(tmp_path, name="m")
+    assert [(clip.id, clip.caption, clip.split) for clip in folder.clips] == [
+        ("m/test/c", "caption c", "test"),
+        ("m/train/a", "caption a", "train"),
+        ("m/val/b", "caption b", "validation"),
+    ]
+    assert folder.split_from == "folder names"
+    assert folder.captions_from == "test/metadata.jsonl, train/metadata.jsonl, val/metadata.jsonl"
+    assert not folder.uncaptioned
+
+
+def test_folders_name_the_split_without_metadata_too(tmp_path: Path, animation: Animation) -> None:
+    animation(tmp_path / "train" / "red fox.gif", 3)
+    animation(tmp_path / "test" / "red fox.gif", 3)
+    folder = read(tmp_path, name="m")
+    assert {clip.id: clip.split for clip in folder.clips} == {"m/train/red fox": "train", "m/test/red fox": "test"}
+    assert (folder.captions_from, folder.split_from) == ("file names", "folder names")
+
+
+def test_a_split_column_wins_over_the_folder(tmp_path: Path, animation: Animation) -> None:
+    write_layout(tmp_path, animation)
+    write_rows(tmp_path / "train", {"file_name": "a.gif", "text": "a", "split": "test"})
+    folder = read(tmp_path, name="m")
+    assert {clip.id: clip.split for clip in folder.clips}["m/train/a"] == "test"
+    assert folder.split_from == "split column and folder names"
+
+
+def test_animations_outside_of_the_folders_of_the_splits_are_named(tmp_path: Path, animation: Animation) -> None:
+    write_layout(tmp_path, animation)
+    animation(tmp_path / "more" / "d.gif", 3)
+    write_rows(tmp_path / "more", {"file_name": "d.gif", "text": "d"})
+    with pytest.raises(
+        DataError, match=r"(?s)3 animations have a split .* and 1 has none:\n  .*more/d\.gif\nMove them"
+    ):
+        read(tmp_path, name="m")
+    write_rows(tmp_path / "more", {"file_name": "d.gif", "text": "d", "split": "train"})
+    assert read(tmp_path, name="m").counts() == {"train": 2, "validation": 1, "test": 1}
+
+
+def test_two_metadata_files_that_name_one_file_are_refused(tmp_path: Path, animation: Animation) -> None:
+    write_layout(tmp_path, animation)
+    write_rows(tmp_path, {"file_name": "train/a.gif", "text": "another"})
+    with pytest.raises(
+        DataError, match=r"(?s)name the same 1 file:.*train/metadata.jsonl:1: train/a.gif is already named at .*jsonl:1"
+    ):
+        read(tmp_path, name="m")
+    (tmp_path / "train" / "metadata.csv").touch()
+    with pytest.raises(DataError, match=r"train: holds both metadata.jsonl and metadata.csv. Remove one of them"):
+        read(tmp_path, name="m")
+
+
+def test_a_file_is_found_under_any_spelling_of_its_name(tmp_path: Path, animation: Animation) -> None:
+    animation(tmp_path / "data" / "sub" / "cafe\u0301.gif", 3)
+    animation(tmp_path / "data" / "back\\slash.gif", 3)
+    write_rows(
+        tmp_path / "data",
+        {"file_name": "sub\\caf\u00e9.gif", "text": "one"},
+        {"file_name": "back\\slash.gif", "text": "two"},
+    )
+    folder = read(tmp_path / "data", name="m", cache=tmp_path / "index.json")
+    assert {clip.id: clip.caption for clip in folder.clips} == {"m/sub/caf\u00e9": "one", "m/back\\slash": "two"}
+    assert all(clip.path.is_file() for clip in folder.clips)
+    assert read(tmp_path / "data", name="m", cache=tmp_path / "index.json") == folder
+    write_rows(
+        tmp_path / "data",
+        {"file_name": "sub\\cafe\u0301.gif", "text": "one"},
+        {"file_name": "sub/caf\u00e9.gif", "text": "two"},
+    )
+    with pytest.raises(DataError, match=r"jsonl:2: file_name 'sub/café.gif' is already used at .*jsonl:1"):
+        read(tmp_path / "data", name="m")
+
+
+def test_other_kinds_and_links_to_nothing_are_told(tmp_path: Path, animation: Animation) -> None:
+    for name in ("a.avif", "b.AVIF", "c.mpg", "README"):
+        (tmp_path / name).touch()
+    with pytest.raises(
+        DataError, match=r"holds no file that could be used.*other kinds: 2 .avif, 1 .mpg, 1 without suffix"
+    ):
+        read(tmp_path, name="m")
+    animation(tmp_path / "a.gif", 3)
+    write_rows(tmp_path, {"file_name": "a.gif", "text": "a"})
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    folder = read(tmp_path, name="m")
+    assert folder.other_kinds == {".avif": 2, ".mpg": 1, "without suffix": 1}
+    assert [(item.path.name, item.why) for item in folder.broken] == [
+        ("gone", "is a link to a file or folder that is not there")
+    ]
+
+
+def test_an_id_of_two_files_is_named_with_both(tmp_path: Path, animation: Animation) -> None:
+    write_layout(tmp_path, animation)
+    for split, name in (("train", "a"), ("test", "c")):
+        write_rows(tmp_path / split, {"file_name": f"{name}.gif", "text": "x", "id": "7"})
+    with pytest.raises(DataError, match=r"the id 'm/7' belongs to two files, test/c.gif and train/a.gif"):
+        read(tmp_path, name="m")
+
+
 def test_hidden_files_are_no_data(tmp_path: Path, animation: Animation) -> None:
     animation(tmp_path / "a.gif", 3)
     animation(tmp_path / "._a.gif", 3)

@@ -18,7 +18,7 @@ def animation(path: Path, num_frames: int) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """60 test clips of 20 drawings, a training clip, a still, and a file that the metadata does not name."""
+    """60 test clips of 20 drawings, a training clip, a still, a file without metadata, and two of another kind."""
     root = tmp_path / "mine"
     root.mkdir()
     rows = [{"file_name": f"{i}.gif", "text": f"text {i}", "split": "test", "cluster": f"{i % 20}"} for i in range(60)]
@@ -27,6 +27,8 @@ def folder(tmp_path: Path) -> Path:
     for row in rows:
         animation(root / row["file_name"], 1 if row["file_name"] == "still.gif" else 9)
     animation(root / "nameless.gif", 9)
+    for name in ("one.avif", "two.AVIF"):
+        (root / name).touch()
     (root / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return root
 
@@ -36,6 +38,7 @@ def test_what_was_left_out_is_counted(folder: Path, tmp_path: Path) -> None:
     assert found.facts["in_use"] == {"train": 1, "validation": 0, "test": 60}
     assert found.facts["clusters"] == {"train": 1, "validation": 0, "test": 20}
     assert (found.facts["left_out_stills"], found.facts["left_out_uncaptioned"]) == (1, 1)
+    assert found.facts["left_out_other_kinds"] == {".avif": 2}
     assert found.facts["source"] == "mine"
 
 
