@@ -40,6 +40,8 @@ def export(
     """Write the ids, captions and known frames of the test clips, as metadata.jsonl and PNG files."""
     from rich.console import Console
 
+    from rdtf_bench.core.errors import printable
+    from rdtf_bench.report.table import footer
     from rdtf_bench.run.progress import Display, Report
     from rdtf_bench.run.protocols import load_table
     from rdtf_bench.run.table import conditions
@@ -47,7 +49,7 @@ def export(
     chosen = select(table, scale, data, store)
     spec, at_scale = load_table(table), chosen.scale
     with Display(Console(stderr=True), {"conditions": 1.0}, quiet=quiet) as display:
-        count = conditions.export(
+        exported = conditions.export(
             spec,
             at_scale,
             source=chosen.source_of(spec.dataset),
@@ -56,9 +58,10 @@ def export(
             out=out,
             report=Report(display, "conditions", "writing"),
         )
-    shape = at_scale.clip
+    shape, count, place = at_scale.clip, len(exported.clips["test"]), printable(str(out / conditions.METADATA))
     typer.echo(
-        f"{count} clips in {out / conditions.METADATA}. For each clip make {shape.num_frames} frames of "
+        f"{count} clips in {place}. For each clip make {shape.num_frames} frames of "
         f"{shape.size_px}x{shape.size_px} pixels, as a folder of frames DIR/<id>/ or as DIR/<id>.png (APNG), .webp, "
-        f".gif or .mp4. Score them with: rdtf-bench run {table} --with mine=DIR"
+        f".gif or .mp4. Score them with: rdtf-bench run {table} --with mine=DIR\n"
+        f"{footer.data(spec.dataset, exported.facts)}"
     )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rdtf_bench.commands.options import DEFAULT_SCALE, Quiet, ScaleName
+from rdtf_bench.commands.options import DEFAULT_SCALE, Quiet, ScaleName, SkipBroken
 
 
 def score(
@@ -38,6 +38,7 @@ def score(
         ),
     ] = None,
     scale: ScaleName = DEFAULT_SCALE,
+    skip_broken: SkipBroken = False,
     json: Annotated[Path | None, typer.Option("--json", help="Also write the scores to this file.")] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -61,6 +62,7 @@ def score(
             num_frames=num_frames,
             size_px=size,
             resamples=resamples or 0,
+            skip_broken=skip_broken,
             sink=display,
         )
     typer.echo(comparison.text(found))

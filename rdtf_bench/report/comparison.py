@@ -22,6 +22,8 @@ def rows(found: FolderComparison) -> list[dict[str, Any]]:
         "num_frames": found.num_frames,
         "width_px": found.width_px,
         "height_px": found.height_px,
+        "skipped_broken": found.skipped_broken,
+        "left_out_other_kinds": found.left_out_other_kinds,
     }
     return [
         {

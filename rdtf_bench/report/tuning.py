@@ -58,4 +58,5 @@ def summary(settings: "Settings", finished: "Finished") -> str:
         f"{finished.adapter}: {finished.adapter_bytes / 1e6:.1f} MB, {counts['trainable']:,} trained parameters on a "
         f"base of {counts['base']:,}; {training.num_steps} steps at batch size {training.batch_size}; samples from "
         f"conditions of the {finished.shown_split} split"
+        + (f"; left out of the data: {finished.left_out}" if finished.left_out else "")
     )

@@ -4,7 +4,7 @@ Faults of the folders are reported before any network is loaded.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ from rdtf_bench.core.seeds import seed_for
 from rdtf_bench.core.video import VideoU8
 from rdtf_bench.data.reading import animations, decode
 from rdtf_bench.data.reading.animations import Animation as Clip
+from rdtf_bench.data.reading.animations import ClipFolder
+from rdtf_bench.data.reading.walk import told
 from rdtf_bench.run.build import instruments
 from rdtf_bench.run.progress import Report, Sink
 from rdtf_bench.run.record import ScoreRecord
@@ -45,7 +47,9 @@ class FolderComparison:
     width_px: int
     height_px: int
     scores: dict[str, ScoreRecord]
-    notes: tuple[str, ...]  # clips and metrics left out, and how clips were paired
+    notes: tuple[str, ...]  # clips, files and metrics left out, and how clips were paired
+    skipped_broken: dict[str, list[str]]  # clips that cannot be used, by side: "fake" and "real"
+    left_out_other_kinds: dict[str, dict[str, int]]  # numbers of files that are not read, by side and suffix
 
 
 def metric_names() -> list[str]:
@@ -64,18 +68,22 @@ def compare(
     num_frames: int | None,
     size_px: int | None,
     resamples: int = 0,
+    skip_broken: bool = False,
     sink: Sink,
 ) -> FolderComparison:
     """Score the clips of `fake` against those of `real` with the metrics and networks of a scale.
 
     Without `metrics`, all are scored that apply: CLIP needs captions. `resamples` is the number of bootstrap draws of
-    FVD.
+    FVD. Raises DataError if clips cannot be used, unless `skip_broken` leaves them out.
     """
     chosen = _chosen(metrics, with_captions=captions is not None)
     if resamples and "fvd" not in chosen:
         raise ProtocolError(f"--resamples draws for FVD, and only {', '.join(chosen)} is scored. Leave it out.")
-    fakes = animations.find(fake)
-    reals = animations.find(real)
+    folders = {"fake": animations.read(fake), "real": animations.read(real)}
+    for folder in folders.values():
+        if not skip_broken:
+            folder.require_unbroken("Repair or remove them, or leave them out with --skip-broken.")
+    fakes, reals = folders["fake"].clips, folders["real"].clips
     _require_enough(chosen, {fake: fakes, real: reals})
     shape = animations.common_shape((*fakes, *reals), num_frames=num_frames, size_px=size_px)
     texts = animations.read_captions(captions, fakes) if captions else {}
@@ -108,7 +116,9 @@ def compare(
         width_px=size_px or fakes[0].width_px,
         height_px=size_px or fakes[0].height_px,
         scores=scores,
-        notes=tuple(_notes(chosen, metrics, fakes, reals)),
+        notes=(*_left_out(folders.values()), *_notes(chosen, metrics, fakes, reals)),
+        skipped_broken={side: _names(folder) for side, folder in folders.items()},
+        left_out_other_kinds={side: dict(folder.other_kinds) for side, folder in folders.items()},
     )
 
 
@@ -220,6 +230,18 @@ def _pairs(fakes: Sequence[Clip], reals: Sequence[Clip]) -> list[tuple[int, int]
 def _drawn(clips: Sequence[Clip], taken: Set[int], count: int) -> list[int]:
     free = [place for place in range(len(clips)) if place not in taken]
     return sorted(sorted(free, key=lambda place: seed_for(clips[place].id, "chosen"))[:count])
+
+
+def _left_out(folders: Iterable[ClipFolder]) -> Iterator[str]:
+    for folder in folders:
+        if names := _names(folder):
+            yield f"Left out of {folder.root}: {len(names)} that cannot be used: {', '.join(names)}."
+        if folder.other_kinds:
+            yield f"Left out of {folder.root}: files of other kinds: {told(folder.other_kinds)}."
+
+
+def _names(folder: ClipFolder) -> list[str]:
+    return [str(item.path.relative_to(folder.root)) for item in folder.broken]
 
 
 def _notes(

@@ -66,6 +66,7 @@ class Chosen:
     shown: Sequence[ClipFile]
     shown_split: str  # "test", or "train" where that has none that is long enough
     fingerprint: str  # of what is trained on: ids, bytes and captions
+    left_out: str  # what of the folder is not used, in words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +75,7 @@ class Finished:
     adapter_bytes: int
     components: dict[str, int]
     shown_split: str  # whose clips the samples are of
+    left_out: str  # what of the data folder was not used, in words
 
 
 def methods() -> list[str]:
@@ -186,6 +188,7 @@ def finetune(
         adapter_bytes=size,
         components=method.parameter_counts(),
         shown_split=chosen.shown_split,
+        left_out=chosen.left_out,
     )
 
 
@@ -246,7 +249,7 @@ def _choose(settings: Settings, out: Path, *, skip_broken: bool, sink: Sink) -> 
     if not train:
         raise DataError(
             f"{settings.data}: the train split has no animation. Add some, or say in a split column of the metadata "
-            "file which ones they are."
+            "file or by a folder named train which ones they are."
         )
     fewest = settings.training.num_frames
     for split in ("test", "train"):  # a small folder may have no test split
@@ -256,6 +259,7 @@ def _choose(settings: Settings, out: Path, *, skip_broken: bool, sink: Sink) -> 
                 shown=tuple(map(_file, shown)),
                 shown_split=split,
                 fingerprint=data.fingerprint(train),
+                left_out=folder.left_out(),
             )
     raise DataError(
         f"{settings.data}: has no animation of at least {fewest} frames to make samples of. Add some, or take shorter "

@@ -33,6 +33,8 @@ def found(**changes: object) -> FolderComparison:
         "height_px": 48,
         "scores": {"fvd": FVD},
         "notes": ("a note",),
+        "skipped_broken": {"fake": ["a.gif"], "real": []},
+        "left_out_other_kinds": {"fake": {}, "real": {".avif": 3}},
     }
     return FolderComparison(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -56,6 +58,8 @@ def test_rows_are_written_whole_with_the_clips_that_they_compare(tmp_path: Path)
     (row,) = json.loads((tmp_path / "new" / "scores.json").read_text())
     assert (row["metric"], row["value"], row["n"], row["beside"]) == ("fvd", 612.41, 200, {"kernel_distance": 0.0125})
     assert (row["fake"], row["real"], row["num_frames"], row["height_px"]) == ("fake", "real", 8, 48)
+    assert row["skipped_broken"] == {"fake": ["a.gif"], "real": []}
+    assert row["left_out_other_kinds"] == {"fake": {}, "real": {".avif": 3}}
 
 
 def test_a_place_that_cannot_be_written_is_named_before_the_work(tmp_path: Path) -> None:

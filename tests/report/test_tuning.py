@@ -1,6 +1,7 @@
 """The journal of a fine-tuning: a run from the first step on, samples as GIF files, and a summary."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +111,11 @@ def test_the_summary_names_the_adapter_its_size_and_its_training(settings: Setti
         adapter_bytes=3_400_000,
         components={"base": 1_500_000, "trainable": 61_234},
         shown_split="test",
+        left_out="",
     )
     assert tuning.summary(settings, finished) == (
         f"{tmp_path / 'adapter'}: 3.4 MB, 61,234 trained parameters on a base of 1,500,000; 30 steps at batch size 4; "
         "samples from conditions of the test split"
     )
+    with_left_out = tuning.summary(settings, replace(finished, left_out="2 still images"))
+    assert with_left_out.endswith("of the test split; left out of the data: 2 still images")

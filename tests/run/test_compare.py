@@ -125,6 +125,40 @@ def test_clips_of_one_name_are_pairs_though_others_are_not(tmp_path: Path, score
     assert (row["value"], row["ci_high"]) == pytest.approx((0, 0), abs=1e-6)
 
 
+def test_clips_that_cannot_be_used_stop_unless_they_are_left_out(
+    tmp_path: Path, score: Score, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_clips(tmp_path / "real", 4, seed="same")
+    write_clips(tmp_path / "fake", 4, seed="same")
+    (tmp_path / "fake" / "sub").mkdir()
+    (tmp_path / "fake" / "sub" / "cut.gif").write_bytes(b"GIF89a")
+    (tmp_path / "fake" / "gone").symlink_to("nowhere")
+    for name in ("one.avif", "two.avif", "three.mpg"):
+        (tmp_path / "real" / name).touch()
+    with monkeypatch.context() as patch:
+        patch.setattr("rdtf_bench.run.build.instruments.build_metric", lambda *_: pytest.fail("a network was loaded"))
+        status, printed = score("--metrics", "fvd")
+    assert status == 4
+    assert "clips that cannot be used: 2" in printed
+    assert "leave them out with --skip-broken" in printed
+    status, printed = score("--metrics", "fvd", "--skip-broken", "--json", "scores.json")
+    (row,) = json.loads((tmp_path / "scores.json").read_text())
+    assert (status, row["n"]) == (0, 4)
+    assert "Left out of fake: 2 that cannot be used: gone, sub/cut.gif." in printed
+    assert row["skipped_broken"] == {"fake": ["gone", "sub/cut.gif"], "real": []}
+    assert "Left out of real: files of other kinds: 2 .avif, 1 .mpg." in printed
+    assert row["left_out_other_kinds"] == {"fake": {}, "real": {".avif": 2, ".mpg": 1}}
+
+
+def test_clips_of_one_name_are_pairs_in_any_normal_form(tmp_path: Path, score: Score) -> None:
+    for name, accent in (("real", "\u00e9"), ("fake", "e\u0301")):
+        write_clips(tmp_path / name, 3, seed="same")
+        (tmp_path / name / "clip0.png").rename(tmp_path / name / f"caf{accent}.png")
+    status, printed = score("--metrics", "fvd")
+    assert status == 0
+    assert "to be paired with" not in printed
+
+
 @pytest.mark.usefixtures("two_folders")
 def test_without_captions_what_needs_them_is_said_to_be_left_out(score: Score) -> None:
     status, printed = score("--num-frames", "3", "--size", "16")

@@ -10,9 +10,10 @@ import typer
 from rdtf_bench.commands.selection import Selection
 
 if TYPE_CHECKING:  # for the annotations alone: `--help` reads no schema
+    from rdtf_bench.run.inputs.datasets import Dataset
     from rdtf_bench.run.record import Record
     from rdtf_bench.run.table.external import OutsideClips
-    from rdtf_bench.spec.plan import Cell, DataIdentity
+    from rdtf_bench.spec.plan import Cell
     from rdtf_bench.spec.schema import Scale, TableSpec
 
 PIPE_WIDTH = 120
@@ -25,7 +26,8 @@ class _Planned:
 
     spec: "TableSpec"
     scale: "Scale"
-    data: "DataIdentity"
+    data: "Dataset"
+    notes: tuple[str, ...]  # what was left out of folders of the user
     cells: "list[Cell]"
 
 
@@ -46,6 +48,8 @@ class Tables:
         from rdtf_bench.run.table import execute
 
         console, external = Console(stderr=True), _external(chosen)
+        for note in _left_out(external):
+            console.print(note, highlight=False, markup=False)
         shown = []
         for spec, scale in _tables(chosen):
             outcome = execute.run(
@@ -80,7 +84,7 @@ class Tables:
         from rdtf_bench.report.table.plans import plan_text
 
         for table in _planned(chosen):
-            typer.echo(plan_text(table.spec, table.scale, table.data, table.cells, chosen.store))
+            typer.echo(plan_text(table.spec, table.scale, table.data.identity, table.cells, chosen.store, table.notes))
 
     def publish(self, chosen: Selection) -> None:
         from rdtf_bench.report.table.publish import publish
@@ -122,18 +126,27 @@ def _tables(chosen: Selection) -> "Iterator[tuple[TableSpec, Scale]]":
 
 
 def _planned(chosen: Selection) -> Iterator[_Planned]:
+    from rdtf_bench.report.table import footer
     from rdtf_bench.run.table.context import cells_of
 
     external = _external(chosen)
     for spec, scale in _tables(chosen):
         data, cells = cells_of(spec, scale, chosen.source_of(spec.dataset), chosen.store, external)
-        yield _Planned(spec=spec, scale=scale, data=data, cells=cells)
+        of_data = [footer.data(spec.dataset, data.facts)] if data.facts else []
+        notes = (*of_data, *_left_out(external))
+        yield _Planned(spec=spec, scale=scale, data=data, cells=cells, notes=notes)
 
 
 def _external(chosen: Selection) -> "dict[str, OutsideClips]":
     from rdtf_bench.run.table import external
 
     return external.read(chosen.external)
+
+
+def _left_out(external: "dict[str, OutsideClips]") -> Iterator[str]:
+    for label, clips in external.items():
+        if note := clips.left_out():
+            yield f"{label}: {note}"
 
 
 def _rendered(

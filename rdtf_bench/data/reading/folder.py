@@ -64,6 +64,16 @@ class Folder:
                 + "\nRepair or remove them, or leave them out with --skip-broken."
             )
 
+    def left_out(self) -> str:
+        """Return what of the folder is not used as words, or an empty text."""
+        counts = (
+            _count(len(self.broken), "broken file") if self.broken else "",
+            _count(len(self.stills), "still image") if self.stills else "",
+            _count(len(self.uncaptioned), "file") + " without metadata" if self.uncaptioned else "",
+            f"files of other kinds: {told(self.other_kinds)}" if self.other_kinds else "",
+        )
+        return "; ".join(filter(None, counts))
+
     def counts(self) -> dict[str, int]:
         """Return the number of clips of each split."""
         found = Counter(clip.split for clip in self.clips)

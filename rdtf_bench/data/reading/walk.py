@@ -43,7 +43,7 @@ class Tree:
 def walk(root: Path, suffixes: Sequence[str]) -> Tree:
     """Return the files below a folder, of which those with one of the suffixes are wanted.
 
-    Linked folders are entered, except for links to a folder that they lie in. Raises DataError if there is no such
+    Linked folders are entered, except for those that the link itself lies in. Raises DataError if there is no such
     folder, and one DataError that lists folders that cannot be read or are reached twice, and names that are not UTF-8
     or differ in their normal form only.
     """
@@ -102,7 +102,7 @@ def _below(
         faults.append(f"{folder}: cannot be read: {fault.strerror}")
         return
     here = (status.st_dev, status.st_ino)
-    if here in above:  # a link that leads back; what it shows is read where it lies
+    if here in above:  # two links that lead to each other; what they show is read where it lies
         return
     if here in seen:
         faults.append(f"{folder}: is the same folder as {seen[here]}; keep one of the two")
@@ -114,7 +114,12 @@ def _below(
             continue
         if printable(path.name) != path.name:
             faults.append(f"{path}: the name is not valid UTF-8")
-        elif is_folder:
+        elif is_folder and not _leads_back(path):
             yield from _below(path, f"{inside}{normalize('NFC', path.name)}/", above | {here}, seen, faults)
-        else:
+        elif not is_folder:
             yield inside + normalize("NFC", path.name), path
+
+
+def _leads_back(folder: Path) -> bool:
+    """Tell whether a folder is a link to one that holds the link; it may lie above the root, as does "/"."""
+    return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())

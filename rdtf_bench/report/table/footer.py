@@ -41,7 +41,7 @@ def notes(
         *_control_clips(cells, numbers),
         _scale(spec, scale),
         *(_method(label, line, records) for label, line in lines(cells).items() if line[0].kind != "control"),
-        *dict.fromkeys(_data(record) for record in found),
+        *dict.fromkeys(data(record.dataset, record.data) for record in found),
         *spec.notes,
         f"Source of the paper's numbers: {spec.source}.",
     ]
@@ -166,9 +166,10 @@ def _cost(record: Record) -> Iterator[str]:
         yield f"trained in {record.stage_seconds['fit']:.0f} s"
 
 
-def _data(record: Record) -> str:
-    facts = "; ".join(fact for name, value in _in_order(record.data) if (fact := _fact(name, value)))
-    return f"Data {record.dataset}: {facts}."
+def data(dataset: str, facts: Mapping[str, Any]) -> str:
+    """Return the facts of a record's data section, or of data that is only planned with, as one sentence."""
+    told = "; ".join(fact for name, value in _in_order(facts) if (fact := _fact(name, value)))
+    return f"Data {dataset}: {told}."
 
 
 def _in_order(facts: Mapping[str, Any]) -> list[tuple[str, Any]]:

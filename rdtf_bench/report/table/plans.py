@@ -10,12 +10,18 @@ from rdtf_bench.spec.plan import Cell, DataIdentity
 from rdtf_bench.spec.schema import Scale, TableSpec
 
 
-def plan_text(spec: TableSpec, scale: Scale, data: DataIdentity, cells: Sequence[Cell], root: Path) -> str:
-    """Write one line per cell with its state in the store at `root`, and a line with the number of jobs to do."""
+def plan_text(
+    spec: TableSpec, scale: Scale, data: DataIdentity, cells: Sequence[Cell], root: Path, notes: Sequence[str] = ()
+) -> str:
+    """Write one line per cell with its state in the store at `root`, and a line with the number of jobs to do.
+
+    `notes` about the data stand above the cells.
+    """
     bench = make_bench(spec, scale, data, {}, find_assets(scale), Store(root.resolve()))
     jobs = schedule.jobs_for(bench, cells)
     counts = f"{data.num_train} train, {data.num_validation} validation, {data.num_test} test clips"
     lines = [f"{spec.name} at scale {scale.name} on {spec.dataset} ({data.source}: {counts})"]
+    lines += [f"  {note}" for note in notes]
     widest = max(len(cell.name) for cell in cells)
     for cell in cells:
         trained = cell.fit is not None and bench.store.has("fit", cell.fit_key)

@@ -38,7 +38,7 @@ def table(grid: Grid, *, width: int, styled: bool) -> list[str]:
         if index > 0:
             console.print()
         console.print(_table(grid, block, fit, styled))
-    return [line.rstrip() for line in out.getvalue().splitlines()]
+    return [line.rstrip() for line in out.getvalue().removesuffix("\n").split("\n")]
 
 
 def _blocks(grid: Grid, width: int, styled: bool) -> tuple[Fit, list[list[Column]]]:

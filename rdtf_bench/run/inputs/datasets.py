@@ -58,12 +58,11 @@ def parse_data_options(given: Sequence[str]) -> dict[str, str]:
 
 def identify(
     name: str, source: str | None, sizes: DataSizes, min_frames: int, *, store: Path, min_train_frames: int = 2
-) -> DataIdentity:
-    """Return the identity of the clips, which the plan needs. Built-in data is not written; a folder is read."""
+) -> Dataset:
+    """Return what a plan needs of the data. A folder is read; built-in data is not written and has an identity only."""
     if source is None:
-        return _builtin_identity(name, sizes)
-    found = read(name, source, sizes, min_frames, store=store, skip_broken=True, min_train_frames=min_train_frames)
-    return found.identity
+        return Dataset(identity=_builtin_identity(name, sizes), clips={})
+    return read(name, source, sizes, min_frames, store=store, skip_broken=True, min_train_frames=min_train_frames)
 
 
 def read(

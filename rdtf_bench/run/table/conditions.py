@@ -1,6 +1,8 @@
 """Exports the conditions of every test clip as files, for a model that runs elsewhere."""
 
 import json
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 import torch
@@ -13,6 +15,7 @@ from rdtf_bench.core.store import write_text
 from rdtf_bench.core.video import to_uint8
 from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.inputs.clips import RealClips
+from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.progress import Report
 from rdtf_bench.run.table import sample
 from rdtf_bench.spec.schema import Scale, TableSpec
@@ -23,38 +26,60 @@ FRAMES = "known_frames"
 
 def export(
     spec: TableSpec, scale: Scale, *, source: str | None, store: Path, skip_broken: bool, out: Path, report: Report
-) -> int:
-    """Write `metadata.jsonl` and the known frames as PNG into the empty folder `out`, and return the number of clips.
+) -> Dataset:
+    """Write `metadata.jsonl` and the known frames as PNG into the empty folder `out`, and return the data in use.
 
     A row holds `id`, `text`, `known_frames` (paths by frame number) and, as an imagefolder needs it, the first of
-    these as `file_name`.
+    these as `file_name`. Raises DataError if the disk takes the ids of two clips for one name.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StoreError(f"{out}: the folder exists and is not empty. Remove it, or name another folder.")
     shape = scale.clip
     found = datasets.read(spec.dataset, source, scale.data, shape.num_frames, store=store, skip_broken=skip_broken)
     clips = found.clips["test"]
+    _require_distinct((clip.id for clip in clips), out)
     data = catalog.load("dataset", spec.dataset)
     video = [data.clip_frames(clip.path, num_frames=shape.num_frames, size_px=shape.size_px) for clip in clips]
     real = RealClips(
         ids=tuple(clip.id for clip in clips), captions=tuple(clip.caption for clip in clips), video=torch.stack(video)
     )
     rows = []
-    for place in range(len(clips)):
-        rows.append(_write_clip(sample.conditions(real, spec.task, slice(place, place + 1)), out))
-        report.advance(place + 1, len(clips))
-    # last: a folder with it is whole
-    write_text(out / METADATA, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-    return len(rows)
+    try:
+        for place in range(len(clips)):
+            rows.append(_write_clip(sample.conditions(real, spec.task, slice(place, place + 1)), out))
+            report.advance(place + 1, len(clips))
+        # last: a folder with it is whole
+        write_text(out / METADATA, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    except OSError as fault:
+        raise StoreError(f"{fault.filename or out}: cannot be written: {fault.strerror}") from fault
+    return found
+
+
+def _require_distinct(ids: Iterable[str], out: Path) -> None:
+    """Raise DataError for ids that differ in upper and lower case only, if the disk of `out` takes them for one.
+
+    So do folders of the ids: on such a disk the clips that a model makes cannot lie in both either.
+    """
+    spelled: dict[str, str] = {}
+    for clip_id in ids:
+        for path in (clip_id, *map(str, PurePosixPath(clip_id).parents)):
+            other = spelled.setdefault(path.casefold(), path)
+            if other != path and _ignores_case(out):
+                raise DataError(
+                    f"{out}: this disk does not tell the ids {other!r} and {path!r} apart, which differ in upper and "
+                    "lower case only. Change one of them, or export to another disk."
+                )
+
+
+def _ignores_case(folder: Path) -> bool:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix="case") as probe:
+        return Path(probe.name).with_name(Path(probe.name).name.upper()).exists()
 
 
 def _write_clip(given: Conditions, out: Path) -> dict[str, object]:
     """Write the known frames of one clip and return its row of `metadata.jsonl`."""
     (clip_id,), (text,) = given.clip_ids, given.captions
-    if PurePosixPath(clip_id).is_absolute() or ".." in PurePosixPath(clip_id).parts:
-        raise DataError(
-            f"the id {clip_id!r} is not a path below a folder, so no file can have it as its name. Change the id."
-        )
     frames, paths = to_uint8(given.frames)[0], {}
     for number in given.known[0].nonzero().flatten().tolist():
         paths[str(number)] = f"{FRAMES}/{clip_id}/{number}.png"

@@ -10,7 +10,7 @@ from rdtf_bench.assets import registry
 from rdtf_bench.assets.registry import Asset
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.inputs import datasets
-from rdtf_bench.run.inputs.datasets import ClipFile
+from rdtf_bench.run.inputs.datasets import ClipFile, Dataset
 from rdtf_bench.run.table.external import OutsideClips
 from rdtf_bench.spec import plan as planning
 from rdtf_bench.spec.identities import QualityScore
@@ -56,10 +56,10 @@ def plan_cells(
 
 def cells_of(
     spec: TableSpec, scale: Scale, source: str | None, store: Path, outside: Mapping[str, OutsideClips] = NONE
-) -> tuple[DataIdentity, list[Cell]]:
+) -> tuple[Dataset, list[Cell]]:
     """Return the data and cells of a table without writing data or checking weights."""
     data = datasets.identify(spec.dataset, source, scale.data, scale.clip.num_frames, store=store)
-    return data, plan_cells(spec, scale, data, find_assets(scale), outside)
+    return data, plan_cells(spec, scale, data.identity, find_assets(scale), outside)
 
 
 def roles_of(cells: Sequence[Cell]) -> list[str]:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rdtf_bench.core.errors import DataError, ProtocolError, listed
+from rdtf_bench.core.errors import DataError, ProtocolError, listed, printable
 from rdtf_bench.data.reading import animations
 from rdtf_bench.data.reading.animations import Animation
+from rdtf_bench.data.reading.walk import told
 from rdtf_bench.spec.schema import ClipShape
 
 if TYPE_CHECKING:
@@ -21,10 +22,22 @@ class OutsideClips:
     folder: Path
     fingerprint: str  # of all clips of the folder
     clips: Mapping[str, Animation]  # by id
+    other_kinds: Mapping[str, int]  # number of files that are not read, by suffix
+
+    def left_out(self) -> str:
+        """Return what was not read of the folder, or an empty text."""
+        if not self.other_kinds:
+            return ""
+        return f"{self.folder} also holds files of other kinds, which are not read: {told(self.other_kinds)}."
 
     def require(self, ids: Sequence[str], shape: ClipShape) -> None:
         """Raise DataError where clips are missing or have another number of frames or size than the table's."""
-        absent = [clip_id for clip_id in ids if clip_id not in self.clips]
+        by_case = {clip_id.casefold(): clip_id for clip_id in self.clips}
+        absent = [
+            clip_id + (f" (there is {by_case[clip_id.casefold()]})" if clip_id.casefold() in by_case else "")
+            for clip_id in ids
+            if clip_id not in self.clips
+        ]
         wanted = (shape.num_frames, shape.size_px, shape.size_px)
         other = [
             f"{clip.path}: {clip.num_frames} frames of {clip.width_px}x{clip.height_px}"
@@ -34,6 +47,7 @@ class OutsideClips:
         faults = []
         if absent:
             faults.append(f"{len(absent)} of {len(ids)} clips are missing:\n{listed(absent)}")
+            faults += [self.left_out()] if self.other_kinds else []
         if other:
             told = f"{shape.num_frames} frames of {shape.size_px}x{shape.size_px}"
             faults.append(f"{len(other)} of {len(ids)} clips do not have {told}:\n{listed(other)}")
@@ -42,7 +56,8 @@ class OutsideClips:
                 f"{self.folder}: "
                 + "\n".join(faults)
                 + "\nA clip is a file or a folder of frames. Its path below this folder is its id. The ids stand in "
-                "the metadata.jsonl that this command writes: rdtf-bench conditions export TABLE --out DIR"
+                "the metadata.jsonl that this command writes: rdtf-bench conditions export TABLE --out DIR. Upper and "
+                "lower case are different."
             )
 
     def video(self, ids: Sequence[str]) -> "VideoU8":
@@ -63,12 +78,16 @@ def read(given: Sequence[str]) -> dict[str, OutsideClips]:
         label, separator, folder = text.partition("=")
         if not separator or not label or not folder:
             raise ProtocolError(f"--with {text!r} is not of the form NAME=FOLDER, such as --with mine=clips")
+        if printable(label) != label:
+            raise ProtocolError(f"--with {text!r}: the name of the row is not valid UTF-8")
         if label in found:
             raise ProtocolError(f"--with names the row {label!r} twice")
-        clips = animations.find(Path(folder))
+        held = animations.read(Path(folder))
+        held.require_unbroken()
         found[label] = OutsideClips(
             folder=Path(folder),
-            fingerprint=animations.fingerprint(clips),
-            clips={clip.id: clip for clip in clips},
+            fingerprint=animations.fingerprint(held.clips),
+            clips={clip.id: clip for clip in held.clips},
+            other_kinds=held.other_kinds,
         )
     return found

@@ -109,7 +109,7 @@ def plan(spec: ValiditySpec, scale: Scale, source: str | None, root: Path) -> li
     # where validation is too small, training clips stand in for it
     data = datasets.identify(spec.dataset, source, sizes(spec, scale), frames, store=root, min_train_frames=frames)
     return [
-        PlannedCurve(look=look, fault=fault, key=_key(spec, scale, data, look, fault))
+        PlannedCurve(look=look, fault=fault, key=_key(spec, scale, data.identity, look, fault))
         for look in looks(spec, scale)
         for fault in spec.faults
     ]

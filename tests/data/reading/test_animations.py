@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.data.reading.animations import common_shape, find, read_captions
+from rdtf_bench.data.reading.animations import common_shape, find, read, read_captions
 from rdtf_bench.data.reading.decode import decode_animation
 
 Writer = Callable[..., Path]
@@ -128,6 +128,29 @@ def test_two_files_of_one_clip_are_refused(tmp_path: Path, animation: Writer) ->
         find(tmp_path)
 
 
+def test_links_are_followed_and_what_is_left_out_is_told(tmp_path: Path, animation: Writer) -> None:
+    animation(tmp_path / "elsewhere" / "a.gif", 8)
+    frames(tmp_path / "elsewhere" / "cafe\u0301", 8)
+    root = tmp_path / "clips"
+    root.mkdir()
+    (root / "linked").symlink_to(tmp_path / "elsewhere")
+    (root / "gone").symlink_to("nowhere")
+    (root / "note.avif").touch()
+    (root / "cut.gif").write_bytes(b"GIF89a")
+    folder = read(root)
+    assert [clip.id for clip in folder.clips] == ["linked/a", "linked/caf\u00e9"]
+    assert folder.other_kinds == {".avif": 1}
+    assert {broken.path.name for broken in folder.broken} == {"gone", "cut.gif"}
+    with pytest.raises(DataError, match=r"(?s)clips that cannot be used: 2.*Give up\."):
+        folder.require_unbroken("Give up.")
+
+
+def test_frames_beside_a_video_of_the_same_folder(tmp_path: Path) -> None:
+    frames(tmp_path / "clip", 8)
+    video(tmp_path / "clip" / "another.mp4", 9)
+    assert [(clip.id, clip.num_frames) for clip in find(tmp_path)] == [("clip", 8), ("clip/another", 9)]
+
+
 def test_clips_that_differ_are_named_with_the_flag(tmp_path: Path, animation: Writer) -> None:
     animation(tmp_path / "a.gif", 8)
     animation(tmp_path / "b.gif", 9)
@@ -159,7 +182,16 @@ def test_captions_belong_to_clips_of_any_suffix(tmp_path: Path, animation: Write
         {"file_name": "d.0", "text": "three"},
         {"file_name": "not there.gif", "text": "of another clip"},
     )
-    assert read_captions(path, find(tmp_path / "fake")) == {"a": "one", "b/c": "two", "d.0": "three"}
+    clips = find(tmp_path / "fake")
+    assert read_captions(path, clips) == {"a": "one", "b/c": "two", "d.0": "three"}
+    write_rows(path, *({"file_name": name, "text": name} for name in ("a.gif", ".\\b\\c.webp", "d.0", "\\")))
+    assert read_captions(path, clips) == {"a": "a.gif", "b/c": ".\\b\\c.webp", "d.0": "d.0"}
+
+
+def test_captions_belong_to_clips_in_any_normal_form(tmp_path: Path, animation: Writer) -> None:
+    animation(tmp_path / "fake" / "cafe\u0301.gif", 8)
+    path = write_rows(tmp_path / "c.jsonl", {"file_name": "caf\u00e9.gif", "text": "one"})
+    assert read_captions(path, find(tmp_path / "fake")) == {"caf\u00e9": "one"}
 
 
 def test_a_clip_without_a_caption_or_with_two_is_named(tmp_path: Path, animation: Writer) -> None:

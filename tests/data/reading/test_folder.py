@@ -47,6 +47,7 @@ def test_a_tree_with_metadata(tmp_path: Path, animation: Animation) -> None:
         ("mine/b/two", "a cat", "test", 12),
     ]
     assert folder.uncaptioned == (tmp_path / "extra.png",)
+    assert folder.left_out() == "1 file without metadata"
     assert (folder.captions_from, folder.split_from) == ("metadata.jsonl", "split column")
     assert folder.counts() == {"train": 1, "validation": 0, "test": 1}
 
@@ -222,6 +223,7 @@ def test_other_kinds_and_links_to_nothing_are_told(tmp_path: Path, animation: An
     (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
     folder = read(tmp_path, name="m")
     assert folder.other_kinds == {".avif": 2, ".mpg": 1, "without suffix": 1}
+    assert folder.left_out() == "1 broken file; files of other kinds: 2 .avif, 1 .mpg, 1 without suffix"
     assert [(item.path.name, item.why) for item in folder.broken] == [
         ("gone", "is a link to a file or folder that is not there")
     ]

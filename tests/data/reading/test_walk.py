@@ -64,7 +64,16 @@ def test_a_link_to_a_folder_that_it_lies_in_is_no_loop(tmp_path: Path) -> None:
     (root / "itself").symlink_to("itself")
     assert files(root) == ["a/b/c.gif"]
     (root / "above").symlink_to(tmp_path)
-    assert files(root) == ["a/b/c.gif", "above/beside.gif"]
+    (root / "everything").symlink_to("/")
+    assert files(root) == ["a/b/c.gif"]
+
+
+def test_links_to_each_other_are_no_loop(tmp_path: Path) -> None:
+    touch(tmp_path / "one" / "a.gif", tmp_path / "two" / "b.gif")
+    (tmp_path / "one" / "to two").symlink_to(tmp_path / "two")
+    (tmp_path / "two" / "to one").symlink_to(tmp_path / "one")
+    assert files(tmp_path / "one") == ["a.gif", "to two/b.gif"]
+    assert f"{tmp_path}/two: is the same folder as {tmp_path}/one/to two" in refused(tmp_path)
 
 
 def test_a_folder_that_is_reached_twice_is_refused(tmp_path: Path) -> None:

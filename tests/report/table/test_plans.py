@@ -49,6 +49,14 @@ def test_the_expected_time_is_in_seconds_or_minutes(
     assert f" jobs to do with {scale.workers} workers, in about {said} " in last
 
 
+def test_notes_about_the_data_stand_above_the_cells(
+    spec: TableSpec, scale: Scale, data: DataIdentity, cells: list[Cell], tmp_path: Path
+) -> None:
+    lines = plan_text(spec, scale, data, cells, tmp_path, ["Data asg: left out other kinds: .avif 3."]).splitlines()
+    assert lines[1] == "  Data asg: left out other kinds: .avif 3."
+    assert cells[0].id in lines[2]
+
+
 def test_a_finished_table_has_nothing_left_to_do(
     spec: TableSpec, scale: Scale, data: DataIdentity, cells: list[Cell], tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from rdtf_bench import catalog
-from rdtf_bench.core.errors import StoreError
+from rdtf_bench.core.errors import DataError, StoreError
 from rdtf_bench.run.progress import Report, Silent
 from rdtf_bench.run.table import conditions
 from rdtf_bench.spec.load import load_protocol, load_scale
@@ -23,7 +23,7 @@ def small() -> Scale:
 
 
 def export(spec: TableSpec, stickers: str, store: Path, out: Path) -> list[dict[str, object]]:
-    count = conditions.export(
+    exported = conditions.export(
         spec,
         small(),
         source=stickers,
@@ -33,7 +33,7 @@ def export(spec: TableSpec, stickers: str, store: Path, out: Path) -> list[dict[
         report=Report(Silent(), "export", "writing"),
     )
     rows = [json.loads(line) for line in (out / "metadata.jsonl").read_text().splitlines()]
-    assert count == len(rows)
+    assert len(exported.clips["test"]) == len(rows)
     return rows
 
 
@@ -64,3 +64,29 @@ def test_a_folder_that_holds_something_is_left_alone(stickers: str, tmp_path: Pa
     (tmp_path / "out" / "mine.txt").touch()
     with pytest.raises(StoreError, match="out: the folder exists and is not empty"):
         export(TABLE, stickers, tmp_path / "store", tmp_path / "out")
+
+
+def with_ids(stickers: str, **ids: str) -> str:
+    """Give clips of the folder another id; `_7="A"` is for 7.png."""
+    path = Path(stickers) / "metadata.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows = [{**row, "id": ids.get("_" + row["file_name"].removesuffix(".png"), row["file_name"])} for row in rows]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return stickers
+
+
+def test_ids_that_differ_in_case_only_are_refused_where_the_disk_does_not_tell_them_apart(
+    stickers: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not conditions._ignores_case(tmp_path)  # as on Linux
+    named = with_ids(stickers, _7="cat/wave", _8="Cat/jump")
+    assert len(export(TABLE, named, tmp_path / "store", tmp_path / "linux")) == 50
+    monkeypatch.setattr(conditions, "_ignores_case", lambda _: True)
+    with pytest.raises(DataError, match="does not tell the ids 'asg/Cat' and 'asg/cat' apart"):
+        export(TABLE, named, tmp_path / "store", tmp_path / "mac")
+
+
+def test_a_place_that_cannot_be_written_is_named(stickers: str, tmp_path: Path) -> None:
+    named = with_ids(stickers, _7="cat", _8="cat/0.png")  # a frame of the first is the folder of the second
+    with pytest.raises(StoreError, match=r"known_frames/asg/cat/0\.png: cannot be written: "):
+        export(TABLE, named, tmp_path / "store", tmp_path / "out")

@@ -30,7 +30,7 @@ def test_rows_that_are_trained_need_networks_that_control_rows_do_not(planned: t
 
 
 def test_clips_made_elsewhere_are_one_more_row() -> None:
-    outside = {"mine": OutsideClips(folder=Path("clips"), fingerprint="abc", clips={})}
+    outside = {"mine": OutsideClips(folder=Path("clips"), fingerprint="abc", clips={}, other_kinds={})}
     without = plan_cells(SPEC, TINY, DATA, find_assets(TINY))
     (added,) = [cell for cell in plan_cells(SPEC, TINY, DATA, find_assets(TINY), outside) if cell not in without]
     assert (added.label, added.fit, added.sample.as_dict()["clips"]) == ("mine", None, "abc")
@@ -39,7 +39,7 @@ def test_clips_made_elsewhere_are_one_more_row() -> None:
 def test_a_plan_writes_nothing(tmp_path: Path) -> None:
     data, cells = cells_of(SPEC, TINY, None, tmp_path)
     assert {cell.label for cell in cells} >= {"RDTF", "static"}
-    assert data.source == "toy"
+    assert data.identity.source == "toy"
     assert list(tmp_path.iterdir()) == []
 
 

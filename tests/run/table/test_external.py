@@ -101,6 +101,26 @@ def test_clips_that_do_not_fit_are_named_before_any_work(tmp_path: Path) -> None
     found.require(ids, ClipShape(num_frames=3, size_px=16))
 
 
+def test_missing_clips_are_told_with_those_of_another_case_or_kind(tmp_path: Path) -> None:
+    ids = [f"asg/Clip{i}" for i in range(NUM_CLIPS)]
+    folder = write_frames(tmp_path / "mine", noise("1"), ids)
+    (folder / "clip.avif").touch()
+    (found,) = external.read([f"mine={folder}"]).values()
+    assert found.left_out() == f"{folder} also holds files of other kinds, which are not read: 1 .avif."
+    with pytest.raises(DataError) as e:
+        found.require([*ids[1:], "asg/clip0"], ClipShape(num_frames=4, size_px=16))
+    assert "1 of 50 clips are missing:\n  asg/clip0 (there is asg/Clip0)" in str(e.value)
+    assert "not read: 1 .avif" in str(e.value)
+    assert "Upper and lower case are different" in str(e.value)
+
+
+def test_names_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ProtocolError, match="the name of the row is not valid UTF-8"):
+        external.read(["caf\udce9=clips"])
+    with pytest.raises(DataError, match="the path of the folder is not valid UTF-8"):
+        external.read([f"mine={tmp_path}/caf\udce9"])
+
+
 @pytest.mark.parametrize("given", ["mine", "=x", "mine="])
 def test_a_row_needs_a_name_and_a_folder(given: str) -> None:
     with pytest.raises(ProtocolError, match="is not of the form NAME=FOLDER"):
@@ -109,7 +129,7 @@ def test_a_row_needs_a_name_and_a_folder(given: str) -> None:
 
 def test_a_name_that_the_table_has_is_refused() -> None:
     spec, scale = load_protocol("table1"), load_scale("tiny")
-    identity = datasets.identify("asg", None, scale.data, 8, store=Path())
+    identity = datasets.identify("asg", None, scale.data, 8, store=Path()).identity
     digests = dict.fromkeys(scale.assets, "d")
     for name in ("RDTF", "static"):
         with pytest.raises(ProtocolError, match=f"table1 has a row '{name}' already"):
