@@ -44,10 +44,17 @@ class CostRecord:
 
 
 def key(spec: CostSpec) -> str:
-    """Return the key of the requested measurement and the versions of its methods; the machine is not part of it."""
+    """Return the key of the requested measurement and the versions of its methods; the machine is not part of it.
+
+    Published measurements hang on this key. A field that is added to CostSpec or a part of it declares a default, and
+    it stays out of the key at that default.
+    """
     methods = sorted({row.method for row in spec.rows} | {reading.method for reading in spec.readings})
     versions = {name: catalog.constants("method", name)["VERSION"] for name in methods}
-    asked = spec.model_dump(mode="json", exclude={"title", "source"})
+    asked = spec.model_dump(mode="json", exclude={"title", "source"}, exclude_defaults=True)
+    # the defaults of these have always been hashed
+    asked["rows"] = [{"options": {}, "paper": {}, **row} for row in asked["rows"]]
+    asked["readings"] = [{"options": {}, **reading} for reading in asked["readings"]]
     return key_of({"spec": asked, "versions": versions})
 
 
