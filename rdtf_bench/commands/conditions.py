@@ -62,6 +62,6 @@ def export(
     typer.echo(
         f"{count} clips in {place}. For each clip make {shape.num_frames} frames of "
         f"{shape.size_px}x{shape.size_px} pixels, as a folder of frames DIR/<id>/ or as DIR/<id>.png (APNG), .webp, "
-        f".gif or .mp4. Score them with: rdtf-bench run {table} --with mine=DIR\n"
-        f"{footer.data(spec.dataset, exported.facts)}"
+        f".gif or .mp4. Score them with: rdtf-bench run {spec.as_argument} --scale {at_scale.as_argument} "
+        f"--with mine=DIR\n{footer.data(spec.dataset, exported.facts)}"
     )

@@ -106,7 +106,7 @@ def _notes(spec: CostSpec, record: CostRecord | None) -> Iterator[str]:
         "a base whose temporal convolutions were replaced with STI layers."
     )
     if record is None:
-        yield f"{NOT_RUN}: measure it with `rdtf-bench run {spec.name}`."
+        yield f"{NOT_RUN}: measure it with `rdtf-bench run {spec.as_argument}`."
     else:
         where = record.environment
         yield (

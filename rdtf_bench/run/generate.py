@@ -38,8 +38,8 @@ def from_store(table: str, scale: Scale, source: str | None, root: Path) -> Any:
     store = Store(root.resolve())
     if not store.has("fit", cell.fit_key):
         raise StoreError(
-            f"{root}: RDTF as {table} has it at scale {scale.name} is not trained yet. Run: rdtf-bench run {table} "
-            f"--scale {scale.name}, or name a saved pipeline: --model FOLDER"
+            f"{root}: RDTF as {table} has it at scale {scale.name} is not trained yet. Run: rdtf-bench run "
+            f"{spec.as_argument} --scale {scale.as_argument}, or name a saved pipeline: --model FOLDER"
         )
     found = find_assets(scale)
     registry.verify([found[role] for role in cell.trained.assets])

@@ -75,5 +75,4 @@ def at_scale(name: str, scale: Scale) -> MethodAtScale:
         # through JSON: strict mode then still takes a list for a tuple
         return MethodAtScale.model_validate_json(json.dumps(given[scale.name]))
     except ValidationError as e:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in e.errors())
-        raise ProtocolError(f"{module}: AT_SCALE[{scale.name!r}]: {faults}") from None
+        raise ProtocolError(f"{module}: AT_SCALE[{scale.name!r}]: {load.faults_in(e)}") from None

@@ -19,6 +19,9 @@ Spec = TypeVar("Spec", bound=File)
 Names = Mapping[str, Collection[str]]
 """For a kind of name that a file may use, such as "method", the names that there are."""
 
+VALUE_ERROR = "Value error, "
+"""What pydantic writes before the message of a ValueError."""
+
 SPECS: dict[str, type[File]] = {kind: KINDS[kind].spec for kind in places.PROTOCOLS}
 """The model of each kind of protocol."""
 
@@ -80,6 +83,12 @@ def show_scale(name_or_path: str) -> str:
     return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, allow_unicode=True, width=120)
 
 
+def faults_in(error: ValidationError) -> str:
+    """Return the faults of a value that stands in no file, each with its place if it has one."""
+    faults = [(".".join(map(str, fault["loc"])), fault["msg"].removeprefix(VALUE_ERROR)) for fault in error.errors()]
+    return "; ".join(f"{place}: {said}" if place else said for place, said in faults)
+
+
 def protocol_names() -> list[str]:
     return places.names("table")
 
@@ -115,6 +124,8 @@ def _load(spec: type[Spec], kind: str, name_or_path: str, known: Names | None = 
         raise FaultyFileError(found.file, [*faults, *_faults_of(e, found, spec)]) from None
     if faults:
         raise FaultyFileError(found.file, faults)
+    if places.is_path(name_or_path):
+        loaded._path = name_or_path
     return loaded
 
 
@@ -143,7 +154,7 @@ def _faults_of(error: ValidationError, found: Document, spec: type[File]) -> lis
             case "extra_forbidden":
                 said.setdefault(at, []).append(_unknown_key(at, found.kind, spec))
             case _:
-                said.setdefault(found.written(at), []).append(fault["msg"].removeprefix("Value error, "))
+                said.setdefault(found.written(at), []).append(fault["msg"].removeprefix(VALUE_ERROR))
     return [found.fault(place, _joined(texts)) for place, texts in said.items()]
 
 

@@ -1,5 +1,6 @@
 """The fields of protocol files and scale files, with their units. Read this file to learn what they may say."""
 
+import shlex
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    PrivateAttr,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -72,6 +74,12 @@ class File(Part):
     name: Name
     title: str
     """One line for lists and headings."""
+    _path: str | None = PrivateAttr(default=None)
+
+    @property
+    def as_argument(self) -> str:
+        """What a command that is typed in a shell calls this file: its name, or the path by which it was loaded."""
+        return shlex.quote(self._path or self.name)
 
 
 class PaperValue(Part):

@@ -202,7 +202,17 @@ def test_a_scale_is_shown_with_all_that_it_extends_and_every_default(tmp_path: P
     assert "extends" not in text
     path = tmp_path / "mine.yaml"
     path.write_text(text.replace("name: scarce", "name: mine"))
-    assert load_scale(str(path)) == load_scale("scarce").model_copy(update={"name": "mine"})
+    assert load_scale(str(path)).model_dump() == {**load_scale("scarce").model_dump(), "name": "mine"}
+
+
+def test_a_command_names_a_file_as_it_was_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "my table.yaml"
+    path.write_text("{extends: table1, name: mine}")
+    spec = load_protocol(str(path))
+    assert spec.as_argument == f"'{path}'"
+    assert spec.model_copy(update={"seeds": (0, 1)}).as_argument == spec.as_argument
+    assert load_protocol("table1").as_argument == "table1"
+    assert load_scale("tiny").as_argument == "tiny"
 
 
 def test_the_kind_of_a_name_is_that_of_its_folder() -> None:
@@ -224,8 +234,11 @@ def test_the_kind_of_a_file_is_stated_or_that_of_what_it_extends(tmp_path: Path)
     assert kind("extends: tiny") == "scale"
     assert kind("extends: mine.yaml", "second.yaml") == "scale"
     assert kind("{extends: ci, kind: scale}") == "scale"
-    with pytest.raises(ProtocolError, match=r"mine.yaml:1: extends: 'ci' is a scale and a protocol: state the `kind`"):
-        kind("extends: ci")
+    assert kind("{extends: ci, name: mine, workers: 2}") == "scale"
+    assert kind("{extends: ci, name: mine, task: i2v}") == "table"
+    for undecided in ("extends: ci", "{extends: ci, metrics: {}}", "{extends: ci, workers: 2, task: i2v}"):
+        with pytest.raises(ProtocolError, match=r"extends: 'ci' is a scale and a protocol: state the `kind`"):
+            kind(undecided)
     (tmp_path / "scale.yml").write_text("extends: tiny")
     with pytest.raises(ProtocolError, match=r"scale.yml is a scale and a protocol is needed here. Give it to --scale"):
         kind_of(str(tmp_path / "scale.yml"))

@@ -70,7 +70,7 @@ def test_a_file_that_is_found_by_name_has_this_name(folders: tuple[Path, Path]) 
 def test_the_package_as_a_folder_is_not_a_second_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RDTF_BENCH_PROTOCOLS", str(PACKAGE.resolve()))
     assert load_scale("tiny").name == "tiny"
-    assert load_scale(str(PACKAGE.resolve() / "scales" / "tiny.yaml")) == load_scale("tiny")
+    assert load_scale(str(PACKAGE.resolve() / "scales" / "tiny.yaml")).model_dump() == load_scale("tiny").model_dump()
 
 
 def test_a_folder_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

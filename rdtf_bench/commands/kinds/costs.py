@@ -54,7 +54,7 @@ class Costs:
         measured = chosen.store / "costs" / key(spec)
         if not measured.is_dir():
             raise StoreError(
-                f"{chosen.store}: {spec.name} has not been measured there yet. Run: rdtf-bench run {chosen.protocol}"
+                f"{chosen.store}: {spec.name} has not been measured there yet. Run: rdtf-bench run {spec.as_argument}"
             )
         results = chosen.results
         copied = shutil.copytree(measured, results / spec.name / key(spec), dirs_exist_ok=True)

@@ -14,7 +14,7 @@ from rdtf_bench.report import layouts
 from rdtf_bench.report.table.rows import Number, rows
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec.plan import Cell
-from rdtf_bench.spec.schema import TableSpec
+from rdtf_bench.spec.schema import Scale, TableSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +32,13 @@ class Pair:
     n_paper: int | None
 
 
-def pairs(spec: TableSpec, cells: Sequence[Cell], records: Mapping[str, Record]) -> list[Pair]:
+def pairs(spec: TableSpec, scale: Scale, cells: Sequence[Cell], records: Mapping[str, Record]) -> list[Pair]:
     """Pair every two methods for each metric over clips; raise StoreError if no two have been measured."""
     found = list(_pairs([n for n in rows(spec, cells, records) if n.kind != "control" and n.without_group]))
     if not found:
         raise StoreError(
             f"{spec.name}: fewer than two methods have been measured, so there are no paired differences. Run: "
-            f"rdtf-bench run {spec.name}"
+            f"rdtf-bench run {spec.as_argument} --scale {scale.as_argument}"
         )
     return found
 

@@ -46,7 +46,7 @@ def publish(spec: TableSpec, scale: Scale, cells: Sequence[Cell], *, store: Path
     if not records:
         raise StoreError(
             f"{store}: nothing of {spec.name} at scale {scale.name!r} on this data is in this store, so there is "
-            f"nothing to publish. Run: rdtf-bench run {spec.name}"
+            f"nothing to publish. Run: rdtf-bench run {spec.as_argument} --scale {scale.as_argument}"
         )
     for found in records.values():
         record.save(found, results / spec.name)

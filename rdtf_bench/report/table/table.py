@@ -42,7 +42,8 @@ def render(
     shown = grid.build(spec, cells, numbers, constants)
     notes = footer.notes(spec, scale, cells, records, numbers)
     if shown.has_gaps:
-        notes = [f"{grid.NOT_RUN}: measure it with `rdtf-bench run {spec.name}`.", *notes]
+        command = f"rdtf-bench run {spec.as_argument} --scale {scale.as_argument}"
+        notes = [f"{grid.NOT_RUN}: measure it with `{command}`.", *notes]
     if warning is not None:
         notes = [warning, *notes]
     if shown.has_verdicts:

@@ -14,6 +14,7 @@ from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.core.method import Method
 from rdtf_bench.core.metric import Metric
 from rdtf_bench.spec.identities import FitIdentity, MetricIdentity
+from rdtf_bench.spec.load import faults_in
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.schema import Scale
 
@@ -33,8 +34,7 @@ def typed_config(kind: str, name: str, options: Mapping[str, object], where: str
     except ProtocolError as e:  # what the Config itself refuses
         raise ProtocolError(f"{where}: {e}") from None
     except ValidationError as e:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in e.errors())
-        raise ProtocolError(f"{where}: options of {name}: {faults}") from None
+        raise ProtocolError(f"{where}: options of {name}: {faults_in(e)}") from None
 
 
 def check_options(cells: Sequence[Cell]) -> None:

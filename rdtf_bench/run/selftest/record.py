@@ -39,7 +39,7 @@ def warning(root: Path, scale: Scale) -> str | None:
         return None
     return (
         f"SELF-TEST FAILED ({', '.join(faults)}): trust no FVD, VQA or CLIP of this table. See: rdtf-bench selftest "
-        f"--scale {scale.name}"
+        f"--scale {scale.as_argument}"
     )
 
 

@@ -59,7 +59,10 @@ def read_all(spec: ValiditySpec, scale: Scale, source: str | None, root: Path) -
     """Return every agreement of the protocol. Raises StoreError if one has not been measured."""
     store, planned = Store(root), plan(spec, validity_plan.plan(spec, scale, source, root))
     if missing := [agreement.rule for agreement in planned if not store.has(KIND, agreement.key)]:
-        raise StoreError(f"{root}: {', '.join(missing)} have not been compared. Run: rdtf-bench run {spec.name}")
+        raise StoreError(
+            f"{root}: {', '.join(missing)} have not been compared. Run: rdtf-bench run {spec.as_argument} --scale "
+            f"{scale.as_argument}"
+        )
     return [read(store, agreement.key) for agreement in planned]
 
 

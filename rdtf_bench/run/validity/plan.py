@@ -128,7 +128,7 @@ def read_all(spec: ValiditySpec, scale: Scale, source: str | None, root: Path) -
     if missing := [curve for curve in planned if not store.has(KIND, curve.key)]:
         raise StoreError(
             f"{root}: {len(missing)} of {len(planned)} curves of {spec.name} have not been measured at scale "
-            f"{scale.name} on this data. Run: rdtf-bench run {spec.name}"
+            f"{scale.name} on this data. Run: rdtf-bench run {spec.as_argument} --scale {scale.as_argument}"
         )
     return [read(store, curve.key) for curve in planned]
 

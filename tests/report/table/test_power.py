@@ -8,7 +8,7 @@ from rdtf_bench.core.intervals import difference
 from rdtf_bench.report.table.power import Pair, pairs, text
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec.plan import Cell
-from rdtf_bench.spec.schema import TableSpec
+from rdtf_bench.spec.schema import Scale, TableSpec
 
 
 def between(found: list[Pair], metric: str, *rows: str) -> Pair:
@@ -16,22 +16,24 @@ def between(found: list[Pair], metric: str, *rows: str) -> Pair:
 
 
 def test_every_two_methods_of_every_metric_over_clips(
-    spec: TableSpec, cells: list[Cell], records: dict[str, Record]
+    spec: TableSpec, scale: Scale, cells: list[Cell], records: dict[str, Record]
 ) -> None:
-    found = pairs(spec, cells, records)
+    found = pairs(spec, scale, cells, records)
     assert {pair.metric for pair in found} == {"fvd", "vqa", "clip"}
     methods = sum(cell.kind != "control" for cell in cells)
     assert len(found) == 3 * math.comb(methods, 2)
     assert all(row in {cell.label for cell in cells if cell.kind != "control"} for pair in found for row in pair.rows)
 
 
-def test_n_follows_from_the_paired_deviation(spec: TableSpec, cells: list[Cell], records: dict[str, Record]) -> None:
+def test_n_follows_from_the_paired_deviation(
+    spec: TableSpec, scale: Scale, cells: list[Cell], records: dict[str, Record]
+) -> None:
     scores = {cell.label: records[cell.id].scores["fvd"] for cell in cells}
     one, other = scores["SimDA"], scores["RDTF"]
     paired = difference(
         one.value, one.without_group, minus=other.value, minus_without_group=other.without_group
     ).deviation
-    pair = between(pairs(spec, cells, records), "fvd", "SimDA", "RDTF")
+    pair = between(pairs(spec, scale, cells, records), "fvd", "SimDA", "RDTF")
     # (1.960 + 0.8416)^2 = 7.849 (Chow, Shao and Wang 2008, table of z values)
     assert pair.n_ours == math.ceil(128 * 7.8489 * (paired / (one.value - other.value)) ** 2)
     papers = {row.label: row.paper["fvd"].number for row in spec.rows if "fvd" in row.paper}
@@ -42,7 +44,7 @@ def test_n_follows_from_the_paired_deviation(spec: TableSpec, cells: list[Cell],
 
 
 def test_a_smaller_difference_needs_more_clips_by_its_square(
-    spec: TableSpec, cells: list[Cell], records: dict[str, Record]
+    spec: TableSpec, scale: Scale, cells: list[Cell], records: dict[str, Record]
 ) -> None:
     rdtf = next(cell for cell in cells if cell.label == "RDTF")
     simda = next(records[cell.id].scores["vqa"] for cell in cells if cell.label == "SimDA")
@@ -50,7 +52,7 @@ def test_a_smaller_difference_needs_more_clips_by_its_square(
     def n_at(gap: float) -> int | None:
         score = dataclasses.replace(records[rdtf.id].scores["vqa"], value=simda.value + gap)
         record = dataclasses.replace(records[rdtf.id], scores={**records[rdtf.id].scores, "vqa": score})
-        return between(pairs(spec, cells, {**records, rdtf.id: record}), "vqa", "SimDA", "RDTF").n_ours
+        return between(pairs(spec, scale, cells, {**records, rdtf.id: record}), "vqa", "SimDA", "RDTF").n_ours
 
     wide, narrow = n_at(0.02), n_at(0.002)
     assert wide is not None
@@ -60,14 +62,14 @@ def test_a_smaller_difference_needs_more_clips_by_its_square(
 
 
 def test_the_text_names_both_and_says_what_n_means(
-    spec: TableSpec, cells: list[Cell], records: dict[str, Record]
+    spec: TableSpec, scale: Scale, cells: list[Cell], records: dict[str, Record]
 ) -> None:
-    printed = text(pairs(spec, cells, records))
+    printed = text(pairs(spec, scale, cells, records))
     assert "RDTF" in printed
     assert "in 4 of 5 tries" in printed
     assert "n = 128" in printed
 
 
-def test_without_records_there_are_no_variances(spec: TableSpec, cells: list[Cell]) -> None:
-    with pytest.raises(StoreError, match="Run: rdtf-bench run planted"):
-        pairs(spec, cells, {})
+def test_without_records_there_are_no_variances(spec: TableSpec, scale: Scale, cells: list[Cell]) -> None:
+    with pytest.raises(StoreError, match="Run: rdtf-bench run planted --scale tiny"):
+        pairs(spec, scale, cells, {})

@@ -53,6 +53,12 @@ def test_a_list_stands_for_a_tuple_and_the_message_says_whose_options_they_are()
         typed_config("method", "rdtf", {"block_out_channels": 8}, "mine")
 
 
+def test_a_fault_that_a_config_finds_itself_names_no_empty_field() -> None:
+    options = {**load_scale("tiny").methods["simda"].options, "temporal_ratio": 0.0}
+    with pytest.raises(ProtocolError, match=r"^mine: options of simda: temporal_ratio and spatial_ratio must be above"):
+        typed_config("method", "simda", options, "mine")
+
+
 def test_a_module_gets_its_own_weights_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, Any] = {}
 
