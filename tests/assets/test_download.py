@@ -240,7 +240,7 @@ def base_folder(path: Path) -> Path:
     for name in BASE:
         for file in OFFICIAL[name].files:
             place = Path(os.path.normpath(path.joinpath(*name.split("/")[1:], file)))
-            elsewhere = path.parent / "elsewhere" / path.name / place.parent.name
+            elsewhere = path.parent / "elsewhere" / f"{path.name}-{place.parent.name}"
             elsewhere.mkdir(parents=True, exist_ok=True)
             (elsewhere / place.name).write_text("{}")
             if not place.parent.exists():
