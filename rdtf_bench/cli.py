@@ -21,6 +21,7 @@ from rdtf_bench.commands.score import score
 from rdtf_bench.commands.selftest import selftest
 from rdtf_bench.commands.show import show
 from rdtf_bench.commands.show_scale import show_scale
+from rdtf_bench.commands.sync import sync
 from rdtf_bench.commands.ui import ui
 from rdtf_bench.commands.validate import validate
 from rdtf_bench.core.errors import BenchError
@@ -65,6 +66,7 @@ _add(finetune, "finetune simda --data my_stickers --base ali-vilab/i2vgen-xl --o
 _add(power, "power table1")
 _add(selftest, "selftest")
 _add(check, "check")
+_add(sync, "sync --store adapter")
 _add(ui, "ui --port 5001")
 app.add_typer(conditions.app, name="conditions")
 app.add_typer(data.app, name="data")

@@ -76,7 +76,7 @@ def finetune(
     be_quiet()
     console = Console(stderr=True)
     with (
-        tuning.Journal(settings, out, tracking_uri=tracking_uri) as journal,
+        tuning.Journal(out, tracking_uri=tracking_uri) as journal,
         Display(console, {tuner.JOB: 1.0}, quiet=quiet) as display,
     ):
         finished = tuner.finetune(

@@ -17,6 +17,11 @@ def ui(
     """Serve the MLflow UI on what has been logged, until Ctrl-C."""
     from rdtf_bench.run import track
 
-    command = track.ui_command(track.tracking_uri(tracking_uri, store), store, host=host, port=port)
+    uri = track.tracking_uri(tracking_uri, store)
+    if track.is_server(uri):
+        track.require_usable(uri, store)
+        typer.echo(f"{uri} is a running MLflow server with a UI of its own: open that address in a browser")
+        return
+    command = track.ui_command(uri, store, host=host, port=port)
     typer.echo(f"MLflow UI on http://{host}:{port} (Ctrl-C ends it)", err=True)
     os.execvpe(command[0], command, {**os.environ, **track.UI_ENVIRONMENT})

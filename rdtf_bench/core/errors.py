@@ -92,3 +92,9 @@ class RegressionError(BenchError):
     """A number differs from the published one."""
 
     exit_status = 7
+
+
+class TrackingError(BenchError):
+    """MLflow cannot be used. Results never depend on it, so this is no fault of the store, and no number is lost."""
+
+    exit_status = 8

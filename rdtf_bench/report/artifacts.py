@@ -1,10 +1,13 @@
 """Pictures and MLflow runs of a finished table, made from the store: sample grids, loss curves, curricula."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 
-from rdtf_bench.core.store import Store, key_of
+from rdtf_bench.core.errors import StoreError
+from rdtf_bench.core.store import Store, key_of, write_text
 from rdtf_bench.report.figures import losses
 from rdtf_bench.run import record, track
 from rdtf_bench.run.table import finished
@@ -12,28 +15,40 @@ from rdtf_bench.run.table.execute import Outcome
 from rdtf_bench.spec.schema import Scale, TableSpec
 
 CLIPS_SHOWN = 6
+ROWS = "rows.json"
+"""Lists the rows of a finished table, beside its pictures."""
 
 
 def write(
     spec: TableSpec, scale: Scale, outcome: Outcome, *, tracking_uri: str | None, console: Console, quiet: bool
 ) -> None:
-    """Draw the pictures of this table if they are absent, and log its records to MLflow if they are not there yet."""
+    """Draw the pictures of this table if they are absent, and log to MLflow what the server lacks of it."""
     root = outcome.bench.store.root
     folder = pictures_folder(spec, scale, outcome)
     logs = _logs(outcome)
     names = ["samples.gif", "samples.png", "loss.png", "loss.csv"]
     if losses.with_curriculum(logs):
         names += ["curriculum.png"]
-    pictures = [folder / name for name in names]
-    missing = not all(path.is_file() for path in pictures)
-    if missing:
+    if not all((folder / name).is_file() for name in names):
         _draw(spec, outcome, logs, folder)
+    _write_rows(spec, scale, outcome, folder / ROWS)
     uri = track.tracking_uri(tracking_uri, root)
-    if missing or track.untracked(outcome.records, uri, root):
-        if not quiet:
-            console.print(f"logging to {uri}", highlight=False)
-        rows = _rows(outcome)
-        track.log(rows, table=spec.name, scale=scale.name, uri=uri, root=root, artifacts=pictures)
+
+    def log() -> None:
+        if (runs := track.log(_read_table(folder / ROWS, root), uri=uri, root=root)) and not quiet:
+            console.print(f"logged {runs} runs to {uri}", highlight=False)
+
+    track.attempt(log, uri=uri, root=root)
+
+
+def tables(root: Path) -> list[Path]:
+    """Return the finished tables of a store, as the files that list their rows."""
+    return sorted((root / "pictures").glob(f"*/{ROWS}"))
+
+
+def sync(root: Path, uri: str) -> int:
+    """Log what the server lacks of the finished tables of a store, and return the number of runs that were logged."""
+    return sum(track.log(_read_table(path, root), uri=uri, root=root) for path in tables(root))
 
 
 def pictures_folder(spec: TableSpec, scale: Scale, outcome: Outcome) -> Path:
@@ -49,26 +64,42 @@ def closing_line(outcome: Outcome) -> str:
     return f"{work} {minutes} min {seconds:02d} s; peak memory of all processes {outcome.peak_memory_gib:.1f} GiB"
 
 
-def _rows(outcome: Outcome) -> list[track.Row]:
-    store = outcome.bench.store
-    folder = record.folder_in(store.root)
-    return [
-        track.Row(
-            label=cell.name,
-            record=outcome.records[cell.id],
-            record_path=folder / f"{cell.id}.json",
-            log=_log(store, cell.fit_key) if cell.fit is not None else [],
-        )
+def _write_rows(spec: TableSpec, scale: Scale, outcome: Outcome, path: Path) -> None:
+    """List the rows of a finished table, so that `sync` can log it without its protocol."""
+    rows = [
+        {"label": cell.name, "cell_id": cell.id, "fit_key": None if cell.fit is None else cell.fit_key}
         for cell in outcome.cells
     ]
+    write_text(path, json.dumps({"table": spec.name, "scale": scale.name, "rows": rows}, indent=1) + "\n")
 
 
-def _log(store: Store, fit_key: str) -> list[finished.LogRow]:
-    return finished.training_log(store, fit_key)
+def _read_table(path: Path, root: Path) -> track.Table:
+    """Read from the store what is logged of a table; StoreError where the store has lost some of it."""
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        rows = [_read_row(row, root) for row in raw["rows"]]
+    except FileNotFoundError as error:
+        raise StoreError(
+            f"{error.filename}: is gone, and logging {raw['table']} needs it. Run the table again, or remove "
+            f"{path.parent}"
+        ) from error
+    pictures = sorted(file for file in path.parent.iterdir() if file.name != ROWS)
+    return track.Table(name=raw["table"], scale=raw["scale"], rows=rows, pictures=pictures)
+
+
+def _read_row(row: Mapping[str, str | None], root: Path) -> track.Row:
+    path = record.folder_in(root) / f"{row['cell_id']}.json"
+    fit_key = row["fit_key"]
+    log = [] if fit_key is None else finished.training_log(Store(root), fit_key)
+    return track.Row(label=str(row["label"]), record=record.read(path), record_path=path, log=log)
 
 
 def _logs(outcome: Outcome) -> dict[str, list[finished.LogRow]]:
-    return {cell.name: _log(outcome.bench.store, cell.fit_key) for cell in outcome.cells if cell.fit is not None}
+    return {
+        cell.name: finished.training_log(outcome.bench.store, cell.fit_key)
+        for cell in outcome.cells
+        if cell.fit is not None
+    }
 
 
 def _draw(spec: TableSpec, outcome: Outcome, logs: dict[str, list[finished.LogRow]], folder: Path) -> None:

@@ -1,26 +1,37 @@
 """Show the progress of a fine-tuning: losses and samples in MLflow, samples as GIF files, and a summary."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rdtf_bench.report.figures import gallery
 from rdtf_bench.run import track
+from rdtf_bench.run.finetune import ADAPTER, LOG, SETTINGS
+from rdtf_bench.run.table.finished import read_log
 
 if TYPE_CHECKING:
     from rdtf_bench.core.video import VideoU8
     from rdtf_bench.run.finetune import Finished, Settings
     from rdtf_bench.run.inputs.clips import RealClips
 
+SAMPLES = "samples"
+
 
 class Journal:
-    """Log of one fine-tuning. The MLflow run starts with the first step, so a refused call leaves none."""
+    """Log of one fine-tuning. The MLflow run starts with the first step, so a refused call leaves none.
 
-    def __init__(self, settings: "Settings", out: Path, *, tracking_uri: str | None) -> None:
-        self._settings, self._out = settings, out
+    MLflow only gets a copy of what is in the folder: after its first failure nothing more is sent to it, and training
+    goes on. An unusable tracking URI raises TrackingError at once.
+    """
+
+    def __init__(self, out: Path, *, tracking_uri: str | None) -> None:
+        self._out = out
         self._uri = track.tracking_uri(tracking_uri, out)
-        self._run: track.LiveRun | None = None
+        track.require_usable(self._uri, out)
+        self._run: track.TrainingRun | None = None
+        self._is_logging = True
 
     def __enter__(self) -> "Journal":
         return self
@@ -29,26 +40,54 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._run is not None:
-            self._run.end(finished=kind is None)
+            self._log(lambda run: run.end(finished=kind is None))
 
     def step(self, step: int, measured: Mapping[str, float]) -> None:
         """Log what one training step measured."""
-        self._live().metrics(step, measured)
+        self._log(lambda run: run.metrics(step, measured))
 
     def samples(self, steps_done: int, video: "VideoU8", real: "RealClips") -> None:
         """Write samples beside the real clips as a GIF file and log it."""
-        path = self._out / "samples" / f"step-{steps_done:06d}.gif"
+        path = self._out / SAMPLES / f"step-{steps_done:06d}.gif"
         rows = {"real": real.video.numpy(), f"step {steps_done}": video.numpy()}
         gallery.gif_grid(rows, path=path, captions=real.captions, zoom=1)
-        self._live().artifact(path)
+        self._log(lambda run: run.artifact(path))
 
-    def _live(self) -> track.LiveRun:
+    def _log(self, log: Callable[[track.TrainingRun], None]) -> None:
+        if self._is_logging:
+            self._is_logging = track.attempt(lambda: log(self._live()), uri=self._uri, root=self._out)
+
+    def _live(self) -> track.TrainingRun:
         if self._run is None:
-            settings = self._settings
-            self._run = track.LiveRun(
-                name=f"finetune {settings.method}", parameters=settings.as_dict(), uri=self._uri, root=self._out
-            )
+            self._run = _run_of(self._out, self._uri)
         return self._run
+
+
+def is_tuning(folder: Path) -> bool:
+    """Return whether `finetune` has begun a training in this folder."""
+    return (folder / SETTINGS).is_file()
+
+
+def sync(out: Path, uri: str) -> int:
+    """Log what the server lacks of the fine-tuning in a folder, and return the number of runs that were logged."""
+    run = _run_of(out, uri)
+    run.end(finished=(out / ADAPTER).is_dir())
+    return int(run.changed)
+
+
+def _run_of(out: Path, uri: str) -> track.TrainingRun:
+    """Return the run of the fine-tuning in a folder, brought up to date from the files in it."""
+    parameters = json.loads((out / SETTINGS).read_text(encoding="utf-8"))
+    log = out / LOG
+    steps = read_log(log) if log.is_file() else []
+    return track.TrainingRun(
+        name=f"finetune {parameters['method']}",
+        parameters=parameters,
+        log=[{name: value for name, value in row.items() if name != "elapsed_s"} for row in steps],
+        files=sorted((out / SAMPLES).glob("*.gif")),
+        uri=uri,
+        root=out,
+    )
 
 
 def summary(settings: "Settings", finished: "Finished") -> str:

@@ -6,6 +6,7 @@ Everything is kept in one folder, so that repeating the call resumes a stopped t
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -26,12 +27,14 @@ from rdtf_bench.run.inputs import clips as stored_clips
 from rdtf_bench.run.inputs.clips import RealClips, StoredTrainingClips
 from rdtf_bench.run.inputs.datasets import ClipFile
 from rdtf_bench.run.progress import Report, Sink
+from rdtf_bench.run.table.fit import TrainingLog
 from rdtf_bench.run.table.sample import conditions, overwrite_known
+from rdtf_bench.run.track import flat
 
 DATASET = "asg"
 JOB = "finetune"
 BASE_ROLES = frozenset({"autoencoder", "text_encoder", "image_encoder", "base"})
-SETTINGS, ADAPTER = "finetune.json", "adapter"
+SETTINGS, ADAPTER, LOG = "finetune.json", "adapter", "log.jsonl"
 CELL_PX = 8  # of a latent: I2VGen-XL's autoencoder halves three times
 
 OnSamples = Callable[[int, VideoU8, RealClips], None]
@@ -163,25 +166,21 @@ def finetune(
     clips = _prepare(settings, chosen, assets, out, device=place, sink=sink)
     real = _decode(settings, chosen.shown)
     report = Report(sink, JOB, "training")
+    num_steps = settings.training.num_steps
 
-    def after_step(step: int, measured: dict[str, float]) -> None:
+    def after_step(step: int, measured: Mapping[str, float], log: TrainingLog) -> None:
         on_step(step, measured)
-        report.advance(step + 1, settings.training.num_steps)
-        if (step + 1) % sample_every == 0 and step + 1 < settings.training.num_steps:
+        log.add(step, measured)
+        if (step + 1) % sample_every == 0 and step + 1 < num_steps:
             on_samples(step + 1, _sample(method, settings, real), real)
 
     folder = out / ADAPTER
     if folder.is_dir():
         method.load(folder)
     else:
-        checkpoints = out / "checkpoints"
-        checkpoints.mkdir(exist_ok=True)
-        method.fit(clips, settings.training, folder=checkpoints, on_step=after_step)
-        with written_whole(folder) as making:
-            making.mkdir()
-            method.save(making)
-        shutil.rmtree(checkpoints)
-    on_samples(settings.training.num_steps, _sample(method, settings, real), real)
+        with closing(TrainingLog(out / LOG, num_steps, report)) as log:
+            _train(method, clips, settings.training, out, on_step=partial(after_step, log=log))
+    on_samples(num_steps, _sample(method, settings, real), real)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return Finished(
         adapter=folder,
@@ -192,21 +191,32 @@ def finetune(
     )
 
 
+def _train(
+    method: Method,
+    clips: StoredTrainingClips,
+    training: Training,
+    out: Path,
+    *,
+    on_step: Callable[[int, dict[str, float]], None],
+) -> None:
+    """Train the method, from the last checkpoint on, and write the adapter."""
+    checkpoints = out / "checkpoints"
+    checkpoints.mkdir(exist_ok=True)
+    method.fit(clips, training, folder=checkpoints, on_step=on_step)
+    with written_whole(out / ADAPTER) as making:
+        making.mkdir()
+        method.save(making)
+    shutil.rmtree(checkpoints)
+
+
 def _refuse_another(given: Mapping[str, object], out: Path) -> None:
     """Raise StoreError if the folder holds a training with other settings."""
     path = out / SETTINGS
     if path.is_file():
-        before, now = _flat(json.loads(path.read_text(encoding="utf-8"))), _flat(given)
+        before, now = flat(json.loads(path.read_text(encoding="utf-8"))), flat(given)
         if odd := [name for name in {**now, **before} if before.get(name) != now.get(name)]:
             told = "; ".join(f"{name} was {before.get(name)!r}, is {now.get(name)!r}" for name in odd)
             raise StoreError(f"{out}: holds another training: {told}. Give the same again, or another folder: --out")
-
-
-def _flat(nested: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for name, value in nested.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
-    return flat
 
 
 def _device(name: str) -> torch.device:

@@ -1,17 +1,17 @@
-"""Pictures and MLflow of a finished table: made once, and logged when something is new."""
+"""Pictures and MLflow of a finished table: drawn once, and what MLflow does costs no result."""
 
 import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
 
+from rdtf_bench.core.errors import StoreError, TrackingError
 from rdtf_bench.core.store import Store, write_text
 from rdtf_bench.report import artifacts
-from rdtf_bench.run import track
+from rdtf_bench.run import record, track
 from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.record import Record
 from rdtf_bench.run.table.context import find_assets, make_bench
@@ -45,55 +45,112 @@ def outcome(
 
 
 @pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What was logged. Pictures are empty files, and nothing counts as logged before."""
-    calls: list[dict[str, Any]] = []
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The folders that pictures were drawn in. Pictures are empty files."""
+    folders: list[Path] = []
 
     def draw(_spec: TableSpec, _outcome: Outcome, _logs: object, folder: Path) -> None:
-        calls.append({"drawn": folder})
+        folders.append(folder)
         for name in ("samples.gif", "samples.png", "loss.png", "loss.csv", "curriculum.png"):
             write_text(folder / name, "")
 
     monkeypatch.setattr(artifacts, "_draw", draw)
-    monkeypatch.setattr(track, "log", lambda rows, **facts: calls.append({"rows": rows, **facts}))
-    monkeypatch.setattr(track, "untracked", lambda *_: False)
+    return folders
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[track.Table, str]]:
+    """What was handed to MLflow."""
+    calls: list[tuple[track.Table, str]] = []
+
+    def log(table: track.Table, *, uri: str, root: Path) -> int:
+        assert root.is_dir()
+        calls.append((table, uri))
+        return 1 + len(table.rows)
+
+    monkeypatch.setattr(track, "log", log)
     return calls
 
 
 @pytest.fixture
 def write(spec: TableSpec, scale: Scale, outcome: Outcome) -> Callable[[], None]:
-    console = Console(quiet=True)
-    return lambda: artifacts.write(spec, scale, outcome, tracking_uri="file:x", console=console, quiet=False)
+    for made in outcome.records.values():
+        record.save(made, record.folder_in(outcome.bench.store.root))
+    console = Console(stderr=True, width=200)
+    return lambda: artifacts.write(spec, scale, outcome, tracking_uri="http://a", console=console, quiet=False)
 
 
 def test_pictures_are_drawn_once_and_logged_with_every_row(
-    write: Callable[[], None], outcome: Outcome, logged: list[dict[str, Any]]
+    write: Callable[[], None],
+    outcome: Outcome,
+    drawn: list[Path],
+    logged: list[tuple[track.Table, str]],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     write()
-    drawn, log = logged
-    assert [row.label for row in log["rows"]] == [cell.name for cell in outcome.cells]
-    assert [row.log[0]["loss"] for row in log["rows"] if row.log] == [0.5] * 4
-    assert {path.name for path in log["artifacts"]} == {path.name for path in drawn["drawn"].iterdir()}
-    assert (log["table"], log["scale"], log["uri"]) == ("planted", "tiny", "file:x")
     write()
-    assert len(logged) == 2
+    (folder,) = drawn
+    (table, uri), again = logged
+    assert (table.name, table.scale, uri) == ("planted", "tiny", "http://a")
+    assert [row.label for row in table.rows] == [cell.name for cell in outcome.cells]
+    assert [row.record for row in table.rows] == [outcome.records[cell.id] for cell in outcome.cells]
+    assert [row.log[0]["loss"] for row in table.rows if row.log] == [0.5] * 4
+    assert {path.name for path in table.pictures} == {path.name for path in folder.iterdir()} - {"rows.json"}
+    assert again == (table, uri)
+    assert f"logged {1 + len(table.rows)} runs to http://a" in capsys.readouterr().err
 
 
-def test_records_that_the_server_has_not_are_logged_without_drawing_again(
-    write: Callable[[], None], logged: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+def test_a_failure_of_mlflow_costs_the_log_only_and_sync_logs_the_same_table(
+    write: Callable[[], None],
+    outcome: Outcome,
+    drawn: list[Path],
+    logged: list[tuple[track.Table, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root = outcome.bench.store.root
+    write()
+    with monkeypatch.context() as dead:
+
+        def log(*_: object, **__: object) -> int:
+            raise TrackingError("http://a: no answer")
+
+        dead.setattr(track, "log", log)
+        write()
+    told = capsys.readouterr().err
+    assert "logging to MLflow failed: http://a: no answer. No number is lost" in told
+    assert f"rdtf-bench sync --store {root} --tracking-uri http://a" in told
+    assert artifacts.sync(root, "http://b") == 1 + len(outcome.cells)
+    assert logged[1] == (logged[0][0], "http://b")
+    assert len(drawn) == 1
+
+
+def test_what_the_store_has_lost_is_named(
+    write: Callable[[], None], outcome: Outcome, drawn: list[Path], logged: list[tuple[track.Table, str]]
 ) -> None:
     write()
-    monkeypatch.setattr(track, "untracked", lambda *_: True)
-    write()
-    assert ["drawn" in call for call in logged] == [True, False, False]
+    lost = record.folder_in(outcome.bench.store.root) / f"{outcome.cells[0].id}.json"
+    lost.unlink()
+    with pytest.raises(StoreError, match=f"{lost}: is gone, and logging planted needs it. Run the table again"):
+        artifacts.sync(outcome.bench.store.root, "http://a")
+    assert len(drawn) == len(logged) == 1
 
 
-def test_a_table_without_a_curriculum_has_no_picture_of_one(
-    outcome: Outcome, spec: TableSpec, scale: Scale, logged: list[dict[str, Any]]
+def test_a_table_without_a_curriculum_needs_no_picture_of_one(
+    write: Callable[[], None],
+    outcome: Outcome,
+    spec: TableSpec,
+    scale: Scale,
+    drawn: list[Path],
+    logged: list[tuple[track.Table, str]],
 ) -> None:
     without = replace(outcome, cells=[cell for cell in outcome.cells if cell.method != "rdtf"])
-    artifacts.write(spec, scale, without, tracking_uri="file:x", console=Console(quiet=True), quiet=True)
-    assert "curriculum.png" not in {path.name for path in logged[-1]["artifacts"]}
+    write()
+    for _ in range(2):
+        artifacts.write(spec, scale, without, tracking_uri="http://a", console=Console(quiet=True), quiet=True)
+        (drawn[-1] / "curriculum.png").unlink(missing_ok=True)
+    assert len(drawn) == 2
+    assert "curriculum.png" not in {path.name for path in logged[-1][0].pictures}
 
 
 def test_other_cells_have_pictures_of_their_own(spec: TableSpec, scale: Scale, outcome: Outcome) -> None:

@@ -9,21 +9,26 @@ import pytest
 import torch
 from PIL import Image
 
+from rdtf_bench.core.errors import TrackingError
 from rdtf_bench.report import tuning
 from rdtf_bench.run import finetune, track
 from rdtf_bench.run.finetune import Finished, Settings
 from rdtf_bench.run.inputs.clips import RealClips
 
+Said = list[tuple[Any, ...]]
 
-class Run(track.LiveRun):
-    """Notes what was logged instead of logging it."""
 
-    def __init__(self, said: list[tuple[Any, ...]], **facts: Any) -> None:
-        self.said = said
-        said.append(("begin", facts["name"], facts["parameters"]["method"]))
+class Run(track.TrainingRun):
+    """Notes what was logged instead of logging it, and fails where the server is dead."""
+
+    def __init__(self, said: Said, **facts: Any) -> None:
+        self.said, self.changed = said, bool(facts["log"])
+        said.append(("begin", facts["name"], facts["log"], [path.name for path in facts["files"]]))
 
     def metrics(self, step: int, measured: Mapping[str, float]) -> None:
         self.said.append(("metrics", step, measured))
+        if measured["loss"] < 0:
+            raise TrackingError("http://a: no answer")
 
     def artifact(self, path: Path) -> None:
         self.said.append(("artifact", path))
@@ -33,10 +38,17 @@ class Run(track.LiveRun):
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    found: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(track, "LiveRun", lambda **facts: Run(found, **facts))
+def said(monkeypatch: pytest.MonkeyPatch) -> Said:
+    found: Said = []
+    monkeypatch.setattr(track, "TrainingRun", lambda **facts: Run(found, **facts))
     return found
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A folder as `finetune` has it at its first step."""
+    (tmp_path / finetune.SETTINGS).write_text('{"method": "simda"}')
+    return tmp_path
 
 
 @pytest.fixture
@@ -57,33 +69,32 @@ def settings() -> Settings:
     )
 
 
-def test_a_call_that_is_refused_before_the_first_step_leaves_no_run(
-    settings: Settings, tmp_path: Path, said: list[tuple[Any, ...]]
-) -> None:
-    with pytest.raises(ValueError, match="refused"), tuning.Journal(settings, tmp_path, tracking_uri=None):
+def test_a_call_that_is_refused_before_the_first_step_leaves_no_run(out: Path, said: Said) -> None:
+    with pytest.raises(ValueError, match="refused"), tuning.Journal(out, tracking_uri=None):
         raise ValueError("refused")
     assert said == []
 
 
-def test_steps_go_into_one_run_which_ends_as_finished(
-    settings: Settings, tmp_path: Path, said: list[tuple[Any, ...]]
-) -> None:
-    with tuning.Journal(settings, tmp_path, tracking_uri=None) as journal:
+def test_a_tracking_uri_that_cannot_work_is_refused_before_any_work(out: Path) -> None:
+    with pytest.raises(TrackingError, match="is a folder of files"):
+        tuning.Journal(out, tracking_uri="./mlruns")
+
+
+def test_steps_go_into_one_run_which_ends_as_finished(out: Path, said: Said) -> None:
+    with tuning.Journal(out, tracking_uri=None) as journal:
         for step in range(2):
             journal.step(step, {"loss": 0.5})
     assert said == [
-        ("begin", "finetune simda", "simda"),
+        ("begin", "finetune simda", [], []),
         ("metrics", 0, {"loss": 0.5}),
         ("metrics", 1, {"loss": 0.5}),
         ("end", True),
     ]
 
 
-def test_a_training_that_fails_ends_its_run_as_killed(
-    settings: Settings, tmp_path: Path, said: list[tuple[Any, ...]]
-) -> None:
+def test_a_training_that_fails_ends_its_run_as_killed(out: Path, said: Said) -> None:
     def fails() -> None:
-        with tuning.Journal(settings, tmp_path, tracking_uri=None) as journal:
+        with tuning.Journal(out, tracking_uri=None) as journal:
             journal.step(0, {"loss": 0.5})
             raise ValueError("fault")
 
@@ -92,14 +103,38 @@ def test_a_training_that_fails_ends_its_run_as_killed(
     assert said[-1] == ("end", False)
 
 
-def test_samples_stand_beside_the_real_clips_in_a_gif_of_their_step(
-    settings: Settings, tmp_path: Path, said: list[tuple[Any, ...]]
+def test_a_server_that_dies_is_told_once_and_not_tried_again(
+    out: Path, said: Said, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    with tuning.Journal(out, tracking_uri=None) as journal:
+        for loss in (0.5, -1.0, 0.5):
+            journal.step(0, {"loss": loss})
+    assert [kind for kind, *_ in said] == ["begin", "metrics", "metrics"]
+    told = capsys.readouterr().err
+    assert told.count("WARNING: logging to MLflow failed: http://a: no answer.") == 1
+    assert told.endswith(f"rdtf-bench sync --store {out}\n")
+
+
+def test_a_folder_is_logged_from_its_files(out: Path, said: Said) -> None:
+    (out / finetune.LOG).write_text('{"step": 0, "elapsed_s": 1.5, "loss": 0.5}\n')
+    (out / "samples").mkdir()
+    for name in ("step-000002.gif", "step-000001.gif"):
+        (out / "samples" / name).write_bytes(b"GIF89a")
+    assert tuning.is_tuning(out)
+    assert tuning.sync(out, "http://a") == 1
+    log = [{"step": 0, "loss": 0.5}]
+    assert said == [("begin", "finetune simda", log, ["step-000001.gif", "step-000002.gif"]), ("end", False)]
+    (out / finetune.ADAPTER).mkdir()
+    tuning.sync(out, "http://a")
+    assert said[-1] == ("end", True)
+
+
+def test_samples_stand_beside_the_real_clips_in_a_gif_of_their_step(out: Path, said: Said) -> None:
     video = torch.zeros(1, 2, 3, 16, 16, dtype=torch.uint8)
     real = RealClips(ids=("a",), captions=("a sticker",), video=video + 255)
-    with tuning.Journal(settings, tmp_path, tracking_uri=None) as journal:
+    with tuning.Journal(out, tracking_uri=None) as journal:
         journal.samples(20, video, real)
-    path = tmp_path / "samples" / "step-000020.gif"
+    path = out / "samples" / "step-000020.gif"
     assert ("artifact", path) in said
     with Image.open(path) as image:
         assert image.n_frames == 2  # type: ignore[attr-defined]

@@ -16,6 +16,7 @@ from rdtf_bench.commands.options import method_options
 from rdtf_bench.core.errors import AssetError, BenchError, DataError, ProtocolError, StoreError, UnknownNameError
 from rdtf_bench.run.finetune import Settings, finetune, methods, settings
 from rdtf_bench.run.progress import Silent
+from rdtf_bench.run.table.finished import read_log
 from tests.baselines.small_base import write_release
 
 
@@ -98,6 +99,8 @@ def test_it_trains_shows_samples_and_goes_on_where_it_was_killed(base: Path, sti
     with pytest.raises(Killed):
         run(what, tmp_path / "parts", killed_at=2)
     assert run(what, tmp_path / "parts") == ([2, 3], [4])
+    log = read_log(tmp_path / "parts" / "log.jsonl")
+    assert [(row["step"], row["loss"] > 0) for row in log] == [(step, True) for step in range(4)]
     assert not (tmp_path / "parts" / "checkpoints").exists()  # hundreds of MB at full size
     whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     assert all(torch.equal(weight, parts[name]) for name, weight in whole.items())
@@ -203,19 +206,32 @@ def test_options_are_read_as_yaml() -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # MLflow's own
-def test_the_command_logs_to_mlflow_and_shows_samples(base: Path, stickers: Path, tmp_path: Path) -> None:
+def test_a_server_that_dies_costs_the_log_until_the_next_call(
+    base: Path, stickers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from mlflow import MlflowClient
     from typer.testing import CliRunner
 
     from rdtf_bench.cli import app
 
+    whole = MlflowClient.log_metric
+
+    def log_metric(client: MlflowClient, run_id: str, key: str, value: float, *, step: int) -> None:
+        if step == 2:
+            raise OSError("the server died")
+        whole(client, run_id, key, value, step=step)
+
+    monkeypatch.setattr(MlflowClient, "log_metric", log_metric)
     arguments = ["finetune", "customize_a_video", "--data", str(stickers), "--base", str(base), "--out", str(tmp_path)]
     arguments += ["--size", "64", "--num-steps", "5", "--batch-size", "2", "--option", "text_tokens=8", "--quiet"]
-    for _ in range(2):  # the second goes on in the same MLflow run, with nothing left to train
+    for told in (1, 0):  # the second has nothing left to train, and goes on in the same MLflow run
         answer = CliRunner().invoke(app, arguments, catch_exceptions=False)
         assert answer.exit_code == 0, answer.output
+        assert answer.stderr.count("logging to MLflow failed") == told
         assert "trained parameters on a base of" in answer.output
         assert "samples from" in answer.output
+    answer = CliRunner().invoke(app, ["sync", "--store", str(tmp_path)], catch_exceptions=False)
+    assert answer.output.startswith("everything is logged already")
     assert (tmp_path / "adapter" / "motion" / "adapter_model.safetensors").is_file()
     with Image.open(tmp_path / "samples" / "step-000005.gif") as shown:
         assert getattr(shown, "n_frames", 1) == 8

@@ -43,15 +43,14 @@ class Tables:
         from rich.console import Console
 
         from rdtf_bench.report import artifacts
-        from rdtf_bench.report.table.table import joined
-        from rdtf_bench.run import environment
+        from rdtf_bench.run import environment, track
         from rdtf_bench.run.table import execute
 
+        track.require_usable(track.tracking_uri(tracking_uri, chosen.store), chosen.store)
         console, external = Console(stderr=True), _external(chosen)
         for note in _left_out(external):
             console.print(note, highlight=False, markup=False)
-        shown = []
-        for spec, scale in _tables(chosen):
+        for number, (spec, scale) in enumerate(_tables(chosen)):
             outcome = execute.run(
                 spec,
                 scale,
@@ -63,11 +62,12 @@ class Tables:
                 outside=external,
                 command=environment.command_line(),
             )
-            artifacts.write(spec, scale, outcome, tracking_uri=tracking_uri, console=console, quiet=quiet)
+            if number:
+                typer.echo()
+            typer.echo(_rendered(chosen, spec, scale, outcome.cells, outcome.records, format="text"))
             if not quiet:
                 console.print(f"{spec.name}: {artifacts.closing_line(outcome)}", highlight=False)
-            shown.append(_rendered(chosen, spec, scale, outcome.cells, outcome.records, format="text"))
-        typer.echo(joined(shown, format="text"))
+            artifacts.write(spec, scale, outcome, tracking_uri=tracking_uri, console=console, quiet=quiet)
 
     def show(self, chosen: Selection, *, format: str) -> None:
         from rdtf_bench.report.table.table import joined

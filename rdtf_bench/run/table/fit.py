@@ -43,7 +43,7 @@ def _train(method: Method, fit: FitIdentity, clips: TrainingClips, *, store: Sto
     checkpoints, weights = folder / "checkpoints", folder / "weights"
     checkpoints.mkdir(exist_ok=True)
     training = Training(**fit.training.model_dump())
-    with closing(_Log(folder / "log.jsonl", training.num_steps, report)) as log:
+    with closing(TrainingLog(folder / "log.jsonl", training.num_steps, report)) as log:
         method.fit(clips, training, folder=checkpoints, on_step=log.add)
     shutil.rmtree(weights, ignore_errors=True)
     weights.mkdir()
@@ -59,7 +59,7 @@ def _train(method: Method, fit: FitIdentity, clips: TrainingClips, *, store: Sto
     store.finish("fit", fit.key)
 
 
-class _Log:
+class TrainingLog:
     """Log of a training: one line per step. `elapsed_s` sums the time of all attempts."""
 
     def __init__(self, path: Path, num_steps: int, report: Report) -> None:
@@ -70,7 +70,7 @@ class _Log:
         self._num_steps = num_steps
         self._report = report
 
-    def add(self, step: int, measured: dict[str, float]) -> None:
+    def add(self, step: int, measured: Mapping[str, float]) -> None:
         row = {"step": step, "elapsed_s": round(self.seconds(), 3), **measured}
         self._file.write(json.dumps(row) + "\n")
         self._file.flush()
