@@ -15,12 +15,11 @@ from transformers import CLIPTextModel, CLIPTokenizer, PreTrainedTokenizerBase, 
 
 from rdtf_bench.core.errors import InputError
 from rdtf_bench.core.method import Sampler
+from rdtf_bench.data.reading import stills
 from rdtf_bench.diffusion.freezing import freeze
 from rdtf_bench.models.rdtf.dfgn import DFGN
 from rdtf_bench.models.rdtf.generation import Guidance, generate, pixels_per_latent
 from rdtf_bench.models.rdtf.text import TextEncoders
-
-WHITE = (255, 255, 255, 255)
 
 
 @dataclass
@@ -223,10 +222,5 @@ def _generators(generator: torch.Generator | Sequence[torch.Generator] | None, c
 
 
 def _on_white(image: Any) -> Any:
-    """Make transparent pixels white, as in training."""
-    if not isinstance(image, Image.Image):
-        return image
-    drawn = image.convert("RGBA")
-    page = Image.new("RGBA", drawn.size, WHITE)
-    page.alpha_composite(drawn)
-    return page.convert("RGB")
+    """Make a Pillow image what the training data are: upright, 8 bits, transparent pixels white."""
+    return stills.on_white(image) if isinstance(image, Image.Image) else image

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from rdtf_bench.commands.options import DEFAULT_SCALE, Quiet, ScaleName, SkipBroken
+from rdtf_bench.core.dataset import FramesBy
 
 
 def score(
@@ -28,6 +29,10 @@ def score(
     num_frames: Annotated[
         int | None, typer.Option("--num-frames", min=2, help="Take this many frames of every clip, at equal intervals.")
     ] = None,
+    by: Annotated[
+        FramesBy,
+        typer.Option("--by", help="Choose the frames at equal intervals of their numbers (index) or of time (time)."),
+    ] = "index",
     size: Annotated[
         int | None, typer.Option("--size", min=8, help="Resize every frame to a square of this many pixels.")
     ] = None,
@@ -61,6 +66,7 @@ def score(
             metrics=[name.strip() for name in metrics.split(",")] if metrics is not None else None,
             num_frames=num_frames,
             size_px=size,
+            frames_by=by,
             resamples=resamples or 0,
             skip_broken=skip_broken,
             sink=display,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rdtf_bench.core.dataset import FramesBy
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.data import fluent
 from rdtf_bench.data.reading.folder import Chosen, Clip, Folder, Progress, choose, clustering, fingerprint
@@ -89,18 +90,24 @@ def read(root: Path, *, name: str = "asg", cache: Path | None = None, on_progres
     return read_folder(root, name=name, cache=index, on_progress=on_progress)
 
 
-def clip_frames(path: Path, *, num_frames: int, size_px: int) -> "UInt8[Tensor, 'F C H W']":
+def clip_frames(
+    path: Path, *, num_frames: int, size_px: int, frames_by: FramesBy = "index"
+) -> "UInt8[Tensor, 'F C H W']":
     """Decode the frames that are scored, at equal intervals over the whole loop."""
-    from rdtf_bench.data.reading.decode import decode  # torch
+    from rdtf_bench.data.reading.decode import decode, numbers_by_time  # torch
 
+    if frames_by == "time":
+        return decode(path, size_px=size_px, indices=numbers_by_time(path, count=num_frames))
     frames = decode(path, size_px=size_px, most=num_frames)
     if len(frames) < num_frames:
         raise DataError(f"{path}: has {len(frames)} frames, and a clip that is scored needs {num_frames}")
     return frames
 
 
-def all_frames(path: Path, *, most: int, size_px: int) -> "UInt8[Tensor, 'F C H W']":
-    """Decode the frames for training: all of them, or `most` at equal intervals if there are more."""
-    from rdtf_bench.data.reading.decode import decode  # torch
+def all_frames(path: Path, *, most: int, size_px: int, frames_by: FramesBy = "index") -> "UInt8[Tensor, 'F C H W']":
+    """Decode the frames for training: as many as the file has, or `most` if it has more, at equal intervals."""
+    from rdtf_bench.data.reading.decode import decode, numbers_by_time  # torch
 
+    if frames_by == "time":
+        return decode(path, size_px=size_px, indices=numbers_by_time(path, most=most))
     return decode(path, size_px=size_px, most=most)

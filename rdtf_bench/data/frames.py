@@ -1,6 +1,9 @@
 """Choose the frames of a clip from an animation: at equal intervals, extended by ping-pong, or by clustering."""
 
 import warnings
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Literal
 
 import torch
@@ -19,6 +22,19 @@ def equal_intervals(num_frames: int, count: int) -> tuple[int, ...]:
     (0, 2, 5, 7, 10, 12, 15, 17)
     """
     return tuple(i * num_frames // count for i in range(count))
+
+
+def equal_times(durations: Sequence[int], count: int) -> tuple[int, ...]:
+    """Return the indices of the frames that are shown at `count` equally spaced times, from the start of the loop.
+
+    `durations` tells for how long each frame is shown. A frame may repeat or be left out.
+
+    >>> equal_times((700, 100, 100, 100), 5)
+    (0, 0, 0, 0, 2)
+    """
+    ends = list(accumulate(durations))
+    # in integers: the end of a frame belongs to the next one
+    return tuple(bisect_right(ends, i * ends[-1] // count) for i in range(count))
 
 
 def ping_pong(num_frames: int, count: int) -> tuple[int, ...]:

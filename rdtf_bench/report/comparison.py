@@ -20,6 +20,7 @@ def rows(found: FolderComparison) -> list[dict[str, Any]]:
         "fake": str(found.fake),
         "real": str(found.real),
         "num_frames": found.num_frames,
+        "frames_by": found.frames_by,
         "width_px": found.width_px,
         "height_px": found.height_px,
         "skipped_broken": found.skipped_broken,

@@ -15,6 +15,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from rdtf_bench import catalog
+from rdtf_bench.core.dataset import FramesBy
 from rdtf_bench.core.errors import DataError, ProtocolError, unknown_name
 from rdtf_bench.core.seeds import seed_for
 from rdtf_bench.core.video import VideoU8
@@ -44,6 +45,7 @@ class FolderComparison:
     num_fake: int
     num_real: int
     num_frames: int
+    frames_by: FramesBy = "index"
     width_px: int
     height_px: int
     scores: dict[str, ScoreRecord]
@@ -67,12 +69,14 @@ def compare(
     metrics: Sequence[str] | None,
     num_frames: int | None,
     size_px: int | None,
+    frames_by: FramesBy = "index",
     resamples: int = 0,
     skip_broken: bool = False,
     sink: Sink,
 ) -> FolderComparison:
     """Score the clips of `fake` against those of `real` with the metrics and networks of a scale.
 
+    `frames_by` says whether the frames of a clip are chosen at equal intervals of their numbers or of time.
     Without `metrics`, all are scored that apply: CLIP needs captions. `resamples` is the number of bootstrap draws of
     FVD. Raises DataError if clips cannot be used, unless `skip_broken` leaves them out.
     """
@@ -85,7 +89,7 @@ def compare(
             folder.require_unbroken("Repair or remove them, or leave them out with --skip-broken.")
     fakes, reals = folders["fake"].clips, folders["real"].clips
     _require_enough(chosen, {fake: fakes, real: reals})
-    shape = animations.common_shape((*fakes, *reals), num_frames=num_frames, size_px=size_px)
+    shape = animations.common_shape((*fakes, *reals), num_frames=num_frames, size_px=size_px, frames_by=frames_by)
     texts = animations.read_captions(captions, fakes) if captions else {}
     if texts and len(set(texts.values())) < 2:
         raise DataError(
@@ -116,7 +120,8 @@ def compare(
         width_px=size_px or fakes[0].width_px,
         height_px=size_px or fakes[0].height_px,
         scores=scores,
-        notes=(*_left_out(folders.values()), *_notes(chosen, metrics, fakes, reals)),
+        frames_by=frames_by,
+        notes=(*_left_out(folders.values()), *_read(folders, frames_by), *_notes(chosen, metrics, fakes, reals)),
         skipped_broken={side: _names(folder) for side, folder in folders.items()},
         left_out_other_kinds={side: dict(folder.other_kinds) for side, folder in folders.items()},
     )
@@ -238,6 +243,19 @@ def _left_out(folders: Iterable[ClipFolder]) -> Iterator[str]:
             yield f"Left out of {folder.root}: {len(names)} that cannot be used: {', '.join(names)}."
         if folder.other_kinds:
             yield f"Left out of {folder.root}: files of other kinds: {told(folder.other_kinds)}."
+
+
+def _read(folders: Mapping[str, ClipFolder], frames_by: FramesBy) -> Iterator[str]:
+    """Say how the clips were read, where another reader could have read them otherwise."""
+    clips = [clip for folder in folders.values() for clip in folder.clips]
+    uneven = sum(clip.is_uneven for clip in clips)
+    if uneven and frames_by == "index":
+        yield (
+            f"Frames are chosen by number, and {uneven:,} of {len(clips):,} clips show theirs for different times. To "
+            "choose by the clock: --by time."
+        )
+    if without := sum(clip.without_trailer for clip in clips):
+        yield f"Read although the last byte of the file is missing: {without:,} GIF of {len(clips):,} clips."
 
 
 def _names(folder: ClipFolder) -> list[str]:

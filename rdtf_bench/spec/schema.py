@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from rdtf_bench.core.dataset import FramesBy
 from rdtf_bench.core.errors import unknown_name
 
 Place = tuple[str | int, ...]
@@ -167,11 +168,19 @@ class TableSet(File):
 
 
 class ClipShape(Part):
-    """Number of frames of a clip, and their size."""
+    """Number of frames of a clip, how they are chosen, and their size."""
 
     num_frames: PositiveInt
     size_px: PositiveInt
     """Width and height of a frame, in pixels."""
+    frames_by: FramesBy = "index"
+    """Choose frames at equal intervals of their numbers, as the paper's released loader does, or of time. These differ
+    if frames are shown for different times, as in two of five animated stickers."""
+
+    @property
+    def fewest_frames(self) -> int:
+        """The fewest frames that a file needs; by time, a frame may repeat."""
+        return self.num_frames if self.frames_by == "index" else 2
 
 
 class Reading(Part):

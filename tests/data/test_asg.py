@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.data import asg
@@ -67,6 +68,15 @@ def test_training_frames_are_all_or_as_many_as_allowed(tmp_path: Path, animation
     assert frames.shape == (12, 3, 8, 8)
     assert frames.dtype == torch.uint8
     assert len(asg.all_frames(path, most=5, size_px=8)) == 5
+
+
+def test_frames_by_time_repeat_what_is_shown_longer(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    frames = [Image.new("RGB", (8, 8), (level, 0, 0)) for level in (0, 90, 180)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=[200, 100, 100])
+    by_time = asg.clip_frames(path, num_frames=4, size_px=8, frames_by="time")
+    assert by_time[:, 0, 0, 0].tolist() == [0, 0, 90, 180]
+    assert asg.all_frames(path, most=8, size_px=8, frames_by="time")[:, 0, 0, 0].tolist() == [0, 0, 90]
 
 
 def test_listing_data_needs_no_torch() -> None:

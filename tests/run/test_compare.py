@@ -125,6 +125,31 @@ def test_clips_of_one_name_are_pairs_though_others_are_not(tmp_path: Path, score
     assert (row["value"], row["ci_high"]) == pytest.approx((0, 0), abs=1e-6)
 
 
+def test_by_time_an_animation_is_the_same_whatever_its_number_of_frames(tmp_path: Path, score: Score) -> None:
+    """Frames that are shown for 300, 100 and 200 ms, and the same as six frames of 100 ms."""
+    for side in ("real", "fake"):
+        (tmp_path / side).mkdir()
+    for number in range(4):
+        noise = torch.randint(0, 256, (3, 24, 24, 3), generator=generator_for("by time", number)).byte().numpy()
+        first, second, third = (Image.fromarray(frame) for frame in noise)
+        path = f"clip{number}.png"
+        first.save(tmp_path / "fake" / path, save_all=True, append_images=[second, third], duration=[300, 100, 200])
+        # Pillow joins equal frames, so they are files of their own
+        folder = tmp_path / "real" / f"clip{number}"
+        folder.mkdir()
+        for place, image in enumerate((first, first, first, second, third, third)):
+            image.save(folder / f"{place}.png")
+    status, printed = score("--metrics", "fvd", "--num-frames", "3")
+    assert status == 0
+    assert "Frames are chosen by number, and 4 of 8 clips show theirs for different times" in printed
+    assert "--by time" in printed
+    status, printed = score("--metrics", "fvd", "--by", "time", "--num-frames", "6", "--json", "scores.json")
+    (row,) = json.loads((tmp_path / "scores.json").read_text())
+    assert (status, row["frames_by"]) == (0, "time")
+    assert row["value"] == pytest.approx(0, abs=1e-6)
+    assert "different times" not in printed
+
+
 def test_clips_that_cannot_be_used_stop_unless_they_are_left_out(
     tmp_path: Path, score: Score, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,7 +103,7 @@ def test_a_setting_added_later_moves_no_key_at_its_default(
 def test_a_field_added_to_the_clip_moves_no_key_of_times_at_its_default() -> None:
     network = NetworkIdentity(method="rdtf", version=1, options={}, assets={})
     given: dict[str, Any] = {"metric": "seconds", "version": 1, "network": network, "device": "cpu"}
-    shape = {"num_frames": 8, "size_px": 64}
+    shape: dict[str, Any] = {"num_frames": 8, "size_px": 64}
     now = CostScore(**given, clip=ClipShape(**shape))
     assert LaterCost(**given, clip=LaterClip(**shape)).key == now.key
     assert LaterCost(**given, clip=LaterClip(**shape, fps=12)).key != now.key

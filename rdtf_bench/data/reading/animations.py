@@ -9,22 +9,19 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from rdtf_bench.core.dataset import FramesBy
 from rdtf_bench.core.errors import DataError, listed
 from rdtf_bench.core.store import key_of, sha256_of
+from rdtf_bench.data.reading import media, stills
 from rdtf_bench.data.reading.captions import Row, names_of, read_metadata
-from rdtf_bench.data.reading.inspection import SUFFIXES, UNREADABLE, inspect
+from rdtf_bench.data.reading.inspection import inspect
+from rdtf_bench.data.reading.media import ANIMATION_SUFFIXES, UNREADABLE, VIDEO_SUFFIXES
 from rdtf_bench.data.reading.walk import Broken, Tree, told, walk
 
-if TYPE_CHECKING:
-    from av.container import InputContainer
-
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".webm", ".mov", ".mkv", ".avi")
 STILL_SUFFIXES = (".jpg", ".jpeg", ".bmp")  # of frames; PNG and WebP files may be frames as well
-CLIP_SUFFIXES = (*SUFFIXES, *VIDEO_SUFFIXES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +34,8 @@ class Animation:
     num_frames: int
     width_px: int
     height_px: int
+    is_uneven: bool = False  # whether its frames are shown for different times
+    without_trailer: bool = False  # whether it is a GIF whose only fault is that its last byte is missing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +65,7 @@ class Shape:
 
     num_frames: int
     size_px: int | None
+    frames_by: FramesBy = "index"
 
 
 class Unusable(Exception):
@@ -77,7 +77,7 @@ def read(root: Path) -> ClipFolder:
 
     Raises DataError if there is none or two have the same id. Clips that cannot be used are listed in the result.
     """
-    tree = walk(root, (*CLIP_SUFFIXES, *STILL_SUFFIXES))
+    tree = walk(root, (*ANIMATION_SUFFIXES, *STILL_SUFFIXES))
     found: dict[str, Animation] = {}
     broken = list(tree.dangling)
     twins = []
@@ -94,7 +94,7 @@ def read(root: Path) -> ClipFolder:
         raise DataError(f"{root}: clips that have the id of another: {len(twins)}\n{listed(twins)}")
     if not found and not broken:
         other = f" Files of other kinds: {told(tree.other_kinds)}." if tree.other_kinds else ""
-        kinds = f"{', '.join(CLIP_SUFFIXES)} files, or folders of {_still_kinds()} frames"
+        kinds = f"{', '.join(ANIMATION_SUFFIXES)} files, or folders of {_still_kinds()} frames"
         raise DataError(f"{root}: holds no clip. Clips are {kinds}.{other}")
     return ClipFolder(
         root=root,
@@ -111,22 +111,26 @@ def find(root: Path) -> tuple[Animation, ...]:
     return folder.clips
 
 
-def common_shape(clips: Sequence[Animation], *, num_frames: int | None, size_px: int | None) -> Shape:
+def common_shape(
+    clips: Sequence[Animation], *, num_frames: int | None, size_px: int | None, frames_by: FramesBy = "index"
+) -> Shape:
     """Return the common shape of all clips.
 
-    Raises DataError if clips differ in their number of frames or size and no number was given for it.
+    Raises DataError if clips differ in their number of frames or size and no number was given for it. By time, clips
+    may have fewer frames than the shape, and some of them repeat.
     """
     if num_frames is None:
         _require_one("frames", {str(clip.path): str(clip.num_frames) for clip in clips}, "--num-frames N")
     if size_px is None:
         _require_one("pixels", {str(clip.path): f"{clip.width_px}x{clip.height_px}" for clip in clips}, "--size PX")
     wanted = num_frames or clips[0].num_frames
-    if short := [f"{clip.path}: {clip.num_frames} frames" for clip in clips if clip.num_frames < wanted]:
+    short = [f"{clip.path}: {clip.num_frames} frames" for clip in clips if clip.num_frames < wanted]
+    if short and frames_by == "index":
         raise DataError(
             f"clips that have fewer than {wanted} frames: {len(short)}\n{listed(short)}\nSet --num-frames to at most "
             "the length of the shortest clip, or remove the short ones. (A GIF may lose equal frames when it is saved.)"
         )
-    return Shape(num_frames=wanted, size_px=size_px)
+    return Shape(num_frames=wanted, size_px=size_px, frames_by=frames_by)
 
 
 def read_captions(path: Path, clips: Sequence[Animation]) -> dict[str, str]:
@@ -152,22 +156,9 @@ def read_captions(path: Path, clips: Sequence[Animation]) -> dict[str, str]:
 
 
 def fingerprint(clips: Sequence[Animation]) -> str:
-    """Return a hash of the ids and bytes of the clips, in the order given."""
-    return key_of([[clip.id, *(sha256_of(path) for path in clip.frames or (clip.path,))] for clip in clips])
-
-
-def open_video(path: Path) -> "InputContainer":
-    """Open a video with PyAV; raise DataError for a file that is not a video."""
-    import av  # loading FFmpeg takes 0.05 s, and most folders hold no video
-
-    try:
-        container = av.open(path)
-    except (av.FFmpegError, OSError) as fault:
-        raise DataError(f"{path}: cannot be decoded: {fault}") from fault
-    if not container.streams.video:
-        container.close()
-        raise DataError(f"{path}: holds no video stream")
-    return container
+    """Return a hash of the ids and bytes of the clips, in the order given, and of the reader."""
+    rows = [[clip.id, *(sha256_of(path) for path in clip.frames or (clip.path,))] for clip in clips]
+    return key_of([media.VERSION, rows])
 
 
 def _places(tree: Tree) -> Iterator[tuple[str, Path, tuple[Path, ...]]]:
@@ -209,9 +200,7 @@ def _folder_of_frames(name: str, path: Path, frames: Sequence[Path]) -> Animatio
     sizes: dict[tuple[int, int], Path] = {}
     for frame in frames:
         try:
-            with Image.open(frame) as image:
-                image.load()
-                sizes.setdefault(image.size, frame)
+            sizes.setdefault(stills.read(frame).size, frame)
         except UNREADABLE as fault:
             raise Unusable(f"{frame.name} cannot be decoded: {fault}") from fault
     if len(sizes) > 1:
@@ -223,36 +212,22 @@ def _folder_of_frames(name: str, path: Path, frames: Sequence[Path]) -> Animatio
 
 
 def _file(name: str, path: Path) -> Animation:
-    num_frames, width, height = _video(path) if path.suffix.lower() in VIDEO_SUFFIXES else _image(path)
-    _require_motion(num_frames)
-    return Animation(id=name, path=path, frames=(), num_frames=num_frames, width_px=width, height_px=height)
-
-
-def _image(path: Path) -> tuple[int, int, int]:
-    facts = inspect(path) if path.suffix.lower() in SUFFIXES else None
-    if facts and facts.why_broken:
+    if path.suffix.lower() in STILL_SUFFIXES:
+        _require_motion(1)
+    facts = inspect(path)
+    if facts.why_broken:
         raise Unusable(facts.why_broken)
-    try:
-        with Image.open(path) as image:
-            return facts.num_frames if facts else 1, image.width, image.height
-    except UNREADABLE as fault:
-        raise Unusable(f"cannot be decoded: {fault}") from fault
-
-
-def _video(path: Path) -> tuple[int, int, int]:
-    """Count the frames by decoding the whole video; the header may lack the number or be wrong."""
-    import av
-
-    try:
-        with open_video(path) as container:
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            num_frames = sum(1 for _ in container.decode(stream))
-            return num_frames, stream.width, stream.height
-    except DataError as fault:
-        raise Unusable(str(fault).removeprefix(f"{path}: ")) from fault
-    except av.FFmpegError as fault:
-        raise Unusable(f"cannot be decoded: {fault}") from fault
+    _require_motion(facts.num_frames)
+    return Animation(
+        id=name,
+        path=path,
+        frames=(),
+        num_frames=facts.num_frames,
+        width_px=facts.width_px,
+        height_px=facts.height_px,
+        is_uneven=facts.is_uneven,
+        without_trailer=facts.without_trailer,
+    )
 
 
 def _require_motion(num_frames: int) -> None:

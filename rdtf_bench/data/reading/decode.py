@@ -1,6 +1,6 @@
-"""Decode the pixels of animations on white: images with Pillow, videos with PyAV."""
+"""Decode the pixels of animations on white, as tensors."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -11,24 +11,33 @@ from PIL import Image
 from torch import Tensor
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.data.frames import equal_intervals
-from rdtf_bench.data.reading.animations import VIDEO_SUFFIXES, Animation, Shape, open_video
-from rdtf_bench.data.reading.inspection import UNREADABLE, first_frame
+from rdtf_bench.data.frames import equal_intervals, equal_times
+from rdtf_bench.data.reading import stills
+from rdtf_bench.data.reading.animations import Animation, Shape
+from rdtf_bench.data.reading.media import ANIMATION_SUFFIXES, UNREADABLE, Unreadable, reading
+from rdtf_bench.data.reading.source import Source
 
-WHITE = (255, 255, 255, 255)
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]  # H W C
 
 
 def decode_animation(clip: Animation, shape: Shape) -> UInt8[Tensor, "F C H W"]:
     """Decode a clip of any kind, resized as by `decode`; without a size it keeps its own."""
-    indices = equal_intervals(clip.num_frames, shape.num_frames)
+    numbers = equal_intervals(clip.num_frames, shape.num_frames)
     if clip.frames:
-        pixels = [_still(clip.frames[number], shape.size_px) for number in indices]
-    elif clip.path.suffix.lower() in VIDEO_SUFFIXES:
-        pixels = _video_frames(clip, indices, shape.size_px)
-    else:
-        return decode(clip.path, size_px=shape.size_px, indices=indices)
-    return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
+        return _stacked([_resized(_still(clip.frames[number]), shape.size_px) for number in numbers])
+    if shape.frames_by == "time":
+        numbers = numbers_by_time(clip.path, count=shape.num_frames)
+    return decode(clip.path, size_px=shape.size_px, indices=numbers)
+
+
+def numbers_by_time(path: Path, *, count: int | None = None, most: int | None = None) -> tuple[int, ...]:
+    """Return the numbers of the frames that are shown at `count` equally spaced times.
+
+    Without a count it is that of the frames, but at most `most`. A video is decoded for it.
+    """
+    with reading(path) as source:
+        durations = source.durations_us
+    return equal_times(durations, count or min(len(durations), most or len(durations)))
 
 
 def decode(
@@ -41,80 +50,53 @@ def decode(
     (mails9523/mails9523.github.io@de717c7). Without a size they keep their own. Raises DataError for a file that cannot
     be decoded or has too few frames.
     """
-    try:
-        with Image.open(path, formats=("GIF", "WEBP", "PNG")) as image:
-            start = first_frame(image)
-            num_frames = getattr(image, "n_frames", 1) - start
-            if indices is None:
-                count = num_frames if most is None else min(most, num_frames)
-                indices = equal_intervals(num_frames, count)
-            wanted = sorted(set(indices))
-            if wanted and not 0 <= wanted[0] <= wanted[-1] < num_frames:
-                raise DataError(
-                    f"{path}: has {num_frames} frames, but frame {wanted[-1]} was requested. Has the file changed?"
-                )
-            pixels = {number: _frame(image, start + number, size_px) for number in wanted}
-    except UNREADABLE as fault:
-        raise DataError(f"{path}: cannot be decoded: {fault}") from fault
-    return torch.from_numpy(np.stack([pixels[number] for number in indices])).permute(0, 3, 1, 2).contiguous()
+    with reading(path) as source:
+        if indices is None:
+            indices = _even(source, most)
+        pixels = {number: _resized(picture, size_px) for number, picture in _wanted(source, indices)}
+    if missing := set(indices) - set(pixels):
+        raise DataError(f"{path}: has no frame {min(missing)}, which was requested. Has the file changed?")
+    return _stacked([pixels[number] for number in indices])
 
 
 def pictures(path: Path, *, most: int) -> list[Image.Image]:
-    """Read the frames of any image that Pillow reads, unresized: all, or `most` of them at equal intervals.
+    """Read the frames of an animation, or of any image that Pillow reads, unresized and on white.
 
-    Raises DataError for a file that cannot be decoded.
+    All are read, or `most` of them at equal intervals. Raises DataError for a file that cannot be decoded.
     """
-    frames = []
+    if path.suffix.lower() not in ANIMATION_SUFFIXES:
+        return [_still(path)]
+    with reading(path) as source:
+        if len(source.durations_us) > 1:
+            return [picture.copy() for _, picture in _wanted(source, _even(source, most))]
+    return [_still(path)]
+
+
+def _even(source: Source, most: int | None) -> tuple[int, ...]:
+    """Return the numbers of all frames, or of `most` frames at equal intervals if there are more."""
+    available = len(source.durations_us)
+    return equal_intervals(available, available if most is None else min(most, available))
+
+
+def _wanted(source: Source, numbers: Sequence[int]) -> Iterator[tuple[int, Image.Image]]:
+    """Yield these frames in ascending order with their numbers, and decode no further than the last one."""
+    for number, picture in islice(enumerate(source.frames()), max(numbers) + 1):
+        if number in numbers:
+            yield number, picture
+
+
+def _still(path: Path) -> Image.Image:
     try:
-        with Image.open(path) as image:
-            start = first_frame(image)
-            num_frames = getattr(image, "n_frames", 1) - start
-            for place in equal_intervals(num_frames, min(most, num_frames)):
-                image.seek(start + place)
-                frames.append(image.convert("RGBA"))
+        return stills.read(path)
     except UNREADABLE as fault:
-        raise DataError(f"{path}: cannot be read as an image: {fault}") from fault
-    return frames
-
-
-def _frame(image: Image.Image, number: int, size_px: int | None) -> Pixels:
-    image.seek(number)  # the caller goes in ascending order, since going back would decode the file again
-    return _on_white(image, size_px)
-
-
-def _still(path: Path, size_px: int | None) -> Pixels:
-    try:
-        with Image.open(path) as image:
-            return _on_white(image, size_px)
-    except UNREADABLE as fault:
-        raise DataError(f"{path}: cannot be decoded: {fault}") from fault
-
-
-def _video_frames(clip: Animation, indices: Sequence[int], size_px: int | None) -> list[Pixels]:
-    """Decode a video from its start; the clips are short, and seeking finds key frames only."""
-    import av
-
-    pixels = {}
-    try:
-        with open_video(clip.path) as container:
-            for number, frame in enumerate(islice(container.decode(video=0), max(indices) + 1)):
-                if number in indices:
-                    pixels[number] = _resized(Image.fromarray(frame.to_ndarray(format="rgb24")), size_px)
-    except av.FFmpegError as fault:
-        raise DataError(f"{clip.path}: cannot be decoded: {fault}") from fault
-    if missing := set(indices) - set(pixels):
-        raise DataError(f"{clip.path}: frame {min(missing)} could not be decoded. Has the file changed?")
-    return [pixels[number] for number in indices]
-
-
-def _on_white(image: Image.Image, size_px: int | None) -> Pixels:
-    drawn = image.convert("RGBA")  # per frame, because only the first frame of a GIF is always a palette image
-    page = Image.new("RGBA", drawn.size, WHITE)
-    page.alpha_composite(drawn)
-    return _resized(page.convert("RGB"), size_px)
+        raise Unreadable(path, f"cannot be decoded: {fault}") from fault
 
 
 def _resized(flat: Image.Image, size_px: int | None) -> Pixels:
     if size_px is not None and flat.size != (size_px, size_px):
         flat = flat.resize((size_px, size_px), Image.Resampling.BICUBIC)
     return np.asarray(flat)
+
+
+def _stacked(pixels: Sequence[Pixels]) -> UInt8[Tensor, "F C H W"]:
+    return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()

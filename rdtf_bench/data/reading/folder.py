@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from rdtf_bench.core.errors import LISTED, DataError, listed
 from rdtf_bench.core.store import key_of, write_text
+from rdtf_bench.data.reading import media
 from rdtf_bench.data.reading.captions import (
     Row,
     caption_from_name,
@@ -21,11 +22,12 @@ from rdtf_bench.data.reading.captions import (
     split_by_caption,
     split_of_folder,
 )
-from rdtf_bench.data.reading.inspection import SUFFIXES, Facts, inspect
+from rdtf_bench.data.reading.inspection import Facts, inspect
+from rdtf_bench.data.reading.media import ANIMATION_SUFFIXES
 from rdtf_bench.data.reading.walk import METADATA_NAMES, Broken, Tree, told, walk
 
 SPLITS = ("train", "validation", "test")
-CACHE_VERSION = 1  # raised when `inspect` returns something else
+CACHE_VERSION = 2  # raised when `inspect` returns something else
 Progress = Callable[[int, int], None]  # number of files done, number of all files
 
 
@@ -52,6 +54,8 @@ class Folder:
     stills: tuple[Path, ...]  # images of a single frame, which are ignored
     uncaptioned: tuple[Path, ...]  # animations that the metadata does not name
     other_kinds: Mapping[str, int]  # number of files of other kinds by suffix, which are not read
+    num_uneven: int  # clips whose frames are shown for different times
+    num_without_trailer: int  # GIF files among the clips whose last byte is missing
     captions_from: str
     split_from: str
 
@@ -94,7 +98,7 @@ def read(root: Path, *, name: str, cache: Path | None = None, on_progress: Progr
     `cache` is a JSON file with the results of earlier calls, which are used for files of the same size and modification
     time. Raises DataError if the folder or its metadata is wrong. Single broken files are listed in the result.
     """
-    tree = walk(root, SUFFIXES)
+    tree = walk(root, ANIMATION_SUFFIXES)
     if not tree.files:
         raise DataError(f"{root}: holds no file {_wanted(tree)}")
     rows = _rows(tree)
@@ -130,6 +134,8 @@ def read(root: Path, *, name: str, cache: Path | None = None, on_progress: Progr
         stills=stills,
         uncaptioned=uncaptioned,
         other_kinds=tree.other_kinds,
+        num_uneven=sum(facts[at].is_uneven for at in usable),
+        num_without_trailer=sum(facts[at].without_trailer for at in usable),
         captions_from=_metadata_names(tree) if tree.metadata else "file names",
         split_from=split_from,
     )
@@ -162,9 +168,8 @@ def _in_turn(clips: Sequence[Clip]) -> list[Clip]:
 
 
 def fingerprint(clips: Sequence[Clip]) -> str:
-    """Return a hash of the ids, bytes and captions of the clips, which determine the value of a score."""
-    rows = sorted((clip.id, clip.sha256, clip.caption) for clip in clips)
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+    """Return a hash of what determines a score: the ids, bytes and captions of the clips, and the reader."""
+    return key_of([media.VERSION, sorted((clip.id, clip.sha256, clip.caption) for clip in clips)])
 
 
 def clustering(clips: Sequence[Clip]) -> str:
@@ -174,7 +179,7 @@ def clustering(clips: Sequence[Clip]) -> str:
 
 def _wanted(tree: Tree) -> str:
     other = f" Files of other kinds: {told(tree.other_kinds)}." if tree.other_kinds else ""
-    return f"that could be used. Animations are {', '.join(SUFFIXES)} files of two frames or more.{other}"
+    return f"that could be used. Animations are {', '.join(ANIMATION_SUFFIXES)} files of two frames or more.{other}"
 
 
 def _metadata_names(tree: Tree) -> str:
@@ -205,10 +210,10 @@ def _rows(tree: Tree) -> dict[str, Row]:
 def _rows_of(metadata: Path, folder: PurePosixPath, files: Mapping[str, Path]) -> dict[str, Row]:
     """Return the rows of one metadata file, whose file names are relative to its folder."""
     given = read_metadata(metadata)
-    other = [f"{row.where}: {row.file_name}" for row in given if not row.file_name.lower().endswith(SUFFIXES)]
+    other = [f"{row.where}: {row.file_name}" for row in given if not row.file_name.lower().endswith(ANIMATION_SUFFIXES)]
     if other:
         raise DataError(
-            f"{metadata}: names {_count(len(other), 'file')} of another kind than {', '.join(SUFFIXES)}:\n"
+            f"{metadata}: names {_count(len(other), 'file')} of another kind than {', '.join(ANIMATION_SUFFIXES)}:\n"
             f"{listed(other)}\nConvert them, or remove their lines."
         )
     rows: dict[str, Row] = {}

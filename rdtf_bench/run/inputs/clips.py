@@ -6,6 +6,7 @@ The training split has frames, latents and features. All rows share them, becaus
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rdtf_bench import catalog
+from rdtf_bench.core.dataset import FramesBy
 from rdtf_bench.core.store import write_text
 from rdtf_bench.core.video import VideoU8, to_unit
 from rdtf_bench.diffusion import latents as latent_space
@@ -34,10 +36,20 @@ class RealClips:
     video: VideoU8
 
 
-def write_clips(folder: Path, dataset: str, clips: Sequence[ClipFile], *, num_frames: int, size_px: int) -> None:
+def write_clips(
+    folder: Path,
+    dataset: str,
+    clips: Sequence[ClipFile],
+    *,
+    num_frames: int,
+    size_px: int,
+    frames_by: FramesBy = "index",
+) -> None:
     """Decode the clips of a split and write them with their ids and captions."""
-    data = catalog.load("dataset", dataset)
-    video = [data.clip_frames(clip.path, num_frames=num_frames, size_px=size_px) for clip in clips]
+    clip_frames = partial(
+        catalog.load("dataset", dataset).clip_frames, num_frames=num_frames, size_px=size_px, frames_by=frames_by
+    )
+    video = [clip_frames(clip.path) for clip in clips]
     save_file({"video": torch.stack(video)}, folder / "clips.safetensors")
     _write_names(folder, clips, {})
 
@@ -50,7 +62,14 @@ def read_clips(folder: Path) -> RealClips:
 
 
 def write_training_frames(
-    folder: Path, dataset: str, clips: Sequence[ClipFile], *, max_frames: int, size_px: int, report: Report
+    folder: Path,
+    dataset: str,
+    clips: Sequence[ClipFile],
+    *,
+    max_frames: int,
+    size_px: int,
+    frames_by: FramesBy = "index",
+    report: Report,
 ) -> None:
     """Write all frames of every training sticker, or `max_frames` of them at equal intervals, as one tensor."""
     data = catalog.load("dataset", dataset)
@@ -58,7 +77,7 @@ def write_training_frames(
 
     def decoded() -> Iterator[UInt8[Tensor, "F C H W"]]:
         for clip in clips:
-            frames = data.all_frames(clip.path, most=max_frames, size_px=size_px)
+            frames = data.all_frames(clip.path, most=max_frames, size_px=size_px, frames_by=frames_by)
             counts.append(len(frames))
             report.advance(len(counts), len(clips))
             yield frames

@@ -7,7 +7,7 @@ This module imports no torch, and neither must a dataset module at its top. A da
 - `read(root, name=, cache=)`: every clip of that folder with split, caption and cluster, and the faulty files,
 - `choose(clips, split=, most=, min_frames=)`: the clips of a split that are used,
 - `fingerprint(clips)` and `clustering(clips)`: hashes of the bytes and captions, and of the clusters,
-- `clip_frames(path, num_frames=, size_px=)` and `all_frames(path, most=, size_px=)`: pixels.
+- `clip_frames(path, num_frames=, size_px=, frames_by=)` and `all_frames(path, most=, size_px=, frames_by=)`: pixels.
 """
 
 from collections.abc import Sequence
@@ -119,6 +119,8 @@ def read(
         "clusters": {split: len({clip.cluster for clip in files}) for split, files in clips.items()},
         "left_out_stills": len(folder.stills),
         "left_out_uncaptioned": len(folder.uncaptioned),
+        "uneven": folder.num_uneven,
+        "without_trailer": folder.num_without_trailer,
         "left_out_other_kinds": dict(folder.other_kinds),
         "left_out_short": {split: choice.left_out_short for split, choice in chosen.items()},
         "skipped_broken": [str(broken.path.relative_to(root)) for broken in folder.broken],

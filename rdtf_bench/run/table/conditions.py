@@ -35,11 +35,11 @@ def export(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StoreError(f"{out}: the folder exists and is not empty. Remove it, or name another folder.")
     shape = scale.clip
-    found = datasets.read(spec.dataset, source, scale.data, shape.num_frames, store=store, skip_broken=skip_broken)
+    found = datasets.read(spec.dataset, source, scale.data, shape.fewest_frames, store=store, skip_broken=skip_broken)
     clips = found.clips["test"]
     _require_distinct((clip.id for clip in clips), out)
     data = catalog.load("dataset", spec.dataset)
-    video = [data.clip_frames(clip.path, num_frames=shape.num_frames, size_px=shape.size_px) for clip in clips]
+    video = [data.clip_frames(clip.path, **shape.model_dump()) for clip in clips]
     real = RealClips(
         ids=tuple(clip.id for clip in clips), captions=tuple(clip.caption for clip in clips), video=torch.stack(video)
     )

@@ -58,7 +58,7 @@ def cells_of(
     spec: TableSpec, scale: Scale, source: str | None, store: Path, outside: Mapping[str, OutsideClips] = NONE
 ) -> tuple[Dataset, list[Cell]]:
     """Return the data and cells of a table without writing data or checking weights."""
-    data = datasets.identify(spec.dataset, source, scale.data, scale.clip.num_frames, store=store)
+    data = datasets.identify(spec.dataset, source, scale.data, scale.clip.fewest_frames, store=store)
     return data, plan_cells(spec, scale, data.identity, find_assets(scale), outside)
 
 

@@ -57,6 +57,7 @@ def prepare_real(bench: Bench, sink: Sink, job: str) -> None:
             clips=bench.clips[split],
             num_frames=shape.num_frames,
             size_px=shape.size_px,
+            frames_by=shape.frames_by,
         )
         bench.store.make("clips", key, write)
         Report(sink, job, "decoding").advance(done + 1, len(bench.real))
@@ -73,6 +74,7 @@ def prepare_frames(bench: Bench, sink: Sink, job: str) -> None:
             bench.clips["train"],
             max_frames=bench.scale.data.max_frames,
             size_px=bench.scale.clip.size_px,
+            frames_by=bench.scale.clip.frames_by,
             report=Report(sink, job, "decoding"),
         ),
     )

@@ -147,9 +147,6 @@ def _decoded(
     files: tuple[tuple[ClipFile, ...], tuple[ClipFile, ...]], spec: ValiditySpec, scale: Scale
 ) -> tuple[RealClips, VideoU8]:
     data, shape = catalog.load("dataset", spec.dataset), validity_plan.shape(spec, scale)
-    test, other = (
-        torch.stack([data.clip_frames(clip.path, num_frames=shape.num_frames, size_px=shape.size_px) for clip in side])
-        for side in files
-    )
+    test, other = (torch.stack([data.clip_frames(clip.path, **shape.model_dump()) for clip in side]) for side in files)
     ids, captions = tuple(clip.id for clip in files[0]), tuple(clip.caption for clip in files[0])
     return RealClips(ids=ids, captions=captions, video=test), other

@@ -7,7 +7,9 @@ import torch
 from PIL import Image
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.data.reading.decode import decode
+from rdtf_bench.data.reading.animations import Animation, Shape
+from rdtf_bench.data.reading.decode import decode, decode_animation, numbers_by_time, pictures
+from tests.data.videos import write_video
 
 WHITE, RED, GREEN, BLUE = [255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255]
 
@@ -86,10 +88,35 @@ def test_a_frame_is_stretched_with_an_antialiased_bicubic(tmp_path: Path) -> Non
 
 def test_what_cannot_be_decoded_is_an_error_with_its_place(tmp_path: Path, animation: Callable[..., Path]) -> None:
     path = animation(tmp_path / "a.gif", 3)
-    with pytest.raises(DataError, match=r"a.gif: has 3 frames, but frame 3 was requested"):
+    with pytest.raises(DataError, match=r"a.gif: has no frame 3, which was requested"):
         decode(path, size_px=4, indices=(0, 3))
     path.write_bytes(path.read_bytes()[:60])
-    with pytest.raises(DataError, match=r"a.gif: cannot be decoded"):
+    with pytest.raises(DataError, match=r"a.gif: the file is cut off"):
         decode(path, size_px=4)
-    with pytest.raises(DataError, match=r"none.gif: cannot be decoded"):
+    with pytest.raises(DataError, match=r"none.gif: cannot be read: No such file"):
         decode(tmp_path / "none.gif", size_px=4)
+
+
+def test_frames_by_time_are_those_that_are_shown(tmp_path: Path, gif_bytes: Callable[..., bytes]) -> None:
+    path = tmp_path / "a.gif"
+    path.write_bytes(gif_bytes([(1, None, [[0]], 0, 0, 30), (1, None, [[1]], 0, 0, 10), (1, None, [[2]], 0, 0, 20)]))
+    assert numbers_by_time(path, count=6) == (0, 0, 0, 1, 2, 2)
+    assert numbers_by_time(path, most=2) == (0, 1)
+    assert numbers_by_time(path, most=9) == (0, 0, 2)
+    clip = Animation(id="a", path=path, frames=(), num_frames=3, width_px=1, height_px=1)
+    by_time = decode_animation(clip, Shape(num_frames=6, size_px=None, frames_by="time"))
+    assert by_time[:, :, 0, 0].tolist() == [WHITE, WHITE, WHITE, RED, GREEN, GREEN]
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".png", ".mp4", ".jpg"])
+def test_pictures_are_the_frames_of_any_file_on_white(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a{suffix}"
+    frames = [Image.new("RGB", (16, 16), (level, level, level)) for level in (0, 100, 200)]
+    if suffix == ".mp4":
+        write_video(path, [np.asarray(frame) for frame in frames])
+    else:
+        frames[0].save(path, save_all=suffix != ".jpg", append_images=frames[1:])
+    found = pictures(path, most=2)
+    assert [picture.mode for picture in found] == ["RGB"] * len(found)
+    levels = [picture.getpixel((8, 8))[0] for picture in found]  # type: ignore[index]
+    assert levels == pytest.approx([0] if suffix == ".jpg" else [0, 100], abs=2)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from rdtf_bench.data.reading import inspection
+from rdtf_bench.data.reading import source
 from rdtf_bench.data.reading.inspection import inspect
 
 
@@ -25,19 +25,43 @@ def test_a_file_cut_off_anywhere_is_broken(suffix: str, tmp_path: Path, animatio
     for length in range(0, len(data) - 1, 3):
         path.write_bytes(data[:length])
         facts = inspect(path)
+        if facts.without_trailer:  # cut behind a whole frame
+            continue
         assert facts.why_broken, f"{length} of {len(data)} bytes"
         assert facts.num_frames == 0
 
 
-def test_a_gif_cut_between_frames_is_told_apart_from_a_shorter_one(
+def test_a_gif_that_lacks_its_last_byte_alone_is_read_and_counted(
     tmp_path: Path, gif_bytes: Callable[..., bytes]
 ) -> None:
-    frames = [(1, None, [[number]]) for number in (1, 2, 3)]
+    data = gif_bytes([(1, None, [[number]]) for number in (1, 2)])
     path = tmp_path / "a.gif"
-    path.write_bytes(gif_bytes(frames[:2]))
-    assert inspect(path).num_frames == 2
-    path.write_bytes(gif_bytes(frames[:2])[:-1])  # Pillow would show two frames of it
+    path.write_bytes(data)
+    assert not inspect(path).without_trailer
+    path.write_bytes(data[:-1])
+    assert (inspect(path).num_frames, inspect(path).without_trailer) == (2, True)
+    path.write_bytes(data[:-2])  # the end of the last image's data is missing as well
     assert "cut off" in (inspect(path).why_broken or "")
+    path.write_bytes(data[:-1] + b"\x21\xf9\x04")  # a further frame began
+    assert "cut off" in (inspect(path).why_broken or "")
+
+
+def test_a_webp_that_breaks_after_its_first_frame_is_broken(tmp_path: Path, animation: Callable[..., Path]) -> None:
+    path = animation(tmp_path / "a.webp", 5, size=(32, 32))
+    data = bytearray(path.read_bytes())
+    second = data.index(b"ANMF", data.index(b"ANMF") + 4)
+    data[second + 32 : second + 38] = bytes(6)  # the beginning of its compressed pixels
+    path.write_bytes(data)
+    assert "cannot be decoded" in (inspect(path).why_broken or "")
+
+
+@pytest.mark.parametrize(("delays", "uneven"), [((10, 10, 10), False), ((10, 20, 10), True), ((0, 1, 10), False)])
+def test_frames_that_are_shown_for_different_times_are_noticed(
+    delays: tuple[int, ...], uneven: bool, tmp_path: Path, gif_bytes: Callable[..., bytes]
+) -> None:
+    path = tmp_path / "a.gif"
+    path.write_bytes(gif_bytes([(1, None, [[1]], 0, 0, delay) for delay in delays]))
+    assert inspect(path).is_uneven == uneven
 
 
 def test_stray_bytes_between_blocks_and_after_the_end_are_forgiven(
@@ -75,7 +99,7 @@ def test_more_pixels_than_the_limit_are_refused(
     tmp_path: Path, animation: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = animation(tmp_path / "a.gif", 5, size=(10, 10))
-    monkeypatch.setattr(inspection, "MAX_PIXELS", 499)
+    monkeypatch.setattr(source, "MAX_PIXELS", 99)
     assert "5 frames of 10x10" in (inspect(path).why_broken or "")
-    monkeypatch.setattr(inspection, "MAX_PIXELS", 500)
+    monkeypatch.setattr(source, "MAX_PIXELS", 100)
     assert inspect(path).num_frames == 5

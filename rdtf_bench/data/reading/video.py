@@ -1,0 +1,170 @@
+"""Read videos with PyAV as a player shows them: the right stream, its alpha channel on white, upright."""
+
+import struct
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from PIL import Image
+
+from rdtf_bench.data.reading import containers, stills
+from rdtf_bench.data.reading.source import INSTEAD_US, MAX_PIXELS, Source
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+    from av.buffer import Buffer
+    from av.container import InputContainer
+    from av.video.codeccontext import VideoCodecContext
+    from av.video.stream import VideoStream
+
+WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Decoders of streams whose alpha channel is a side stream. FFmpeg's own decoders of these formats ignore it."""
+
+# by the signs of a, b, c and d of the display matrix, by which x' = ax + cy and y' = bx + dy
+UPRIGHT = {
+    (0, 1, -1, 0): Image.Transpose.ROTATE_270,
+    (-1, 0, 0, -1): Image.Transpose.ROTATE_180,
+    (0, -1, 1, 0): Image.Transpose.ROTATE_90,
+    (-1, 0, 0, 1): Image.Transpose.FLIP_LEFT_RIGHT,
+    (1, 0, 0, -1): Image.Transpose.FLIP_TOP_BOTTOM,
+    (0, 1, 1, 0): Image.Transpose.TRANSPOSE,
+    (0, -1, -1, 0): Image.Transpose.TRANSVERSE,
+}
+
+
+class Video(Source):
+    """A video file. Raises ValueError if it is cut off, is damaged or holds no video."""
+
+    def __init__(self, path: Path) -> None:
+        containers.require_whole(path)
+        self._path = path
+
+    @property
+    def size(self) -> tuple[int, int]:  # type: ignore[override]
+        return self._facts[0]
+
+    @property
+    def durations_us(self) -> tuple[int, ...]:  # type: ignore[override]
+        return self._facts[1]
+
+    def check(self) -> None:
+        """Decode every frame."""
+        _ = self._facts
+
+    def frames(self) -> Iterator[Image.Image]:
+        """Yield each frame as RGB on white."""
+        for frame in self._decoded():
+            yield _picture(frame)
+
+    @cached_property
+    def _facts(self) -> tuple[tuple[int, int], tuple[int, ...]]:
+        """Decode the whole video for its size and the durations, because headers lack frames or are wrong."""
+        size, last_us = (0, 0), 0
+        times_us: list[int] = []
+        for frame in self._decoded():
+            if not times_us:
+                size = _picture(frame).size
+            unit_us = float(frame.time_base or 0) * 1_000_000
+            times_us.append(round((frame.pts or 0) * unit_us))
+            last_us = round((frame.duration or 0) * unit_us)
+        between = [max(after - before, 0) for before, after in pairwise(times_us)]
+        shown_us = (*between, last_us or (between[-1] if between else 0))
+        # without any time, as in raw streams, frames are as far apart as in any other
+        return size, shown_us if any(shown_us) else (INSTEAD_US,) * len(shown_us)
+
+    def _decoded(self) -> "Iterator[VideoFrame]":
+        """Yield the frames as they are stored."""
+        from av import FFmpegError
+
+        try:
+            yield from self._checked()
+        except FFmpegError as fault:
+            raise ValueError(f"cannot be decoded: {fault.strerror}") from fault
+
+    def _checked(self) -> "Iterator[VideoFrame]":
+        """Yield the frames; raise ValueError if their sizes differ or some that the file promises are missing."""
+        import av
+
+        with av.open(self._path) as container:
+            stream = _shown(container)
+            decoder = _decoder(stream)
+            first, packets, decodable, decoded = None, 0, 0, 0
+            for packet in container.demux(stream):
+                if packet.is_corrupt:
+                    raise ValueError("the file is damaged: FFmpeg reports a corrupt packet")
+                is_last = packet.dts is None and packet.size == 0  # the packet that makes the decoder return its rest
+                if packet.size == 0 and not is_last:
+                    continue
+                packets += not is_last
+                decodable += not is_last and not packet.is_discard
+                for frame in decoder.decode(None if is_last else packet):
+                    first = first or frame
+                    if (frame.width, frame.height) != (first.width, first.height):
+                        raise ValueError(
+                            f"its frames differ in size: the first is {first.width}x{first.height}, frame {decoded} is "
+                            f"{frame.width}x{frame.height}"
+                        )
+                    decoded += 1
+                    frame.time_base = stream.time_base  # the decoder's last frames have none
+                    yield frame
+            promised = _promised(container, stream)
+            if packets < promised or (promised and decoded < decodable):
+                raise ValueError(f"the file is damaged: its index promises {promised} frames, and {decoded} decode")
+            if not decoded:
+                raise ValueError("holds no frame")
+
+
+def _shown(container: "InputContainer") -> "VideoStream":
+    """Return the stream that a player shows: the best one that is not an attached picture, such as a cover."""
+    from av.stream import Disposition
+
+    moving = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    if not moving:
+        raise ValueError("holds no video stream")
+    best = container.streams.best("video")
+    return next((stream for stream in moving if stream is best), moving[0])
+
+
+def _decoder(stream: "VideoStream") -> "VideoCodecContext":
+    from av import CodecContext
+
+    decoder = stream.codec_context
+    has_alpha = any(key.lower() == "alpha_mode" and value == "1" for key, value in stream.metadata.items())
+    if has_alpha and decoder.name in WITH_ALPHA:
+        decoder = cast("VideoCodecContext", CodecContext.create(WITH_ALPHA[decoder.name], "r"))
+        decoder.extradata = stream.codec_context.extradata
+    decoder.thread_type = "AUTO"
+    # else FFmpeg fills damaged parts of a frame with what it thinks was there
+    decoder.options = {"err_detect": "explode", "max_pixels": str(MAX_PIXELS)}
+    return decoder
+
+
+def _promised(container: "InputContainer", stream: "VideoStream") -> int:
+    """Return the number of frames by the index of the file; 0 for formats whose index names key frames only."""
+    if "mp4" in container.format.name:
+        return len(stream.index_entries)  # after edit lists, unlike the header's count
+    return stream.frames if container.format.name == "avi" else 0
+
+
+def _picture(frame: "VideoFrame") -> Image.Image:
+    has_alpha = frame.format.name == "pal8" or any(component.is_alpha for component in frame.format.components)
+    layout = "rgba" if has_alpha else "rgb24"
+    picture = stills.on_white(Image.fromarray(frame.to_ndarray(format=layout)))
+    turn = _turn(frame)
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _turn(frame: "VideoFrame") -> Image.Transpose | None:
+    """Return what makes the frame upright, by its display matrix; None if it has none or is upright."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return None
+    a, b, _, c, d = struct.unpack_from("=5i", memoryview(cast("Buffer", matrix)))
+    signs = tuple((value > 0) - (value < 0) for value in (a, b, c, d))
+    if signs == (1, 0, 0, 1):
+        return None
+    if signs not in UPRIGHT:
+        raise ValueError(f"its frames are turned by no multiple of 90 degrees: display matrix {a}, {b}, {c}, {d}")
+    return UPRIGHT[signs]

@@ -1,0 +1,46 @@
+"""Read WebP, whose frames libwebp composes as browsers do, and find where a file is cut off."""
+
+import io
+import struct
+from collections.abc import Iterator
+
+from PIL import Image
+
+from rdtf_bench.data.reading import stills
+from rdtf_bench.data.reading.source import Source, require_bearable, shown_us
+
+
+class WebP(Source):
+    """A WebP file in memory, animated or not. Raises ValueError or struct.error if its chunks are cut off."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        delays_ms = [int.from_bytes(content[12:15], "little") for kind, content in _chunks(data) if kind == b"ANMF"]
+        self.durations_us = tuple(shown_us(1000 * delay) for delay in delays_ms or [0])
+        with self._open() as image:
+            self.size = image.size
+        require_bearable(self.size, len(self.durations_us))
+
+    def frames(self) -> Iterator[Image.Image]:
+        """Yield each frame as RGB on white."""
+        with self._open() as image:
+            for number in range(len(self.durations_us)):
+                image.seek(number)
+                image.load()
+                yield stills.on_white(image)
+
+    def _open(self) -> Image.Image:
+        return Image.open(io.BytesIO(self._data), formats=("WEBP",))
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    announced = 8 + struct.unpack_from("<I", data, 4)[0]
+    if len(data) < announced:
+        raise ValueError(f"the file is cut off: {len(data)} of {announced} bytes")
+    at = 12
+    while at + 8 <= announced:
+        kind, length = struct.unpack_from("<4sI", data, at)
+        yield kind, data[at + 8 : at + 8 + length]
+        at += 8 + length + length % 2  # chunks are padded to even lengths
+    if at > announced + 1:
+        raise ValueError("the file is cut off: a chunk is longer than the file")
