@@ -24,6 +24,7 @@ def write_video(
     pixel_format: str | None = None,
     options: Mapping[str, str] | None = None,
     rotation: int | None = None,
+    container_options: Mapping[str, str] | None = None,
 ) -> Path:
     """Write frames H W C of bytes, or of 16 bits, with 10 frames a second; as losslessly as the format can."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +32,7 @@ def write_video(
     layout = {(3, "uint8"): "rgb24", (4, "uint8"): "rgba", (3, "uint16"): "rgb48le"}[
         frames[0].shape[2], frames[0].dtype.name
     ]
-    with av.open(path, "w") as container:
+    with av.open(path, "w", options=dict(container_options or {})) as container:
         chosen = dict(usual_options if options is None else options)
         stream = cast(av.VideoStream, container.add_stream(codec or usual_codec, rate=10, options=chosen))
         stream.height, stream.width = frames[0].shape[:2]

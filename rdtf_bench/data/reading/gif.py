@@ -126,7 +126,7 @@ class Gif(Source):
                     control=control,
                 )
                 control = _Control()
-            else:  # stray bytes between blocks occur, and decoders skip them
+            else:  # stray bytes between blocks occur, such as a second header, and decoders skip them
                 at += 1
         if not (whole and at == len(data)):
             raise ValueError("the file is cut off: no GIF trailer")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from PIL import Image
 
-from rdtf_bench.data.reading import containers, stills
+from rdtf_bench.data.reading import containers, matroska, stills
 from rdtf_bench.data.reading.source import INSTEAD_US, MAX_PIXELS, Source
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ class Video(Source):
 
     def __init__(self, path: Path) -> None:
         containers.require_whole(path)
+        with path.open("rb") as file:
+            is_matroska = matroska.is_matroska(file.read(4))
+        self._counts = matroska.frame_counts(path) if is_matroska else ()
         self._path = path
 
     @property
@@ -109,8 +112,9 @@ class Video(Source):
                     decoded += 1
                     frame.time_base = stream.time_base  # the decoder's last frames have none
                     yield frame
-            promised = _promised(container, stream)
-            if packets < promised or (promised and decoded < decodable):
+            promised = self._counts[stream.index] if stream.index < len(self._counts) else _promised(container, stream)
+            # VP8 and VP9 have packets that are not shown
+            if packets < promised or (promised and not self._counts and decoded < decodable):
                 raise ValueError(f"the file is damaged: its index promises {promised} frames, and {decoded} decode")
             if not decoded:
                 raise ValueError("holds no frame")
@@ -130,11 +134,13 @@ def _shown(container: "InputContainer") -> "VideoStream":
 def _decoder(stream: "VideoStream") -> "VideoCodecContext":
     from av import CodecContext
 
-    decoder = stream.codec_context
+    decoder: VideoCodecContext | None = stream.codec_context
+    if decoder is None:
+        raise ValueError("holds a video stream of a format that is not known")
     has_alpha = any(key.lower() == "alpha_mode" and value == "1" for key, value in stream.metadata.items())
     if has_alpha and decoder.name in WITH_ALPHA:
-        decoder = cast("VideoCodecContext", CodecContext.create(WITH_ALPHA[decoder.name], "r"))
-        decoder.extradata = stream.codec_context.extradata
+        with_alpha = cast("VideoCodecContext", CodecContext.create(WITH_ALPHA[decoder.name], "r"))
+        with_alpha.extradata, decoder = decoder.extradata, with_alpha
     decoder.thread_type = "AUTO"
     # else FFmpeg fills damaged parts of a frame with what it thinks was there
     decoder.options = {"err_detect": "explode", "max_pixels": str(MAX_PIXELS)}

@@ -126,6 +126,30 @@ def test_an_index_that_promises_more_frames_than_decode_is_a_fault(tmp_path: Pat
     assert inspect(path).why_broken
 
 
+@pytest.mark.parametrize("suffix", [".webm", ".mkv"])
+def test_damage_in_the_structure_of_a_matroska_file_is_named(suffix: str, tmp_path: Path) -> None:
+    """FFmpeg jumps over what it cannot read and would return a shorter clip."""
+    path = write_video(tmp_path / f"a{suffix}", drawn())
+    data = bytearray(path.read_bytes())
+    cluster = data.index(b"\x1f\x43\xb6\x75")
+    blocks = [at for at in range(cluster, len(data)) if data[at] in (0xA0, 0xA3)]
+    outcomes = set()
+    for at in blocks[:40]:
+        changed = bytearray(data)
+        changed[at] ^= 0x10
+        path.write_bytes(changed)
+        facts = inspect(path)
+        outcomes.add(facts.num_frames)
+    assert outcomes <= {0, 8}
+    assert 0 in outcomes
+
+
+def test_a_live_recording_without_sizes_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.webm"
+    write_video(path, drawn(), container_options={"live": "1"})
+    assert inspect(path).num_frames == 8
+
+
 def test_frames_of_different_sizes_are_one_clear_error(tmp_path: Path) -> None:
     first, second = tmp_path / "1.webm", tmp_path / "2.webm"
     write_video(first, drawn()[:4], codec="libvpx", pixel_format="yuv420p", options={})
