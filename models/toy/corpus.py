@@ -16,6 +16,7 @@ from jaxtyping import UInt8
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.core.store import written_whole
 from rdtf_bench.data.frames import equal_intervals
@@ -99,7 +100,7 @@ def stickers(
         cache=data / "indexes" / f"{name}.json",
         on_progress=lambda done, total: report(f"check {name}", done, total),
     )
-    clips: Sequence[data_folder.Clip] = found.clips
+    clips: Sequence[Clip] = found.clips
     if split is not None:
         clips = data_folder.choose(clips, split=split, most=most, min_frames=NUM_FRAMES).clips
     else:
@@ -143,7 +144,7 @@ def join(name: str, parts: Sequence[Corpus]) -> Corpus:
     )
 
 
-def _decode(clips: Sequence[data_folder.Clip], what: str, report: OnProgress) -> UInt8[Tensor, "N F C H W"]:
+def _decode(clips: Sequence[Clip], what: str, report: OnProgress) -> UInt8[Tensor, "N F C H W"]:
     pixels = []
     for done, clip in enumerate(clips, start=1):
         pixels.append(decode(clip.path, size_px=SIZE_PX, indices=equal_intervals(clip.num_frames, NUM_FRAMES)))

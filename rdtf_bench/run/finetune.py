@@ -15,17 +15,17 @@ from typing import Any
 import torch
 
 from rdtf_bench import catalog
+from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.errors import DataError, ProtocolError, StoreError, unknown_name
 from rdtf_bench.core.method import Method, Sampler, Training
 from rdtf_bench.core.seeds import generators_for
 from rdtf_bench.core.store import Store, key_of, write_text, written_whole
 from rdtf_bench.core.video import VideoU8, to_uint8
-from rdtf_bench.data.reading.folder import Clip
+from rdtf_bench.data.reading.clips import clip_frames
 from rdtf_bench.diffusion.masks import TASKS, task_named
 from rdtf_bench.run.build.modules import typed_config
 from rdtf_bench.run.inputs import clips as stored_clips
 from rdtf_bench.run.inputs.clips import RealClips, StoredTrainingClips
-from rdtf_bench.run.inputs.datasets import ClipFile
 from rdtf_bench.run.progress import Report, Sink
 from rdtf_bench.run.table.fit import TrainingLog
 from rdtf_bench.run.table.sample import conditions, overwrite_known
@@ -65,8 +65,8 @@ class Settings:
 class Chosen:
     """The training clips, and some clips from whose conditions samples are generated."""
 
-    train: Sequence[ClipFile]
-    shown: Sequence[ClipFile]
+    train: Sequence[Clip]
+    shown: Sequence[Clip]
     shown_split: str  # "test", or "train" where that has none that is long enough
     fingerprint: str  # of what is trained on: ids, bytes and captions
     left_out: str  # what of the folder is not used, in words
@@ -265,8 +265,8 @@ def _choose(settings: Settings, out: Path, *, skip_broken: bool, sink: Sink) -> 
     for split in ("test", "train"):  # a small folder may have no test split
         if shown := pick(split=split, most=settings.num_shown, min_frames=fewest).clips:
             return Chosen(
-                train=tuple(map(_file, train)),
-                shown=tuple(map(_file, shown)),
+                train=train,
+                shown=shown,
                 shown_split=split,
                 fingerprint=data.fingerprint(train),
                 left_out=folder.left_out(),
@@ -275,10 +275,6 @@ def _choose(settings: Settings, out: Path, *, skip_broken: bool, sink: Sink) -> 
         f"{settings.data}: has no animation of at least {fewest} frames to make samples of. Add some, or take shorter "
         "clips: --num-frames"
     )
-
-
-def _file(clip: Clip) -> ClipFile:
-    return ClipFile(id=clip.id, path=clip.path, caption=clip.caption, cluster=clip.cluster)
 
 
 def _prepare(
@@ -294,7 +290,6 @@ def _prepare(
     key = key_of({"clips": chosen.fingerprint, "size_px": settings.size_px, "max": settings.max_frames})
     write_frames = partial(
         stored_clips.write_training_frames,
-        dataset=DATASET,
         clips=chosen.train,
         max_frames=settings.max_frames,
         size_px=settings.size_px,
@@ -311,10 +306,9 @@ def _prepare(
     return StoredTrainingClips(frames, store.make("latents", key, write_latents), None)
 
 
-def _decode(settings: Settings, shown: Sequence[ClipFile]) -> RealClips:
-    data = catalog.load("dataset", DATASET)
+def _decode(settings: Settings, shown: Sequence[Clip]) -> RealClips:
     num_frames, size_px = settings.training.num_frames, settings.size_px
-    video = torch.stack([data.clip_frames(clip.path, num_frames=num_frames, size_px=size_px) for clip in shown])
+    video = torch.stack([clip_frames(clip, num_frames=num_frames, size_px=size_px) for clip in shown])
     return RealClips(
         ids=tuple(clip.id for clip in shown),
         captions=tuple(clip.caption for clip in shown),

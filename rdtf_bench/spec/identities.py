@@ -12,7 +12,7 @@ over whole, and an identity refuses a field that it does not have, so none can b
 import json
 from typing import Any, Literal, TypeVar
 
-from rdtf_bench.core.dataset import FramesBy
+from rdtf_bench.core.dataset import Fit, FramesBy
 from rdtf_bench.core.store import key_of
 from rdtf_bench.spec.schema import Budget, ClipShape, Options, Part, Timing
 
@@ -50,6 +50,7 @@ class TrainingSetIdentity(Identity):
     train: str  # fingerprint of the clips in use
     size_px: int
     frames_by: FramesBy = "index"
+    fit: Fit = "stretch"
     max_frames: int
     autoencoder: str  # digest of the weights
     frame_features: str  # digest of the weights

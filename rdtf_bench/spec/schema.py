@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from rdtf_bench.core.dataset import FramesBy
+from rdtf_bench.core.dataset import Fit, FramesBy
 from rdtf_bench.core.errors import unknown_name
 
 Place = tuple[str | int, ...]
@@ -176,6 +176,8 @@ class ClipShape(Part):
     frames_by: FramesBy = "index"
     """Choose frames at equal intervals of their numbers, as the paper's released loader does, or of time. These differ
     if frames are shown for different times, as in two of five animated stickers."""
+    fit: Fit = "stretch"
+    """Stretch frames to a square, as the paper's released loader does, or take the central square."""
 
     @property
     def fewest_frames(self) -> int:

@@ -5,11 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-from PIL import Image
 
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.data import asg
+from rdtf_bench.data.reading.clips import all_frames
 from rdtf_bench.data.toy import stickers as toy_stickers
 
 
@@ -55,30 +54,6 @@ def test_two_folders_have_two_indexes(tmp_path: Path, animation: Callable[..., P
     assert sorted(indexed) == [["one.gif"], ["two.gif"]]
 
 
-def test_the_scored_clip_goes_over_the_whole_loop(tmp_path: Path, animation: Callable[..., Path]) -> None:
-    path = animation(tmp_path / "a.png", 16)
-    assert asg.clip_frames(path, num_frames=8, size_px=8)[:, 0, 0, 0].tolist() == [20 * number for number in range(8)]
-    with pytest.raises(DataError, match="has 16 frames, and a clip that is scored needs 17"):
-        asg.clip_frames(path, num_frames=17, size_px=8)
-
-
-def test_training_frames_are_all_or_as_many_as_allowed(tmp_path: Path, animation: Callable[..., Path]) -> None:
-    path = animation(tmp_path / "a.png", 12)
-    frames = asg.all_frames(path, most=32, size_px=8)
-    assert frames.shape == (12, 3, 8, 8)
-    assert frames.dtype == torch.uint8
-    assert len(asg.all_frames(path, most=5, size_px=8)) == 5
-
-
-def test_frames_by_time_repeat_what_is_shown_longer(tmp_path: Path) -> None:
-    path = tmp_path / "a.png"
-    frames = [Image.new("RGB", (8, 8), (level, 0, 0)) for level in (0, 90, 180)]
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=[200, 100, 100])
-    by_time = asg.clip_frames(path, num_frames=4, size_px=8, frames_by="time")
-    assert by_time[:, 0, 0, 0].tolist() == [0, 0, 90, 180]
-    assert asg.all_frames(path, most=8, size_px=8, frames_by="time")[:, 0, 0, 0].tolist() == [0, 0, 90]
-
-
 def test_listing_data_needs_no_torch() -> None:
     heavy = "{'torch', 'mlflow', 'pandas', 'scipy', 'sklearn', 'matplotlib', 'diffusers'}"
     code = f"import sys, rdtf_bench.data.asg, rdtf_bench.data.fluent; print({heavy} & set(sys.modules))"
@@ -92,7 +67,7 @@ def test_real_stickers_decode(real_stickers: Path, tmp_path: Path) -> None:
     folder = asg.read(tmp_path)
     assert len(folder.clips) == 12
     for clip in folder.clips:
-        frames = asg.all_frames(clip.path, most=8, size_px=64)
+        frames = all_frames(clip, most=8, size_px=64)
         assert frames.shape == (min(8, clip.num_frames), 3, 64, 64)
         assert frames.float().std() > 1  # something is drawn
         assert (frames == 255).all(dim=1).any()  # on white

@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
+from rdtf_bench.core.dataset import Fit
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.data.frames import equal_intervals, equal_times
 from rdtf_bench.data.reading import stills
@@ -24,7 +25,7 @@ def decode_animation(clip: Animation, shape: Shape) -> UInt8[Tensor, "F C H W"]:
     """Decode a clip of any kind, resized as by `decode`; without a size it keeps its own."""
     numbers = equal_intervals(clip.num_frames, shape.num_frames)
     if clip.frames:
-        return _stacked([_resized(_still(clip.frames[number]), shape.size_px) for number in numbers])
+        return decode_pictures([clip.frames[number] for number in numbers], size_px=shape.size_px)
     if shape.frames_by == "time":
         numbers = numbers_by_time(clip.path, count=shape.num_frames)
     return decode(clip.path, size_px=shape.size_px, indices=numbers)
@@ -40,20 +41,30 @@ def numbers_by_time(path: Path, *, count: int | None = None, most: int | None = 
     return equal_times(durations, count or min(len(durations), most or len(durations)))
 
 
+def decode_pictures(paths: Sequence[Path], *, size_px: int | None, fit: Fit = "stretch") -> UInt8[Tensor, "F C H W"]:
+    """Decode one picture per frame, resized as by `decode`."""
+    return _stacked([_resized(_still(path), size_px, fit) for path in paths])
+
+
 def decode(
-    path: Path, *, size_px: int | None, indices: Sequence[int] | None = None, most: int | None = None
+    path: Path,
+    *,
+    size_px: int | None,
+    fit: Fit = "stretch",
+    indices: Sequence[int] | None = None,
+    most: int | None = None,
 ) -> UInt8[Tensor, "F C H W"]:
     """Decode the frames `indices` in the order given, or all frames, or `most` of them at equal intervals.
 
     Indices may repeat. Transparent pixels become white. Frames are stretched to a square of `size_px` with Pillow's
     antialiased bicubic filter, whatever their aspect ratio, as the paper's released loader does
-    (mails9523/mails9523.github.io@de717c7). Without a size they keep their own. Raises DataError for a file that cannot
-    be decoded or has too few frames.
+    (mails9523/mails9523.github.io@de717c7); with the fit "crop" the central square is taken first. Without a size they
+    keep their own. Raises DataError for a file that cannot be decoded or has too few frames.
     """
     with reading(path) as source:
         if indices is None:
             indices = _even(source, most)
-        pixels = {number: _resized(picture, size_px) for number, picture in _wanted(source, indices)}
+        pixels = {number: _resized(picture, size_px, fit) for number, picture in _wanted(source, indices)}
     if missing := set(indices) - set(pixels):
         raise DataError(f"{path}: has no frame {min(missing)}, which was requested. Has the file changed?")
     return _stacked([pixels[number] for number in indices])
@@ -92,7 +103,11 @@ def _still(path: Path) -> Image.Image:
         raise Unreadable(path, f"cannot be decoded: {fault}") from fault
 
 
-def _resized(flat: Image.Image, size_px: int | None) -> Pixels:
+def _resized(flat: Image.Image, size_px: int | None, fit: Fit) -> Pixels:
+    if size_px is not None and fit == "crop":
+        side = min(flat.size)
+        left, top = (flat.width - side) // 2, (flat.height - side) // 2
+        flat = flat.crop((left, top, left + side, top + side))
     if size_px is not None and flat.size != (size_px, size_px):
         flat = flat.resize((size_px, size_px), Image.Resampling.BICUBIC)
     return np.asarray(flat)

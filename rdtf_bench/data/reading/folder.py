@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
+from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.errors import LISTED, DataError, listed
 from rdtf_bench.core.store import key_of, write_text
 from rdtf_bench.data.reading import media
@@ -29,19 +30,6 @@ from rdtf_bench.data.reading.walk import METADATA_NAMES, Broken, Tree, told, wal
 SPLITS = ("train", "validation", "test")
 CACHE_VERSION = 2  # raised when `inspect` returns something else
 Progress = Callable[[int, int], None]  # number of files done, number of all files
-
-
-@dataclass(frozen=True, kw_only=True)
-class Clip:
-    """One animation of at least two frames."""
-
-    id: str
-    path: Path
-    caption: str
-    cluster: str  # clips of one cluster are not independent: they show one drawing, or share a caption
-    split: str
-    num_frames: int
-    sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)

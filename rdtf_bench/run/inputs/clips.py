@@ -16,11 +16,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rdtf_bench import catalog
-from rdtf_bench.core.dataset import FramesBy
+from rdtf_bench.core.dataset import Clip, Fit, FramesBy
 from rdtf_bench.core.store import write_text
 from rdtf_bench.core.video import VideoU8, to_unit
+from rdtf_bench.data.reading.clips import all_frames, clip_frames
 from rdtf_bench.diffusion import latents as latent_space
-from rdtf_bench.run.inputs.datasets import ClipFile
 from rdtf_bench.run.inputs.streamed import save_stacked
 from rdtf_bench.run.progress import Report
 
@@ -38,18 +38,16 @@ class RealClips:
 
 def write_clips(
     folder: Path,
-    dataset: str,
-    clips: Sequence[ClipFile],
+    clips: Sequence[Clip],
     *,
     num_frames: int,
     size_px: int,
     frames_by: FramesBy = "index",
+    fit: Fit = "stretch",
 ) -> None:
     """Decode the clips of a split and write them with their ids and captions."""
-    clip_frames = partial(
-        catalog.load("dataset", dataset).clip_frames, num_frames=num_frames, size_px=size_px, frames_by=frames_by
-    )
-    video = [clip_frames(clip.path) for clip in clips]
+    decoded = partial(clip_frames, num_frames=num_frames, size_px=size_px, frames_by=frames_by, fit=fit)
+    video = [decoded(clip) for clip in clips]
     save_file({"video": torch.stack(video)}, folder / "clips.safetensors")
     _write_names(folder, clips, {})
 
@@ -63,21 +61,20 @@ def read_clips(folder: Path) -> RealClips:
 
 def write_training_frames(
     folder: Path,
-    dataset: str,
-    clips: Sequence[ClipFile],
+    clips: Sequence[Clip],
     *,
     max_frames: int,
     size_px: int,
     frames_by: FramesBy = "index",
+    fit: Fit = "stretch",
     report: Report,
 ) -> None:
     """Write all frames of every training sticker, or `max_frames` of them at equal intervals, as one tensor."""
-    data = catalog.load("dataset", dataset)
     counts = []
 
     def decoded() -> Iterator[UInt8[Tensor, "F C H W"]]:
         for clip in clips:
-            frames = data.all_frames(clip.path, most=max_frames, size_px=size_px, frames_by=frames_by)
+            frames = all_frames(clip, most=max_frames, size_px=size_px, frames_by=frames_by, fit=fit)
             counts.append(len(frames))
             report.advance(len(counts), len(clips))
             yield frames
@@ -152,6 +149,6 @@ def _in_parts(frames_folder: Path, report: Report) -> Iterator[UInt8[Tensor, "F 
             report.advance(min(start + FRAMES_AT_ONCE, total), total)
 
 
-def _write_names(folder: Path, clips: Sequence[ClipFile], more: Mapping[str, Sequence[int]]) -> None:
+def _write_names(folder: Path, clips: Sequence[Clip], more: Mapping[str, Sequence[int]]) -> None:
     names = {"ids": [clip.id for clip in clips], "captions": [clip.caption for clip in clips], **more}
     write_text(folder / "clips.json", json.dumps(names))

@@ -6,8 +6,9 @@ This module imports no torch, and neither must a dataset module at its top. A da
 - `prepare(source, store=)`: the folder of the clips, made or fetched if it is built in,
 - `read(root, name=, cache=)`: every clip of that folder with split, caption and cluster, and the faulty files,
 - `choose(clips, split=, most=, min_frames=)`: the clips of a split that are used,
-- `fingerprint(clips)` and `clustering(clips)`: hashes of the bytes and captions, and of the clusters,
-- `clip_frames(path, num_frames=, size_px=, frames_by=)` and `all_frames(path, most=, size_px=, frames_by=)`: pixels.
+- `fingerprint(clips)` and `clustering(clips)`: hashes of the bytes and captions, and of the clusters.
+
+Pixels of all of them are decoded by data/reading/clips.py.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rdtf_bench import catalog
+from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.errors import DataError, unknown_name
 from rdtf_bench.spec.plan import DataIdentity
 from rdtf_bench.spec.schema import DataSizes
@@ -25,21 +27,11 @@ MIN_TEST_CLIPS = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClipFile:
-    """One sticker of the run."""
-
-    id: str
-    path: Path
-    caption: str
-    cluster: str  # clips of one cluster are left out together for intervals
-
-
-@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """The clips of a run, their identity for the plan, and facts about them."""
 
     identity: DataIdentity
-    clips: dict[str, tuple[ClipFile, ...]]  # by split
+    clips: dict[str, tuple[Clip, ...]]  # by split
     facts: dict[str, object] = field(default_factory=dict)  # for the record: counts, clips left out, files skipped
 
 
@@ -88,12 +80,7 @@ def read(
     chosen = {
         split: module.choose(folder.clips, split=split, most=most[split], min_frames=fewest[split]) for split in most
     }
-    clips = {
-        split: tuple(
-            ClipFile(id=clip.id, path=clip.path, caption=clip.caption, cluster=clip.cluster) for clip in choice.clips
-        )
-        for split, choice in chosen.items()
-    }
+    clips = {split: choice.clips for split, choice in chosen.items()}
     identity = (
         _builtin_identity(name, sizes)
         if source is None
@@ -147,7 +134,7 @@ def _builtin_identity(name: str, sizes: DataSizes) -> DataIdentity:
     )
 
 
-def _require_enough(root: Path, clips: dict[str, tuple[ClipFile, ...]]) -> None:
+def _require_enough(root: Path, clips: dict[str, tuple[Clip, ...]]) -> None:
     if len(clips["test"]) < MIN_TEST_CLIPS:
         raise DataError(
             f"{root}: the test split has {len(clips['test'])} usable clips, and at least {MIN_TEST_CLIPS} are needed "

@@ -8,11 +8,11 @@ from pathlib import Path, PurePosixPath
 import torch
 from PIL import Image
 
-from rdtf_bench import catalog
 from rdtf_bench.core.errors import DataError, StoreError
 from rdtf_bench.core.method import Conditions
 from rdtf_bench.core.store import write_text
 from rdtf_bench.core.video import to_uint8
+from rdtf_bench.data.reading.clips import clip_frames
 from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.inputs.clips import RealClips
 from rdtf_bench.run.inputs.datasets import Dataset
@@ -38,8 +38,7 @@ def export(
     found = datasets.read(spec.dataset, source, scale.data, shape.fewest_frames, store=store, skip_broken=skip_broken)
     clips = found.clips["test"]
     _require_distinct((clip.id for clip in clips), out)
-    data = catalog.load("dataset", spec.dataset)
-    video = [data.clip_frames(clip.path, **shape.model_dump()) for clip in clips]
+    video = [clip_frames(clip, **shape.model_dump()) for clip in clips]
     real = RealClips(
         ids=tuple(clip.id for clip in clips), captions=tuple(clip.caption for clip in clips), video=torch.stack(video)
     )

@@ -8,9 +8,10 @@ from types import MappingProxyType
 from rdtf_bench import catalog
 from rdtf_bench.assets import registry
 from rdtf_bench.assets.registry import Asset
+from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.inputs import datasets
-from rdtf_bench.run.inputs.datasets import ClipFile, Dataset
+from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.table.external import OutsideClips
 from rdtf_bench.spec import plan as planning
 from rdtf_bench.spec.identities import QualityScore
@@ -28,7 +29,7 @@ class Bench:
     scale: Scale
     assets: Mapping[str, Path]  # role -> weights
     dataset: str
-    clips: Mapping[str, tuple[ClipFile, ...]]  # split -> clips in use
+    clips: Mapping[str, tuple[Clip, ...]]  # split -> clips in use
     outside: Mapping[str, OutsideClips]  # row -> clips made elsewhere
     real: Mapping[str, str]  # split -> key of its decoded clips
     training_frames: str
@@ -76,7 +77,7 @@ def make_bench(
     spec: TableSpec,
     scale: Scale,
     data: DataIdentity,
-    clips: Mapping[str, tuple[ClipFile, ...]],
+    clips: Mapping[str, tuple[Clip, ...]],
     assets: Mapping[str, Asset],
     store: Store,
     outside: Mapping[str, OutsideClips] = NONE,

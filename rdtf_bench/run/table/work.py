@@ -53,11 +53,11 @@ def prepare_real(bench: Bench, sink: Sink, job: str) -> None:
     for done, (split, key) in enumerate(bench.real.items()):
         write = partial(
             stored_clips.write_clips,
-            dataset=bench.dataset,
             clips=bench.clips[split],
             num_frames=shape.num_frames,
             size_px=shape.size_px,
             frames_by=shape.frames_by,
+            fit=shape.fit,
         )
         bench.store.make("clips", key, write)
         Report(sink, job, "decoding").advance(done + 1, len(bench.real))
@@ -70,11 +70,11 @@ def prepare_frames(bench: Bench, sink: Sink, job: str) -> None:
         bench.training_frames,
         lambda folder: stored_clips.write_training_frames(
             folder,
-            bench.dataset,
             bench.clips["train"],
             max_frames=bench.scale.data.max_frames,
             size_px=bench.scale.clip.size_px,
             frames_by=bench.scale.clip.frames_by,
+            fit=bench.scale.clip.fit,
             report=Report(sink, job, "decoding"),
         ),
     )

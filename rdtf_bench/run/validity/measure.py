@@ -7,15 +7,16 @@ from pathlib import Path
 import torch
 
 from rdtf_bench import catalog
+from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.core.metric import Metric
 from rdtf_bench.core.store import Store
 from rdtf_bench.core.video import VideoU8
+from rdtf_bench.data.reading.clips import clip_frames
 from rdtf_bench.metrics.trials.validity import Thinned, curves, tau
 from rdtf_bench.run.build import instruments
 from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.inputs.clips import RealClips
-from rdtf_bench.run.inputs.datasets import ClipFile
 from rdtf_bench.run.progress import Report, Sink
 from rdtf_bench.run.validity import agreement
 from rdtf_bench.run.validity import plan as validity_plan
@@ -117,7 +118,7 @@ def _without(measured: list[CurveRecord], group: int) -> list[list[float]]:
 
 def _files(
     spec: ValiditySpec, scale: Scale, source: str | None, store: Store, *, skip_broken: bool
-) -> tuple[tuple[ClipFile, ...], tuple[ClipFile, ...]]:
+) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
     """Return the test clips that get the faults, and as many other real clips that they are compared with."""
     num_frames = validity_plan.shape(spec, scale).num_frames
     sizes = validity_plan.sizes(spec, scale)
@@ -144,9 +145,9 @@ def _files(
 
 
 def _decoded(
-    files: tuple[tuple[ClipFile, ...], tuple[ClipFile, ...]], spec: ValiditySpec, scale: Scale
+    files: tuple[tuple[Clip, ...], tuple[Clip, ...]], spec: ValiditySpec, scale: Scale
 ) -> tuple[RealClips, VideoU8]:
-    data, shape = catalog.load("dataset", spec.dataset), validity_plan.shape(spec, scale)
-    test, other = (torch.stack([data.clip_frames(clip.path, **shape.model_dump()) for clip in side]) for side in files)
+    shape = validity_plan.shape(spec, scale)
+    test, other = (torch.stack([clip_frames(clip, **shape.model_dump()) for clip in side]) for side in files)
     ids, captions = tuple(clip.id for clip in files[0]), tuple(clip.caption for clip in files[0])
     return RealClips(ids=ids, captions=captions, video=test), other

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rdtf_bench import catalog
 from rdtf_bench.core.errors import DataError, StoreError
+from rdtf_bench.data.reading.clips import clip_frames
 from rdtf_bench.run.progress import Report, Silent
 from rdtf_bench.run.table import conditions
 from rdtf_bench.spec.load import load_protocol, load_scale
 from rdtf_bench.spec.schema import ClipShape, Scale, TableSpec
+from tests.data.clips import clip_of
 
 TABLE = load_protocol("table1").model_copy(update={"rows": (), "controls": ("static",)})
 
@@ -43,8 +44,7 @@ def test_conditions_are_ids_captions_and_the_known_frames(stickers: str, tmp_pat
     row = next(row for row in rows if row["id"] == "asg/7")
     assert row["text"] == "text 7"
     assert row["known_frames"] == {"0": row["file_name"]}
-    data = catalog.load("dataset", "asg")
-    seen = data.clip_frames(Path(stickers) / "7.png", num_frames=4, size_px=16)
+    seen = clip_frames(clip_of(Path(stickers) / "7.png", 5), num_frames=4, size_px=16)
     with Image.open(tmp_path / "out" / str(row["file_name"])) as image:
         assert np.array_equal(np.asarray(image), seen[0].permute(1, 2, 0).numpy())
 
