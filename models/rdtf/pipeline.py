@@ -223,4 +223,4 @@ def _generators(generator: torch.Generator | Sequence[torch.Generator] | None, c
 
 def _on_white(image: Any) -> Any:
     """Make a Pillow image what the training data are: upright, 8 bits, transparent pixels white."""
-    return stills.on_white(image) if isinstance(image, Image.Image) else image
+    return stills.shown(image) if isinstance(image, Image.Image) else image

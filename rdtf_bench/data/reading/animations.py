@@ -168,7 +168,7 @@ def _places(tree: Tree) -> Iterator[tuple[str, Path, tuple[Path, ...]]]:
         folders.setdefault(path.parent, {})[at] = path
     for folder, files in folders.items():
         images = [path for path in files.values() if path.suffix.lower() not in VIDEO_SUFFIXES]
-        if images and folder != tree.root and all(_is_still(path) for path in images):
+        if folder != tree.root and _are_frames(images):
             yield str(PurePosixPath(next(iter(files))).parent), folder, tuple(sorted(images, key=_natural))
             files = {at: path for at, path in files.items() if path.suffix.lower() in VIDEO_SUFFIXES}
         yield from ((_without_suffix(at), path, ()) for at, path in files.items())
@@ -178,16 +178,22 @@ def _without_suffix(at: str) -> str:
     return at.removesuffix(PurePosixPath(at).suffix)
 
 
-def _is_still(path: Path) -> bool:
-    """Tell whether the header of a file announces a single frame.
+def _are_frames(images: Sequence[Path]) -> bool:
+    """Tell whether the images of a folder are the frames of one clip: still images, of which some may be broken."""
+    announced = [_announced(path) for path in images]
+    return 1 in announced and max(announced) == 1
 
-    A broken file counts as a clip of its own, so that the error names it.
+
+def _announced(path: Path) -> int:
+    """Return the number of frames that the header of a file announces, or 0 if it is broken.
+
+    The further pictures of a JPEG file are previews, which some cameras add.
     """
     try:
         with Image.open(path) as image:
-            return getattr(image, "n_frames", 1) == 1
+            return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     except UNREADABLE:
-        return False
+        return 0
 
 
 def _natural(path: Path) -> list[tuple[int, int, str]]:
@@ -202,7 +208,7 @@ def _folder_of_frames(name: str, path: Path, frames: Sequence[Path]) -> Animatio
         try:
             sizes.setdefault(stills.read(frame).size, frame)
         except UNREADABLE as fault:
-            raise Unusable(f"{frame.name} cannot be decoded: {fault}") from fault
+            raise Unusable(f"{frame.name}: {media.reason(fault)}") from fault
     if len(sizes) > 1:
         told = ", ".join(f"{frame.name} {width}x{height}" for (width, height), frame in sizes.items())
         raise Unusable(f"its frames differ in size: {told}")

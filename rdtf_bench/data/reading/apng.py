@@ -43,15 +43,18 @@ class Apng(Source):
         kind, self._header = chunks[0] if chunks else (b"", b"")
         if kind != b"IHDR" or len(self._header) != 13:
             raise ValueError("does not begin with an IHDR chunk")
-        self.size: tuple[int, int] = struct.unpack_from(">II", self._header)
+        self._stored_size: tuple[int, int] = struct.unpack_from(">II", self._header)
         self._palette = [chunk for chunk in chunks if chunk[0] in PALETTE]
-        self._frames = tuple(_animation(chunks, self.size)) or (_still(chunks, self.size),)
-        require_bearable(self.size, len(self._frames))
+        self._exif = Image.Exif()
+        self._exif.load(next((content for kind, content in chunks if kind == b"eXIf"), b""))
+        self._frames = tuple(_animation(chunks, self._stored_size)) or (_still(chunks, self._stored_size),)
+        require_bearable(self._stored_size, len(self._frames))
+        self.size = stills.upright(Image.new("1", self._stored_size), self._exif).size
         self.durations_us = tuple(shown_us(control.delay_us) for control, _ in self._frames)
 
     def frames(self) -> Iterator[Image.Image]:
         """Yield each frame as RGB on white."""
-        canvas = Image.new("RGBA", self.size, NOTHING)
+        canvas = Image.new("RGBA", self._stored_size, NOTHING)
         for control, data in self._frames:
             drawn = self._decode(control.size, data)
             place = (control.left, control.top)
@@ -61,7 +64,7 @@ class Apng(Source):
                 canvas.alpha_composite(drawn, place)
             else:
                 canvas.paste(drawn, place)
-            yield stills.on_white(canvas)
+            yield stills.upright(stills.on_white(canvas), self._exif)
             if before is not None:
                 canvas.paste(before, box)
             elif control.dispose == TO_BACKGROUND:
@@ -72,7 +75,6 @@ class Apng(Source):
         header = struct.pack(">II", *size) + self._header[8:]
         chunks = [(b"IHDR", header), *self._palette, (b"IDAT", data), (b"IEND", b"")]
         with Image.open(io.BytesIO(SIGNATURE + b"".join(map(_written, chunks))), formats=("PNG",)) as image:
-            image.load()
             return stills.rgba(image)
 
 

@@ -15,7 +15,7 @@ from rdtf_bench.core.errors import DataError
 from rdtf_bench.data.frames import equal_intervals, equal_times
 from rdtf_bench.data.reading import stills
 from rdtf_bench.data.reading.animations import Animation, Shape
-from rdtf_bench.data.reading.media import ANIMATION_SUFFIXES, UNREADABLE, Unreadable, reading
+from rdtf_bench.data.reading.media import ANIMATION_SUFFIXES, UNREADABLE, Unreadable, reading, reason
 from rdtf_bench.data.reading.source import Source
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]  # H W C
@@ -100,7 +100,7 @@ def _still(path: Path) -> Image.Image:
     try:
         return stills.read(path)
     except UNREADABLE as fault:
-        raise Unreadable(path, f"cannot be decoded: {fault}") from fault
+        raise Unreadable(path, reason(fault)) from fault
 
 
 def _resized(flat: Image.Image, size_px: int | None, fit: Fit) -> Pixels:

@@ -51,7 +51,7 @@ def reading(path: Path) -> Iterator[Source]:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             yield _open(path)
     except UNREADABLE as fault:
-        raise Unreadable(path, _reason(fault)) from fault
+        raise Unreadable(path, reason(fault)) from fault
 
 
 def _open(path: Path) -> Source:
@@ -71,7 +71,8 @@ def _open(path: Path) -> Source:
     raise ValueError("is not a GIF, WebP or PNG image")
 
 
-def _reason(fault: Exception) -> str:
+def reason(fault: Exception) -> str:
+    """Return why a file cannot be read, by one of the errors in UNREADABLE."""
     if isinstance(fault, struct.error | IndexError):
         return f"the file is cut off: {fault}"
     told = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)

@@ -9,12 +9,14 @@ from PIL import Image
 from rdtf_bench.data.reading import stills
 from rdtf_bench.data.reading.source import Source, require_bearable, shown_us
 
+ALPHA = 0x10  # flag of the VP8X chunk
+
 
 class WebP(Source):
     """A WebP file in memory, animated or not. Raises ValueError or struct.error if its chunks are cut off."""
 
     def __init__(self, data: bytes) -> None:
-        self._data = data
+        self._data = _with_alpha_flag(data)
         delays_ms = [int.from_bytes(content[12:15], "little") for kind, content in _chunks(data) if kind == b"ANMF"]
         self.durations_us = tuple(shown_us(1000 * delay) for delay in delays_ms or [0])
         with self._open() as image:
@@ -31,6 +33,14 @@ class WebP(Source):
 
     def _open(self) -> Image.Image:
         return Image.open(io.BytesIO(self._data), formats=("WEBP",))
+
+
+def _with_alpha_flag(data: bytes) -> bytes:
+    """Set the flag of the VP8X chunk that the file has alpha.
+
+    Without it, Pillow drops the alpha channel and shows as black what no frame covers, which browsers show as white.
+    """
+    return data[:20] + bytes([data[20] | ALPHA]) + data[21:] if data[12:16] == b"VP8X" else data
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -100,7 +100,7 @@ def test_clips_that_cannot_be_used_are_named_together(tmp_path: Path, animation:
     assert "still.gif: is a clip of one frame" in said
     assert "text.mp4: cannot be decoded" in said
     assert "sizes: its frames differ in size: 0.png 32x32, 9.png 5x5" in said
-    assert "broken: 0.png cannot be decoded" in said
+    assert "broken: 0.png: cannot be decoded" in said
 
 
 def test_frames_where_clips_belong_are_refused_with_the_remedy(tmp_path: Path) -> None:
@@ -206,3 +206,24 @@ def test_a_clip_without_a_caption_or_with_two_is_named(tmp_path: Path, animation
         read_captions(path, clips)
     with pytest.raises(DataError, match=r"captions are read from a \.jsonl or \.csv file"):
         read_captions(tmp_path / "c.txt", clips)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp"])
+@pytest.mark.parametrize("length", [0, 12, 30])
+def test_a_frame_that_is_broken_from_its_header_on_is_named_and_no_other(
+    suffix: str, length: int, tmp_path: Path
+) -> None:
+    broken = frames(tmp_path / "clip", suffix=suffix) / f"3{suffix}"
+    broken.write_bytes(broken.read_bytes()[:length])
+    folder = read(tmp_path)
+    assert not folder.clips
+    assert [(item.path, item.why.partition(":")[0]) for item in folder.broken] == [(tmp_path / "clip", broken.name)]
+
+
+def test_photographs_that_hold_a_preview_are_frames(tmp_path: Path) -> None:
+    (tmp_path / "clip").mkdir()
+    for number in range(4):
+        photograph, preview = Image.new("RGB", (32, 24), (40 * number, 0, 0)), Image.new("RGB", (8, 6))
+        photograph.save(tmp_path / "clip" / f"{number}.jpg", format="MPO", save_all=True, append_images=[preview])
+    (clip,) = find(tmp_path)
+    assert (clip.num_frames, clip.width_px, clip.height_px) == (4, 32, 24)

@@ -110,3 +110,12 @@ def test_durations() -> None:
 def test_faults_are_named(data: bytes, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         list(Apng(data).frames())
+
+
+def test_an_animation_is_turned_by_its_exif() -> None:
+    exif = b"MM\x00\x2a\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
+    red, blue = (255, 0, 0, 255), (0, 0, 255, 255)
+    turned = Apng(apng([Part(red), Part(blue, (0, 0, 2, 1))], more=chunk(b"eXIf", exif)))
+    assert turned.size == (2, 2)
+    last = list(turned.frames())[-1]
+    assert [last.getpixel(at) for at in ((0, 0), (1, 0), (0, 1), (1, 1))] == [red[:3], blue[:3]] * 2

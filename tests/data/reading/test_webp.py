@@ -1,0 +1,37 @@
+"""Each expectation is what Chromium 150 shows of the same bytes (ImageDecoder, on white)."""
+
+import io
+from pathlib import Path
+
+from PIL import Image
+
+from rdtf_bench.data.reading.inspection import inspect
+from rdtf_bench.data.reading.webp import WebP
+
+ALPHA_FLAG = 20  # byte of the file
+
+
+def animated(*frames: Image.Image, exif: bytes = b"") -> bytearray:
+    held = io.BytesIO()
+    frames[0].save(held, "WEBP", save_all=True, append_images=frames[1:], lossless=True, exif=exif)
+    return bytearray(held.getvalue())
+
+
+def test_what_no_frame_covers_is_white_without_the_flag_of_alpha() -> None:
+    clear = Image.new("RGBA", (16, 16), (0, 0, 0, 0))
+    drawn = clear.copy()
+    drawn.paste((255, 0, 0, 255), (0, 0, 4, 4))
+    data = animated(drawn, clear)
+    data[ALPHA_FLAG] &= ~0x10
+    for frame in WebP(bytes(data)).frames():
+        assert frame.getpixel((12, 12)) == (255, 255, 255)
+
+
+def test_an_animation_is_not_turned_by_its_exif(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    frames = [Image.new("RGB", (32, 24), colour) for colour in ("red", "blue")]
+    path = tmp_path / "a.webp"
+    path.write_bytes(animated(*frames, exif=exif.tobytes()))
+    assert {frame.size for frame in WebP(path.read_bytes()).frames()} == {(32, 24)}
+    assert (inspect(path).width_px, inspect(path).height_px) == (32, 24)
