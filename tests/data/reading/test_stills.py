@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from rdtf_bench.data.reading import stills
-from tests.data.reading.test_apng import SIGNATURE, chunk
+from rdtf_bench.data.reading.apng import SIGNATURE
+from tests.data.reading.test_apng import chunk
 
 
 @pytest.mark.parametrize(("orientation", "corner"), [(1, (0, 0)), (3, (3, 2)), (6, (2, 0)), (8, (0, 3)), (2, (3, 0))])
