@@ -1,7 +1,6 @@
 """Decode the pixels of animations on white, as tensors."""
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +90,8 @@ def _even(source: Source, most: int | None) -> tuple[int, ...]:
 
 def _wanted(source: Source, numbers: Sequence[int]) -> Iterator[tuple[int, Image.Image]]:
     """Yield these frames in ascending order with their numbers, and decode no further than the last one."""
-    for number, picture in islice(enumerate(source.frames()), max(numbers) + 1):
+    first = min(numbers)
+    for number, picture in enumerate(source.window(first, max(numbers) - first + 1), first):
         if number in numbers:
             yield number, picture
 

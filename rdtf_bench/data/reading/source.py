@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from itertools import islice
 
 from PIL import Image
 
@@ -22,6 +23,10 @@ class Source(ABC):
     @abstractmethod
     def frames(self) -> Iterator[Image.Image]:
         """Yield each frame as RGB on white. The next one may be drawn over it, so copy what you keep."""
+
+    def window(self, first: int, count: int) -> Iterator[Image.Image]:
+        """Yield `count` frames from number `first` on, exactly as `frames` does; fewer if the file ends before."""
+        return islice(self.frames(), first, first + count)
 
     def check(self) -> None:
         """Decode every frame."""

@@ -3,13 +3,13 @@
 import struct
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from PIL import Image
 
-from rdtf_bench.data.reading import containers, matroska, stills
+from rdtf_bench.data.reading import containers, matroska, seeking, stills
 from rdtf_bench.data.reading.source import INSTEAD_US, MAX_PIXELS, Source
 
 if TYPE_CHECKING:
@@ -61,6 +61,28 @@ class Video(Source):
         for frame in self._decoded():
             yield _picture(frame)
 
+    def window(self, first: int, count: int) -> Iterator[Image.Image]:
+        for frame in islice(self._decoded(first), count):
+            yield _picture(frame)
+
+    def times_us(self) -> tuple[int, ...]:
+        """Return when each frame is shown, in microseconds, by the time stamps in the file. Nothing is decoded."""
+        import av
+
+        try:
+            with av.open(self._path) as container:
+                stream = _shown(container)
+                times = []
+                for packet in container.demux(stream):
+                    if packet.is_corrupt or (packet.size and packet.pts is None):
+                        raise ValueError("the file is damaged: not every frame has a time stamp")
+                    if packet.size and not packet.is_discard:
+                        times.append(packet.pts or 0)
+                unit_us = (stream.time_base or 0) * 1_000_000
+                return tuple(round(time * unit_us) for time in sorted(times))
+        except av.FFmpegError as fault:
+            raise ValueError(f"cannot be decoded: {fault.strerror}") from fault
+
     @cached_property
     def _facts(self) -> tuple[tuple[int, int], tuple[int, ...]]:
         """Decode the whole video for its size and the durations, because headers lack frames or are wrong."""
@@ -77,14 +99,28 @@ class Video(Source):
         # without any time, as in raw streams, frames are as far apart as in any other
         return size, shown_us if any(shown_us) else (INSTEAD_US,) * len(shown_us)
 
-    def _decoded(self) -> "Iterator[VideoFrame]":
-        """Yield the frames as they are stored."""
+    def _decoded(self, first: int = 0) -> "Iterator[VideoFrame]":
+        """Yield the frames as they are stored, from number `first` on."""
         from av import FFmpegError
 
         try:
-            yield from self._checked()
+            was_sought = False
+            for frame in self._sought(first):
+                was_sought = True
+                yield frame
+            if not was_sought:
+                yield from islice(self._checked(), first, None)
         except FFmpegError as fault:
             raise ValueError(f"cannot be decoded: {fault.strerror}") from fault
+
+    def _sought(self, first: int) -> "Iterator[VideoFrame]":
+        """Yield the frames from number `first` on, decoded from the key frame before; none if that is not possible."""
+        import av
+
+        with av.open(self._path) as container:
+            if first and "mp4" in container.format.name:  # the index of other formats does not name every frame
+                stream = _shown(container)
+                yield from seeking.frames_from(container, stream, _decoder(stream), first)
 
     def _checked(self) -> "Iterator[VideoFrame]":
         """Yield the frames; raise ValueError if their sizes differ or some that the file promises are missing."""
