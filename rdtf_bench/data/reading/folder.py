@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 
 from rdtf_bench.core.dataset import Clip
@@ -46,6 +46,7 @@ class Folder:
     num_without_trailer: int  # GIF files among the clips whose last byte is missing
     captions_from: str
     split_from: str
+    notes: Mapping[str, int] = field(default_factory=dict)  # what else is left out or cut, in words
 
     def require_unbroken(self, *, skip_broken: bool) -> None:
         """Raise DataError that lists the broken files, unless they may be skipped."""
@@ -63,6 +64,7 @@ class Folder:
             _count(len(self.stills), "still image") if self.stills else "",
             _count(len(self.uncaptioned), "file") + " without metadata" if self.uncaptioned else "",
             f"files of other kinds: {told(self.other_kinds)}" if self.other_kinds else "",
+            *(f"{words}: {count:,}" for words, count in self.notes.items() if count),
         )
         return "; ".join(filter(None, counts))
 
