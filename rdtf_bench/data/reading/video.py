@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders of streams whose alpha channel is a side stream. FFmpeg's own decoders of these formats ignore it."""
 
+WITH_UNSHOWN = ("vp8", "vp9", "mpeg4")
+"""Formats some of whose packets make no frame: references that are not shown, and repetitions of the frame before."""
+
 # by the signs of a, b, c and d of the display matrix, by which x' = ax + cy and y' = bx + dy
 UPRIGHT = {
     (0, 1, -1, 0): Image.Transpose.ROTATE_270,
@@ -43,6 +46,7 @@ class Video(Source):
             is_matroska = matroska.is_matroska(file.read(4))
         self._counts = matroska.frame_counts(path) if is_matroska else ()
         self._path = path
+        self._end_s = 0.0  # where the stream ends, known once it is decoded; 0 if the file does not say so
 
     @property
     def size(self) -> tuple[int, int]:  # type: ignore[override]
@@ -86,18 +90,22 @@ class Video(Source):
     @cached_property
     def _facts(self) -> tuple[tuple[int, int], tuple[int, ...]]:
         """Decode the whole video for its size and the durations, because headers lack frames or are wrong."""
-        size, last_us = (0, 0), 0
-        times_us: list[int] = []
+        size, own_s = (0, 0), 0.0
+        shown_at_s: list[float] = []
+        num_frames = 0
         for frame in self._decoded():
-            if not times_us:
-                size = _picture(frame).size
-            unit_us = float(frame.time_base or 0) * 1_000_000
-            times_us.append(round((frame.pts or 0) * unit_us))
-            last_us = round((frame.duration or 0) * unit_us)
-        between = [max(after - before, 0) for before, after in pairwise(times_us)]
-        shown_us = (*between, last_us or (between[-1] if between else 0))
-        # without any time, as in raw streams, frames are as far apart as in any other
-        return size, shown_us if any(shown_us) else (INSTEAD_US,) * len(shown_us)
+            size = size if num_frames else _picture(frame).size
+            num_frames += 1
+            if frame.pts is not None:
+                shown_at_s.append(frame.pts * float(frame.time_base or 0))
+            own_s = (frame.duration or 0) * float(frame.time_base or 0)
+        # without all times, as in raw streams, frames are as far apart as in any other video
+        if len(shown_at_s) < num_frames or not any(shown_at_s):
+            return size, (INSTEAD_US,) * num_frames
+        shown_at_s.sort()  # for AVI, FFmpeg gives times in the order of decoding
+        between = [after - before for before, after in pairwise(shown_at_s)]
+        last = next((time for time in (self._end_s - shown_at_s[-1], own_s, *reversed(between)) if time > 0), 0)
+        return size, tuple(round(time * 1_000_000) for time in (*between, last))
 
     def _decoded(self, first: int = 0) -> "Iterator[VideoFrame]":
         """Yield the frames as they are stored, from number `first` on."""
@@ -111,7 +119,7 @@ class Video(Source):
             if not was_sought:
                 yield from islice(self._checked(), first, None)
         except FFmpegError as fault:
-            raise ValueError(f"cannot be decoded: {fault.strerror}") from fault
+            raise ValueError(fault.strerror) from fault
 
     def _sought(self, first: int) -> "Iterator[VideoFrame]":
         """Yield the frames from number `first` on, decoded from the key frame before; none if that is not possible."""
@@ -129,6 +137,7 @@ class Video(Source):
         with av.open(self._path) as container:
             stream = _shown(container)
             decoder = _decoder(stream)
+            is_avi = container.format.name == "avi"
             first, packets, decodable, decoded = None, 0, 0, 0
             for packet in container.demux(stream):
                 if packet.is_corrupt:
@@ -136,7 +145,8 @@ class Video(Source):
                 is_last = packet.dts is None and packet.size == 0  # the packet that makes the decoder return its rest
                 if packet.size == 0 and not is_last:
                     continue
-                packets += not is_last
+                # AVI fills gaps with empty packets, which FFmpeg counts as time
+                packets = packet.dts + 1 if is_avi and packet.dts is not None else packets + (not is_last)
                 decodable += not is_last and not packet.is_discard
                 for frame in decoder.decode(None if is_last else packet):
                     first = first or frame
@@ -149,11 +159,14 @@ class Video(Source):
                     frame.time_base = stream.time_base  # the decoder's last frames have none
                     yield frame
             promised = self._counts[stream.index] if stream.index < len(self._counts) else _promised(container, stream)
-            # VP8 and VP9 have packets that are not shown
-            if packets < promised or (promised and not self._counts and decoded < decodable):
+            must_show = promised and not self._counts and decoder.codec.canonical_name not in WITH_UNSHOWN
+            if packets < promised or (must_show and decoded < decodable):
                 raise ValueError(f"the file is damaged: its index promises {promised} frames, and {decoded} decode")
             if not decoded:
                 raise ValueError("holds no frame")
+            if stream.duration and stream.time_base:
+                # a frame's own duration is that of the packet before it in the file
+                self._end_s = float(((stream.start_time or 0) + stream.duration) * stream.time_base)
 
 
 def _shown(container: "InputContainer") -> "VideoStream":

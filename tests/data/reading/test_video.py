@@ -1,7 +1,7 @@
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -173,18 +173,61 @@ def test_frames_of_different_sizes_are_one_clear_error(tmp_path: Path) -> None:
         source.check()
 
 
-def test_durations_come_from_the_time_stamps(tmp_path: Path) -> None:
-    path = tmp_path / "a.mkv"
+def write_at(path: Path, times: Sequence[int], *, codec: str, pixel_format: str, options: dict[str, str]) -> Path:
+    """Write a frame at each of these tenths of a second."""
     with av.open(path, "w") as container:
-        stream = container.add_stream("ffv1", rate=1000)
-        stream.height, stream.width, stream.pix_fmt = 24, 32, "bgra"
-        for time_ms, frame in zip((0, 700, 800, 900), drawn(), strict=False):
+        stream = cast(av.VideoStream, container.add_stream(codec, rate=10, options=options))
+        stream.height, stream.width, stream.pix_fmt = 24, 32, pixel_format
+        for time, frame in zip(times, drawn(), strict=True):
             picture = av.VideoFrame.from_ndarray(frame, "rgba")
-            picture.pts = time_ms
+            picture.pts = time
             container.mux(stream.encode(picture))
         container.mux(stream.encode())
-    assert Video(path).durations_us[:3] == (700_000, 100_000, 100_000)
-    assert inspect(path).is_uneven
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixel_format", "options"),
+    [
+        ("a.mkv", "ffv1", "bgra", {}),
+        ("a.mp4", "libx264", "yuv420p", {"bf": "2", "b_strategy": "0"}),  # the last packet is not that of the last frame
+        ("a.avi", "mjpeg", "yuvj420p", {}),  # empty packets fill the gaps
+    ],
+)
+def test_durations_come_from_the_time_stamps(
+    name: str, codec: str, pixel_format: str, options: dict[str, str], tmp_path: Path
+) -> None:
+    times = [0, 1, 2, 7, 8, 12, 13, 14]
+    path = write_at(tmp_path / name, times, codec=codec, pixel_format=pixel_format, options=options)
+    assert [us // 100_000 for us in Video(path).durations_us] == [1, 1, 5, 1, 4, 1, 1, 1]
+    facts = inspect(path)
+    assert (facts.num_frames, facts.is_uneven) == (8, True)
+
+
+def test_frames_of_an_avi_file_with_b_frames_are_evenly_apart(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.avi", drawn(), codec="libx264", options={"bf": "2"})
+    assert Video(path).durations_us == (100_000,) * 8
+
+
+def test_frames_without_times_are_evenly_apart(tmp_path: Path) -> None:
+    with av.open(write_video(tmp_path / "a.avi", drawn(), codec="libx264", options={})) as container:
+        raw = b"".join(bytes(packet) for packet in container.demux(video=0))
+    (tmp_path / "a.mp4").write_bytes(raw)  # a raw stream
+    assert Video(tmp_path / "a.mp4").durations_us == (100_000,) * 8
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".mp4"])
+def test_a_packet_that_repeats_the_frame_before_is_no_damage(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"repeated{suffix}"
+    with av.open(write_video(tmp_path / "a.avi", drawn())) as source, av.open(path, "w") as out:
+        stream = out.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(source.demux(video=0)):
+            if packet.size:
+                # an MPEG-4 picture that is not coded: type P, time, vop_coded 0
+                kept = av.Packet(b"\x00\x00\x01\xb6" + bytes([0b01010101, 0b10011111])) if number == 5 else packet
+                kept.pts, kept.dts, kept.time_base, kept.stream = packet.pts, packet.dts, packet.time_base, stream
+                out.mux(kept)
+    assert [us // 100_000 for us in Video(path).durations_us] == [1, 1, 1, 1, 2, 1, 1]
 
 
 def test_what_is_no_video_is_said_to_be_none(tmp_path: Path) -> None:
