@@ -16,7 +16,7 @@ from rdtf_bench.core.dataset import FramesBy
 from rdtf_bench.core.errors import DataError, listed
 from rdtf_bench.core.store import key_of, sha256_of
 from rdtf_bench.data.reading import media, stills
-from rdtf_bench.data.reading.captions import Row, names_of, read_metadata
+from rdtf_bench.data.reading.captions import Row, read_metadata, spellings
 from rdtf_bench.data.reading.inspection import inspect
 from rdtf_bench.data.reading.media import ANIMATION_SUFFIXES, UNREADABLE, VIDEO_SUFFIXES
 from rdtf_bench.data.reading.walk import Broken, Tree, told, walk
@@ -144,7 +144,8 @@ def read_captions(path: Path, clips: Sequence[Animation]) -> dict[str, str]:
     ids = {clip.id for clip in clips}
     rows: dict[str, Row] = {}
     for row in read_metadata(path):
-        names = [row.id, *(name for given in names_of(row) for name in (given, _without_suffix(given)))]
+        names = [*spellings(row.id or row.file_name), *spellings(row.file_name)]
+        names += [_without_suffix(name) for name in spellings(row.file_name)]
         clip_id = next((name for name in names if name in ids), None)
         if clip_id in rows:
             raise DataError(f"{row.where}: the clip {clip_id!r} already has a caption at {rows[clip_id].where}")

@@ -42,9 +42,9 @@ class Row:
     where: str
 
 
-def names_of(row: Row) -> tuple[str, ...]:
-    """Return the file name of a row as it stands, and as Windows would understand it."""
-    return row.file_name, PurePosixPath(row.file_name.replace("\\", "/")).as_posix()
+def spellings(name: str) -> tuple[str, str]:
+    """Return a file name or an id as it stands, and as Windows would understand it."""
+    return name, PurePosixPath(name.replace("\\", "/")).as_posix()
 
 
 def read_metadata(path: Path) -> tuple[Row, ...]:
@@ -63,12 +63,12 @@ def read_metadata(path: Path) -> tuple[Row, ...]:
 
 def _json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
     # not splitlines(): U+2028 and other separators may stand in a caption, as may control characters
-    for line, text in enumerate(_text(path), start=1):
+    for line, text in enumerate(_text(path).split("\n"), start=1):
         if not text.strip():
             continue
         try:
             record = json.loads(text, strict=False)
-        except ValueError as fault:
+        except (ValueError, RecursionError) as fault:
             raise DataError(f"{path}:{line}: is not JSON: {fault}") from None
         if not isinstance(record, dict):
             raise DataError(f"{path}:{line}: a line must be an object with file_name and text, not {text[:40]!r}")
@@ -76,7 +76,7 @@ def _json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
 
 
 def _csv_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
-    reader = csv.DictReader(_text(path), strict=True)
+    reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
     try:
         for record in reader:
             if None in record or None in record.values():
@@ -88,10 +88,10 @@ def _csv_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
         raise DataError(f"{path}:{reader.reader.line_num}: is not CSV: {fault}") from None
 
 
-def _text(path: Path) -> io.StringIO:
-    """Return the text of a file, whose iteration gives its lines: they end at newlines only."""
+def _text(path: Path) -> str:
+    """Return the text of a file with its line ends as they are."""
     try:
-        return io.StringIO(path.read_text(encoding="utf-8-sig"))
+        return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as fault:
         raise DataError(f"{path}: is not UTF-8 (byte {fault.start}): save it as UTF-8") from None
     except OSError as fault:

@@ -18,8 +18,8 @@ from rdtf_bench.data.reading import media
 from rdtf_bench.data.reading.captions import (
     Row,
     caption_from_name,
-    names_of,
     read_metadata,
+    spellings,
     split_by_caption,
     split_of_folder,
 )
@@ -209,7 +209,7 @@ def _rows_of(metadata: Path, folder: PurePosixPath, files: Mapping[str, Path]) -
     rows: dict[str, Row] = {}
     absent = []
     for row in given:
-        at = next((at for name in names_of(row) if (at := str(folder / name)) in files), None)
+        at = next((at for name in spellings(row.file_name) if (at := str(folder / name)) in files), None)
         if at is None:
             absent.append(f"{row.where}: {row.file_name}")
         elif at in rows:

@@ -188,6 +188,12 @@ def test_captions_belong_to_clips_of_any_suffix(tmp_path: Path, animation: Write
     assert read_captions(path, clips) == {"a": "a.gif", "b/c": ".\\b\\c.webp", "d.0": "d.0"}
 
 
+def test_ids_of_captions_may_be_written_on_windows(tmp_path: Path, animation: Writer) -> None:
+    animation(tmp_path / "fake" / "b" / "c.webp", 8)
+    path = write_rows(tmp_path / "c.jsonl", {"file_name": "other.gif", "id": "b\\c", "text": "one"})
+    assert read_captions(path, find(tmp_path / "fake")) == {"b/c": "one"}
+
+
 def test_captions_belong_to_clips_in_any_normal_form(tmp_path: Path, animation: Writer) -> None:
     animation(tmp_path / "fake" / "cafe\u0301.gif", 8)
     path = write_rows(tmp_path / "c.jsonl", {"file_name": "caf\u00e9.gif", "text": "one"})

@@ -7,8 +7,8 @@ import pytest
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.data.reading.captions import (
     caption_from_name,
-    names_of,
     read_metadata,
+    spellings,
     split_by_caption,
     split_of_folder,
 )
@@ -58,6 +58,7 @@ def test_csv_says_the_same_as_json_lines(tmp_path: Path) -> None:
             "metadata.jsonl:2: has no split, but other rows have one",
         ),
         ("\n", "holds no row"),
+        ("[" * 100_000, "metadata.jsonl:1: is not JSON: maximum recursion depth"),
     ],
 )
 def test_a_fault_is_named_with_its_line(text: str, says: str, tmp_path: Path) -> None:
@@ -84,6 +85,13 @@ def test_bytes_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"file_name,text\na.gif,caf\xe9\n")
     with pytest.raises(DataError, match="is not UTF-8"):
         read_metadata(path)
+
+
+def test_a_carriage_return_in_a_caption_ends_no_line(tmp_path: Path) -> None:
+    (tmp_path / "metadata.jsonl").write_bytes(b'{"file_name": "a.gif", "text": "one\rtwo"}\r\n')
+    (tmp_path / "metadata.csv").write_bytes(b'file_name,text\r\na.gif,"one\rtwo"\r\n')
+    for path in tmp_path.iterdir():
+        assert [row.caption for row in read_metadata(path)] == ["one two"]
 
 
 @pytest.mark.parametrize("character", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1e", "\t"])
@@ -151,7 +159,7 @@ def test_an_id_that_no_file_can_have_is_refused_with_its_line(clip_id: str, says
 def test_a_file_name_has_a_second_form_for_the_separators_of_windows(tmp_path: Path) -> None:
     (tmp_path / "metadata.jsonl").write_text(json.dumps({"file_name": ".\\sub\\a.gif", "text": "a"}))
     (row,) = read_metadata(tmp_path / "metadata.jsonl")
-    assert names_of(row) == (".\\sub\\a.gif", "sub/a.gif")
+    assert spellings(row.file_name) == (".\\sub\\a.gif", "sub/a.gif")
 
 
 @pytest.mark.parametrize(

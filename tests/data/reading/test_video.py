@@ -190,7 +190,12 @@ def write_at(path: Path, times: Sequence[int], *, codec: str, pixel_format: str,
     ("name", "codec", "pixel_format", "options"),
     [
         ("a.mkv", "ffv1", "bgra", {}),
-        ("a.mp4", "libx264", "yuv420p", {"bf": "2", "b_strategy": "0"}),  # the last packet is not that of the last frame
+        (
+            "a.mp4",
+            "libx264",
+            "yuv420p",
+            {"x264-params": "b-adapt=0:bframes=3:b-pyramid=none:scenecut=0"},
+        ),  # the last packet is not that of the last frame
         ("a.avi", "mjpeg", "yuvj420p", {}),  # empty packets fill the gaps
     ],
 )
