@@ -28,7 +28,7 @@ from rdtf_bench.data.reading.media import ANIMATION_SUFFIXES
 from rdtf_bench.data.reading.walk import METADATA_NAMES, Broken, Tree, told, walk
 
 SPLITS = ("train", "validation", "test")
-CACHE_VERSION = 2  # raised when `inspect` returns something else
+CACHE_VERSION = 3  # raised when `inspect` returns something else
 Progress = Callable[[int, int], None]  # number of files done, number of all files
 
 

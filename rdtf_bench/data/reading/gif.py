@@ -16,6 +16,8 @@ from rdtf_bench.data.reading.source import Source, require_bearable, shown_us
 
 TRAILER, EXTENSION, IMAGE = 0x3B, 0x21, 0x2C  # first byte of a block
 GRAPHIC_CONTROL = 0xF9
+MOST_STRAY = 11
+"""Number of bytes between blocks that are skipped. More of them could be what is left of a frame."""
 TO_BACKGROUND, TO_PREVIOUS = 2, (3, 4)  # disposal; browsers take 4, which no standard knows, for 3
 
 
@@ -96,9 +98,10 @@ class Gif(Source):
     def _parse(self) -> Iterator[_Image]:
         data = self._data
         at = 13 + len(_own_palette(data, 13, data[10])) if len(data) > 12 else 13
-        control, whole = _Control(), False
+        control, whole, stray = _Control(), False, 0
         while at < len(data):
             kind, whole = data[at], False
+            stray = 0 if kind in (TRAILER, EXTENSION, IMAGE) else stray + 1
             if kind == TRAILER:
                 return
             if kind == EXTENSION:
@@ -126,7 +129,9 @@ class Gif(Source):
                     control=control,
                 )
                 control = _Control()
-            else:  # stray bytes between blocks occur, such as a second header, and decoders skip them
+            elif stray > MOST_STRAY:
+                raise ValueError(f"the file is damaged: at byte {at - MOST_STRAY} is no block")
+            else:  # stray bytes between blocks occur, such as a second end of the data, and decoders skip them
                 at += 1
         if not (whole and at == len(data)):
             raise ValueError("the file is cut off: no GIF trailer")

@@ -217,8 +217,9 @@ def _turn(frame: "VideoFrame") -> Image.Transpose | None:
     if matrix is None:
         return None
     a, b, _, c, d = struct.unpack_from("=5i", memoryview(cast("Buffer", matrix)))
-    signs = tuple((value > 0) - (value < 0) for value in (a, b, c, d))
-    if signs == (1, 0, 0, 1):
+    least = max(map(abs, (a, b, c, d))) / 50  # players take less than one degree for none
+    signs = tuple((value > least) - (value < -least) for value in (a, b, c, d))
+    if signs in ((1, 0, 0, 1), (0, 0, 0, 0)):  # a matrix of zeros turns nothing
         return None
     if signs not in UPRIGHT:
         raise ValueError(f"its frames are turned by no multiple of 90 degrees: display matrix {a}, {b}, {c}, {d}")

@@ -10,6 +10,7 @@ from rdtf_bench.data.reading import stills
 from rdtf_bench.data.reading.source import Source, require_bearable, shown_us
 
 ALPHA = 0x10  # flag of the VP8X chunk
+KINDS = (b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP", b"EXIF", b"XMP ")
 
 
 class WebP(Source):
@@ -50,6 +51,8 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     at = 12
     while at + 8 <= announced:
         kind, length = struct.unpack_from("<4sI", data, at)
+        if kind not in KINDS:  # libwebp would skip it, also where it was a frame
+            raise ValueError(f"the file is damaged: at byte {at} is no chunk of WebP")
         yield kind, data[at + 8 : at + 8 + length]
         at += 8 + length + length % 2  # chunks are padded to even lengths
     if at > announced + 1:

@@ -87,3 +87,11 @@ def test_a_delay_of_at_most_10_ms_is_shown_for_100(gif_bytes: Callable[..., byte
 def test_a_header_that_is_cut_off_is_a_fault(length: int, gif_bytes: Callable[..., bytes]) -> None:
     with pytest.raises((ValueError, IndexError)):
         Gif(gif_bytes([WHOLE])[:length])
+
+
+def test_few_stray_bytes_between_blocks_are_skipped_and_many_are_damage(gif_bytes: Callable[..., bytes]) -> None:
+    data = gif_bytes([WHOLE, CORNER])
+    second = data.rindex(b"\x21\xf9")
+    assert len(shown(data[:second] + bytes(3) + data[second:])) == 2
+    with pytest.raises(ValueError, match=f"the file is damaged: at byte {second} is no block"):
+        Gif(data[:second] + bytes(len(data) - second - 1) + b"\x3b")

@@ -69,14 +69,27 @@ def test_a_video_is_turned_upright(rotation: int, quarters: int, suffix: str, tm
     assert (inspect(path).height_px, inspect(path).width_px) == found.shape[1:3]
 
 
+def with_matrix(path: Path, a: int, b: int, c: int, d: int) -> Path:
+    """Write an MP4 with this display matrix."""
+    data = write_video(path, drawn(), rotation=180).read_bytes()
+    at = data.index(struct.pack(">5i", -(1 << 16), 0, 0, 0, -(1 << 16)))
+    path.write_bytes(data[:at] + struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30) + data[at + 36 :])
+    return path
+
+
 def test_a_mirrored_video_is_turned_upright(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "a.mp4", drawn(), rotation=180)
-    matrix = struct.pack(">9i", -(1 << 16), 0, 0, 0, -(1 << 16), 0, 32 << 16, 24 << 16, 1 << 30)
-    mirrored = struct.pack(">9i", -(1 << 16), 0, 0, 0, 1 << 16, 0, 32 << 16, 0, 1 << 30)
-    data = path.read_bytes()
-    at = data.index(matrix[:20])
-    path.write_bytes(data[:at] + mirrored + data[at + 36 :])
-    assert np.abs(read(path) - on_white(drawn())[:, :, ::-1]).max() <= 2
+    found = read(with_matrix(tmp_path / "a.mp4", -(1 << 16), 0, 0, 1 << 16))
+    assert np.abs(found - on_white(drawn())[:, :, ::-1]).max() <= 2
+
+
+@pytest.mark.parametrize("matrix", [(0, 0, 0, 0), (1 << 16, 900, -900, 1 << 16)])
+def test_a_matrix_that_hardly_turns_is_none(matrix: tuple[int, int, int, int], tmp_path: Path) -> None:
+    assert np.abs(read(with_matrix(tmp_path / "a.mp4", *matrix)) - on_white(drawn())).max() <= 2
+
+
+def test_a_video_that_is_turned_by_half_a_right_angle_is_named(tmp_path: Path) -> None:
+    path = with_matrix(tmp_path / "a.mp4", 46340, 46340, -46340, 46340)
+    assert "turned by no multiple of 90 degrees" in (inspect(path).why_broken or "")
 
 
 def test_an_attached_picture_is_not_the_video(tmp_path: Path) -> None:

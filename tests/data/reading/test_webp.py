@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from rdtf_bench.data.reading.inspection import inspect
@@ -35,3 +36,11 @@ def test_an_animation_is_not_turned_by_its_exif(tmp_path: Path) -> None:
     path.write_bytes(animated(*frames, exif=exif.tobytes()))
     assert {frame.size for frame in WebP(path.read_bytes()).frames()} == {(32, 24)}
     assert (inspect(path).width_px, inspect(path).height_px) == (32, 24)
+
+
+def test_a_frame_whose_name_is_damaged_is_named_and_not_left_out() -> None:
+    data = animated(*(Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")))
+    at = data.rindex(b"ANMF")
+    data[at] ^= 1
+    with pytest.raises(ValueError, match=f"the file is damaged: at byte {at} is no chunk"):
+        WebP(bytes(data))
