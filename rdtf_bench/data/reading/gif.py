@@ -14,6 +14,7 @@ from PIL import Image
 from rdtf_bench.data.reading import stills
 from rdtf_bench.data.reading.source import Source, require_bearable, shown_us
 
+SIGNATURES = (b"GIF87a", b"GIF89a")
 TRAILER, EXTENSION, IMAGE = 0x3B, 0x21, 0x2C  # first byte of a block
 GRAPHIC_CONTROL = 0xF9
 MOST_STRAY = 11
@@ -50,7 +51,7 @@ class Gif(Source):
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._palette = _palette(data, 13, data[10]) if len(data) > 12 else b""
+        self._palette = _padded(data[13 : _after_header(data, 0)])
         self._images = tuple(self._parse())
         if not self._images:
             raise ValueError("holds no image")
@@ -97,7 +98,7 @@ class Gif(Source):
 
     def _parse(self) -> Iterator[_Image]:
         data = self._data
-        at = 13 + len(_own_palette(data, 13, data[10])) if len(data) > 12 else 13
+        at = _after_header(data, 0)
         control, whole, stray = _Control(), False, 0
         while at < len(data):
             kind, whole = data[at], False
@@ -112,30 +113,41 @@ class Gif(Source):
                     )
                 at = _after_sub_blocks(data, at + 2)
             elif kind == IMAGE:
-                left, top, width, height, flags = struct.unpack_from("<4HB", data, at + 1)
-                own = _own_palette(data, at + 10, flags)
-                start = at + 10 + len(own) + 1
-                at = _after_sub_blocks(data, start)
+                image = self._image(at, control)
+                at, control = image.end, _Control()
                 whole = at <= len(data)
-                yield _Image(
-                    left=left,
-                    top=top,
-                    size=(width, height),
-                    palette=_padded(own) if own else self._palette,
-                    interlaced=bool(flags & 0x40),
-                    code_bits=data[start - 1],
-                    start=start,
-                    end=at,
-                    control=control,
-                )
-                control = _Control()
+                yield image
+            elif data.startswith(SIGNATURES, at):  # a second header, which some programs write and decoders skip
+                at = _after_header(data, at)
             elif stray > MOST_STRAY:
                 raise ValueError(f"the file is damaged: at byte {at - MOST_STRAY} is no block")
-            else:  # stray bytes between blocks occur, such as a second end of the data, and decoders skip them
+            else:  # a few stray bytes between blocks occur, such as a second end of the data, and decoders skip them
                 at += 1
         if not (whole and at == len(data)):
             raise ValueError("the file is cut off: no GIF trailer")
         self.without_trailer = True
+
+    def _image(self, at: int, control: _Control) -> _Image:
+        """Return the image block that starts at a byte."""
+        left, top, width, height, flags = struct.unpack_from("<4HB", self._data, at + 1)
+        own = _own_palette(self._data, at + 10, flags)
+        start = at + 10 + len(own) + 1
+        return _Image(
+            left=left,
+            top=top,
+            size=(width, height),
+            palette=_padded(own) if own else self._palette,
+            interlaced=bool(flags & 0x40),
+            code_bits=self._data[start - 1],
+            start=start,
+            end=_after_sub_blocks(self._data, start),
+            control=control,
+        )
+
+
+def _after_header(data: bytes, at: int) -> int:
+    """Return the place behind a header and its palette."""
+    return at + 13 + (len(_own_palette(data, at + 13, data[at + 10])) if len(data) > at + 12 else 0)
 
 
 def _clipped(box: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -149,10 +161,6 @@ def _own_palette(data: bytes, at: int, flags: int) -> bytes:
     if at + length > len(data):
         raise ValueError("the file is cut off: in a palette")
     return data[at : at + length]
-
-
-def _palette(data: bytes, at: int, flags: int) -> bytes:
-    return _padded(_own_palette(data, at, flags))
 
 
 def _padded(palette: bytes) -> bytes:

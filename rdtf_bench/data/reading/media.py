@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.data.reading import apng
+from rdtf_bench.data.reading import apng, gif
 from rdtf_bench.data.reading.apng import Apng
 from rdtf_bench.data.reading.gif import Gif
 from rdtf_bench.data.reading.source import Source
@@ -60,7 +60,7 @@ def _open(path: Path) -> Source:
         start = file.read(12)
     if not start:
         raise ValueError("is empty")
-    if start[:6] in (b"GIF87a", b"GIF89a"):
+    if start[:6] in gif.SIGNATURES:
         return Gif(path.read_bytes())
     if start[:8] == apng.SIGNATURE:
         return Apng(path.read_bytes())
