@@ -1,6 +1,7 @@
 """Decode the pixels of animations on white, as tensors."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from rdtf_bench.core.errors import DataError
 from rdtf_bench.data.frames import equal_intervals, equal_times
 from rdtf_bench.data.reading import stills
 from rdtf_bench.data.reading.animations import Animation, Shape
-from rdtf_bench.data.reading.media import ANIMATION_SUFFIXES, UNREADABLE, Unreadable, reading, reason
+from rdtf_bench.data.reading.media import UNREADABLE, NoAnimation, Unreadable, reading, reason
 from rdtf_bench.data.reading.source import Source
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]  # H W C
@@ -74,9 +75,7 @@ def pictures(path: Path, *, most: int) -> list[Image.Image]:
 
     All are read, or `most` of them at equal intervals. Raises DataError for a file that cannot be decoded.
     """
-    if path.suffix.lower() not in ANIMATION_SUFFIXES:
-        return [_still(path)]
-    with reading(path) as source:
+    with suppress(NoAnimation), reading(path) as source:
         if len(source.durations_us) > 1:
             return [picture.copy() for _, picture in _wanted(source, _even(source, most))]
     return [_still(path)]

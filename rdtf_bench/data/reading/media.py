@@ -43,6 +43,10 @@ class Unreadable(DataError):
         self.reason = reason
 
 
+class NoAnimation(Unreadable):
+    """A file that is of no format with several frames. It may be another image, whatever its suffix says."""
+
+
 @contextmanager
 def reading(path: Path) -> Iterator[Source]:
     """Open a file; raise Unreadable for every fault that is found in it until the context ends."""
@@ -68,7 +72,7 @@ def _open(path: Path) -> Source:
         return WebP(path.read_bytes())
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return Video(path)
-    raise ValueError("is not a GIF, WebP or PNG image")
+    raise NoAnimation(path, "is not a GIF, WebP or PNG image")
 
 
 def reason(fault: Exception) -> str:

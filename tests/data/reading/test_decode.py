@@ -120,3 +120,11 @@ def test_pictures_are_the_frames_of_any_file_on_white(suffix: str, tmp_path: Pat
     assert [picture.mode for picture in found] == ["RGB"] * len(found)
     levels = [picture.getpixel((8, 8))[0] for picture in found]  # type: ignore[index]
     assert levels == pytest.approx([0] if suffix == ".jpg" else [0, 100], abs=2)
+
+
+def test_pictures_are_read_by_their_content_and_not_by_their_suffix(tmp_path: Path) -> None:
+    images = [Image.new("RGB", (8, 6), colour) for colour in ("red", "blue")]
+    images[0].save(tmp_path / "photograph.png", format="JPEG")
+    images[0].save(tmp_path / "animation.jpg", format="GIF", save_all=True, append_images=images[1:])
+    assert [picture.size for picture in pictures(tmp_path / "photograph.png", most=4)] == [(8, 6)]
+    assert len(pictures(tmp_path / "animation.jpg", most=4)) == 2
