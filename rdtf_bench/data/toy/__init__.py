@@ -1,4 +1,5 @@
-"""Procedural datasets that stand in for real ones: toy stickers as GIF files, moving things, textured landscapes.
+"""Procedural datasets that stand in for real ones: toy stickers, streets seen from a car, moving things, landscapes.
 
-The package imports core alone. `stickers.write` writes a folder; `movers.clip` and `scenes.clip` return tensors.
+The package imports core alone. `stickers.write` and `driving.write` write folders; `movers.clip` and `scenes.clip`
+return tensors.
 """

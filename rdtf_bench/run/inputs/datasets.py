@@ -111,7 +111,7 @@ def read(
         "left_out_other_kinds": dict(folder.other_kinds),
         "left_out_short": {split: choice.left_out_short for split, choice in chosen.items()},
         "notes": dict(folder.notes),
-        "skipped_broken": [str(broken.path.relative_to(root)) for broken in folder.broken],
+        "skipped_broken": [str(broken.path.relative_to(folder.root)) for broken in folder.broken],
     }
     return Dataset(identity=identity, clips=clips, facts=facts)
 
