@@ -1,3 +1,4 @@
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,11 +10,16 @@ from tests.data.gifs import gif
 
 @pytest.fixture
 def animation() -> Callable[..., Path]:
-    """Write an animation of plain frames whose grey level tells their number, in the format of the suffix."""
+    """Write an animation of plain frames whose level of red tells their number, in the format of the suffix.
+
+    The other colours come from its path, so that no two files have the same bytes.
+    """
 
     def write(path: Path, num_frames: int = 8, *, size: tuple[int, int] = (6, 4), seed: int = 0) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        frames = [Image.new("RGB", size, (10 * number, 10 * number, seed)) for number in range(num_frames)]
+        tint = zlib.crc32(f"{path.as_posix()} {seed}".encode())
+        green, blue = tint >> 8 & 255, tint & 255
+        frames = [Image.new("RGB", size, (10 * number, green, blue)) for number in range(num_frames)]
         lossless = {"lossless": True} if path.suffix == ".webp" else {}
         kind = "PNG" if path.suffix == ".apng" else None
         frames[0].save(path, format=kind, save_all=True, append_images=frames[1:], duration=100, loop=0, **lossless)

@@ -23,8 +23,9 @@ PARTS: dict[int, dict[str, int]] = {
 }
 
 
-def webp(num_frames: int) -> bytes:
-    frames = [Image.new("RGBA", (8, 8), (40 * number, 0, 0, 255)) for number in range(num_frames)]
+def webp(name: str, num_frames: int) -> bytes:
+    tint = sum(name.encode()) % 256  # so that no two files have the same bytes
+    frames = [Image.new("RGBA", (8, 8), (40 * number, tint, 0, 255)) for number in range(num_frames)]
     buffer = io.BytesIO()
     frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], duration=42)
     return buffer.getvalue()
@@ -34,7 +35,7 @@ def archive(files: dict[str, int]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as packed:
         for name, data in [("package/package.json", b"{}")] + [
-            (f"package/assets/{code_points}.webp", webp(count)) for code_points, count in files.items()
+            (f"package/assets/{code_points}.webp", webp(code_points, count)) for code_points, count in files.items()
         ]:
             info = tarfile.TarInfo(name)
             info.size = len(data)

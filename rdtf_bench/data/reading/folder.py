@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.errors import LISTED, DataError, listed
 from rdtf_bench.core.store import key_of, write_text
-from rdtf_bench.data.reading import media
+from rdtf_bench.data.reading import copies, media
 from rdtf_bench.data.reading.captions import (
     Row,
     caption_from_name,
@@ -42,6 +42,8 @@ class Folder:
     stills: tuple[Path, ...]  # images of a single frame, which are ignored
     uncaptioned: tuple[Path, ...]  # animations that the metadata does not name
     other_kinds: Mapping[str, int]  # number of files of other kinds by suffix, which are not read
+    num_copies: int  # clips of which another has the same bytes
+    num_near_copies: int  # clips of which another shows nearly the same
     num_uneven: int  # clips whose frames are shown for different times
     num_without_trailer: int  # GIF files among the clips whose last byte is missing
     captions_from: str
@@ -82,8 +84,17 @@ class Chosen:
     left_out_short: int  # number of clips of the split that have too few frames
 
 
-def read(root: Path, *, name: str, cache: Path | None = None, on_progress: Progress | None = None) -> Folder:
+def read(
+    root: Path,
+    *,
+    name: str,
+    near_copies: bool = True,
+    cache: Path | None = None,
+    on_progress: Progress | None = None,
+) -> Folder:
     """Read and check a data folder; `name` is the first part of every clip id.
+
+    Clips of equal bytes form one cluster, and so do near copies, unless `near_copies` says that there are none.
 
     `cache` is a JSON file with the results of earlier calls, which are used for files of the same size and modification
     time. Raises DataError if the folder or its metadata is wrong. Single broken files are listed in the result.
@@ -98,8 +109,13 @@ def read(root: Path, *, name: str, cache: Path | None = None, on_progress: Progr
     captions = {
         at: rows[at].caption if at in rows else caption_from_name(PurePosixPath(root.name) / at) for at in usable
     }
-    clusters = _clusters(captions, rows)
+    same = list(copies.same_bytes({at: facts[at].sha256 for at in usable}))
+    repeated = {other for _, other in same}
+    looks = {at: facts[at].look for at in usable if at not in repeated and copies.telling(facts[at].look)}
+    alike = list(copies.near(looks)) if near_copies else []
+    clusters = _clusters(captions, rows, [*same, *alike])
     splits, split_from = _splits(root, clusters, rows)
+    _require_one_split(root, same, splits)
     clips = [
         Clip(
             id=ids[at],
@@ -124,6 +140,8 @@ def read(root: Path, *, name: str, cache: Path | None = None, on_progress: Progr
         stills=stills,
         uncaptioned=uncaptioned,
         other_kinds=tree.other_kinds,
+        num_copies=len({at for pair in same for at in pair}),
+        num_near_copies=len({at for pair in alike for at in pair}),
         num_uneven=sum(facts[at].is_uneven for at in usable),
         num_without_trailer=sum(facts[at].without_trailer for at in usable),
         captions_from=_metadata_names(tree) if tree.metadata else "file names",
@@ -245,6 +263,18 @@ def _splits(root: Path, clusters: Mapping[str, str], rows: Mapping[str, Row]) ->
     return splits, " and ".join(source for source, given in sources.items() if given)
 
 
+def _require_one_split(root: Path, same: Iterable[tuple[str, str]], splits: Mapping[str, str]) -> None:
+    """Raise DataError if files of equal bytes stand in different splits."""
+    leaks = [
+        f"{one} ({splits[one]}) and {other} ({splits[other]})" for one, other in same if splits[one] != splits[other]
+    ]
+    if leaks:
+        raise DataError(
+            f"{root}: {_count(len(leaks), 'pair')} of files with the same bytes stand in different splits:\n"
+            f"{listed(leaks)}\nRemove one of each pair, or give both the same split."
+        )
+
+
 def _ids(name: str, files: Iterable[str], rows: Mapping[str, Row]) -> dict[str, str]:
     """Return the id of each file: that of the metadata, or else its path without suffix.
 
@@ -266,11 +296,11 @@ def _ids(name: str, files: Iterable[str], rows: Mapping[str, Row]) -> dict[str, 
     return ids
 
 
-def _clusters(captions: Mapping[str, str], rows: Mapping[str, Row]) -> dict[str, str]:
+def _clusters(captions: Mapping[str, str], rows: Mapping[str, Row], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Return the cluster of each file.
 
-    Files that share a caption or a cluster of the metadata, also through further files, form one cluster. Its name is
-    the first of its captions, so that without clusters in the metadata it is the caption.
+    Files that share a caption or a cluster of the metadata, or are a pair of copies, also through further files, form
+    one cluster. Its name is the first of its captions, so that without any of these it is the caption.
     """
     joined: dict[tuple[str, str], tuple[str, str]] = {}
 
@@ -279,12 +309,17 @@ def _clusters(captions: Mapping[str, str], rows: Mapping[str, Row]) -> dict[str,
             label = joined[label]
         return label
 
+    def join(one: tuple[str, str], other: tuple[str, str]) -> None:
+        first, *others = sorted({first_of(one), first_of(other)})
+        joined.update(dict.fromkeys(others, first))
+
     own = {at: ("caption", caption.casefold()) for at, caption in captions.items()}
     for at, label in own.items():
         cluster = rows[at].cluster if at in rows else None
         if cluster is not None:
-            first, *others = sorted({first_of(label), first_of(("cluster", cluster))})
-            joined.update(dict.fromkeys(others, first))
+            join(label, ("cluster", cluster))
+    for one, other in pairs:
+        join(own[one], own[other])
     return {at: first_of(label)[1] for at, label in own.items()}
 
 
@@ -296,7 +331,7 @@ def _inspect_all(files: Mapping[str, Path], cache: Path | None, report: Progress
         stamp = _stamp(path)
         entry = known.get(at)
         if entry is None or entry[0] != stamp:
-            entry = (stamp, inspect(path))
+            entry = (stamp, inspect(path, with_look=True))
         entries[at] = entry
         facts[at] = entry[1]
         if report:

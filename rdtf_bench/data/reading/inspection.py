@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rdtf_bench.core.store import sha256_of
+from rdtf_bench.data.reading import copies
 from rdtf_bench.data.reading.media import Unreadable, reading
 
 EVEN_US = 1_000  # containers round times to milliseconds
@@ -19,10 +20,11 @@ class Facts:
     height_px: int = 0
     is_uneven: bool = False  # whether its frames are shown for different times
     without_trailer: bool = False  # whether it is a GIF whose only fault is that its last byte is missing
+    look: str = ""  # perceptual hash, by which near copies are found, if it was asked for
     why_broken: str | None = None
 
 
-def inspect(path: Path) -> Facts:
+def inspect(path: Path, *, with_look: bool = False) -> Facts:
     """Read a whole file and return its facts, or the fault if it is broken."""
     try:
         sha256 = sha256_of(path)
@@ -30,8 +32,12 @@ def inspect(path: Path) -> Facts:
         return Facts(sha256="", num_frames=0, why_broken=f"cannot be read: {fault.strerror}")
     try:
         with reading(path) as source:
-            source.check()
             durations = source.durations_us
+            if with_look:
+                look = copies.look(source.frames(), len(durations))  # decodes every frame
+            else:
+                look = ""
+                source.check()
             width, height = source.size
             return Facts(
                 sha256=sha256,
@@ -40,6 +46,7 @@ def inspect(path: Path) -> Facts:
                 height_px=height,
                 is_uneven=max(durations) - min(durations) > EVEN_US,
                 without_trailer=source.without_trailer,
+                look=look,
             )
     except Unreadable as fault:
         return Facts(sha256=sha256, num_frames=0, why_broken=fault.reason)

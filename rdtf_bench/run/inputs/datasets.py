@@ -106,6 +106,8 @@ def read(
         "clusters": {split: len({clip.cluster for clip in files}) for split, files in clips.items()},
         "left_out_stills": len(folder.stills),
         "left_out_uncaptioned": len(folder.uncaptioned),
+        "copies": folder.num_copies,
+        "near_copies": folder.num_near_copies,
         "uneven": folder.num_uneven,
         "without_trailer": folder.num_without_trailer,
         "left_out_other_kinds": dict(folder.other_kinds),

@@ -255,9 +255,9 @@ def test_a_second_read_looks_at_changed_files_only(
     (root / "bad.gif").touch()
     inspected: list[str] = []
 
-    def counting(path: Path) -> Facts:
+    def counting(path: Path, *, with_look: bool) -> Facts:
         inspected.append(path.name)
-        return inspect(path)
+        return inspect(path, with_look=with_look)
 
     monkeypatch.setattr(data_folder, "inspect", counting)
     first = read(root, name="m", cache=cache)

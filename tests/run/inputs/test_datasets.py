@@ -1,4 +1,5 @@
 import json
+import zlib
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ SIZES = load_scale("tiny").data
 
 
 def animation(path: Path, num_frames: int) -> None:
-    frames = [Image.new("RGB", (6, 4), (10 * number, 0, 0)) for number in range(num_frames)]
+    tint = zlib.crc32(path.name.encode())  # so that no two files have the same bytes
+    frames = [Image.new("RGB", (6, 4), (10 * number, tint >> 8 & 255, tint & 255)) for number in range(num_frames)]
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=100, loop=0)
 
 
