@@ -139,6 +139,8 @@ def read_windows(
         other_kinds={},
         num_uneven=0,
         num_without_trailer=0,
+        num_copies=0,
+        num_near_copies=0,
         captions_from="none",
         split_from=split_from,
         notes={"gaps between the frames of a camera": gaps},

@@ -26,12 +26,12 @@ from rdtf_bench.data.toy.street import (
     Thing,
 )
 
-VERSION = 1  # any change that can move a pixel
+VERSION = 2  # any change that can move a pixel
 WIDTH_PX, HEIGHT_PX = 160, 90
 HORIZON_PX = HEIGHT_PX // 2
 EYE = 1.5  # height of the cameras
 NEAR, FAR = 0.3, 48.0  # only what is between these distances is drawn
-SHARP = 30.0  # beyond this distance facades have no windows
+SHARP = 30.0  # beyond this distance facades have no windows, and cars no lamps and wheels
 FOG = 40.0  # a colour is mixed with that of the horizon, by 1 - 1/e at this distance
 LINE = 0.14  # width of a painted line
 DASH, DASH_PERIOD = 3.0, 8.0
@@ -218,7 +218,7 @@ class _View:
         glow: bool = False,
     ) -> None:
         """Draw lamps or wheels on a side of a car; spans are shares of its length."""
-        if self._faces(*side):
+        if self._faces(*side) and self._distance(*side[0]) < SHARP:
             for begin, end in spans:
                 self._wall(_between(*side, begin), _between(*side, end), low, high, colour, glow=glow)
 
@@ -356,7 +356,9 @@ class _View:
 
 def _mixed(planes: Sequence[Plane], colours: Sequence[Colour]) -> Float[np.ndarray, "3 h w"]:
     """Return the sum of colours, each weighted by a plane."""
-    return np.tensordot(np.asarray(colours, np.float32).T, np.asarray(planes, np.float32), 1)
+    stacked = np.asarray(planes, np.float32)
+    flat = np.asarray(colours, np.float32).T @ stacked.reshape(len(planes), -1)
+    return flat.reshape(3, *stacked.shape[1:])
 
 
 def _times(colour: Colour, factor: float) -> Colour:
