@@ -42,10 +42,10 @@ class Folder:
     stills: tuple[Path, ...]  # images of a single frame, which are ignored
     uncaptioned: tuple[Path, ...]  # animations that the metadata does not name
     other_kinds: Mapping[str, int]  # number of files of other kinds by suffix, which are not read
-    num_copies: int  # clips of which another has the same bytes
-    num_near_copies: int  # clips of which another shows nearly the same
-    num_uneven: int  # clips whose frames are shown for different times
-    num_without_trailer: int  # GIF files among the clips whose last byte is missing
+    num_copies: int = 0  # clips of which another has the same bytes
+    num_near_copies: int = 0  # clips of which another shows nearly the same
+    num_uneven: int = 0  # clips whose frames are shown for different times
+    num_without_trailer: int = 0  # GIF files among the clips whose last byte is missing
     captions_from: str
     split_from: str
     notes: Mapping[str, int] = field(default_factory=dict)  # what else is left out or cut, in words
