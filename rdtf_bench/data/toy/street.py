@@ -13,7 +13,7 @@ from functools import cache
 from typing import TypeVar
 
 NAME = "toy-street"
-VERSION = 1  # any change that can move a pixel
+VERSION = 2  # any change that can move a pixel
 LANE = 3.5  # width
 RIGHT_EDGE, LEFT_EDGE = -2.2, 5.7  # of the asphalt; the own car drives at y = 0
 LENGTH = 50.0  # things stand at most so far behind the start of the own car and 20 more ahead of it
@@ -52,8 +52,8 @@ WEATHERS: Sequence[Weather] = (
         asphalt=(0.46, 0.44, 0.42), verge=(0.62, 0.54, 0.34), light=1.05,
     ),
     Weather(
-        sky=(0.05, 0.07, 0.16), horizon=(0.16, 0.17, 0.26),
-        asphalt=(0.14, 0.14, 0.17), verge=(0.08, 0.12, 0.09), light=0.4,
+        sky=(0.05, 0.07, 0.18), horizon=(0.20, 0.21, 0.32),
+        asphalt=(0.18, 0.18, 0.21), verge=(0.14, 0.22, 0.12), light=0.6,
     ),
 )  # fmt: skip
 PAINTS: Sequence[Colour] = (
