@@ -23,7 +23,11 @@ METHODS = {
     "customize_a_video": "rdtf_bench.baselines.customize_a_video",
 }
 CONTROLS = {name: "rdtf_bench.baselines.controls" for name in ("static", "autoencoder", "noise_floor")}
-DATASETS = {"asg": "rdtf_bench.data.asg", "nuscenes": "rdtf_bench.data.nuscenes"}
+DATASETS = {
+    "asg": "rdtf_bench.data.asg",
+    "nuscenes": "rdtf_bench.data.nuscenes",
+    "ophnet": "rdtf_bench.data.ophnet",
+}
 METRICS = {
     "fvd": "rdtf_bench.metrics.fvd",
     "vqa": "rdtf_bench.metrics.vqa",

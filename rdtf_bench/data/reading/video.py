@@ -70,7 +70,10 @@ class Video(Source):
             yield _picture(frame)
 
     def times_us(self) -> tuple[int, ...]:
-        """Return when each frame is shown, in microseconds, by the time stamps in the file. Nothing is decoded."""
+        """Return when each frame is shown, in microseconds, by the time stamps in the file. Nothing is decoded.
+
+        Packets of the formats WITH_UNSHOWN that make no frame are counted as well.
+        """
         import av
 
         try:
@@ -85,7 +88,7 @@ class Video(Source):
                 unit_us = (stream.time_base or 0) * 1_000_000
                 return tuple(round(time * unit_us) for time in sorted(times))
         except av.FFmpegError as fault:
-            raise ValueError(f"cannot be decoded: {fault.strerror}") from fault
+            raise ValueError(fault.strerror) from fault
 
     @cached_property
     def _facts(self) -> tuple[tuple[int, int], tuple[int, ...]]:
@@ -126,9 +129,12 @@ class Video(Source):
         import av
 
         with av.open(self._path) as container:
-            if first and "mp4" in container.format.name:  # the index of other formats does not name every frame
-                stream = _shown(container)
-                yield from seeking.frames_from(container, stream, _decoder(stream), first)
+            if not first or "mp4" not in container.format.name:  # the index of other files does not name every frame
+                return
+            stream = _shown(container)
+            decoder = _decoder(stream)
+            if decoder.codec.canonical_name not in WITH_UNSHOWN:
+                yield from seeking.frames_from(container, stream, decoder, first)
 
     def _checked(self) -> "Iterator[VideoFrame]":
         """Yield the frames; raise ValueError if their sizes differ or some that the file promises are missing."""
