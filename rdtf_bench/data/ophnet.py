@@ -316,7 +316,8 @@ def _windows(segments: Sequence[Segment], times: Mapping[str, Times]) -> tuple[l
         first, end = np.searchsorted(shown_us, (begin_us, segment.end_us))
         starts = range(int(first), int(end) - CLIP_FRAMES + 1, STRIDE)
         windows += [Window(segment=segment, first=start) for start in starts]
-        num_cut += int(segment.end_us > 2 * shown_us[-1] - shown_us[-2] + ROUNDING_US)
+        ends_us = 2 * shown_us[-1] - shown_us[-2]
+        num_cut += not segment.is_trimmed and bool(segment.end_us > ends_us + ROUNDING_US)
         num_short += not starts
         free_us[segment.video] = max(free_us.get(segment.video, 0), segment.end_us)
     return windows, {

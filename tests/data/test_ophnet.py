@@ -112,6 +112,7 @@ def test_trimmed_segments_are_read_and_give_no_frame_of_the_video_twice(trimmed:
     assert folder.split_from.startswith(TRIMMED)
     assert [path.parts[-3] for path in folder.uncaptioned] == ["OphNet2024_trimmed_phase"]
     assert not folder.broken
+    assert folder.notes == {"annotated segments with less than 8 frames of their own": 1}
 
 
 def test_trimmed_segments_without_their_table_are_a_clear_error(trimmed: Path) -> None:
