@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders of streams whose alpha channel is a side stream. FFmpeg's own decoders of these formats ignore it."""
 
+LARGEST_REPEAT = 16  # bytes of a packet of MPEG-4 that only says that the picture before is shown again
 WITH_UNSHOWN = ("vp8", "vp9", "mpeg4")
 """Formats some of whose packets make no frame: references that are not shown, and repetitions of the frame before."""
 
@@ -143,6 +144,7 @@ class Video(Source):
         with av.open(self._path) as container:
             stream = _shown(container)
             decoder = _decoder(stream)
+            codec = decoder.codec.canonical_name
             is_avi = container.format.name == "avi"
             first, packets, decodable, decoded = None, 0, 0, 0
             for packet in container.demux(stream):
@@ -153,7 +155,8 @@ class Video(Source):
                     continue
                 # AVI fills gaps with empty packets, which FFmpeg counts as time
                 packets = packet.dts + 1 if is_avi and packet.dts is not None else packets + (not is_last)
-                decodable += not is_last and not packet.is_discard
+                repeats = codec == "mpeg4" and packet.size <= LARGEST_REPEAT
+                decodable += not (is_last or packet.is_discard or repeats)
                 for frame in decoder.decode(None if is_last else packet):
                     first = first or frame
                     if (frame.width, frame.height) != (first.width, first.height):
@@ -165,7 +168,7 @@ class Video(Source):
                     frame.time_base = stream.time_base  # the decoder's last frames have none
                     yield frame
             promised = self._counts[stream.index] if stream.index < len(self._counts) else _promised(container, stream)
-            must_show = promised and not self._counts and decoder.codec.canonical_name not in WITH_UNSHOWN
+            must_show = promised and not self._counts and codec not in WITH_ALPHA  # VP8 and VP9 have hidden frames
             if packets < promised or (must_show and decoded < decodable):
                 raise ValueError(f"the file is damaged: its index promises {promised} frames, and {decoded} decode")
             if not decoded:
