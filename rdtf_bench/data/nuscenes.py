@@ -35,7 +35,7 @@ __all__ = [
     "read_windows",
 ]
 
-VERSIONS = tuple(nuscenes_splits.OFFICIAL)
+VERSIONS = tuple(nuscenes_splits.VERSIONS)
 NUM_FRAMES = 8
 STRIDE = 8  # RDTF speaks of about 120 K training clips: six cameras and windows that do not overlap give 121,800
 # The cameras are triggered by the lidar's turns of 50 ms, 12 times in 20 turns, so that regular steps are 50 and 100 ms
@@ -125,10 +125,12 @@ def read_windows(
         for first in _starts(runs, stride=stride):
             clip_id = f"{name}/{scene}/{camera}/{first:03d}"
             clips.append(_clip(root, clip_id, taken[first : first + NUM_FRAMES], split_of[scene]))
-    if not clips and not absent:
+    if not clips:
+        gone = f"\nFiles that are not there: {len(absent):,}\n{listed(sorted(absent))}" if absent else ""
         raise DataError(
             f"{root}: no camera has {NUM_FRAMES} frames in a row with steps of at most "
-            f"{LONGEST_STEP * step_us / 1000:.0f} ms. Unpack the archives of the pictures and the tables again."
+            f"{LONGEST_STEP * step_us / 1000:.0f} ms.{gone}\n"
+            "Unpack the archives of the pictures again, samples and sweeps."
         )
     return Folder(
         root=root,

@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ import pytest
 
 from rdtf_bench.core.errors import DataError, InputError
 from rdtf_bench.data import nuscenes
+from rdtf_bench.data.reading import nuscenes_splits
 from rdtf_bench.data.reading.folder import Folder
 from rdtf_bench.data.toy import driving
 from tests.data.nuscenes_folder import SCENES, TEST, TRAIN, VALIDATION, VERSION, Rows, change, write
@@ -141,13 +143,20 @@ def test_a_second_version_has_to_be_named(folder: Path) -> None:
 
 
 def test_the_mini_version_is_found_and_has_its_own_splits(tmp_path: Path) -> None:
-    root = write(tmp_path, {"scene-0553": 5, "scene-0103": 3, "scene-0916": 3}, version="v1.0-mini")
+    scenes = [*nuscenes_splits.official("mini_train"), *nuscenes_splits.official("mini_val")]
+    root = write(tmp_path, dict.fromkeys(scenes, 3), version="v1.0-mini")
     found = nuscenes.read(root)
-    assert {clip.cluster: clip.split for clip in found.clips} == {
-        "scene-0553": "train",  # of the validation split of the full data
-        "scene-0103": "test",
-        "scene-0916": "validation",
-    }
+    of_split = {split: {clip.cluster for clip in found.clips if clip.split == split} for split in found.counts()}
+    assert of_split["test"] == {"scene-0103", "scene-0916"}
+    assert "scene-0553" in of_split["train"]  # it is in the validation split of the full data
+    assert [len(members) for members in of_split.values()] == [7, 1, 2]
+    assert found.split_from == "official mini_train without one scene for validation; mini_val as test"
+
+
+def test_without_a_window_the_files_that_are_absent_are_named(folder: Path) -> None:
+    shutil.rmtree(folder / "sweeps")
+    with pytest.raises(DataError, match=r"steps of at most 125 ms.\nFiles that are not there: 237\n  sweeps/CAM_BACK/"):
+        nuscenes.read(folder)
 
 
 def test_folders_that_are_not_nuscenes_are_told_so(tmp_path: Path) -> None:

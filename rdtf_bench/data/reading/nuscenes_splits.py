@@ -1,7 +1,8 @@
 """Which scene of nuScenes is in which split: the official lists, or a `splits.json` of the user's.
 
 nuScenes' official test split has tables of its own and is not used. Half of the scenes of the official validation split
-are the suite's test split, the other half is its validation split.
+are the suite's test split, the other half is its validation split. The two validation scenes of the mini version are
+its test split, because an interval needs two scenes, and one of its eight training scenes is its validation split.
 """
 
 import hashlib
@@ -30,9 +31,9 @@ RUNS: Mapping[str, str] = {
     "mini_train": "61 553 655 757 796 1077 1094 1100",
     "mini_val": "103 916",
 }
-OFFICIAL: Mapping[str, tuple[str, str]] = {  # by version: what is trained on, and what is halved
-    "v1.0-trainval": ("train", "val"),
-    "v1.0-mini": ("mini_train", "mini_val"),
+VERSIONS: Mapping[str, str] = {  # and how the official lists are used, in words
+    "v1.0-trainval": "official train; val halved by sha256 of the scene into test and validation",
+    "v1.0-mini": "official mini_train without one scene for validation; mini_val as test",
 }
 OWN_NAME = "splits.json"
 SPLITS = ("train", "validation", "test")
@@ -48,17 +49,18 @@ def official(name: str) -> tuple[str, ...]:
     return tuple(f"scene-{number:04d}" for run in runs for number in range(int(run[0]), int(run[-1]) + 1))
 
 
-def halves(scenes: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the test and the validation half of scenes: every second one in the order of a hash of the names."""
-    ordered = sorted(scenes, key=lambda scene: hashlib.sha256(scene.encode()).hexdigest())
-    return tuple(sorted(ordered[::2])), tuple(sorted(ordered[1::2]))
+def of_version(version: str) -> dict[str, list[str]]:
+    """Return the scenes of each split of the suite by the official lists, sorted."""
+    if version == "v1.0-mini":
+        held_out, *trained_on = _shuffled(official("mini_train"))
+        return {"train": sorted(trained_on), "validation": [held_out], "test": list(official("mini_val"))}
+    halved = _shuffled(official("val"))
+    return {"train": list(official("train")), "validation": sorted(halved[1::2]), "test": sorted(halved[::2])}
 
 
-def of_version(version: str) -> dict[str, tuple[str, ...]]:
-    """Return the scenes of each split of the suite by the official lists."""
-    trained_on, halved = OFFICIAL[version]
-    test, validation = halves(official(halved))
-    return {"train": official(trained_on), "validation": validation, "test": test}
+def _shuffled(scenes: Iterable[str]) -> list[str]:
+    """Return scenes in the order of a hash of their names."""
+    return sorted(scenes, key=lambda scene: hashlib.sha256(scene.encode()).hexdigest())
 
 
 def read(tables: Path, scenes: Collection[str]) -> tuple[dict[str, str], str]:
@@ -71,15 +73,14 @@ def read(tables: Path, scenes: Collection[str]) -> tuple[dict[str, str], str]:
     if path.is_file() and (own := _own(path, scenes)):
         by_scene = {scene: split for split, members in own.items() for scene in members}
         return by_scene, f"{OWN_NAME}, {len(by_scene):,} of {len(scenes):,} scenes"
-    trained_on, halved = OFFICIAL[tables.name]
     lists = of_version(tables.name)
     by_scene = {scene: split for split, members in lists.items() for scene in members if scene in scenes}
     if unknown := sorted(set(scenes) - set(by_scene)):
         raise DataError(
-            f"{tables / 'scene.json'}: scenes that are in neither of the official splits {trained_on} and {halved}: "
-            f"{len(unknown):,}\n{listed(unknown)}\nWrite {path} with the lists {', '.join(SPLITS)} of scene names."
+            f"{tables / 'scene.json'}: scenes that are in no official split of {tables.name}: {len(unknown):,}\n"
+            f"{listed(unknown)}\nWrite {path} with the lists {', '.join(SPLITS)} of scene names."
         )
-    return by_scene, f"official {trained_on}; {halved} halved by sha256 of the scene into test and validation"
+    return by_scene, VERSIONS[tables.name]
 
 
 def _own(path: Path, scenes: Collection[str]) -> dict[str, Sequence[str]]:

@@ -144,6 +144,11 @@ def _require_enough(root: Path, clips: dict[str, tuple[Clip, ...]]) -> None:
             "for an interval that means something. Add animations, or give more of them 'test' in the split column of "
             "the metadata file, or put them into a folder named test."
         )
+    if len({clip.cluster for clip in clips["test"]}) < 2:
+        raise DataError(
+            f"{root}: all test clips are in one cluster ({clips['test'][0].cluster}), and an interval needs at least "
+            "two. Give clips of other captions, videos or scenes to the test split."
+        )
     if not clips["train"]:
         raise DataError(
             f"{root}: the training split is empty. Check the split column of the metadata file, or the folder train."

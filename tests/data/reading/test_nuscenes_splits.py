@@ -13,8 +13,8 @@ def test_the_official_lists_have_their_known_lengths_and_share_no_scene() -> Non
     assert not set(nuscenes_splits.official("train")) & set(nuscenes_splits.official("val"))
 
 
-@pytest.mark.parametrize(("version", "sizes"), [("v1.0-trainval", (700, 75, 75)), ("v1.0-mini", (8, 1, 1))])
-def test_the_official_validation_split_is_halved(version: str, sizes: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize(("version", "sizes"), [("v1.0-trainval", (700, 75, 75)), ("v1.0-mini", (7, 1, 2))])
+def test_every_scene_is_in_one_split(version: str, sizes: tuple[int, int, int]) -> None:
     found = nuscenes_splits.of_version(version)
     assert tuple(len(found[split]) for split in nuscenes_splits.SPLITS) == sizes
     assert len({scene for members in found.values() for scene in members}) == sum(sizes)
@@ -30,7 +30,9 @@ def test_the_half_of_a_scene_does_not_depend_on_the_scenes_that_are_there(tmp_pa
 
 
 def test_scenes_without_an_official_split_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"scene.json: scenes that are in neither .* train and val: 1\n  scene-0077\n"):
+    with pytest.raises(
+        DataError, match=r"scene.json: scenes that are in no official split of v1.0-trainval: 1\n  scene-0077\n"
+    ):
         nuscenes_splits.read(tmp_path / "v1.0-trainval", ["scene-0001", "scene-0077"])
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 import zlib
 from pathlib import Path
 
@@ -53,6 +54,15 @@ def test_clips_keep_their_cluster_and_the_identity_knows_it(folder: Path, tmp_pa
     other = read("asg", str(folder), SIZES, 8, store=tmp_path / "store", skip_broken=False)
     assert other.identity.test == found.identity.test
     assert other.identity.test_clusters != found.identity.test_clusters
+
+
+def test_test_clips_of_one_cluster_are_refused_before_any_work(folder: Path, tmp_path: Path) -> None:
+    text = (folder / "metadata.jsonl").read_text()
+    (folder / "metadata.jsonl").write_text(re.sub(r'"cluster": "\d+"', '"cluster": "one"', text))
+    with pytest.raises(
+        DataError, match=r"all test clips are in one cluster \(.+\), and an interval needs at least two"
+    ):
+        read("asg", str(folder), SIZES, 8, store=tmp_path / "store", skip_broken=False)
 
 
 def test_too_few_test_clips_are_refused(folder: Path, tmp_path: Path) -> None:
