@@ -1,6 +1,7 @@
 """What a user sees: exit statuses, one clear error, no traceback. Nothing here trains."""
 
 import json
+import zlib
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from tests.command_line import rdtf_bench
 
 def sticker(path: Path, frames: int = 8) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    images = [Image.new("RGB", (8, 8), (20 * i, 0, 0)) for i in range(frames)]
+    tint = zlib.crc32(path.name.encode())  # so that no two files have the same bytes
+    images = [Image.new("RGB", (8, 8), (20 * i, tint >> 8 & 255, tint & 255)) for i in range(frames)]
     images[0].save(path, save_all=True, append_images=images[1:], duration=100, loop=0)
 
 
