@@ -20,8 +20,9 @@ PINNED = Path(__file__).with_name("pinned_ids.json")
 RESULTS = Path(__file__).parents[2] / "results"
 RECORDS = sorted(path for path in RESULTS.glob("*/*.json"))
 NOWHERE = Path("no-store")  # the identity of the built-in data is not read from a store
+UNPUBLISHED = ("table9", "table10")  # not measured yet
 PUBLISHED_AT = {
-    "tiny": [name for name in protocol_names() if name != "ci"],
+    "tiny": [name for name in protocol_names() if name not in ("ci", *UNPUBLISHED)],
     "ci": ["ci"],
     "long": ["table1", "table3"],
     "scarce": ["table1", "table3"],
