@@ -15,7 +15,7 @@ from transformers import CLIPTextModel, CLIPTokenizer, PreTrainedTokenizerBase, 
 
 from rdtf_bench.core.errors import InputError
 from rdtf_bench.core.method import Sampler
-from rdtf_bench.data.reading import stills
+from rdtf_bench.data.reading.images import stills
 from rdtf_bench.diffusion.freezing import freeze
 from rdtf_bench.models.rdtf.dfgn import DFGN
 from rdtf_bench.models.rdtf.generation import Guidance, generate, pixels_per_latent

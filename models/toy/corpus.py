@@ -20,8 +20,8 @@ from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.core.store import written_whole
 from rdtf_bench.data.frames import equal_intervals
-from rdtf_bench.data.reading import folder as data_folder
 from rdtf_bench.data.reading.decode import decode
+from rdtf_bench.data.reading.folders import folder as data_folder
 from rdtf_bench.data.toy import movers as toy_movers
 from rdtf_bench.data.toy import scenes as toy_scenes
 from rdtf_bench.data.toy import stickers as toy_stickers

@@ -10,8 +10,8 @@ from pathlib import Path
 from rdtf_bench.core.dataset import Builtin, Clip
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.data import fluent
-from rdtf_bench.data.reading.folder import Chosen, Folder, Progress, choose, clustering, fingerprint
-from rdtf_bench.data.reading.folder import read as read_folder
+from rdtf_bench.data.reading.folders.folder import Chosen, Folder, Progress, choose, clustering, fingerprint
+from rdtf_bench.data.reading.folders.folder import read as read_folder
 from rdtf_bench.data.toy import stickers as toy_stickers
 
 __all__ = [

@@ -26,7 +26,7 @@ from PIL import Image
 
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.core.store import remove_leftovers, write_text, written_whole
-from rdtf_bench.data.reading.folder import SPLITS
+from rdtf_bench.data.reading.folders.folder import SPLITS
 
 NAME = "fluent"
 METADATA = "metadata.jsonl"

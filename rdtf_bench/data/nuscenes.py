@@ -15,10 +15,11 @@ from pathlib import Path, PurePosixPath
 from rdtf_bench.core.dataset import Builtin, Clip
 from rdtf_bench.core.errors import DataError, InputError, listed
 from rdtf_bench.core.store import key_of
-from rdtf_bench.data.reading import nuscenes_splits, nuscenes_tables
-from rdtf_bench.data.reading.folder import Chosen, Folder, Progress, choose, clustering, fingerprint
-from rdtf_bench.data.reading.nuscenes_tables import CAMERAS, Frame
-from rdtf_bench.data.reading.walk import Broken
+from rdtf_bench.data.reading.folders.folder import Chosen, Folder, Progress, choose, clustering, fingerprint
+from rdtf_bench.data.reading.folders.walk import Broken
+from rdtf_bench.data.reading.nuscenes import splits as nuscenes_splits
+from rdtf_bench.data.reading.nuscenes import tables as nuscenes_tables
+from rdtf_bench.data.reading.nuscenes.tables import CAMERAS, Frame
 from rdtf_bench.data.toy import driving
 
 __all__ = [

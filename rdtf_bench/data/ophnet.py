@@ -9,7 +9,7 @@ many of 25 other such videos for validation, and the clips of all other videos f
 split `test` included. The annotated windows of the published train and test videos alone are 1,000,505, so the paper's
 1.1 million training clips cannot come from them.
 
-Videos are not decoded when a folder is read (see reading/video_index.py): only files that are cut off or damaged in
+Videos are not decoded when a folder is read (see reading/videos/index.py): only files that are cut off or damaged in
 their structure are listed as broken. Importing the module imports neither torch nor PyAV.
 """
 
@@ -26,10 +26,10 @@ import numpy as np
 
 from rdtf_bench.core.dataset import Builtin, Clip
 from rdtf_bench.core.errors import DataError, listed
-from rdtf_bench.data.reading.folder import Chosen, Folder, Progress, choose, clustering, fingerprint
-from rdtf_bench.data.reading.inspection import EVEN_US
-from rdtf_bench.data.reading.video_index import Times, VideoFacts, inspect_videos
-from rdtf_bench.data.reading.walk import Broken, Tree, told, walk
+from rdtf_bench.data.reading.folders.folder import Chosen, Folder, Progress, choose, clustering, fingerprint
+from rdtf_bench.data.reading.folders.inspection import EVEN_US
+from rdtf_bench.data.reading.folders.walk import Broken, Tree, told, walk
+from rdtf_bench.data.reading.videos.index import Times, VideoFacts, inspect_videos
 from rdtf_bench.data.toy import surgery
 
 __all__ = ["Builtin", "Chosen", "Clip", "Folder", "builtin", "choose", "clustering", "fingerprint", "prepare", "read"]

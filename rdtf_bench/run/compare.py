@@ -19,10 +19,11 @@ from rdtf_bench.core.dataset import FramesBy
 from rdtf_bench.core.errors import DataError, ProtocolError, unknown_name
 from rdtf_bench.core.seeds import seed_for
 from rdtf_bench.core.video import VideoU8
-from rdtf_bench.data.reading import animations, decode
-from rdtf_bench.data.reading.animations import Animation as Clip
-from rdtf_bench.data.reading.animations import ClipFolder
-from rdtf_bench.data.reading.walk import told
+from rdtf_bench.data.reading import decode
+from rdtf_bench.data.reading.folders import animations
+from rdtf_bench.data.reading.folders.animations import Animation as Clip
+from rdtf_bench.data.reading.folders.animations import ClipFolder
+from rdtf_bench.data.reading.folders.walk import told
 from rdtf_bench.run.build import instruments
 from rdtf_bench.run.progress import Report, Sink
 from rdtf_bench.run.record import ScoreRecord

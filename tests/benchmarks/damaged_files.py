@@ -72,7 +72,7 @@ def work(tasks: Connection) -> None:
 
     from rdtf_bench.core.errors import DataError
     from rdtf_bench.data.reading.decode import decode, numbers_by_time
-    from rdtf_bench.data.reading.inspection import inspect
+    from rdtf_bench.data.reading.folders.inspection import inspect
 
     av.logging.set_level(None)
     while True:

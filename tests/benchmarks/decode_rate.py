@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rdtf_bench.data.reading.gif import Gif
-from rdtf_bench.data.reading.stills import WHITE
+from rdtf_bench.data.reading.images.gif import Gif
+from rdtf_bench.data.reading.images.stills import WHITE
 
 
 def by_pillow(data: bytes) -> Iterator[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:

@@ -16,8 +16,8 @@ import torch
 from PIL import Image
 
 from rdtf_bench.core.seeds import generator_for
-from rdtf_bench.data.reading.animations import common_shape, find
 from rdtf_bench.data.reading.decode import decode_animation
+from rdtf_bench.data.reading.folders.animations import common_shape, find
 from rdtf_bench.metrics.features.fast_vqa import FastVQANetwork
 from rdtf_bench.metrics.features.i3d import I3D
 from rdtf_bench.run.build import instruments

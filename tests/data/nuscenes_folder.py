@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rdtf_bench.data.reading import nuscenes_splits
+from rdtf_bench.data.reading.nuscenes import splits as nuscenes_splits
 from rdtf_bench.data.toy import driving
 
 VERSION = "v1.0-trainval"

@@ -12,7 +12,7 @@ from PIL import Image
 
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.data import asg, fluent
-from rdtf_bench.data.reading.folder import read
+from rdtf_bench.data.reading.folders.folder import read
 
 # by part: code points -> number of frames
 PARTS: dict[int, dict[str, int]] = {

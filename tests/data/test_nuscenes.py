@@ -8,8 +8,8 @@ import pytest
 
 from rdtf_bench.core.errors import DataError, InputError
 from rdtf_bench.data import nuscenes
-from rdtf_bench.data.reading import nuscenes_splits
-from rdtf_bench.data.reading.folder import Folder
+from rdtf_bench.data.reading.folders.folder import Folder
+from rdtf_bench.data.reading.nuscenes import splits as nuscenes_splits
 from rdtf_bench.data.toy import driving
 from tests.data.nuscenes_folder import SCENES, TEST, TRAIN, VALIDATION, VERSION, Rows, change, write
 

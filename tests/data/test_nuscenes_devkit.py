@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from rdtf_bench.data.reading import nuscenes_splits, nuscenes_tables
-from rdtf_bench.data.reading.nuscenes_tables import CAMERAS
+from rdtf_bench.data.reading.nuscenes import splits as nuscenes_splits
+from rdtf_bench.data.reading.nuscenes import tables as nuscenes_tables
+from rdtf_bench.data.reading.nuscenes.tables import CAMERAS
 from rdtf_bench.data.toy import driving
 from tests.data.nuscenes_folder import SCENES, VERSION
 

@@ -9,7 +9,7 @@ import pytest
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.data import ophnet
 from rdtf_bench.data.reading.clips import clip_frames
-from rdtf_bench.data.reading.folder import Folder
+from rdtf_bench.data.reading.folders.folder import Folder
 from rdtf_bench.data.toy import surgery
 from tests.data.videos import write_video
 

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from rdtf_bench.core.seeds import generator_for
-from rdtf_bench.data.reading.animations import common_shape, find
 from rdtf_bench.data.reading.decode import decode_animation
+from rdtf_bench.data.reading.folders.animations import common_shape, find
 from rdtf_bench.metrics.features import efficientnet
 from rdtf_bench.metrics.features.clip_networks import EfficientNetClips
 from rdtf_bench.metrics.frechet import frechet_distance

@@ -13,8 +13,8 @@ from torch import Tensor
 from rdtf_bench.core.dataset import Fit
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.data.frames import equal_intervals, equal_times
-from rdtf_bench.data.reading import stills
-from rdtf_bench.data.reading.animations import Animation, Shape
+from rdtf_bench.data.reading.folders.animations import Animation, Shape
+from rdtf_bench.data.reading.images import stills
 from rdtf_bench.data.reading.media import UNREADABLE, NoAnimation, Unreadable, reading, reason
 from rdtf_bench.data.reading.source import Source
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from PIL import Image
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.data.reading import apng, gif
-from rdtf_bench.data.reading.apng import Apng
-from rdtf_bench.data.reading.gif import Gif
+from rdtf_bench.data.reading.images import apng, gif
+from rdtf_bench.data.reading.images.apng import Apng
+from rdtf_bench.data.reading.images.gif import Gif
+from rdtf_bench.data.reading.images.webp import WebP
 from rdtf_bench.data.reading.source import Source
-from rdtf_bench.data.reading.video import Video
-from rdtf_bench.data.reading.webp import WebP
+from rdtf_bench.data.reading.videos.video import Video
 
 IMAGE_SUFFIXES = (".gif", ".webp", ".png", ".apng")
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".webm", ".mov", ".mkv", ".avi")

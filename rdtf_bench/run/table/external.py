@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rdtf_bench.core.errors import DataError, ProtocolError, listed, printable
-from rdtf_bench.data.reading import animations
-from rdtf_bench.data.reading.animations import Animation
-from rdtf_bench.data.reading.walk import told
+from rdtf_bench.data.reading.folders import animations
+from rdtf_bench.data.reading.folders.animations import Animation
+from rdtf_bench.data.reading.folders.walk import told
 from rdtf_bench.spec.schema import ClipShape
 
 if TYPE_CHECKING:

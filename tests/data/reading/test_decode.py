@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.data.reading.animations import Animation, Shape
 from rdtf_bench.data.reading.decode import decode, decode_animation, numbers_by_time, pictures
+from rdtf_bench.data.reading.folders.animations import Animation, Shape
 from tests.data.videos import write_video
 
 WHITE, RED, GREEN, BLUE = [255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255]

@@ -7,7 +7,7 @@ from PIL import Image, ImageChops
 
 from rdtf_bench.data.frames import equal_intervals
 from rdtf_bench.data.reading.decode import decode
-from rdtf_bench.data.reading.folder import read
+from rdtf_bench.data.reading.folders.folder import read
 from rdtf_bench.data.toy import stickers as toy
 
 FEW = {"train": 24, "validation": 8, "test": 8}

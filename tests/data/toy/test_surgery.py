@@ -5,7 +5,7 @@ import av
 import numpy as np
 import pytest
 
-from rdtf_bench.data.reading.video import Video
+from rdtf_bench.data.reading.videos.video import Video
 from rdtf_bench.data.toy import surgery
 
 FEW = {"train": 1, "val": 1, "test": 1}

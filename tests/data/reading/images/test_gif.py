@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from rdtf_bench.data.reading.gif import Gif
+from rdtf_bench.data.reading.images.gif import Gif
 from tests.data.gifs import GifFrame
 
 NAMES = {(255, 255, 255): ".", (255, 0, 0): "R", (0, 255, 0): "G", (0, 0, 255): "B"}

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from rdtf_bench.data.reading.containers import require_whole
-from rdtf_bench.data.reading.inspection import inspect
-from tests.data.reading.test_video import drawn
+from rdtf_bench.data.reading.folders.inspection import inspect
+from rdtf_bench.data.reading.videos.containers import require_whole
+from tests.data.reading.videos.test_video import drawn
 from tests.data.videos import write_video
 
 FRAGMENTS = "frag_keyframe+empty_moov+default_base_moof"

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.data.reading.walk import told, walk
+from rdtf_bench.data.reading.folders.walk import told, walk
 
 COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
 

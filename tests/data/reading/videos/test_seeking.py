@@ -10,9 +10,9 @@ import av
 import numpy as np
 import pytest
 
-from rdtf_bench.data.reading import seeking
 from rdtf_bench.data.reading.decode import decode
-from rdtf_bench.data.reading.video import Video
+from rdtf_bench.data.reading.videos import seeking
+from rdtf_bench.data.reading.videos.video import Video
 from tests.data.videos import write_video
 
 Pixels = np.ndarray[Any, Any]

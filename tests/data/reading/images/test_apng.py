@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from rdtf_bench.data.reading.apng import SIGNATURE, Apng
+from rdtf_bench.data.reading.images.apng import SIGNATURE, Apng
 
 RGBA, RGB, GREY = 6, 2, 0  # colour types
 SOURCE, OVER = 0, 1  # blend_op

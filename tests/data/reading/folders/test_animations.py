@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.data.reading.animations import common_shape, find, read, read_captions
 from rdtf_bench.data.reading.decode import decode_animation
+from rdtf_bench.data.reading.folders.animations import common_shape, find, read, read_captions
 
 Writer = Callable[..., Path]
 

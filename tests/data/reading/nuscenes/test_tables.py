@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.data.reading import nuscenes_tables
+from rdtf_bench.data.reading.nuscenes import tables as nuscenes_tables
 from tests.data.nuscenes_folder import TRAIN, VERSION, Rows, change, write
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.data.reading import nuscenes_splits
+from rdtf_bench.data.reading.nuscenes import splits as nuscenes_splits
 
 
 def test_the_official_lists_have_their_known_lengths_and_share_no_scene() -> None:

@@ -7,9 +7,9 @@ import av
 import numpy as np
 import pytest
 
-from rdtf_bench.data.reading.inspection import inspect
+from rdtf_bench.data.reading.folders.inspection import inspect
 from rdtf_bench.data.reading.media import Unreadable, reading
-from rdtf_bench.data.reading.video import Video
+from rdtf_bench.data.reading.videos.video import Video
 from tests.data.videos import write_video
 
 Pixels = np.ndarray[Any, Any]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from rdtf_bench.core.store import sha256_of
-from rdtf_bench.data.reading import video_index
-from rdtf_bench.data.reading.video import Video
-from rdtf_bench.data.reading.video_index import VideoFacts, inspect_videos
+from rdtf_bench.data.reading.videos import index as video_index
+from rdtf_bench.data.reading.videos.index import VideoFacts, inspect_videos
+from rdtf_bench.data.reading.videos.video import Video
 from tests.data.videos import write_video
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rdtf_bench.data.reading import stills
-from rdtf_bench.data.reading.apng import SIGNATURE
-from tests.data.reading.test_apng import chunk
+from rdtf_bench.data.reading.images import stills
+from rdtf_bench.data.reading.images.apng import SIGNATURE
+from tests.data.reading.images.test_apng import chunk
 
 
 @pytest.mark.parametrize(("orientation", "corner"), [(1, (0, 0)), (3, (3, 2)), (6, (2, 0)), (8, (0, 3)), (2, (3, 0))])

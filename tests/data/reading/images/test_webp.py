@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from rdtf_bench.data.reading.inspection import inspect
-from rdtf_bench.data.reading.webp import WebP
+from rdtf_bench.data.reading.folders.inspection import inspect
+from rdtf_bench.data.reading.images.webp import WebP
 
 ALPHA_FLAG = 20  # byte of the file
 

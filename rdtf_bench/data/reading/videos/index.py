@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdtf_bench.core.store import sha256_of, written_whole
-from rdtf_bench.data.reading.folder import Progress
+from rdtf_bench.data.reading.folders.folder import Progress
 from rdtf_bench.data.reading.media import Unreadable, reading
-from rdtf_bench.data.reading.video import Video
+from rdtf_bench.data.reading.videos.video import Video
 
 VERSION = 1  # raised when `_inspect` returns something else
 SAVED_EVERY = 50  # new videos, so that an interrupted first reading of a large data set goes on where it was

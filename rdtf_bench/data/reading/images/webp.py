@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from rdtf_bench.data.reading import stills
+from rdtf_bench.data.reading.images import stills
 from rdtf_bench.data.reading.source import Source, require_bearable, shown_us
 
 ALPHA = 0x10  # flag of the VP8X chunk

@@ -7,9 +7,9 @@ import pytest
 
 from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.data.reading import folder as data_folder
-from rdtf_bench.data.reading.folder import choose, clustering, fingerprint, read
-from rdtf_bench.data.reading.inspection import Facts, inspect
+from rdtf_bench.data.reading.folders import folder as data_folder
+from rdtf_bench.data.reading.folders.folder import choose, clustering, fingerprint, read
+from rdtf_bench.data.reading.folders.inspection import Facts, inspect
 
 Animation = Callable[..., Path]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from rdtf_bench.data.reading import stills
+from rdtf_bench.data.reading.images import stills
 from rdtf_bench.data.reading.source import Source, require_bearable, shown_us
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.data.reading import copies
-from rdtf_bench.data.reading.folder import read
+from rdtf_bench.data.reading.folders import copies
+from rdtf_bench.data.reading.folders.folder import read
 
 Spots = list[tuple[int, int]]
 

@@ -15,11 +15,12 @@ from PIL import Image
 from rdtf_bench.core.dataset import FramesBy
 from rdtf_bench.core.errors import DataError, listed
 from rdtf_bench.core.store import key_of, sha256_of
-from rdtf_bench.data.reading import media, stills
-from rdtf_bench.data.reading.captions import Row, read_metadata, spellings
-from rdtf_bench.data.reading.inspection import inspect
+from rdtf_bench.data.reading import media
+from rdtf_bench.data.reading.folders.captions import Row, read_metadata, spellings
+from rdtf_bench.data.reading.folders.inspection import inspect
+from rdtf_bench.data.reading.folders.walk import Broken, Tree, told, walk
+from rdtf_bench.data.reading.images import stills
 from rdtf_bench.data.reading.media import ANIMATION_SUFFIXES, UNREADABLE, VIDEO_SUFFIXES
-from rdtf_bench.data.reading.walk import Broken, Tree, told, walk
 
 STILL_SUFFIXES = (".jpg", ".jpeg", ".bmp")  # of frames; PNG and WebP files may be frames as well
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, cast
 
 from PIL import Image
 
-from rdtf_bench.data.reading import containers, matroska, seeking, stills
+from rdtf_bench.data.reading.images import stills
 from rdtf_bench.data.reading.source import INSTEAD_US, MAX_PIXELS, Source
+from rdtf_bench.data.reading.videos import containers, matroska, seeking
 
 if TYPE_CHECKING:
     from av import VideoFrame

@@ -14,8 +14,9 @@ from pathlib import Path, PurePosixPath
 from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.errors import LISTED, DataError, listed
 from rdtf_bench.core.store import key_of, write_text
-from rdtf_bench.data.reading import copies, media
-from rdtf_bench.data.reading.captions import (
+from rdtf_bench.data.reading import media
+from rdtf_bench.data.reading.folders import copies
+from rdtf_bench.data.reading.folders.captions import (
     Row,
     caption_from_name,
     read_metadata,
@@ -23,9 +24,9 @@ from rdtf_bench.data.reading.captions import (
     split_by_caption,
     split_of_folder,
 )
-from rdtf_bench.data.reading.inspection import Facts, inspect
+from rdtf_bench.data.reading.folders.inspection import Facts, inspect
+from rdtf_bench.data.reading.folders.walk import METADATA_NAMES, Broken, Tree, told, walk
 from rdtf_bench.data.reading.media import ANIMATION_SUFFIXES
-from rdtf_bench.data.reading.walk import METADATA_NAMES, Broken, Tree, told, walk
 
 SPLITS = ("train", "validation", "test")
 CACHE_VERSION = 3  # raised when `inspect` returns something else

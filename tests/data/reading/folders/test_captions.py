@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.data.reading.captions import (
+from rdtf_bench.data.reading.folders.captions import (
     caption_from_name,
     read_metadata,
     spellings,

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from rdtf_bench.data.reading import source
-from rdtf_bench.data.reading.inspection import inspect
+from rdtf_bench.data.reading.folders.inspection import inspect
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".apng"])

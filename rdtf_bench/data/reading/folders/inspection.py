@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rdtf_bench.core.store import sha256_of
-from rdtf_bench.data.reading import copies
+from rdtf_bench.data.reading.folders import copies
 from rdtf_bench.data.reading.media import Unreadable, reading
 
 EVEN_US = 1_000  # containers round times to milliseconds

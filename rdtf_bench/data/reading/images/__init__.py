@@ -1,0 +1,1 @@
+"""Read animated images and single pictures, and compose their frames as browsers do."""
