@@ -1,6 +1,6 @@
 """Decode the pixels of animations on white, as tensors."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def decode(
     with reading(path) as source:
         if indices is None:
             indices = _even(source, most)
-        pixels = {number: _resized(picture, size_px, fit) for number, picture in _wanted(source, indices)}
+        pixels = {number: _resized(picture, size_px, fit) for number, picture in source.chosen(indices)}
     if missing := set(indices) - set(pixels):
         raise DataError(f"{path}: has no frame {min(missing)}, which was requested. Has the file changed?")
     return _stacked([pixels[number] for number in indices])
@@ -77,7 +77,7 @@ def pictures(path: Path, *, most: int) -> list[Image.Image]:
     """
     with suppress(NoAnimation), reading(path) as source:
         if len(source.durations_us) > 1:
-            return [picture.copy() for _, picture in _wanted(source, _even(source, most))]
+            return [picture.copy() for _, picture in source.chosen(_even(source, most))]
     return [_still(path)]
 
 
@@ -85,14 +85,6 @@ def _even(source: Source, most: int | None) -> tuple[int, ...]:
     """Return the numbers of all frames, or of `most` frames at equal intervals if there are more."""
     available = len(source.durations_us)
     return equal_intervals(available, available if most is None else min(most, available))
-
-
-def _wanted(source: Source, numbers: Sequence[int]) -> Iterator[tuple[int, Image.Image]]:
-    """Yield these frames in ascending order with their numbers, and decode no further than the last one."""
-    first = min(numbers)
-    for number, picture in enumerate(source.window(first, max(numbers) - first + 1), first):
-        if number in numbers:
-            yield number, picture
 
 
 def _still(path: Path) -> Image.Image:

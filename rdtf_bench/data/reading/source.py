@@ -1,12 +1,13 @@
 """A file of frames, whatever its format: what each reader offers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 
 from PIL import Image
 
 MAX_PIXELS = 2**26  # of a frame, and a file may have 16 times as many; a larger one is taken for a decompression bomb
+Draw = Callable[[], Image.Image]
 SHORTEST_US, INSTEAD_US = 10_000, 100_000  # browsers show a frame with a delay of at most 10 ms for 100 ms
 
 
@@ -21,16 +22,31 @@ class Source(ABC):
     """Whether the file is a GIF whose only fault is that its last byte is missing."""
 
     @abstractmethod
-    def frames(self) -> Iterator[Image.Image]:
-        """Yield each frame as RGB on white. The next one may be drawn over it, so copy what you keep."""
+    def decoded(self) -> Iterator[Draw]:
+        """Decode each frame and yield a function that draws it as RGB on white.
 
-    def window(self, first: int, count: int) -> Iterator[Image.Image]:
-        """Yield `count` frames from number `first` on, exactly as `frames` does; fewer if the file ends before."""
-        return islice(self.frames(), first, first + count)
+        Call it before the next frame is decoded, and only for frames that are needed: drawing can take as long as
+        decoding. The next frame may be drawn over the picture, so copy what you keep.
+        """
+
+    def decoded_from(self, first: int) -> Iterator[Draw]:
+        """Decode the frames from number `first` on, exactly as `decoded` does."""
+        return islice(self.decoded(), first, None)
+
+    def frames(self) -> Iterator[Image.Image]:
+        """Yield each frame as RGB on white."""
+        return (draw() for draw in self.decoded())
+
+    def chosen(self, numbers: Collection[int]) -> Iterator[tuple[int, Image.Image]]:
+        """Yield these frames in ascending order with their numbers, and decode no further than the last one."""
+        first = min(numbers)
+        for number, draw in enumerate(islice(self.decoded_from(first), max(numbers) - first + 1), first):
+            if number in numbers:
+                yield number, draw()
 
     def check(self) -> None:
         """Decode every frame."""
-        for _ in self.frames():
+        for _ in self.decoded():
             pass
 
 

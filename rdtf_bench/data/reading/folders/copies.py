@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 from PIL import Image
 
+from rdtf_bench.data.reading.source import Draw
+
 SIDE = 16  # of the brightness differences that are compared in each of the frames
 LOOKED_AT = 3  # frames: the first, and those after a third and two thirds of the clip
 STEP = 2  # smallest difference of brightness that counts, of 255
@@ -16,10 +18,13 @@ APART = 8  # most bits, of 768, in which two near copies differ
 FEWEST_BITS = 32  # a clip with fewer differences is nearly plain, and says too little to be told from others
 
 
-def look(frames: Iterable[Image.Image], num_frames: int) -> str:
-    """Return the perceptual hash of a clip: where brightness grows from place to place along the rows of its frames."""
+def look(decoded: Iterable[Draw], num_frames: int) -> str:
+    """Decode all frames of a clip and return its perceptual hash.
+
+    The hash says where brightness grows from place to place along the rows of three of the frames.
+    """
     wanted = [part * num_frames // LOOKED_AT for part in range(LOOKED_AT)]
-    seen = {number: _growing(frame) for number, frame in enumerate(frames) if number in wanted}
+    seen = {number: _growing(draw()) for number, draw in enumerate(decoded) if number in wanted}
     return np.packbits(np.concatenate([seen[number] for number in wanted])).tobytes().hex()
 
 

@@ -34,7 +34,7 @@ def inspect(path: Path, *, with_look: bool = False) -> Facts:
         with reading(path) as source:
             durations = source.durations_us
             if with_look:
-                look = copies.look(source.frames(), len(durations))  # decodes every frame
+                look = copies.look(source.decoded(), len(durations))
             else:
                 look = ""
                 source.check()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from rdtf_bench.data.reading.images import stills
-from rdtf_bench.data.reading.source import Source, require_bearable, shown_us
+from rdtf_bench.data.reading.source import Draw, Source, require_bearable, shown_us
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 TO_BACKGROUND, TO_PREVIOUS = 1, 2  # dispose_op
@@ -52,8 +52,7 @@ class Apng(Source):
         self.size = stills.upright(Image.new("1", self._stored_size), self._exif).size
         self.durations_us = tuple(shown_us(control.delay_us) for control, _ in self._frames)
 
-    def frames(self) -> Iterator[Image.Image]:
-        """Yield each frame as RGB on white."""
+    def decoded(self) -> Iterator[Draw]:
         canvas = Image.new("RGBA", self._stored_size, NOTHING)
         for control, data in self._frames:
             drawn = self._decode(control.size, data)
@@ -64,7 +63,7 @@ class Apng(Source):
                 canvas.alpha_composite(drawn, place)
             else:
                 canvas.paste(drawn, place)
-            yield stills.upright(stills.on_white(canvas), self._exif)
+            yield lambda: stills.upright(stills.on_white(canvas), self._exif)
             if before is not None:
                 canvas.paste(before, box)
             elif control.dispose == TO_BACKGROUND:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from rdtf_bench.data.reading.images import stills
-from rdtf_bench.data.reading.source import Source, require_bearable, shown_us
+from rdtf_bench.data.reading.source import Draw, Source, require_bearable, shown_us
 
 SIGNATURES = (b"GIF87a", b"GIF89a")
 TRAILER, EXTENSION, IMAGE = 0x3B, 0x21, 0x2C  # first byte of a block
@@ -60,8 +60,7 @@ class Gif(Source):
             require_bearable(size, len(self._images))
         self.durations_us = tuple(shown_us(10_000 * image.control.delay_cs) for image in self._images)
 
-    def frames(self) -> Iterator[Image.Image]:
-        """Yield each frame as RGB on white. It is drawn over by the next one, so copy what you keep."""
+    def decoded(self) -> Iterator[Draw]:
         canvas = Image.new("RGB", self.size, stills.WHITE)
         for image in self._images:
             left, top, (width, height) = image.left, image.top, image.size
@@ -69,7 +68,7 @@ class Gif(Source):
             before = canvas.crop(box) if image.control.disposal in TO_PREVIOUS else None
             drawn = self._draw(image)
             canvas.paste(drawn, (left, top), drawn if drawn.mode == "RGBA" else None)
-            yield canvas
+            yield lambda: canvas
             if before is not None:
                 canvas.paste(before, box)
             elif image.control.disposal == TO_BACKGROUND:

@@ -3,11 +3,12 @@
 import io
 import struct
 from collections.abc import Iterator
+from functools import partial
 
 from PIL import Image
 
 from rdtf_bench.data.reading.images import stills
-from rdtf_bench.data.reading.source import Source, require_bearable, shown_us
+from rdtf_bench.data.reading.source import Draw, Source, require_bearable, shown_us
 
 ALPHA = 0x10  # flag of the VP8X chunk
 KINDS = (b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP", b"EXIF", b"XMP ")
@@ -24,13 +25,12 @@ class WebP(Source):
             self.size = image.size
         require_bearable(self.size, len(self.durations_us))
 
-    def frames(self) -> Iterator[Image.Image]:
-        """Yield each frame as RGB on white."""
+    def decoded(self) -> Iterator[Draw]:
         with self._open() as image:
             for number in range(len(self.durations_us)):
                 image.seek(number)
                 image.load()
-                yield stills.on_white(image)
+                yield partial(stills.on_white, image)
 
     def _open(self) -> Image.Image:
         return Image.open(io.BytesIO(self._data), formats=("WEBP",))

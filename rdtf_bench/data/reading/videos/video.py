@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from PIL import Image
 
 from rdtf_bench.data.reading.images import stills
-from rdtf_bench.data.reading.source import INSTEAD_US, MAX_PIXELS, Source
+from rdtf_bench.data.reading.source import INSTEAD_US, MAX_PIXELS, Draw, Source
 from rdtf_bench.data.reading.videos import containers, matroska, seeking
 
 if TYPE_CHECKING:
@@ -62,14 +62,11 @@ class Video(Source):
         """Decode every frame."""
         _ = self._facts
 
-    def frames(self) -> Iterator[Image.Image]:
-        """Yield each frame as RGB on white."""
-        for frame in self._decoded():
-            yield _picture(frame)
+    def decoded(self) -> Iterator[Draw]:
+        return self.decoded_from(0)
 
-    def window(self, first: int, count: int) -> Iterator[Image.Image]:
-        for frame in islice(self._decoded(first), count):
-            yield _picture(frame)
+    def decoded_from(self, first: int) -> Iterator[Draw]:
+        return (partial(_picture, frame) for frame in self._decoded(first))
 
     def times_us(self) -> tuple[int, ...]:
         """Return when each frame is shown, in microseconds, by the time stamps in the file. Nothing is decoded.

@@ -30,7 +30,7 @@ def look_of(path: Path) -> str:
         frames = []
         for number in range(image.n_frames):  # type: ignore[attr-defined]
             image.seek(number)
-            frames.append(image.convert("RGB"))
+            frames.append(image.convert("RGB").copy)
     return copies.look(frames, len(frames))
 
 

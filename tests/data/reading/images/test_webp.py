@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from rdtf_bench.data.reading.folders.inspection import inspect
+from rdtf_bench.data.reading.images import stills
 from rdtf_bench.data.reading.images.webp import WebP
 
 ALPHA_FLAG = 20  # byte of the file
@@ -44,3 +45,25 @@ def test_a_frame_whose_name_is_damaged_is_named_and_not_left_out() -> None:
     data[at] ^= 1
     with pytest.raises(ValueError, match=f"the file is damaged: at byte {at} is no chunk"):
         WebP(bytes(data))
+
+
+def test_all_frames_are_decoded_and_only_those_that_are_needed_are_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.webp"
+    path.write_bytes(animated(*(Image.new("RGB", (8, 8), (20 * number, 0, 0)) for number in range(9))))
+    drawn: list[int] = []
+    on_white = stills.on_white
+
+    def counted(image: Image.Image) -> Image.Image:
+        drawn.append(image.tell())
+        return on_white(image)
+
+    monkeypatch.setattr(stills, "on_white", counted)
+    assert inspect(path, with_look=True).num_frames == 9
+    assert drawn == [0, 3, 6]  # those that near copies are found by
+    drawn.clear()
+    assert inspect(path).num_frames == 9
+    assert drawn == []
+    assert [number for number, _ in WebP(path.read_bytes()).chosen((7, 2))] == [2, 7]
+    assert drawn == [2, 7]
