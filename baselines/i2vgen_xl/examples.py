@@ -22,6 +22,7 @@ class Examples:
     """Encoded training clips on the CPU; each training step sends its batch to the device."""
 
     latents: Float[Tensor, "N C F H W"]
+    shard_sizes: tuple[int, ...]  # number of clips of each shard of the training split
     masks: tuple[Mask, ...]  # the masks that a training step draws from
     caption_states: Float[Tensor, "U L E"]  # one entry per different caption
     caption_numbers: Int[Tensor, " N"]
@@ -72,6 +73,7 @@ def collect(parts: Parts, conditioning: Conditioning, clips: TrainingClips, trai
     )
     return Examples(
         latents=_latents(clips, training.num_frames).movedim(2, 1),
+        shard_sizes=tuple(clips.shard_sizes),
         masks=masks,
         caption_states=states,
         caption_numbers=torch.tensor([numbers[caption] for caption in captions]),

@@ -25,8 +25,9 @@ from rdtf_bench.diffusion import guidance
 from rdtf_bench.diffusion.latents import decode
 from rdtf_bench.diffusion.losses import masked_mse
 from rdtf_bench.diffusion.masks import draw_known
+from rdtf_bench.diffusion.order import batch_indices
 from rdtf_bench.diffusion.sampling import Latents, sample_latents
-from rdtf_bench.diffusion.training import batch_indices, train
+from rdtf_bench.diffusion.training import train
 
 Known = Float[Tensor, "B F"]
 
@@ -105,7 +106,7 @@ class TunedI2VGenXL(ABC):
         on_step: OnStep,
     ) -> None:
         def loss_at(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-            chosen = batch_indices(len(examples.latents), training, step)
+            chosen = batch_indices(examples.shard_sizes, training, step)
             return loss(examples, chosen, training.task, generator), {}
 
         folder.mkdir(exist_ok=True)

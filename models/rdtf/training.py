@@ -12,7 +12,7 @@ from rdtf_bench.core.method import Training, TrainingClips
 from rdtf_bench.core.video import to_unit
 from rdtf_bench.diffusion.latents import encode
 from rdtf_bench.diffusion.losses import masked_mse
-from rdtf_bench.diffusion.training import batch_indices
+from rdtf_bench.diffusion.order import batch_indices
 from rdtf_bench.models.rdtf.config import Config
 from rdtf_bench.models.rdtf.curriculum import (
     TASKS,
@@ -79,7 +79,7 @@ class TrainingStep:
     def loss_at(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of step `step` and the values to log; the curriculum then observes the loss."""
         progress = step / max(self.training.num_steps - 1, 1)
-        indices = batch_indices(len(self.clips.ids), self.training, step)
+        indices = batch_indices(self.clips.shard_sizes, self.training, step)
         given = self.batch(indices, progress, generator)
         noise = torch.randn(given.latents.shape, generator=generator).to(self.device)
         timesteps = torch.randint(

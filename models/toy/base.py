@@ -26,8 +26,9 @@ from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
 from rdtf_bench.diffusion import guidance
 from rdtf_bench.diffusion.freezing import freeze
 from rdtf_bench.diffusion.latents import decode, encode
+from rdtf_bench.diffusion.order import batch_indices
 from rdtf_bench.diffusion.sampling import sample_latents
-from rdtf_bench.diffusion.training import batch_indices, train
+from rdtf_bench.diffusion.training import train
 from rdtf_bench.models.toy.autoencoder import psnr_db
 from rdtf_bench.models.toy.corpus import Corpus
 from rdtf_bench.models.toy.text import embed_frames
@@ -193,7 +194,7 @@ def train_base(clips: Encoded, recipe: BaseRecipe, *, folder: Path, on_progress:
     unet, scheduler, training = new_unet(recipe), new_scheduler(), _training(recipe)
 
     def loss_at(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        given = clips.pick(batch_indices(len(clips.latents), training, step))
+        given = clips.pick(batch_indices([len(clips.latents)], training, step))
         timesteps = torch.randint(scheduler.config.num_train_timesteps, (len(given.latents),), generator=generator)
         dropped = (torch.rand(len(given.latents), generator=generator) < recipe.condition_dropout).float()
         return velocity_errors(unet, scheduler, given, timesteps, recipe, generator, dropped=dropped).mean(), {}

@@ -86,6 +86,11 @@ class TrainingClips(Protocol):
     @property
     def captions(self) -> Sequence[str]: ...
 
+    @property
+    def shard_sizes(self) -> Sequence[int]:
+        """Return the number of clips of each shard, which decides the order of training (see diffusion.order)."""
+        ...
+
     def frames(self, index: int) -> UInt8[Tensor, "F C H W"]: ...
 
     def latents(self, index: int) -> Float[Tensor, "F C H W"]:

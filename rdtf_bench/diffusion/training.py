@@ -6,14 +6,12 @@ uninterrupted one.
 """
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
-from jaxtyping import Int
 from torch import Tensor, nn
 
 from rdtf_bench.core.method import OnStep, Training
@@ -31,21 +29,6 @@ class Stateful(Protocol):
     def state_dict(self) -> dict[str, Any]: ...
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None: ...
-
-
-def batch_indices(num_clips: int, training: Training, step: int) -> list[int]:
-    """Return the indices of the clips in the batch of a step.
-
-    Each pass over the clips has its own permutation; a batch may span the end of one pass and the start of the next.
-    """
-    first = step * training.batch_size
-    places = range(first, first + training.batch_size)
-    return [int(_order(num_clips, training.seed, place // num_clips)[place % num_clips]) for place in places]
-
-
-@lru_cache(maxsize=2)  # a permutation of millions of clips is slow to draw, and a batch may span two passes
-def _order(num_clips: int, seed: int, epoch: int) -> Int[Tensor, " num_clips"]:
-    return torch.randperm(num_clips, generator=generator_for(seed, "order", epoch))
 
 
 def train(

@@ -151,6 +151,7 @@ class Clips:
 
     def __init__(self, autoencoder: AutoencoderKL) -> None:
         self.ids = tuple(f"clip/{number}" for number in range(10))
+        self.shard_sizes = (10,)
         self.captions = tuple("a cat runs" if number % 2 else "a dog" for number in range(10))
         self._latents = [encode(autoencoder, to_unit(self.frames(number)[None]))[0] for number in range(10)]
 

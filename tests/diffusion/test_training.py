@@ -1,4 +1,4 @@
-"""The training loop: order of the clips, EMA, resume to the same bits, what it leaves alone."""
+"""The training loop: EMA, resume to the same bits, what it leaves alone."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from rdtf_bench.core.method import Training
-from rdtf_bench.diffusion.training import batch_indices, train
+from rdtf_bench.diffusion.training import train
 
 
 def training(**changed: Any) -> Training:
@@ -129,38 +129,3 @@ def test_a_checkpoint_of_a_gpu_goes_on_there_and_on_a_cpu(tmp_path: Path) -> Non
 def test_no_half_written_checkpoint_stays(tmp_path: Path) -> None:
     Problem().run(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
-
-
-def test_a_pass_sees_every_clip_once_in_an_order_of_its_own() -> None:
-    settings = training(batch_size=5)
-    passes = [[i for step in range(4) for i in batch_indices(10, settings, first + step)] for first in (0, 4)]
-    for seen in passes:
-        assert sorted(seen[:10]) == list(range(10))
-        assert sorted(seen[10:]) == list(range(10))
-    assert passes[0][:10] != passes[0][10:] != passes[1][:10]
-
-
-def test_a_batch_may_span_two_passes() -> None:
-    settings = training(batch_size=4)
-    seen = [i for step in range(3) for i in batch_indices(6, settings, step)]
-    assert sorted(seen[:6]) == sorted(seen[6:]) == list(range(6))
-
-
-def test_an_order_is_drawn_once_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[int] = []
-    randperm = torch.randperm
-
-    def counted(*given: Any, **options: Any) -> Tensor:
-        drawn.append(given[0])
-        return randperm(*given, **options)
-
-    monkeypatch.setattr(torch, "randperm", counted)
-    settings = training(batch_size=4, seed=12345)
-    for step in range(9):
-        batch_indices(12, settings, step)
-    assert drawn == [12, 12, 12]
-
-
-def test_the_order_depends_on_the_seed() -> None:
-    orders = {tuple(batch_indices(20, training(batch_size=20, seed=seed), 0)) for seed in range(4)}
-    assert len(orders) == 4

@@ -120,6 +120,7 @@ class StoredTrainingClips:
         self.ids: Sequence[str] = names["ids"]
         self.captions: Sequence[str] = names["captions"]
         counts = names["num_frames"]
+        self.shard_sizes: Sequence[int] = [len(counts)]
         ends = torch.tensor(counts).cumsum(0).tolist()
         self._spans = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
         # frames are the largest by far, so they are read on demand

@@ -44,6 +44,7 @@ class Stickers:
 
     ids = tuple(f"sticker{i}" for i in range(5))
     captions = ("red up", "red down", "blue up", "blue down", "green")
+    shard_sizes = (5,)
 
     def __init__(self) -> None:
         self._latents = [

@@ -22,6 +22,7 @@ class Stickers:
 
     ids = ("short", "long")
     captions = ("a", "b")
+    shard_sizes = (2,)
 
     def latents(self, index: int) -> Float[Tensor, "F C H W"]:
         count = (2, 12)[index]

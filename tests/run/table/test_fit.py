@@ -21,6 +21,7 @@ NUM_STEPS = 4
 class NoClips:
     ids: Sequence[str] = ()
     captions: Sequence[str] = ()
+    shard_sizes: Sequence[int] = ()
 
     def frames(self, index: int) -> Tensor:
         raise AssertionError(index)
