@@ -25,6 +25,7 @@ class Clip:
     sha256: str  # of what determines the pixels
     window: tuple[int, int] | None = None  # first frame and number of frames of a video, of which the clip is a part
     frames: tuple[Path, ...] = ()  # one picture per frame
+    keyframes: tuple[int, ...] = ()  # numbers of the frames that the makers of the data chose for training, if they did
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,8 @@
-"""Read captions and splits of a data folder from its metadata files, else from the names of files and folders."""
+"""Read captions and splits of a data folder from its metadata files, else from the names of files and folders.
+
+The columns of a metadata file are those of Hugging Face's imagefolder: `file_name`, or one column whose name ends in
+`_file_name`, and the caption. `split`, `id`, `cluster` and `keyframe_idx` may be added.
+"""
 
 import csv
 import difflib
@@ -13,6 +17,7 @@ from unicodedata import normalize
 
 from rdtf_bench.core.errors import DataError, printable
 
+FILE_COLUMN = "file_name"
 TEXT_COLUMNS = ("text", "caption", "eng_cap")  # eng_cap: column of the released code's index
 SPLIT_NAMES: Mapping[str, str] = {  # the keywords of Hugging Face's datasets
     "train": "train",
@@ -39,6 +44,7 @@ class Row:
     split: str | None
     id: str | None
     cluster: str | None
+    keyframes: tuple[int, ...] = ()  # numbers of the frames that the makers of the data chose for training
     where: str
 
 
@@ -49,19 +55,20 @@ def spellings(name: str) -> tuple[str, str]:
 
 def read_metadata(path: Path) -> tuple[Row, ...]:
     """Read all rows of a metadata file; raise DataError with file and line for a wrong or repeated row."""
-    records = _json_lines(path) if path.suffix == ".jsonl" else _csv_lines(path)
-    rows = [_row(f"{path}:{line}", record) for line, record in records]
+    readers = {".jsonl": json_lines, ".csv": _csv_lines, ".parquet": _parquet_rows}
+    rows = [row_of(f"{path}:{line}", record) for line, record in readers[path.suffix](path)]
     if not rows:
-        raise DataError(f"{path}: holds no row. It needs one line per animation, with file_name and text.")
+        raise DataError(f"{path}: holds no row. It needs one row per animation, with file_name and text.")
     for column in ("file_name", "id"):
-        _require_distinct(rows, column)
+        require_distinct(rows, column)
     without = [row for row in rows if row.split is None]
     if without and len(without) < len(rows):
         raise DataError(f"{without[0].where}: has no split, but other rows have one. Give all rows a split, or none.")
     return tuple(rows)
 
 
-def _json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
+def json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
+    """Yield the objects of a file of JSON lines, each with the number of its line."""
     # not splitlines(): U+2028 and other separators may stand in a caption, as may control characters
     for line, text in enumerate(_text(path).split("\n"), start=1):
         if not text.strip():
@@ -88,6 +95,16 @@ def _csv_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
         raise DataError(f"{path}:{reader.reader.line_num}: is not CSV: {fault}") from None
 
 
+def _parquet_rows(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        yield from enumerate(parquet.read_table(path).to_pylist(), start=1)
+    except (OSError, pyarrow.ArrowException) as fault:
+        raise DataError(f"{path}: is damaged or no Parquet file: {fault}. Write or download it again.") from fault
+
+
 def _text(path: Path) -> str:
     """Return the text of a file with its line ends as they are."""
     try:
@@ -98,8 +115,9 @@ def _text(path: Path) -> str:
         raise DataError(f"{path}: cannot be read: {fault.strerror}") from None
 
 
-def _row(where: str, record: Mapping[str, object]) -> Row:
-    file_name = _field(where, record, "file_name")
+def row_of(where: str, record: Mapping[str, object], *, needs_text: bool = True) -> Row:
+    """Return a row of metadata; raise DataError if a column has a wrong value. Without text the caption is empty."""
+    file_name = _field(where, record, _file_column(where, record))
     if file_name is None:
         raise DataError(f"{where}: has no file_name. Its fields are: {_known(record)}.")
     relative = PurePosixPath(file_name)
@@ -107,19 +125,43 @@ def _row(where: str, record: Mapping[str, object]) -> Row:
         raise DataError(f"{where}: file_name {file_name!r} must be a path inside the folder of the metadata file")
     texts = (_field(where, record, column) for column in TEXT_COLUMNS)
     caption = next((text for text in texts if text is not None), None)
-    if caption is None:
+    if caption is None and needs_text:
         raise DataError(f"{where}: {file_name} has no text (or {', or '.join(TEXT_COLUMNS[1:])})")
     split, clip_id = _field(where, record, "split"), _field(where, record, "id")
     if clip_id is not None and (fault := _fault_of_name(clip_id)):
         raise DataError(f"{where}: no file can be named by the id {_shortened(clip_id)}: it {fault}. Change the id.")
     return Row(
         file_name=relative.as_posix(),
-        caption=" ".join(caption.split()),
+        caption=" ".join((caption or "").split()),
         split=None if split is None else _split_name(where, split),
         id=clip_id,
         cluster=_field(where, record, "cluster"),
+        keyframes=_keyframes(where, record.get("keyframe_idx")),
         where=where,
     )
+
+
+def _file_column(where: str, record: Mapping[str, object]) -> str:
+    """Return the column that names the file: `file_name`, or the only one whose name ends in `_file_name`."""
+    others = [column for column in record if column.endswith(f"_{FILE_COLUMN}")]
+    if FILE_COLUMN in record or not others:
+        return FILE_COLUMN
+    if len(others) > 1:
+        raise DataError(f"{where}: several columns name files: {', '.join(others)}. Rename the right one to file_name.")
+    return others[0]
+
+
+def _keyframes(where: str, given: object) -> tuple[int, ...]:
+    """Return the frame numbers of `keyframe_idx`, which CSV holds as the text of a JSON list."""
+    if given is None or given == "":
+        return ()
+    try:
+        numbers = json.loads(given) if isinstance(given, str) else given
+    except ValueError:
+        numbers = given
+    if not isinstance(numbers, list) or not all(type(number) is int and number >= 0 for number in numbers):
+        raise DataError(f"{where}: keyframe_idx must be a list of frame numbers from 0 on, not {given!r}")
+    return tuple(sorted(set(numbers)))
 
 
 def _known(record: Mapping[str, object]) -> str:
@@ -179,7 +221,8 @@ def split_of_folder(file: str) -> str | None:
     return SPLIT_NAMES.get(top.lower()) if separator else None
 
 
-def _require_distinct(rows: Sequence[Row], column: str) -> None:
+def require_distinct(rows: Sequence[Row], column: str) -> None:
+    """Raise DataError if two rows have the same `file_name` or `id`."""
     seen: dict[str, Row] = {}
     for row in rows:
         value = row.file_name if column == "file_name" else row.id

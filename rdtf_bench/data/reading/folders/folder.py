@@ -1,7 +1,8 @@
-"""Read a data folder: a tree of animations with `metadata.jsonl` or `metadata.csv`, checked file by file.
+"""Read a data folder: a tree of animations with `metadata.jsonl`, `.csv` or `.parquet`, checked file by file.
 
 The layout is Hugging Face's imagefolder: any folder may hold a metadata file, and folders named train, validation and
-test at the top are splits. The module does not import torch, because the command line lists and checks folders with it.
+test at the top are splits. VSD2M's index is read as well. The module does not import torch, because the command line
+lists and checks folders with it.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.errors import LISTED, DataError, listed
 from rdtf_bench.core.store import key_of, write_text
 from rdtf_bench.data.reading import media
-from rdtf_bench.data.reading.folders import copies
+from rdtf_bench.data.reading.folders import copies, vsd2m
 from rdtf_bench.data.reading.folders.captions import (
     Row,
     caption_from_name,
@@ -25,7 +26,7 @@ from rdtf_bench.data.reading.folders.captions import (
     split_of_folder,
 )
 from rdtf_bench.data.reading.folders.inspection import Facts, inspect
-from rdtf_bench.data.reading.folders.walk import METADATA_NAMES, Broken, Tree, told, walk
+from rdtf_bench.data.reading.folders.walk import Broken, Tree, told, walk
 from rdtf_bench.data.reading.media import ANIMATION_SUFFIXES
 
 SPLITS = ("train", "validation", "test")
@@ -103,10 +104,12 @@ def read(
     tree = walk(root, ANIMATION_SUFFIXES)
     if not tree.files:
         raise DataError(f"{root}: holds no file {_wanted(tree)}")
-    rows = _rows(tree)
+    rows, notes = _rows(tree)
     facts = _inspect_all(tree.files, cache, on_progress)
     ids = _ids(name, tree.files, rows)
-    usable = [at for at, found in facts.items() if found.num_frames > 1 and (at in rows or not tree.metadata)]
+    there = [at for at, found in facts.items() if found.num_frames > 1 and (at in rows or not tree.metadata)]
+    lacking = {at: why for at in there if at in rows and (why := _lacks_keyframes(rows[at], facts[at].num_frames))}
+    usable = [at for at in there if at not in lacking]
     captions = {
         at: rows[at].caption if at in rows else caption_from_name(PurePosixPath(root.name) / at) for at in usable
     }
@@ -126,10 +129,12 @@ def read(
             split=splits[at],
             num_frames=facts[at].num_frames,
             sha256=facts[at].sha256,
+            keyframes=rows[at].keyframes if at in rows else (),
         )
         for at in usable
     ]
-    broken = [Broken(path=tree.files[at], why=found.why_broken) for at, found in facts.items() if found.why_broken]
+    faults = {at: found.why_broken for at, found in facts.items() if found.why_broken} | lacking
+    broken = [Broken(path=tree.files[at], why=faults[at]) for at in tree.files if at in faults]
     stills = tuple(tree.files[at] for at, found in facts.items() if found.num_frames == 1)
     uncaptioned = tuple(path for at, path in tree.files.items() if tree.metadata and at not in rows)
     if not clips and not broken:
@@ -147,6 +152,7 @@ def read(
         num_without_trailer=sum(facts[at].without_trailer for at in usable),
         captions_from=_metadata_names(tree) if tree.metadata else "file names",
         split_from=split_from,
+        notes=notes,
     )
 
 
@@ -178,7 +184,12 @@ def _in_turn(clips: Sequence[Clip]) -> list[Clip]:
 
 def fingerprint(clips: Sequence[Clip]) -> str:
     """Return a hash of what determines a score: the ids, bytes and captions of the clips, and the reader."""
-    return key_of([media.VERSION, sorted((clip.id, clip.sha256, clip.caption) for clip in clips)])
+    return key_of([media.VERSION, sorted(_told_apart_by(clip) for clip in clips)])
+
+
+def _told_apart_by(clip: Clip) -> tuple[object, ...]:
+    keyframes = (clip.keyframes,) if clip.keyframes else ()  # absent from older fingerprints, which stay as they are
+    return clip.id, clip.sha256, clip.caption, *keyframes
 
 
 def clustering(clips: Sequence[Clip]) -> str:
@@ -196,24 +207,31 @@ def _metadata_names(tree: Tree) -> str:
     return ", ".join(names) if len(names) <= LISTED else f"{len(names):,} metadata files"
 
 
-def _rows(tree: Tree) -> dict[str, Row]:
-    """Return the row of each file that a metadata file names, by the path of the file below the root.
+def _rows(tree: Tree) -> tuple[dict[str, Row], Mapping[str, int]]:
+    """Return the row of each file that a metadata file names, by the path of the file below the root, and notes.
 
     Raises DataError for a file that two metadata files name, and for two metadata files in one folder.
     """
-    for folder, count in Counter(metadata.parent for metadata in tree.metadata.values()).items():
-        if count > 1:
-            raise DataError(f"{folder}: holds both {' and '.join(METADATA_NAMES)}. Remove one of them.")
+    by_folder: dict[Path, list[str]] = {}
+    for metadata in tree.metadata.values():
+        by_folder.setdefault(metadata.parent, []).append(metadata.name)
+    for folder, names in by_folder.items():
+        if len(names) > 1:
+            raise DataError(f"{folder}: holds {' and '.join(names)}. Keep one of them.")
     rows: dict[str, Row] = {}
+    notes: Mapping[str, int] = {}
     for at, metadata in tree.metadata.items():
-        found = _rows_of(metadata, PurePosixPath(at).parent, tree.files)
+        if vsd2m.is_index(metadata):
+            found, notes = vsd2m.read_index(metadata, tree.files)
+        else:
+            found = _rows_of(metadata, PurePosixPath(at).parent, tree.files)
         if twice := [f"{found[at].where}: {at} is already named at {rows[at].where}" for at in found if at in rows]:
             raise DataError(
                 f"{tree.root}: two metadata files name the same {_count(len(twice), 'file')}:\n{listed(twice)}\n"
                 "Keep one row for each file."
             )
         rows |= found
-    return rows
+    return rows, notes
 
 
 def _rows_of(metadata: Path, folder: PurePosixPath, files: Mapping[str, Path]) -> dict[str, Row]:
@@ -241,6 +259,11 @@ def _rows_of(metadata: Path, folder: PurePosixPath, files: Mapping[str, Path]) -
             f"(of {len(given)}):\n{listed(absent)}\nPut the files below {metadata.parent}, or remove their lines."
         )
     return rows
+
+
+def _lacks_keyframes(row: Row, num_frames: int) -> str | None:
+    last = max(row.keyframes, default=0)
+    return None if last < num_frames else f"has {num_frames} frames, and {row.where} names its frame {last}"
 
 
 def _splits(root: Path, clusters: Mapping[str, str], rows: Mapping[str, Row]) -> tuple[dict[str, str], str]:

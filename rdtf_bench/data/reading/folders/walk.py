@@ -12,8 +12,9 @@ from pathlib import Path
 from unicodedata import normalize
 
 from rdtf_bench.core.errors import DataError, listed, printable
+from rdtf_bench.data.reading.folders import vsd2m
 
-METADATA_NAMES = ("metadata.jsonl", "metadata.csv")
+METADATA_NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 NO_SUFFIX = "without suffix"
 Inode = tuple[int, int]  # device and number, the same for all links to a folder
 
@@ -59,7 +60,7 @@ def walk(root: Path, suffixes: Sequence[str]) -> Tree:
     faults: list[str] = []
     for at, path in _below(root, "", frozenset(), {}, faults):
         there, readable = path.exists(), path.is_file()
-        kept = metadata if readable and path.name in METADATA_NAMES else files
+        kept = metadata if readable and _is_metadata(at, path) else files
         if kept is metadata or (at.lower().endswith(tuple(suffixes)) and (readable or not there)):
             if at in kept:
                 names = " and ".join(ascii(str(twin.relative_to(root))) for twin in (kept[at], path))
@@ -81,6 +82,11 @@ def walk(root: Path, suffixes: Sequence[str]) -> Tree:
         other_kinds=dict(sorted(other_kinds.items())),
         dangling=tuple(dangling),
     )
+
+
+def _is_metadata(at: str, path: Path) -> bool:
+    """Tell whether a file is metadata by its name, or is VSD2M's index, which has any name and lies at the top."""
+    return path.name in METADATA_NAMES or ("/" not in at and vsd2m.is_index(path))
 
 
 def told(other_kinds: Mapping[str, int]) -> str:

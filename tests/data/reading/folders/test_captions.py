@@ -2,7 +2,9 @@ import json
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.data.reading.folders.captions import (
@@ -33,10 +35,40 @@ def test_csv_says_the_same_as_json_lines(tmp_path: Path) -> None:
     assert rows_of(tmp_path, text, "metadata.csv") == wanted
 
 
+def test_parquet_says_the_same_as_json_lines(tmp_path: Path) -> None:
+    path = tmp_path / "metadata.parquet"
+    columns = {
+        "image_file_name": ["a.gif", "b.gif"],
+        "text": ["a cat", "a dog"],
+        "split": ["val", "TEST"],
+        "id": [1, 2],
+        "keyframe_idx": [[3, 0], None],
+    }
+    parquet.write_table(pyarrow.table(columns), path)
+    found = [(row.file_name, row.caption, row.split, row.id, row.keyframes) for row in read_metadata(path)]
+    assert found == [("a.gif", "a cat", "validation", "1", (0, 3)), ("b.gif", "a dog", "test", "2", ())]
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(DataError, match=r"metadata\.parquet: is damaged or no Parquet file: .*download it again"):
+        read_metadata(path)
+
+
+def test_key_frames_are_a_list_also_in_csv(tmp_path: Path) -> None:
+    path = tmp_path / "metadata.csv"
+    path.write_text('file_name,text,keyframe_idx\na.gif,a,"[4, 1]"\nb.gif,b,\n')
+    assert [row.keyframes for row in read_metadata(path)] == [(1, 4), ()]
+    path.write_text("file_name,text,keyframe_idx\na.gif,a,1 4\n")
+    with pytest.raises(DataError, match=r"metadata\.csv:2: keyframe_idx must be a list of frame numbers .* not '1 4'"):
+        read_metadata(path)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ('{"file_name": "a.gif", "text": "a"}\n{"file_name": \n', "metadata.jsonl:2: is not JSON"),
+        (
+            '{"image_file_name": "a.gif", "mask_file_name": "b.gif", "text": "a"}',
+            "several columns name files: image_file_name, mask_file_name",
+        ),
         ("[1]\n", "metadata.jsonl:1: a line must be an object"),
         ('{"text": "a"}', "metadata.jsonl:1: has no file_name. Its fields are: text"),
         ('{"file_name": "a.gif"}', "metadata.jsonl:1: a.gif has no text"),

@@ -3,7 +3,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.errors import DataError
@@ -179,6 +181,15 @@ def test_animations_outside_of_the_folders_of_the_splits_are_named(tmp_path: Pat
     assert read(tmp_path, name="m").counts() == {"train": 2, "validation": 1, "test": 1}
 
 
+def test_metadata_may_be_parquet(tmp_path: Path, animation: Animation) -> None:
+    animation(tmp_path / "deep" / "a.gif", 3)
+    rows = {"image_file_name": ["a.gif"], "caption": ["a cat"]}
+    parquet.write_table(pyarrow.table(rows), tmp_path / "deep" / "metadata.parquet")
+    folder = read(tmp_path, name="m")
+    assert [clip.caption for clip in folder.clips] == ["a cat"]
+    assert (folder.captions_from, folder.other_kinds) == ("deep/metadata.parquet", {})
+
+
 def test_two_metadata_files_that_name_one_file_are_refused(tmp_path: Path, animation: Animation) -> None:
     write_layout(tmp_path, animation)
     write_rows(tmp_path, {"file_name": "train/a.gif", "text": "another"})
@@ -187,7 +198,7 @@ def test_two_metadata_files_that_name_one_file_are_refused(tmp_path: Path, anima
     ):
         read(tmp_path, name="m")
     (tmp_path / "train" / "metadata.csv").touch()
-    with pytest.raises(DataError, match=r"train: holds both metadata.jsonl and metadata.csv. Remove one of them"):
+    with pytest.raises(DataError, match=r"train: holds metadata.csv and metadata.jsonl. Keep one of them"):
         read(tmp_path, name="m")
 
 
