@@ -100,6 +100,7 @@ def stickers(
         cache=data / "indexes" / f"{name}.json",
         on_progress=lambda done, total: report(f"check {name}", done, total),
     )
+    found.require_one_split()
     clips: Sequence[Clip] = found.clips
     if split is not None:
         clips = data_folder.choose(clips, split=split, most=most, min_frames=NUM_FRAMES).clips

@@ -1,18 +1,13 @@
-"""`rdtf-bench data`: datasets that can be fetched."""
+"""`rdtf-bench data`: fetch datasets, and inspect data folders."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rdtf_bench.commands.options import DEFAULT_STORE, StoreDir
+from rdtf_bench.commands.options import DEFAULT_STORE, Quiet, StoreDir
 
-app = typer.Typer(no_args_is_help=True, help="Fetch datasets.")
-
-
-@app.callback()
-def data() -> None:
-    """Keep `fetch` a command of its own: a Typer app with one command would take its place."""
+app = typer.Typer(no_args_is_help=True, help="Fetch and inspect datasets.")
 
 
 @app.command(epilog="Example: rdtf-bench data fetch fluent")
@@ -30,6 +25,33 @@ def fetch(
     if name != fluent.NAME:
         raise unknown_name("dataset to fetch", name, [fluent.NAME])
     typer.echo(fluent.fetch_into(store, archives=archives, on_progress=_say))
+
+
+@app.command(epilog="Example: rdtf-bench data inspect asg=my_stickers")
+def inspect(
+    data: Annotated[
+        str,
+        typer.Argument(metavar="NAME[=DIR]", help="A dataset (asg, nuscenes, ophnet), with the folder that holds it."),
+    ],
+    store: StoreDir = DEFAULT_STORE,
+    quiet: Quiet = False,
+) -> None:
+    """Print what a data folder holds, which files are broken, and what leaks between its splits.
+
+    Without a folder, the built-in data is inspected. Exit status: 0 if the data is sound, 4 if files are broken or if
+    clips that belong together stand in different splits (same bytes, near copies, same caption, same video or scene).
+    """
+    from rich.console import Console
+
+    from rdtf_bench.report.inspection import render
+    from rdtf_bench.run import inspection
+    from rdtf_bench.run.progress import Display, Report
+
+    name, source = inspection.source_of(data)
+    with Display(Console(stderr=True), {name: 1.0}, quiet=quiet) as display:
+        found = inspection.inspect(name, source, store=store, on_progress=Report(display, name, "reading").advance)
+    typer.echo(render(found))
+    found.require_sound()
 
 
 def _say(line: str) -> None:

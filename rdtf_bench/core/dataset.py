@@ -26,6 +26,8 @@ class Clip:
     window: tuple[int, int] | None = None  # first frame and number of frames of a video, of which the clip is a part
     frames: tuple[Path, ...] = ()  # one picture per frame
     keyframes: tuple[int, ...] = ()  # numbers of the frames that the makers of the data chose for training, if they did
+    size_px: tuple[int, int] | None = None  # width and height of the file's frames, if the reader knows them
+    duration_us: int | None = None  # for how long the clip is shown, if the reader knows it
 
 
 @dataclass(frozen=True, kw_only=True)

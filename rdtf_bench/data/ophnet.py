@@ -358,6 +358,7 @@ def _clip(
 ) -> Clip:
     at = files[window.segment.file]
     part = (window.first, CLIP_FRAMES)
+    first_us, last_us = facts[at].times_us[[window.first, window.first + CLIP_FRAMES - 1]].tolist()
     return Clip(
         id=f"{name}/{window.id}",
         path=paths[at],
@@ -367,6 +368,7 @@ def _clip(
         num_frames=CLIP_FRAMES,
         sha256=hashlib.sha256(f"{facts[at].sha256} {part}".encode()).hexdigest(),
         window=part,
+        duration_us=(last_us - first_us) * CLIP_FRAMES // (CLIP_FRAMES - 1),
     )
 
 

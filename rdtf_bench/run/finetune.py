@@ -253,6 +253,7 @@ def _choose(settings: Settings, out: Path, *, skip_broken: bool, sink: Sink) -> 
         cache=out / "indexes",
         on_progress=Report(sink, JOB, "checking").advance,
     )
+    folder.require_one_split()
     folder.require_unbroken(skip_broken=skip_broken)
     pick = partial(data.choose, folder.clips)
     train = pick(split="train", min_frames=2).clips

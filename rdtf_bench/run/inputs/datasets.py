@@ -74,6 +74,7 @@ def read(
     module = catalog.load("dataset", name)
     root = module.prepare(source, store=store)
     folder = module.read(root, name=name, cache=store / "data" / "indexes")
+    folder.require_one_split()
     folder.require_unbroken(skip_broken=skip_broken)
     most = {"train": sizes.train, "validation": sizes.validation, "test": sizes.test}
     fewest = {"train": min_train_frames, "validation": min_frames, "test": min_frames}

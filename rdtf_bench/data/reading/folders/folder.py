@@ -30,8 +30,9 @@ from rdtf_bench.data.reading.folders.walk import Broken, Tree, told, walk
 from rdtf_bench.data.reading.media import ANIMATION_SUFFIXES
 
 SPLITS = ("train", "validation", "test")
-CACHE_VERSION = 3  # raised when `inspect` returns something else
+CACHE_VERSION = 4  # raised when `inspect` returns something else
 Progress = Callable[[int, int], None]  # number of files done, number of all files
+Pairs = tuple[tuple[str, str], ...]  # of clip ids, such that they connect all clips that are copies of each other
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +45,8 @@ class Folder:
     stills: tuple[Path, ...]  # images of a single frame, which are ignored
     uncaptioned: tuple[Path, ...]  # animations that the metadata does not name
     other_kinds: Mapping[str, int]  # number of files of other kinds by suffix, which are not read
-    num_copies: int = 0  # clips of which another has the same bytes
-    num_near_copies: int = 0  # clips of which another shows nearly the same
+    same_bytes: Pairs = ()
+    near_copies: Pairs | None = None  # clips that show nearly the same; None if they were not looked for
     num_uneven: int = 0  # clips whose frames are shown for different times
     num_without_trailer: int = 0  # GIF files among the clips whose last byte is missing
     captions_from: str
@@ -60,6 +61,31 @@ class Folder:
                 + listed([f"{item.path}: {item.why}" for item in self.broken])
                 + "\nRepair or remove them, or leave them out with --skip-broken."
             )
+
+    def require_one_split(self) -> None:
+        """Raise DataError if files of equal bytes stand in different splits."""
+        clips = {clip.id: clip for clip in self.clips}
+        pairs = [(clips[one], clips[other]) for one, other in self.same_bytes]
+        leaks = [
+            " and ".join(f"{clip.path.relative_to(self.root)} ({clip.split})" for clip in pair)
+            for pair in pairs
+            if pair[0].split != pair[1].split
+        ]
+        if leaks:
+            raise DataError(
+                f"{self.root}: {_count(len(leaks), 'pair')} of files with the same bytes stand in different splits:\n"
+                f"{listed(leaks)}\nRemove one of each pair, or give both the same split."
+            )
+
+    @property
+    def num_copies(self) -> int:
+        """Number of clips of which another has the same bytes."""
+        return len({clip for pair in self.same_bytes for clip in pair})
+
+    @property
+    def num_near_copies(self) -> int:
+        """Number of clips of which another shows nearly the same."""
+        return len({clip for pair in self.near_copies or () for clip in pair})
 
     def left_out(self) -> str:
         """Return what of the folder is not used as words, or an empty text."""
@@ -96,7 +122,7 @@ def read(
 ) -> Folder:
     """Read and check a data folder; `name` is the first part of every clip id.
 
-    Clips of equal bytes form one cluster, and so do near copies, unless `near_copies` says that there are none.
+    Clips of equal bytes form one cluster, and so do near copies, which are looked for if `near_copies` says so.
 
     `cache` is a JSON file with the results of earlier calls, which are used for files of the same size and modification
     time. Raises DataError if the folder or its metadata is wrong. Single broken files are listed in the result.
@@ -119,7 +145,6 @@ def read(
     alike = list(copies.near(looks)) if near_copies else []
     clusters = _clusters(captions, rows, [*same, *alike])
     splits, split_from = _splits(root, clusters, rows)
-    _require_one_split(root, same, splits)
     clips = [
         Clip(
             id=ids[at],
@@ -130,6 +155,8 @@ def read(
             num_frames=facts[at].num_frames,
             sha256=facts[at].sha256,
             keyframes=rows[at].keyframes if at in rows else (),
+            size_px=(facts[at].width_px, facts[at].height_px),
+            duration_us=facts[at].duration_us,
         )
         for at in usable
     ]
@@ -146,8 +173,8 @@ def read(
         stills=stills,
         uncaptioned=uncaptioned,
         other_kinds=tree.other_kinds,
-        num_copies=len({at for pair in same for at in pair}),
-        num_near_copies=len({at for pair in alike for at in pair}),
+        same_bytes=tuple((ids[one], ids[other]) for one, other in same),
+        near_copies=tuple((ids[one], ids[other]) for one, other in alike) if near_copies else None,
         num_uneven=sum(facts[at].is_uneven for at in usable),
         num_without_trailer=sum(facts[at].without_trailer for at in usable),
         captions_from=_metadata_names(tree) if tree.metadata else "file names",
@@ -285,18 +312,6 @@ def _splits(root: Path, clusters: Mapping[str, str], rows: Mapping[str, Row]) ->
         )
     sources = {"split column": by_column, "folder names": by_folder}
     return splits, " and ".join(source for source, given in sources.items() if given)
-
-
-def _require_one_split(root: Path, same: Iterable[tuple[str, str]], splits: Mapping[str, str]) -> None:
-    """Raise DataError if files of equal bytes stand in different splits."""
-    leaks = [
-        f"{one} ({splits[one]}) and {other} ({splits[other]})" for one, other in same if splits[one] != splits[other]
-    ]
-    if leaks:
-        raise DataError(
-            f"{root}: {_count(len(leaks), 'pair')} of files with the same bytes stand in different splits:\n"
-            f"{listed(leaks)}\nRemove one of each pair, or give both the same split."
-        )
 
 
 def _ids(name: str, files: Iterable[str], rows: Mapping[str, Row]) -> dict[str, str]:

@@ -18,6 +18,7 @@ class Facts:
     num_frames: int
     width_px: int = 0
     height_px: int = 0
+    duration_us: int = 0  # of one loop
     is_uneven: bool = False  # whether its frames are shown for different times
     without_trailer: bool = False  # whether it is a GIF whose only fault is that its last byte is missing
     look: str = ""  # perceptual hash, by which near copies are found, if it was asked for
@@ -44,6 +45,7 @@ def inspect(path: Path, *, with_look: bool = False) -> Facts:
                 num_frames=len(durations),
                 width_px=width,
                 height_px=height,
+                duration_us=sum(durations),
                 is_uneven=max(durations) - min(durations) > EVEN_US,
                 without_trailer=source.without_trailer,
                 look=look,
