@@ -85,6 +85,30 @@ def with_seeds(found: Estimate, by_seed: Sequence[float]) -> Estimate:
     return Estimate(value=found.value, deviation=spread, ci_low=found.value - margin, ci_high=found.value + margin, p=p)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Variance:
+    """An estimated variance and its degrees of freedom."""
+
+    value: float
+    freedom: float
+
+
+def student_p(value: float, *variances: Variance) -> float:
+    """Return the two-sided p-value of the hypothesis that the value is 0, by Student's t distribution.
+
+    The variance of the value is the sum of independent parts, with the degrees of freedom of Welch (1947) and
+    Satterthwaite (1946). The normal distribution would be too short here: a test of many pairs reaches far into its
+    tails.
+    """
+    from scipy.special import stdtr
+
+    total = math.fsum(part.value for part in variances)
+    if total == 0:
+        return 1.0 if value == 0 else 0.0
+    freedom = 1 / math.fsum((part.value / total) ** 2 / part.freedom for part in variances if part.value > 0)
+    return 2 * float(stdtr(freedom, -abs(value) / math.sqrt(total)))
+
+
 def clips_to_resolve(difference: float, *, deviation: float, n: int) -> int:
     """Return the number of clips at which a paired test at 5 % detects the difference with a power of 80 %.
 

@@ -51,8 +51,10 @@ def legend(best: str, second: str) -> str:
     """Explain the marks; `best` and `second` are written as the layout shows them."""
     return (
         f"Among the methods, {best} and {second} are marked only if the differences from all methods behind are "
-        "resolved at this n. ≈ marks a method that is tied with the best. Test: paired delete-a-group jackknife, "
-        "Holm-corrected at 5 %. For metrics without groups of clips: whether the intervals overlap."
+        "resolved at this n. ≈ marks a method that is tied with the best. Test: all pairs of methods in a column "
+        "together, paired by clip (delete-a-group jackknife, Student's t), Holm-corrected at 5 %: of the columns whose "
+        "methods are all equal, at most 5 % call any worse. For metrics without groups of clips: whether the intervals "
+        "overlap."
     )
 
 

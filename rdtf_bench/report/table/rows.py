@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from math import fsum
+from statistics import fmean, stdev, variance
 from typing import Any
 
 from rdtf_bench.core import intervals
@@ -56,6 +57,14 @@ def difference(one: Number, other: Number) -> intervals.Estimate:
         if len(side.seeds) > 1:
             found = intervals.with_seeds(found, side.by_seed)
     return found
+
+
+def variance_between_seeds(one: Number, other: Number) -> float:
+    """Return the variance between seeds of the difference of two rows, which are means over their seeds."""
+    if one.seeds == other.seeds and len(one.seeds) > 1:
+        pairs = zip(one.by_seed, other.by_seed, strict=True)
+        return variance(ours - theirs for ours, theirs in pairs) / len(one.seeds)
+    return fsum(variance(side.by_seed) / len(side.seeds) for side in (one, other) if len(side.seeds) > 1)
 
 
 def columns(numbers: Sequence[Number]) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ def test_csv_has_the_jsons_numbers(show: Show) -> None:
 
 def test_markdown_marks_best_second_and_what_is_tied(show: Show) -> None:
     """FVD: SimDA is 8.3 behind with a paired deviation of 11 sqrt(3) = 19. VQA: RDTF is ahead of all, I2V-Adapter not
-    of SimDA. CLIP: RDTF is 0.0007 behind I2V-Adapter with 0.0002 sqrt(3), z = 2.02, p = 0.043, which Holm doubles."""
+    of SimDA. CLIP: RDTF is 0.0007 behind I2V-Adapter with 0.0002 sqrt(3), t = 2.02 with 3 degrees of freedom."""
     table = body(show("md"))
     assert [cell.split(" [")[0] for cell in table["RDTF"][::2]] == [
         "≈604.1",
