@@ -1,4 +1,4 @@
-"""Animated sticker generation (ASG): the toy stickers, the Fluent emoji, or a user's folder.
+"""Animated sticker generation (ASG): the toy stickers, the Fluent emoji, or a user's folder or packed files.
 
 Importing the module does not import torch.
 """
@@ -12,6 +12,7 @@ from rdtf_bench.core.errors import DataError
 from rdtf_bench.data import fluent
 from rdtf_bench.data.reading.folders.folder import Chosen, Folder, Progress, choose, clustering, fingerprint
 from rdtf_bench.data.reading.folders.folder import read as read_folder
+from rdtf_bench.data.sources import packed
 from rdtf_bench.data.toy import stickers as toy_stickers
 
 __all__ = [
@@ -44,7 +45,8 @@ def prepare(source: str | None, *, store: Path) -> Path:
     - None: the toy stickers, which are written if they are not there yet.
     - "toy-long": toy stickers of at least 17 frames each, written likewise.
     - "fluent": the folder that `rdtf-bench data fetch fluent` made.
-    - Anything else is a path. A user's own folder with the name of a source is given as "./fluent".
+    - Anything else is a path. A user's own folder with the name of a source is given as "./fluent". Parquet files and
+      webdataset tars are unpacked into the store.
     """
     if source is None:
         root = store / "data" / builtin().fingerprint
@@ -63,7 +65,8 @@ def prepare(source: str | None, *, store: Path) -> Path:
             )
         fluent.require_clusters(root)
         return root
-    return Path(source)
+    path = Path(source)
+    return packed.unpack(path, store=store) if packed.is_packed(path) else path
 
 
 def read(root: Path, *, name: str = "asg", cache: Path | None = None, on_progress: Progress | None = None) -> Folder:

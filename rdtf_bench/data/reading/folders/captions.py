@@ -102,7 +102,13 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
     try:
         yield from enumerate(parquet.read_table(path).to_pylist(), start=1)
     except (OSError, pyarrow.ArrowException) as fault:
-        raise DataError(f"{path}: is damaged or no Parquet file: {fault}. Write or download it again.") from fault
+        raise damaged_parquet(path, fault) from fault
+
+
+def damaged_parquet(path: Path, fault: Exception) -> DataError:
+    """Return the error for a Parquet file that PyArrow cannot read."""
+    reason = str(fault).strip().splitlines()[0].rstrip(".")
+    return DataError(f"{path}: is damaged, incomplete or no Parquet file: {reason}. Write or download it again.")
 
 
 def _text(path: Path) -> str:

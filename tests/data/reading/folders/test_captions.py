@@ -48,7 +48,7 @@ def test_parquet_says_the_same_as_json_lines(tmp_path: Path) -> None:
     found = [(row.file_name, row.caption, row.split, row.id, row.keyframes) for row in read_metadata(path)]
     assert found == [("a.gif", "a cat", "validation", "1", (0, 3)), ("b.gif", "a dog", "test", "2", ())]
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(DataError, match=r"metadata\.parquet: is damaged or no Parquet file: .*download it again"):
+    with pytest.raises(DataError, match=r"metadata\.parquet: is damaged, incomplete or no Parquet file: .*again"):
         read_metadata(path)
 
 
