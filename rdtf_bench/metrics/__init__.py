@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rdtf_bench.metrics.clip import ClipSimilarity
     from rdtf_bench.metrics.features.clip_networks import load_i3d
-    from rdtf_bench.metrics.frechet import frechet_distance, frechet_infinity, noise_floor
+    from rdtf_bench.metrics.frechet import frechet_distance, frechet_infinity, split_half_distance
     from rdtf_bench.metrics.fvd import FrechetVideoDistance
     from rdtf_bench.metrics.kernel import kernel_distance
     from rdtf_bench.metrics.reference import cached_features
@@ -25,7 +25,7 @@ __all__ = [
     "frechet_infinity",
     "kernel_distance",
     "load_i3d",
-    "noise_floor",
+    "split_half_distance",
 ]
 
 _MODULES = {
@@ -37,7 +37,7 @@ _MODULES = {
     "frechet_infinity": "rdtf_bench.metrics.frechet",
     "kernel_distance": "rdtf_bench.metrics.kernel",
     "load_i3d": "rdtf_bench.metrics.features.clip_networks",
-    "noise_floor": "rdtf_bench.metrics.frechet",
+    "split_half_distance": "rdtf_bench.metrics.frechet",
 }
 
 

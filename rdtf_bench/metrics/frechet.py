@@ -99,15 +99,16 @@ def frechet_infinity(*, fake: Float[Tensor, "N D"], real: Float[Tensor, "M _"], 
     return float(torch.linalg.lstsq(line, torch.tensor(values, dtype=torch.float64)[:, None]).solution[0])
 
 
-def noise_floor(real: Float[Tensor, "N D"], *, count: int | None = None, ddof: int = 1) -> float:
+def split_half_distance(real: Float[Tensor, "N D"], *, count: int | None = None, ddof: int = 1) -> float:
     """Return the distance between two disjoint random sets of `count` real clips.
 
-    A generator cannot be told from real clips by a distance below this floor. `count` should be the n of the distance
-    that is compared with it; None takes the largest possible value, half of the clips.
+    This is what the distance of independent real clips amounts to at this n. It is no lower bound for clips that were
+    generated from the first frames of the real ones. `count` should be the n of the distance that is compared with it;
+    None takes the largest possible value, half of the clips.
     """
     count = len(real) // 2 if count is None else count
     if 2 * count > len(real):
-        raise DataError(f"a noise floor at n {count} needs {2 * count} real clips, there are {len(real)}")
+        raise DataError(f"a distance between halves at n {count} needs {2 * count} real clips, there are {len(real)}")
     order = torch.randperm(len(real), generator=generator_for("noise floor", len(real)))
     return frechet_distance(fake=real[order[:count]], real=real[order[count : 2 * count]], ddof=ddof)
 

@@ -215,7 +215,7 @@ class FrechetVideoDistance(ClipMetric):
     def features(self, side: str) -> Float[Tensor, "N D"]:
         """Return the features of the side "fake" or "real", each clip once.
 
-        They are the input of a kernel distance, of FVD-infinity and of a noise floor.
+        They are the input of a kernel distance, of FVD-infinity and of the distance between two halves.
         """
         if self._folded(side):
             raise DataError(f"{side}: for more than {KEPT_CLIPS} clips only mean and covariance were kept")

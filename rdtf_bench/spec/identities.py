@@ -139,7 +139,7 @@ class ControlSamples(Identity):
     control: str
     version: int
     real: ClipsIdentity
-    other: OtherClipsIdentity | None = None  # for noise_floor
+    other: OtherClipsIdentity | None = None  # for other real clips
     autoencoder: str | None = None  # digest of the weights, for the rows that pass clips through it
     task: str | None = None
     known_frames: Literal["overwrite", "keep"] | None = None

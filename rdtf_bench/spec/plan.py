@@ -23,7 +23,7 @@ from rdtf_bench.spec.identities import (
     TrainingIdentity,
     TrainingSetIdentity,
 )
-from rdtf_bench.spec.schema import Options, Row, Scale, TableSpec
+from rdtf_bench.spec.schema import RENAMED_CONTROLS, Options, Row, Scale, TableSpec
 
 Constants = Callable[[str, str], dict[str, Any]]
 """(kind, name) -> the module's constants; catalog.constants, or a fake in tests."""
@@ -111,11 +111,12 @@ class Cell:
         """Return the cell that JSON holds. Older files call trained and external rows "method"."""
         fit = None if raw["fit"] is None else identities.read(FitIdentity, raw["fit"])
         kind: RowKind = "control" if raw["kind"] == "control" else "external" if fit is None else "trained"
+        method = RENAMED_CONTROLS.get(raw["method"], raw["method"]) if kind == "control" else raw["method"]
         return cls(
             protocol=raw["protocol"],
-            label=raw["label"],
+            label=_label(method) if kind == "control" else raw["label"],
             kind=kind,
-            method=raw["method"],
+            method=method,
             seed=raw["seed"],
             fit=fit,
             sample=identities.read_samples(raw["sample"]),
@@ -133,7 +134,7 @@ def plan(
 ) -> list[Cell]:
     """`digests` maps the scale's asset roles to the hash of their weights, `outside` the names of rows whose clips were
     made elsewhere to the fingerprints of these clips."""
-    if taken := sorted(set(outside) & {*spec.controls, *(row.label for row in spec.rows)}):
+    if taken := sorted(set(outside) & {*map(_label, spec.controls), *(row.label for row in spec.rows)}):
         raise ProtocolError(f"{spec.name} has a row {taken[0]!r} already: give these clips another name")
     planner = _Planner(spec, scale, data, digests, constants)
     cells = [planner.method_cell(row, seed) for seed in spec.seeds for row in spec.rows]
@@ -162,9 +163,13 @@ def clips_in_use(scale: Scale, data: DataIdentity, split: str) -> ClipsIdentity:
     return ClipsIdentity(clips=fingerprint, **scale.clip.model_dump())
 
 
-def noise_floor_split(data: DataIdentity) -> str:
-    """Where the noise floor's real clips come from: validation, or train where that is too small for the test's n."""
+def other_clips_split(data: DataIdentity) -> str:
+    """Return the split of the other real clips: validation, or train if that has fewer clips than the test split."""
     return "validation" if data.num_validation >= data.num_test else "train"
+
+
+def _label(control: str) -> str:
+    return control.replace("_", " ")
 
 
 def asset_roles(facts: Mapping[str, Any], options: Options) -> list[str]:
@@ -248,11 +253,12 @@ class _Planner:
     def control_cell(self, name: str) -> Cell:
         version = self.constants("control", name)["VERSION"]
         real = clips_in_use(self.scale, self.data, "test")
-        if name == "noise_floor":
-            split = noise_floor_split(self.data)
+        if name == "other_real_clips":
+            split = other_clips_split(self.data)
             clips = clips_in_use(self.scale, self.data, split)
             other = OtherClipsIdentity(split=split, **clips.model_dump())
-            sample = ControlSamples(control=name, version=version, real=real, other=other)
+            # the name under which the row was first published; it decides the id
+            sample = ControlSamples(control="noise_floor", version=version, real=real, other=other)
         else:
             sample = ControlSamples(
                 control=name,
@@ -262,7 +268,7 @@ class _Planner:
                 task=self.spec.task,
                 known_frames=self.spec.known_frames,
             )
-        return self._cell(name, "control", name, self.spec.seeds[0], None, sample)
+        return self._cell(_label(name), "control", name, self.spec.seeds[0], None, sample)
 
     def _cell(
         self, label: str, kind: RowKind, method: str, seed: int, fit: FitIdentity | None, sample: Samples
@@ -273,7 +279,8 @@ class _Planner:
             if "network" in facts["USES"]:
                 if fit is not None:
                     scores[metric] = self._cost(metric, facts, fit.network)
-            elif method != "noise_floor" or "real" in facts["USES"]:  # its clips have no caption of the test to match
+            # other real clips have no caption of the test to match
+            elif method != "other_real_clips" or "real" in facts["USES"]:
                 scores[metric] = self._quality(metric, facts, sample)
         return Cell(
             protocol=self.spec.name,

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     NonNegativeFloat,
@@ -52,7 +53,13 @@ Name = Annotated[
         "file that extends another states a name of its own; the package's names are taken.",
     ),
 ]
-Control = Annotated[str, _known("control")]
+RENAMED_CONTROLS = {"noise_floor": "other_real_clips"}
+"""Names of control rows in older protocols and published tables, and what they are called now."""
+Control = Annotated[
+    str,
+    BeforeValidator(lambda name: RENAMED_CONTROLS.get(name, name) if isinstance(name, str) else name),
+    _known("control"),
+]
 Dataset = Annotated[str, _known("dataset")]
 Method = Annotated[str, _known("method")]
 Metric = Annotated[str, _known("metric")]

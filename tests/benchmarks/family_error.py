@@ -6,7 +6,18 @@ Simulated scores are means over 50 groups of clips. Every clip is harder or easi
 part of their own (they are variants of one method), and the spread of the rows differs by up to a factor of 2. The
 verdicts are those of the tables. "Best fixed" is what they were before all pairs were tested: Holm's method over the
 comparisons with the best row, as if the data had not chosen it. With several seeds, a row's value also varies between
-them as much as the difference of two rows varies over the clips.
+them as much as the difference of two rows varies over the clips. "One better" is the share of the other rows that are
+called worse than a first row that is better by four deviations of a difference.
+
+Measured with 4,000 tables (torch 2.15):
+
+    rows seeds  equal rows  best fixed  one better
+     4     1        3.5%        8.3%         91%
+     6     1        3.5%       11.1%         86%
+    10     1        2.9%       16.6%         79%
+     4     3        3.4%        9.3%         84%
+     6     3        2.7%       13.8%         78%
+    10     3        2.7%       18.9%         69%
 """
 
 import argparse

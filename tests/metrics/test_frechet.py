@@ -11,7 +11,7 @@ from rdtf_bench.metrics.frechet import (
     frechet_distance,
     frechet_infinity,
     frechet_of_moments,
-    noise_floor,
+    split_half_distance,
     without_each_group,
 )
 
@@ -207,10 +207,10 @@ def test_infinity_is_refused_below_twice_the_features() -> None:
     )
 
 
-def test_the_noise_floor_is_two_halves_of_the_real_set() -> None:
+def test_a_split_half_distance_is_that_of_two_halves_of_the_real_set() -> None:
     real = draw(80, 6, 43)
-    floor = noise_floor(real)
-    assert floor == noise_floor(real, count=40)
-    assert 0 < floor < noise_floor(real, count=10)  # fewer clips, more bias
+    halves = split_half_distance(real)
+    assert halves == split_half_distance(real, count=40)
+    assert 0 < halves < split_half_distance(real, count=10)  # fewer clips, more bias
     with pytest.raises(DataError, match="n 50 needs 100 real clips, there are 80"):
-        noise_floor(real, count=50)
+        split_half_distance(real, count=50)

@@ -44,10 +44,10 @@ def test_rdtf_has_one_set_of_weights_and_the_baselines_one_a_task() -> None:
         assert fit.training.task == "prediction"
 
 
-def test_static_depends_on_what_is_known_and_the_noise_floor_does_not() -> None:
+def test_static_depends_on_what_is_known_and_other_real_clips_do_not() -> None:
     halves = cells("table2")
     assert halves["interpolation", "static"].id != halves["prediction", "static"].id
-    assert len([label for _, label in halves if label == "noise_floor"]) == 1
+    assert len([label for _, label in halves if label == "other real clips"]) == 1
 
 
 def test_released_rows_have_a_second_text_encoder_and_the_faithful_ones_are_those_of_table1() -> None:

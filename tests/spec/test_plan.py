@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -48,7 +49,7 @@ def test_table1_has_a_cell_for_every_row_and_control() -> None:
         "RDTF",
         "static",
         "autoencoder",
-        "noise_floor",
+        "other real clips",
     ]
 
 
@@ -56,7 +57,7 @@ def test_what_does_not_apply_to_a_row_is_not_planned() -> None:
     planned = by_label(cells())
     assert set(planned["RDTF"].scores) == {"fvd", "vqa", "clip", "params", "seconds"}
     assert set(planned["static"].scores) == {"fvd", "vqa", "clip"}
-    assert set(planned["noise_floor"].scores) == {"fvd"}
+    assert set(planned["other real clips"].scores) == {"fvd"}
 
 
 def test_a_renamed_row_and_more_workers_keep_every_identity() -> None:
@@ -120,14 +121,25 @@ def test_other_weights_change_what_looks_through_them() -> None:
 
 
 def other_split(planned: list[Cell]) -> str | None:
-    sample = by_label(planned)["noise_floor"].sample
+    sample = by_label(planned)["other real clips"].sample
     return sample.other.split if isinstance(sample, ControlSamples) and sample.other else None
 
 
-def test_the_noise_floor_takes_training_clips_where_validation_is_too_small() -> None:
+def test_other_real_clips_are_training_clips_where_validation_is_too_small() -> None:
     few = DataIdentity(**{**vars(DATA), "num_validation": 3})
     assert other_split(cells()) == "validation"
     assert other_split(cells(data=few)) == "train"
+
+
+def test_other_real_clips_keep_the_id_of_their_first_name() -> None:
+    planned = by_label(cells())["other real clips"]
+    assert isinstance(planned.sample, ControlSamples)
+    assert planned.sample.control == "noise_floor"
+    published = {**planned.as_dict(), "label": "noise_floor", "method": "noise_floor"}
+    assert Cell.from_dict(published) == planned
+    spec = load_protocol("table1")
+    old = spec.model_dump(mode="json") | {"controls": ["static", "noise_floor"]}
+    assert TableSpec.model_validate_json(json.dumps(old)).controls == ("static", "other_real_clips")
 
 
 def test_a_cell_measured_twice_is_refused() -> None:

@@ -17,7 +17,7 @@ REFERENCE = "static"
 
 FEW_CLIPS = 128
 """Number of clips below which a Fréchet distance barely responds to damage. With EfficientNet-Lite0 on real stickers,
-the distance between damaged and intact clips falls towards the noise floor as n falls."""
+the distance between damaged and intact clips falls towards that between intact clips as n falls."""
 
 _HASH = re.compile(r"[0-9a-f]{12,}")
 
@@ -111,15 +111,15 @@ def _yardsticks(found: Sequence[Record]) -> str:
 
 
 def _control_clips(cells: Sequence[Cell], numbers: Sequence[Number]) -> Iterator[str]:
-    """Name the real clips that a control row is made of, if they are not from the validation split or are fewer than
-    the clips of a method."""
-    wanted = max((number.n for number in numbers if number.kind != "control" and number.without_group), default=0)
+    """Say what the row of other real clips is, and why it is no floor."""
     for cell in cells:
         other = cell.sample.other if isinstance(cell.sample, ControlSamples) else None
-        split = "" if other is None else other.split
         counts = {number.n for number in numbers if number.row == cell.label and number.without_group}
-        if split and counts and (split != "validation" or min(counts) < wanted):
-            yield f"{cell.label}: made of {min(counts)} real clips of the {split} split."
+        if other is not None and counts:
+            yield (
+                f"{cell.label}: {min(counts)} real clips of the {other.split} split against the test clips. This is no "
+                "floor: every other row shares first frames and identities with the test clips, and these clips do not."
+            )
 
 
 def _scale(spec: TableSpec, scale: Scale) -> str:

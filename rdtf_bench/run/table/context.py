@@ -85,7 +85,7 @@ def make_bench(
     """Return what the jobs of a run share; `clips` may be empty where the jobs are only listed."""
     digests = {role: asset.digest for role, asset in assets.items()}
     training = planning.training_set(scale, data, digests)
-    splits = ["test", planning.noise_floor_split(data)] if "noise_floor" in spec.controls else ["test"]
+    splits = ["test", planning.other_clips_split(data)] if "other_real_clips" in spec.controls else ["test"]
     return Bench(
         store=store,
         scale=scale,

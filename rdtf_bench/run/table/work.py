@@ -250,7 +250,7 @@ def _uses(metric: str) -> tuple[str, ...]:
 
 
 def _ids_of(bench: Bench, cell: Cell, real: RealClips) -> tuple[str, ...]:
-    """Return the clip ids of a row: those of the test split, or of the other split for the noise floor."""
+    """Return the clip ids of a row: those of the test split, or of the other split for other real clips."""
     if isinstance(cell.sample, ControlSamples) and cell.sample.other is not None:
         return real_clips(bench, cell.sample.other.split).ids[: len(real.ids)]
     return real.ids

@@ -22,7 +22,7 @@ from rdtf_bench.run.validity import agreement
 from rdtf_bench.run.validity import plan as validity_plan
 from rdtf_bench.run.validity.agreement import AgreementRecord, PlannedAgreement
 from rdtf_bench.run.validity.plan import CurveRecord, Look, PlannedCurve
-from rdtf_bench.spec.plan import noise_floor_split
+from rdtf_bench.spec.plan import other_clips_split
 from rdtf_bench.spec.schema import Scale, ValiditySpec
 
 
@@ -131,7 +131,7 @@ def _files(
         skip_broken=skip_broken,
         min_train_frames=num_frames,
     )
-    split = noise_floor_split(data.identity)
+    split = other_clips_split(data.identity)
     test, other = data.clips["test"], data.clips[split]
     count = min(len(test), len(other))
     if count < datasets.MIN_TEST_CLIPS:

@@ -13,7 +13,7 @@ from rdtf_bench.core.errors import ProtocolError, StoreError, unknown_name
 from rdtf_bench.core.store import Store, key_of, write_text
 from rdtf_bench.run.inputs import datasets
 from rdtf_bench.spec.load import load_validity
-from rdtf_bench.spec.plan import DataIdentity, asset_roles, noise_floor_split
+from rdtf_bench.spec.plan import DataIdentity, asset_roles, other_clips_split
 from rdtf_bench.spec.schema import ClipShape, DataSizes, Options, Scale, ShortClips, ValiditySpec
 
 KIND = "curves"
@@ -143,7 +143,7 @@ def _key(spec: ValiditySpec, scale: Scale, data: DataIdentity, look: Look, fault
     roles = asset_roles(facts, look.options)
     if missing := [role for role in roles if role not in scale.assets]:
         raise ProtocolError(f"scale {scale.name}: assets has no {missing[0]!r}, which {look.name!r} needs")
-    other = {"train": data.train, "validation": data.validation}[noise_floor_split(data)]
+    other = {"train": data.train, "validation": data.validation}[other_clips_split(data)]
     identity: dict[str, object] = {
         "version": spec.version,
         "metric": look.metric,

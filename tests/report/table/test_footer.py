@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rdtf_bench.run.record import Record
-from rdtf_bench.spec.identities import ControlSamples, TrainedSamples
+from rdtf_bench.spec.identities import TrainedSamples
 from rdtf_bench.spec.load import load_scale
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.schema import TableSpec
@@ -64,20 +64,10 @@ def test_rows_that_sample_with_different_eta_are_named(show: Show, cells: list[C
     assert f"The rows sample with different eta (0.5: {first.label}; 1: " in text
 
 
-def test_a_noise_floor_from_the_training_split_says_so(
-    show: Show, cells: list[Cell], records: dict[str, Record]
-) -> None:
-    assert "noise_floor: made of" not in show("md")
-    floor = cells[-1]
-    assert isinstance(floor.sample, ControlSamples)
-    assert floor.sample.other is not None
-    other = floor.sample.other.model_copy(update={"split": "train"})
-    moved = replace(floor, sample=floor.sample.model_copy(update={"other": other}))
-    of = {**records, moved.id: records[floor.id]}
-    score = of[moved.id].scores["fvd"]
-    of[moved.id].scores["fvd"] = replace(score, key=moved.score_key("fvd"))
-    text = show("md", planned=[*cells[:-1], moved], of=of)
-    assert "noise_floor: made of 128 real clips of the train split" in text
+def test_other_real_clips_are_called_no_floor_and_their_split_is_named(show: Show, cells: list[Cell]) -> None:
+    said = "other real clips: 128 real clips of the validation split against the test clips. This is no floor"
+    assert said in show("md")
+    assert said not in show("md", planned=cells[:-1])
 
 
 def test_several_seeds_are_in_the_intervals_and_a_missing_one_is_named(

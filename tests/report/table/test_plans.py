@@ -24,7 +24,7 @@ def test_a_cell_is_to_do_then_trained_then_done(
     assert lines_of(first, "RDTF")[0] == rdtf.id
     assert lines_of(first, "RDTF")[-2:] == ["to", "do"]
     assert f" {scale.training.num_steps} steps " in first
-    assert lines_of(first, "noise_floor")[2:4] == ["control", "row"]
+    assert lines_of(first, "other real clips")[4:6] == ["control", "row"]
     store = Store(tmp_path)
     store.make("fit", rdtf.fit_key, lambda folder: write_text(folder / "fit.json", "{}"))
     assert lines_of(plan_text(spec, scale, data, cells, tmp_path), "RDTF")[-1] == "trained"

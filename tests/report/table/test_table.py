@@ -20,7 +20,7 @@ from rdtf_bench.spec.schema import TableSpec
 
 Show = Callable[..., str]
 ROWS = ("Customize-A-Video", "I2V-Adapter", "SimDA", "RDTF")
-CONTROLS = ("static", "autoencoder", "noise\\_floor")
+CONTROLS = ("static", "autoencoder", "other real clips")
 
 
 def body(markdown: str) -> dict[str, list[str]]:
@@ -108,7 +108,7 @@ def test_what_does_not_apply_is_not_applicable_and_what_was_not_measured_is_not_
 ) -> None:
     table = body(show("md", of={key: value for key, value in records.items() if key != cells[3].id}))
     assert table["RDTF"][::2] == ["not run"] * 5
-    assert table["*noise_floor* (control)"][2:] == ["n/a"] * 8
+    assert table["*other real clips* (control)"][2:] == ["n/a"] * 8
 
 
 def test_a_pipe_in_a_label_does_not_end_its_cell(
@@ -153,7 +153,7 @@ def test_before_the_first_run_every_number_is_not_run_and_no_yardstick_is_claime
 def test_a_value_that_rounds_to_zero_has_no_sign(show: Show, cells: list[Cell], records: dict[str, Record]) -> None:
     floor = records[cells[-1].id]
     floor.scores["fvd"] = replace(floor.scores["fvd"], value=0.01, ci_low=-0.02, ci_high=0.04)
-    assert body(show("md"))["*noise_floor* (control)"][0] == "0.0 [0.0, 0.0]"
+    assert body(show("md"))["*other real clips* (control)"][0] == "0.0 [0.0, 0.0]"
 
 
 # -- asking for it

@@ -26,7 +26,7 @@ def test_120_columns_hold_the_table_in_one_piece(show: Show) -> None:
 
 def test_80_columns_hold_it_in_two_with_every_row_in_both(show: Show) -> None:
     text = show("text", width=80)
-    blocks = [re.findall(rf"^{label} ", text, re.MULTILINE) for label in ("SimDA", "RDTF", "static", "noise_floor")]
+    blocks = [re.findall(rf"^{label} ", text, re.MULTILINE) for label in ("SimDA", "RDTF", "static", "autoencoder")]
     assert [len(found) for found in blocks] == [2, 2, 2, 2]
 
 

@@ -43,9 +43,9 @@ def test_a_plan_writes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_noise_floor_alone_needs_a_second_split() -> None:
+def test_other_real_clips_alone_need_a_second_split() -> None:
     assert bench(TINY, ("static",)).real.keys() == {"test"}
-    assert bench(TINY, ("static", "noise_floor")).real.keys() == {"test", "validation"}
+    assert bench(TINY, ("static", "other_real_clips")).real.keys() == {"test", "validation"}
 
 
 def test_prepared_training_data_have_a_key_of_what_decides_them() -> None:

@@ -56,12 +56,12 @@ def test_the_clips_of_every_split_in_use_are_decoded(controls: tuple[Bench, dict
     assert work.real_clips(bench, "train").ids == ("asg/0",)
 
 
-def test_the_noise_floor_shows_real_clips_of_another_split(controls: tuple[Bench, dict[str, Cell]]) -> None:
+def test_other_real_clips_are_clips_of_another_split(controls: tuple[Bench, dict[str, Cell]]) -> None:
     bench, cells = controls
-    work.make_control(bench, Silent(), "noise_floor", cells["noise_floor"])
+    work.make_control(bench, Silent(), "other real clips", cells["other real clips"])
     real = work.real_clips(bench, "test")
-    assert torch.equal(samples(bench, cells["noise_floor"]), work.real_clips(bench, "train").video)
-    assert work._ids_of(bench, cells["noise_floor"], real) == ("asg/0",)
+    assert torch.equal(samples(bench, cells["other real clips"]), work.real_clips(bench, "train").video)
+    assert work._ids_of(bench, cells["other real clips"], real) == ("asg/0",)
     assert work._ids_of(bench, cells["static"], real) == real.ids
 
 
@@ -82,11 +82,11 @@ def test_a_control_that_the_store_holds_is_not_made_again(
     controls: tuple[Bench, dict[str, Cell]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench, cells = controls
-    work.make_control(bench, Silent(), "noise_floor", cells["noise_floor"])
+    work.make_control(bench, Silent(), "other real clips", cells["other real clips"])
     monkeypatch.setattr(work, "_control_video", lambda *_: pytest.fail("made again"))
     heard = Heard()
-    work.make_control(bench, heard, "noise_floor", cells["noise_floor"])
-    assert heard.events == [Event("noise_floor", "making", 1, 1)]
+    work.make_control(bench, heard, "other real clips", cells["other real clips"])
+    assert heard.events == [Event("other real clips", "making", 1, 1)]
 
 
 def test_every_denoiser_is_timed_as_often_with_its_own_weights(
