@@ -209,9 +209,7 @@ def pictures(clip: Clip, numbers: Sequence[int]) -> Iterator[Image.Image]:
         return
     first = clip.window[0] if clip.window else 0
     with reading(clip.path) as source:
-        for number, frame in enumerate(source.window(first, numbers[-1] + 1)):
-            if number in numbers:
-                yield frame.copy()
+        yield from (frame.copy() for _, frame in source.chosen([first + number for number in numbers]))
 
 
 def _faults(broken: Iterable[Broken]) -> tuple[Fault, ...]:
