@@ -27,12 +27,13 @@ def fetch(
     typer.echo(fluent.fetch_into(store, archives=archives, on_progress=_say))
 
 
-@app.command(epilog="Example: rdtf-bench data inspect asg=my_stickers")
+@app.command(epilog="Example: rdtf-bench data inspect asg=my_stickers --out report")
 def inspect(
     data: Annotated[
         str,
         typer.Argument(metavar="NAME[=DIR]", help="A dataset (asg, nuscenes, ophnet), with the folder that holds it."),
     ],
+    out: Annotated[Path | None, typer.Option(help="Write inspect.json and index.html into this folder.")] = None,
     store: StoreDir = DEFAULT_STORE,
     quiet: Quiet = False,
 ) -> None:
@@ -51,6 +52,11 @@ def inspect(
     with Display(Console(stderr=True), {name: 1.0}, quiet=quiet) as display:
         found = inspection.inspect(name, source, store=store, on_progress=Report(display, name, "reading").advance)
     typer.echo(render(found))
+    if out:
+        from rdtf_bench.report.page import inspection as page
+
+        for path in page.write(found, out):
+            _say(str(path))
     found.require_sound()
 
 

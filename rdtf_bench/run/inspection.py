@@ -18,7 +18,8 @@ from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.errors import DataError, unknown_name
 from rdtf_bench.data.reading.folders.folder import SPLITS, Folder, Progress
 from rdtf_bench.data.reading.folders.walk import Broken
-from rdtf_bench.data.reading.media import UNREADABLE, reading
+from rdtf_bench.data.reading.images import stills
+from rdtf_bench.data.reading.media import UNREADABLE, Unreadable, reading, reason
 from rdtf_bench.run.inputs.datasets import BUILTIN, parse_data_options
 
 LeakKind = Literal["same bytes", "near copies", "same caption", "same cluster"]
@@ -93,21 +94,25 @@ class Inspection:
     def clips(self) -> tuple[Clip, ...]:
         return self.folder.clips
 
+    def place(self, path: Path) -> str:
+        """Return a path as it is below the folder."""
+        return path.relative_to(self.folder.root).as_posix()
+
     @property
     def is_builtin(self) -> bool:
         return self.source == BUILTIN
 
     def require_sound(self) -> None:
         """Raise DataError if files are broken or clips leak between splits."""
-        count = len(self.folder.broken)
-        broken = f"{count:,} broken file{'' if count == 1 else 's'}" if count else ""
-        kinds = Counter(leak.kind for leak in self.leaks)
-        leaks = f"leaks between splits ({', '.join(f'{kind}: {n:,}' for kind, n in kinds.items())})" if kinds else ""
-        if broken or leaks:
-            raise DataError(
-                f"{self.folder.root}: holds {' and '.join(filter(None, (broken, leaks)))}, which are listed above. "
-                "Repair or remove broken files, and give clips that belong together the same split."
-            )
+        faults, remedies = [], []
+        if count := len(self.folder.broken):
+            faults.append(f"{count:,} broken file{'' if count == 1 else 's'}")
+            remedies.append("Repair or remove broken files.")
+        if kinds := Counter(leak.kind for leak in self.leaks):
+            faults.append(f"leaks between splits ({', '.join(f'{kind}: {n:,}' for kind, n in kinds.items())})")
+            remedies.append("Give clips that belong together the same split.")
+        if faults:
+            raise DataError(f"{self.folder.root}: holds {' and '.join(faults)}. {' '.join(remedies)}")
 
 
 def source_of(text: str) -> tuple[str, str | None]:
@@ -142,7 +147,7 @@ def inspect(dataset: str, source: str | None, *, store: Path, on_progress: Progr
         sizes_px=dict(Counter(_sizes_px(folder.clips)).most_common()),
         captions=dict(Counter(clip.caption for clip in folder.clips if clip.caption).most_common()),
         faults=_faults(folder.broken),
-        copies=_copies(folder),
+        copies=_connected(folder, (*folder.same_bytes, *(folder.near_copies or ()))),
         leaks=tuple(_leaks(folder)),
     )
 
@@ -194,22 +199,22 @@ def _sizes_px(clips: Iterable[Clip]) -> Iterator[tuple[int, int]]:
         key = clip.path.parent if clip.frames else clip.path
         if key not in opened:
             try:
-                opened[key] = next(pictures(clip, [0])).size
-            except UNREADABLE:
+                opened[key] = pictures(clip, [0])[0].size
+            except Unreadable:  # a video is not decoded when its folder is read
                 continue
         yield opened[key]
 
 
-def pictures(clip: Clip, numbers: Sequence[int]) -> Iterator[Image.Image]:
-    """Yield the frames of a clip that have these numbers, which must rise. Raises one of media.UNREADABLE."""
-    if clip.frames:
-        for number in numbers:
-            with Image.open(clip.frames[number]) as image:
-                yield image.convert("RGB")
-        return
+def pictures(clip: Clip, numbers: Sequence[int]) -> list[Image.Image]:
+    """Return the frames of a clip that have these numbers. Raises media.Unreadable if one cannot be decoded."""
     first = clip.window[0] if clip.window else 0
-    with reading(clip.path) as source:
-        yield from (frame.copy() for _, frame in source.chosen([first + number for number in numbers]))
+    try:
+        if clip.frames:
+            return [stills.read(clip.frames[number]) for number in numbers]
+        with reading(clip.path) as source:
+            return [frame.copy() for _, frame in source.chosen([first + number for number in numbers])]
+    except UNREADABLE as fault:
+        raise Unreadable(clip.path, reason(fault)) from fault
 
 
 def _faults(broken: Iterable[Broken]) -> tuple[Fault, ...]:
@@ -221,11 +226,11 @@ def _faults(broken: Iterable[Broken]) -> tuple[Fault, ...]:
     return tuple(Fault(fault=fault, files=tuple(files)) for fault, files in ordered)
 
 
-def _copies(folder: Folder) -> tuple[tuple[Clip, ...], ...]:
-    """Return the groups of clips that pairs of copies connect."""
+def _connected(folder: Folder, pairs: Iterable[tuple[str, str]]) -> tuple[tuple[Clip, ...], ...]:
+    """Return the groups of clips that pairs of clip ids connect."""
     by_id = {clip.id: clip for clip in folder.clips}
     group_of: dict[str, list[Clip]] = {}
-    for one, other in (*folder.same_bytes, *(folder.near_copies or ())):
+    for one, other in pairs:
         joined = group_of.get(one, [by_id[one]])
         if all(clip.id != other for clip in joined):
             joined = joined + group_of.get(other, [by_id[other]])
@@ -239,11 +244,9 @@ def _leaks(folder: Folder) -> Iterator[Leak]:
     A cluster that spans splits because of one of the other kinds of leak is not told again.
     """
     told: set[str] = set()
-    by_id = {clip.id: clip for clip in folder.clips}
-    near = [[by_id[one], by_id[other]] for one, other in folder.near_copies or ()]
     groups: dict[LeakKind, Iterable[Sequence[Clip]]] = {
         "same bytes": _grouped(folder.clips, lambda clip: clip.sha256),
-        "near copies": near,
+        "near copies": _connected(folder, folder.near_copies or ()),
         "same caption": _grouped((clip for clip in folder.clips if clip.caption), lambda clip: clip.caption.casefold()),
         "same cluster": _grouped(folder.clips, lambda clip: clip.cluster),
     }

@@ -1,5 +1,6 @@
 """Figures of matplotlib without a display and without its global state."""
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,3 +18,13 @@ def save(figure: "Figure", path: Path) -> Path:
     with written_whole(path) as making:
         figure.savefig(making, format="png")
     return path
+
+
+def encoded(figure: "Figure") -> bytes:
+    """Return a figure as a PNG without a background, for a page that is light or dark."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", transparent=True)
+    return buffer.getvalue()

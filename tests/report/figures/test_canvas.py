@@ -1,5 +1,6 @@
 """Figures as PNG files."""
 
+import io
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -15,3 +16,9 @@ def test_a_figure_is_a_png_of_its_size_and_replaces_the_earlier_one(tmp_path: Pa
         with Image.open(path) as image:
             assert (image.format, image.size) == ("PNG", (50 * inches, 50))
     assert [found.name for found in path.parent.iterdir()] == ["loss.png"]
+
+
+def test_an_encoded_figure_has_no_background() -> None:
+    with Image.open(io.BytesIO(canvas.encoded(Figure(figsize=(2, 1), dpi=50)))) as image:
+        assert (image.format, image.size) == ("PNG", (100, 50))
+        assert image.getchannel("A").getextrema() == (0, 0)
