@@ -25,7 +25,7 @@ Data = Annotated[
     typer.Option(
         "--data",
         metavar="NAME=DIR",
-        help="Replace a built-in dataset, as asg=DIR with a folder of stickers, or asg=fluent.",
+        help="Replace a built-in dataset, as asg=DIR with stickers, asg=hf:owner/name of the Hub, or asg=fluent.",
     ),
 ]
 With = Annotated[

@@ -12,7 +12,7 @@ from rdtf_bench.core.errors import DataError
 from rdtf_bench.data import fluent
 from rdtf_bench.data.reading.folders.folder import Chosen, Folder, Progress, choose, clustering, fingerprint
 from rdtf_bench.data.reading.folders.folder import read as read_folder
-from rdtf_bench.data.sources import packed
+from rdtf_bench.data.sources import hub, packed
 from rdtf_bench.data.toy import stickers as toy_stickers
 
 __all__ = [
@@ -47,6 +47,7 @@ def prepare(source: str | None, *, store: Path) -> Path:
     - "fluent": the folder that `rdtf-bench data fetch fluent` made.
     - Anything else is a path. A user's own folder with the name of a source is given as "./fluent". Parquet files and
       webdataset tars are unpacked into the store.
+    - "hf:owner/name" or "hf:owner/name@revision": a dataset of the Hugging Face Hub, which is downloaded.
     """
     if source is None:
         root = store / "data" / builtin().fingerprint
@@ -65,6 +66,9 @@ def prepare(source: str | None, *, store: Path) -> Path:
             )
         fluent.require_clusters(root)
         return root
+    if hub.is_hub(source):
+        snapshot = hub.download(source)
+        return packed.unpack(snapshot.root, store=store) if snapshot.is_packed else snapshot.root
     path = Path(source)
     return packed.unpack(path, store=store) if packed.is_packed(path) else path
 

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from rdtf_bench.core.errors import DataError, listed
 from rdtf_bench.core.store import key_of, remove_leftovers, sha256_of, write_text, written_whole
@@ -28,12 +28,12 @@ UNPACKED = "files"
 def is_packed(source: Path) -> bool:
     """Tell whether a source is a packed file, or a folder of such files without any animation beside them."""
     if source.is_file():
-        return _is_packed(source.name)
+        return is_packed_name(source.name)
     found = False
     for _, name in _names(source):
         if name.lower().endswith(ANIMATION_SUFFIXES):
             return False
-        found = found or _is_packed(name)
+        found = found or is_packed_name(name)
     return found
 
 
@@ -45,7 +45,7 @@ def unpack(source: Path, *, store: Path) -> Path:
     names data without splits, they say nothing. Rows without a caption and files that are no animations are unpacked as
     well, so that the reader counts them as left out. Raises DataError if a file is damaged or the disk has no room.
     """
-    files = _files(source)
+    files = files_below(source)
     splits = _splits(files)
     root = store / "data" / f"unpacked-{key_of([VERSION, _hashes(files, store)])}"
     with _alone(root):
@@ -59,7 +59,9 @@ def unpack(source: Path, *, store: Path) -> Path:
     return root
 
 
-def _is_packed(name: str) -> bool:
+def is_packed_name(path: str) -> bool:
+    """Tell whether a file is a packed one by its name."""
+    name = PurePosixPath(path).name
     return name.lower().endswith(SUFFIXES) and name not in METADATA_NAMES
 
 
@@ -70,11 +72,11 @@ def _names(root: Path) -> Iterator[tuple[str, str]]:
         yield from ((folder, name) for name in names if not name.startswith("."))
 
 
-def _files(source: Path) -> dict[str, Path]:
-    """Return the packed files by their paths below the source."""
+def files_below(source: Path) -> dict[str, Path]:
+    """Return the packed files by their paths below a folder, or the source itself if it is a file."""
     if source.is_file():
         return {source.name: source}
-    paths = sorted(Path(folder, name) for folder, name in _names(source) if _is_packed(name))
+    paths = sorted(Path(folder, name) for folder, name in _names(source) if is_packed_name(name))
     return {path.relative_to(source).as_posix(): path for path in paths}
 
 

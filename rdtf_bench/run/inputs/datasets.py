@@ -18,6 +18,7 @@ from pathlib import Path
 from rdtf_bench import catalog
 from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.errors import DataError, unknown_name
+from rdtf_bench.data.sources import hub
 from rdtf_bench.spec.plan import DataIdentity
 from rdtf_bench.spec.schema import DataSizes
 
@@ -72,6 +73,8 @@ def read(
     Clips that are scored need `min_frames` frames. Training stickers may be shorter, because methods extend them.
     """
     module = catalog.load("dataset", name)
+    if source and hub.is_hub(source):
+        source = hub.pinned(source)
     root = module.prepare(source, store=store)
     folder = module.read(root, name=name, cache=store / "data" / "indexes")
     folder.require_one_split()
@@ -99,7 +102,7 @@ def read(
     )
     _require_enough(root, clips)
     facts = {
-        "source": Path(source).name if source else BUILTIN,  # records are published: no path of a machine
+        "source": _published(source) if source else BUILTIN,
         "files": len(folder.clips),
         "split_from": folder.split_from,
         "captions_from": folder.captions_from,
@@ -117,6 +120,11 @@ def read(
         "skipped_broken": [str(broken.path.relative_to(folder.root)) for broken in folder.broken],
     }
     return Dataset(identity=identity, clips=clips, facts=facts)
+
+
+def _published(source: str) -> str:
+    """Return a source as records name it, which are published: without the path of a machine."""
+    return source if hub.is_hub(source) else Path(source).name
 
 
 def _builtin_identity(name: str, sizes: DataSizes) -> DataIdentity:
