@@ -22,7 +22,7 @@ METHODS = {
     "simda": "rdtf_bench.baselines.simda",
     "customize_a_video": "rdtf_bench.baselines.customize_a_video",
 }
-CONTROLS = {name: "rdtf_bench.baselines.controls" for name in ("static", "autoencoder", "other_real_clips")}
+CONTROLS = {name: "rdtf_bench.baselines.controls" for name in ("static", "autoencoder", "real", "other_real_clips")}
 DATASETS = {
     "asg": "rdtf_bench.data.asg",
     "nuscenes": "rdtf_bench.data.nuscenes",

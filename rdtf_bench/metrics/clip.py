@@ -185,7 +185,8 @@ class ClipSimilarity(ClipMetric):
     ) -> Score:
         """Return the score of observations, with the other figures in `Score.beside`.
 
-        The candidates are all captions, also for the values without a group.
+        The candidates are all captions, also for the values without a group. `chance` is the mean probability of a
+        caption that is drawn from them.
         """
         del real
         found = self._similarities(fake, self._tokens(captions, len(fake)))
@@ -194,6 +195,7 @@ class ClipSimilarity(ClipMetric):
         num_candidates = found.cosines.shape[2]
         name = f"clip[{self.model.name}, {num_candidates} candidates, scale {found.scale:.4g}, n {len(per_clip)}]"
         beside = {figure: value for figure, value in figures(found).items() if figure != "clip_candidates"}
+        beside["chance"] = 1 / num_candidates
         value = float(per_clip.mean())
         return Score(value=value, n=len(per_clip), without_group=without, name=name, beside=beside)
 

@@ -50,6 +50,7 @@ _LATEX = {
     "≈": r"$\approx$",
     "−": "$-$",
     "…": r"\ldots{}",
+    "†": r"$\dagger$",
 }
 _MINUS_OR_SIGN = re.compile(r"(?P<minus>(?<!\w)-(?=\d))|.")
 

@@ -1,6 +1,6 @@
 """TableSpec + Scale + what the data and weights are -> the cells to measure. Pure: no files, no torch, no clock."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
@@ -168,6 +168,13 @@ def other_clips_split(data: DataIdentity) -> str:
     return "validation" if data.num_validation >= data.num_test else "train"
 
 
+def _says_something(row: str, uses: Collection[str]) -> bool:
+    """Return whether a metric of clips is measured for a row, which may be a control."""
+    if row == "real":
+        return "real" not in uses  # its distance from itself is 0
+    return row != "other_real_clips" or "real" in uses  # these clips have no caption of the test to match
+
+
 def _label(control: str) -> str:
     return control.replace("_", " ")
 
@@ -259,6 +266,8 @@ class _Planner:
             other = OtherClipsIdentity(split=split, **clips.model_dump())
             # the name under which the row was first published; it decides the id
             sample = ControlSamples(control="noise_floor", version=version, real=real, other=other)
+        elif name == "real":
+            sample = ControlSamples(control=name, version=version, real=real)
         else:
             sample = ControlSamples(
                 control=name,
@@ -279,8 +288,7 @@ class _Planner:
             if "network" in facts["USES"]:
                 if fit is not None:
                     scores[metric] = self._cost(metric, facts, fit.network)
-            # other real clips have no caption of the test to match
-            elif method != "other_real_clips" or "real" in facts["USES"]:
+            elif _says_something(method, facts["USES"]):
                 scores[metric] = self._quality(metric, facts, sample)
         return Cell(
             protocol=self.spec.name,

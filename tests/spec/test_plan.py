@@ -49,6 +49,7 @@ def test_table1_has_a_cell_for_every_row_and_control() -> None:
         "RDTF",
         "static",
         "autoencoder",
+        "real",
         "other real clips",
     ]
 
@@ -57,6 +58,7 @@ def test_what_does_not_apply_to_a_row_is_not_planned() -> None:
     planned = by_label(cells())
     assert set(planned["RDTF"].scores) == {"fvd", "vqa", "clip", "params", "seconds"}
     assert set(planned["static"].scores) == {"fvd", "vqa", "clip"}
+    assert set(planned["real"].scores) == {"vqa", "clip"}
     assert set(planned["other real clips"].scores) == {"fvd"}
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rdtf_bench.report.table import differences
+from rdtf_bench.report.table import blindness, differences
 from rdtf_bench.report.table.rows import Number, lines
 from rdtf_bench.report.table.verdicts import against
 from rdtf_bench.run.record import Record
@@ -33,12 +33,14 @@ def notes(
     found = [records[cell.id] for cell in cells if cell.id in records]
     return [
         *_warnings(numbers),
+        *_blind(numbers),
         *_samplers(cells),
         *_against_reference(numbers),
         *differences.notes(spec, numbers),
         *_intervals(spec, numbers),
         _yardsticks(found),
         *_control_clips(cells, numbers),
+        *_real_clips(spec),
         _scale(spec, scale),
         *(_method(label, line, records) for label, line in lines(cells).items() if line[0].kind != "control"),
         *dict.fromkeys(data(record.dataset, record.data) for record in found),
@@ -108,6 +110,20 @@ def _yardsticks(found: Sequence[Record]) -> str:
         f"{said}Networks, data and machine are not the paper's, so compare rows with each other and not our columns "
         "with the paper's."
     )
+
+
+def _blind(numbers: Sequence[Number]) -> Iterator[str]:
+    columns = (
+        [number for number in numbers if number.metric == metric]
+        for metric in dict.fromkeys(number.metric for number in numbers)
+    )
+    if said := [found for column in columns if (found := blindness.reason(column))]:
+        yield f"{blindness.MARK} A better value in this column is no sign of a better clip. {' '.join(said)}"
+
+
+def _real_clips(spec: TableSpec) -> Iterator[str]:
+    if blindness.REAL in spec.controls:
+        yield f"{blindness.REAL}: the test clips themselves. Their distance from themselves is 0 and is not measured."
 
 
 def _control_clips(cells: Sequence[Cell], numbers: Sequence[Number]) -> Iterator[str]:

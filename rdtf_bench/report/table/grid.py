@@ -1,10 +1,11 @@
 """The table as words in cells, the same for every layout: heads, rounded numbers and marks. Pure; no torch."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rdtf_bench.report.table import blindness
 from rdtf_bench.report.table.rows import Number, lines
 from rdtf_bench.report.table.verdicts import Verdict, verdicts
 from rdtf_bench.spec.plan import Cell, Constants
@@ -12,6 +13,8 @@ from rdtf_bench.spec.schema import PaperValue, TableSpec
 
 NOT_RUN = "not run"
 NOT_APPLICABLE = "n/a"
+BY_CONSTRUCTION = "0"
+"""What the control row of the real clips shows for a distance from the real clips; it is not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +93,11 @@ def build(spec: TableSpec, cells: Sequence[Cell], numbers: Sequence[Number], con
     )
 
 
+def is_the_reference(cell: Cell, uses: Collection[str]) -> bool:
+    """Return whether a row is the real clips that a metric with these USES compares with."""
+    return cell.kind == "control" and cell.method == blindness.REAL and "real" in uses
+
+
 def digits_for(numbers: Sequence[Number]) -> Digits:
     """Choose three significant digits for the column's largest value, and at least one decimal."""
     largest = max(abs(number.value) for number in numbers)
@@ -119,10 +127,11 @@ def _column(
     mine = [number for number in numbers if number.metric == metric]
     about = _About.of(mine) if mine else _About.before_the_run(constants("metric", metric))
     papers = {row.label: _printed(row.paper[metric], about.unit) for row in spec.rows if metric in row.paper}
+    mark = f" {blindness.MARK}" if blindness.reason(mine) else ""
     return Column(
-        name=f"{about.label} {'↑' if about.higher_is_better else '↓'}",
+        name=f"{about.label} {'↑' if about.higher_is_better else '↓'}{mark}",
         yardstick=about.yardstick,
-        entries=_entries(metric, cells, mine, papers),
+        entries=_entries(metric, cells, mine, papers, constants("metric", metric)["USES"]),
     )
 
 
@@ -161,7 +170,7 @@ def _printed(quoted: PaperValue, unit: str) -> str:
 
 
 def _entries(
-    metric: str, cells: Sequence[Cell], numbers: Sequence[Number], papers: Mapping[str, str]
+    metric: str, cells: Sequence[Cell], numbers: Sequence[Number], papers: Mapping[str, str], uses: Collection[str]
 ) -> dict[str, Entry]:
     found = {number.row: number for number in numbers}
     judged = verdicts(numbers)
@@ -170,8 +179,9 @@ def _entries(
     for label, line in lines(cells).items():
         number = found.get(label)
         applies = any(metric in cell.scores for cell in line)
+        absent = NOT_RUN if applies else BY_CONSTRUCTION if is_the_reference(line[0], uses) else NOT_APPLICABLE
         entries[label] = Entry(
-            value=digits.value(number) if digits and number else NOT_RUN if applies else NOT_APPLICABLE,
+            value=digits.value(number) if digits and number else absent,
             interval=digits.interval(number) if digits and number else "",
             paper=papers.get(label, NOT_APPLICABLE),
             verdict=judged.get(label),

@@ -38,6 +38,7 @@ class Number:
     by_seed: tuple[float, ...] = ()  # its value with each seed
     seed_sd: float | None = None  # the standard deviation over them; None of a single one
     without_group: tuple[float, ...]
+    chance: float | None = None  # what a caption drawn from the candidates scores; None for a metric without captions
 
     def tidy(self, columns: Sequence[str] = TIDY) -> dict[str, Any]:
         """Return the values of these columns by name."""
@@ -130,6 +131,7 @@ def _number(metric: str, found: Sequence[tuple[Cell, Record]], quoted: PaperValu
         by_seed=tuple(score.value for score in scores),
         seed_sd=stdev(score.value for score in scores) if len(scores) > 1 else None,
         without_group=without_group,
+        chance=scores[0].beside.get("chance"),
     )
 
 

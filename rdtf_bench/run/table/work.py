@@ -165,10 +165,12 @@ def _control_video(bench: Bench, cell: Cell) -> VideoU8:
     if cell.sample.other is not None:
         other = real_clips(bench, cell.sample.other.split)
         return other.video[: len(bench.clips["test"])]
+    real = real_clips(bench, "test")
+    if cell.method == "real":
+        return real.video
     controls = catalog.load("control", cell.method)
     autoencoder = load_autoencoder(bench.assets["autoencoder"], _device(bench))
     parts = []
-    real = real_clips(bench, "test")
     for start in range(0, len(real.ids), bench.scale.sampling.batch_size):
         chosen = slice(start, start + bench.scale.sampling.batch_size)
         assert cell.sample.task is not None

@@ -10,6 +10,7 @@ from rdtf_bench.report.table.rows import Number, rows
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec.plan import Cell, Constants
 from rdtf_bench.spec.schema import TableSpec
+from tests.report.conftest import Measure, PlanOf
 from tests.report.numbers import number
 
 
@@ -72,3 +73,30 @@ def test_the_bare_name_of_a_metric_is_for_its_official_network() -> None:
     assert Column(name="FVD ↓", yardstick="", entries={}).head == "FVD ↓"
     other = "i3d, unverified sha256 0123456789ab"
     assert Column(name="FVD ↓", yardstick=other, entries={}).head == f"FVD ↓ ({other})"
+
+
+def test_the_distance_of_the_real_clips_from_themselves_is_0_and_not_measured(
+    spec: TableSpec, plan_of: PlanOf, measure: Measure, constants: Constants
+) -> None:
+    """VQA: real is 0.6 and static 0.561, with equal changes per group, so that the difference is certain."""
+    more = spec.model_copy(update={"controls": ("static", "real")})
+    cells = plan_of(more)
+    shown = grid.build(more, cells, rows(more, cells, measure(cells)), constants)
+    entries = {column.name: column.entries["real"].value for column in shown.columns}
+    assert entries == {"FVD ↓": "0", "VQA ↑": "0.600", "CLIP ↑": "0.270", "Params ↓": "n/a", "Seconds ↓": "n/a"}
+
+
+def test_a_column_that_does_not_tell_real_clips_from_a_still_is_marked(
+    spec: TableSpec, plan_of: PlanOf, measure: Measure, constants: Constants
+) -> None:
+    more = spec.model_copy(update={"controls": ("static", "real")})
+    cells = plan_of(more)
+    records = measure(cells)
+    (real,) = [cell for cell in cells if cell.label == "real"]
+    vqa = records[real.id].scores["vqa"]
+    records[real.id].scores["vqa"] = replace(vqa, value=0.5, without_group=tuple(x - 0.1 for x in vqa.without_group))
+    assert [column.name for column in grid.build(more, cells, rows(more, cells, records), constants).columns][:3] == [
+        "FVD ↓",
+        "VQA ↑ †",
+        "CLIP ↑",
+    ]

@@ -78,6 +78,12 @@ def test_controls_get_their_known_frames_overwritten_as_methods_do(
     assert not torch.equal(made[~known], real.video[~known])
 
 
+def test_the_row_of_real_clips_shows_the_test_clips_as_they_are(controls: tuple[Bench, dict[str, Cell]]) -> None:
+    bench, cells = controls
+    work.make_control(bench, Silent(), "real", cells["real"])
+    assert torch.equal(samples(bench, cells["real"]), work.real_clips(bench, "test").video)
+
+
 def test_a_control_that_the_store_holds_is_not_made_again(
     controls: tuple[Bench, dict[str, Cell]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
