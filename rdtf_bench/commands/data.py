@@ -12,19 +12,28 @@ app = typer.Typer(no_args_is_help=True, help="Fetch and inspect datasets.")
 
 @app.command(epilog="Example: rdtf-bench data fetch fluent")
 def fetch(
-    name: Annotated[str, typer.Argument(help="The dataset: fluent.")],
+    name: Annotated[str, typer.Argument(help="The dataset: fluent or ophnet.")],
     store: StoreDir = DEFAULT_STORE,
     archives: Annotated[
-        Path | None, typer.Option(help="Read the packages' archives from this folder, where npm is not at hand.")
+        Path | None, typer.Option(help="Read the archives from this folder, where they cannot be downloaded.")
+    ] = None,
+    part: Annotated[
+        str | None, typer.Option(help="What to fetch of ophnet: all, trimmed_operation or trimmed_phase.")
     ] = None,
 ) -> None:
-    """Download a set of real stickers into the store, as an ordinary data folder."""
-    from rdtf_bench.core.errors import unknown_name
+    """Download a dataset into the store, as an ordinary data folder: Fluent emoji (npm) or OphNet2024 (the Hub)."""
+    from rdtf_bench.core.errors import InputError, unknown_name
     from rdtf_bench.data import fluent
+    from rdtf_bench.data.sources import ophnet
 
-    if name != fluent.NAME:
-        raise unknown_name("dataset to fetch", name, [fluent.NAME])
-    typer.echo(fluent.fetch_into(store, archives=archives, on_progress=_say))
+    if name == ophnet.NAME:
+        typer.echo(ophnet.fetch_into(store, part=part, archives=archives, on_progress=_say))
+    elif part is not None:
+        raise InputError(f"--part {part}: {name} has no parts. Leave the option out; {ophnet.NAME} has parts.")
+    elif name == fluent.NAME:
+        typer.echo(fluent.fetch_into(store, archives=archives, on_progress=_say))
+    else:
+        raise unknown_name("dataset to fetch", name, [fluent.NAME, ophnet.NAME])
 
 
 @app.command(epilog="Example: rdtf-bench data inspect asg=my_stickers --out report")

@@ -165,8 +165,9 @@ def _annotated(tree: Tree) -> Annotations:
     other = f" Files of other kinds: {told(tree.other_kinds)}." if tree.other_kinds else ""
     if not videos:
         raise DataError(
-            f"{tree.root}: holds no video such as case_0002.mp4.{other} Download OphNet2024_all, or a part of it, from "
-            "xioamiyh/OphNet2024 on Hugging Face, and unpack it with `cat OphNet2024_all.tar.gz.* | tar xz`."
+            f"{tree.root}: holds no video such as case_0002.mp4.{other} Get them with `rdtf-bench data "
+            "fetch ophnet`, or download OphNet2024_all, or a part of it, from xioamiyh/OphNet2024 on Hugging Face, and "
+            "unpack it with `cat OphNet2024_all.tar.gz.* | tar xz`."
         )
     if not tables:
         raise DataError(

@@ -51,7 +51,7 @@ def download(source: str) -> Snapshot:
     except (OSError, HTTPError) as fault:
         if cached := _cached(where):
             return cached
-        raise DataError(f"{source}: {_why(repository, revision, fault)}") from fault
+        raise DataError(f"{source}: {why(repository, revision, fault)}") from fault
     sizes = {file.rfilename: file.size or 0 for file in listing.siblings or ()}
     is_packed, patterns = _readable(source, sizes)
     _require_room(where | {"revision": listing.sha}, sizes, patterns)
@@ -118,20 +118,20 @@ def _require_room(where: Mapping[str, Any], sizes: Mapping[str, int], patterns: 
     disk.require_free(Path(constants.HF_HUB_CACHE), needed)
 
 
-def _why(repository: str, revision: str | None, fault: Exception) -> str:
+def why(repository: str, revision: str | None, fault: Exception) -> str:
     """Return why a dataset cannot be had, and what to do."""
     from huggingface_hub import constants, errors
 
     page = f"{constants.ENDPOINT}/datasets/{repository}"
-    by_hand = f"`hf download {repository} --repo-type dataset --local-dir DIR`"
-    not_there = f"it is not whole in the cache, {constants.HF_HUB_CACHE}"
+    elsewhere = f"Get it elsewhere by `hf download {repository} --repo-type dataset --local-dir DIR`, and give DIR."
     if isinstance(fault, errors.GatedRepoError):
         return f"is gated. Accept its terms on {page}, and log in with `hf auth login`."
     if isinstance(fault, errors.RepositoryNotFoundError):
         return f"there is no such dataset, or it is private. Check the id on {page}, or log in with `hf auth login`."
     if isinstance(fault, errors.RevisionNotFoundError):
         return f"has no revision {revision!r}. Its branches and commits are on {page}/commits/main."
+    cache = f"and not all of it is in {constants.HF_HUB_CACHE}"
     if isinstance(fault, errors.OfflineModeIsEnabled):
-        return f"HF_HUB_OFFLINE is set, and {not_there}. Unset it, or get it elsewhere by {by_hand} and give DIR."
+        return f"HF_HUB_OFFLINE is set, {cache}. Unset it. {elsewhere}"
     reason = str(fault).strip().splitlines()[0].rstrip(".")
-    return f"the Hub cannot be reached ({reason}), and {not_there}. Get it elsewhere by {by_hand} and give DIR."
+    return f"the Hub cannot be reached ({reason}), {cache}. {elsewhere}"

@@ -54,17 +54,23 @@ def _require_end(path: Path) -> None:
 
 def _parts(path: Path, archive: tarfile.TarFile) -> Iterator[Part]:
     for member in archive:
-        name = PurePosixPath(member.name)
         if member.isdir():
             continue
-        if not member.isfile():
-            raise DataError(f"{path}: {member.name} is a link or a device and no file. Pack the files themselves.")
-        if name.is_absolute() or ".." in name.parts:
-            raise DataError(f"{path}: {member.name} lies outside the archive. Pack it again with relative names.")
+        name = safe_name(path, member)
         stem, _, extension = name.name.partition(".")
         held = archive.extractfile(member)
         if stem and extension and held:  # hidden files and files without suffix belong to no sample
             yield Part(str(name.with_name(stem)), extension, held.read())
+
+
+def safe_name(path: Path, member: tarfile.TarInfo) -> PurePosixPath:
+    """Return the name of a file in a tar; raise DataError for a link, and for a name that leads out of the folder."""
+    name = PurePosixPath(member.name)
+    if not member.isfile():
+        raise DataError(f"{path}: {member.name} is a link or a device and no file. Pack the files themselves.")
+    if name.is_absolute() or ".." in name.parts:
+        raise DataError(f"{path}: {member.name} lies outside the archive. Pack it again with relative names.")
+    return name
 
 
 def _sample(where: str, key: str, parts: tuple[Part, ...]) -> Sample:
