@@ -222,7 +222,7 @@ def test_annotations_that_cannot_be_understood_are_one_clear_error(
 
 def test_folders_without_videos_or_annotations_are_clear_errors(tmp_path: Path) -> None:
     (tmp_path / "OphNet2024_all.tar.gz.00").write_bytes(b"0")
-    with pytest.raises(DataError, match=r"holds no video such as case_0002.mp4. Files of other kinds: 1 .00. Download"):
+    with pytest.raises(DataError, match=r"holds no video such as case_0002.mp4. Files of other kinds: 1 .00. Get them"):
         ophnet.read(tmp_path)
     video(tmp_path / "a" / "case_0002.mp4", 8)
     with pytest.raises(DataError, match=f"holds no annotations, that is none of {ALL}"):

@@ -118,20 +118,19 @@ def _require_room(where: Mapping[str, Any], sizes: Mapping[str, int], patterns: 
     disk.require_free(Path(constants.HF_HUB_CACHE), needed)
 
 
-def why(repository: str, revision: str | None, fault: Exception) -> str:
-    """Return why a dataset cannot be had, and what to do."""
+def why(repository: str, revision: str | None, fault: Exception, *, give: str = "DIR") -> str:
+    """Return why a dataset cannot be had, and what to do; `give` is how a folder of its files is given instead."""
     from huggingface_hub import constants, errors
 
     page = f"{constants.ENDPOINT}/datasets/{repository}"
-    elsewhere = f"Get it elsewhere by `hf download {repository} --repo-type dataset --local-dir DIR`, and give DIR."
+    elsewhere = f"get them elsewhere by `hf download {repository} --repo-type dataset --local-dir DIR` and give {give}."
     if isinstance(fault, errors.GatedRepoError):
         return f"is gated. Accept its terms on {page}, and log in with `hf auth login`."
     if isinstance(fault, errors.RepositoryNotFoundError):
         return f"there is no such dataset, or it is private. Check the id on {page}, or log in with `hf auth login`."
     if isinstance(fault, errors.RevisionNotFoundError):
         return f"has no revision {revision!r}. Its branches and commits are on {page}/commits/main."
-    cache = f"and not all of it is in {constants.HF_HUB_CACHE}"
     if isinstance(fault, errors.OfflineModeIsEnabled):
-        return f"HF_HUB_OFFLINE is set, {cache}. Unset it. {elsewhere}"
+        return f"HF_HUB_OFFLINE is set, and not all of its files are there. Unset it, or {elsewhere}"
     reason = str(fault).strip().splitlines()[0].rstrip(".")
-    return f"the Hub cannot be reached ({reason}), {cache}. {elsewhere}"
+    return f"the Hub cannot be reached ({reason}), and not all of its files are there. Try again, or {elsewhere}"

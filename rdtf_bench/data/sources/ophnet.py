@@ -63,27 +63,26 @@ def _download(part: str, folder: Path, on_progress: Callable[[str], None]) -> No
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
+    kept = f"What has arrived is kept below {folder}, and the same command resumes."
     try:
         listing = HfApi().dataset_info(REPOSITORY, files_metadata=True)
-        sizes = {file.rfilename: file.size or 0 for file in listing.siblings or () if _is_of(part, file.rfilename)}
-        arrived = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        on_progress(
-            f"{NAME}: {len(sizes):,} files of {disk.in_gib(sum(sizes.values()))} below {folder}, and as much again for "
-            "what they unpack to"
-        )
-        disk.require_free(folder.parent, 2 * sum(sizes.values()) - arrived)
+    except (HTTPError, OSError) as fault:
+        raise DataError(f"{REPOSITORY}: {hub.why(REPOSITORY, None, fault, give='--archives DIR')} {kept}") from fault
+    sizes = {file.rfilename: file.size or 0 for file in listing.siblings or () if _is_of(part, file.rfilename)}
+    arrived = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    on_progress(
+        f"{NAME}: {len(sizes):,} files of {disk.in_gib(sum(sizes.values()))} below {folder}, and as much again for what "
+        "they unpack to"
+    )
+    disk.require_free(folder.parent, 2 * sum(sizes.values()) - arrived)
+    patterns = ["*.csv", f"*OphNet2024_{part}*"]
+    try:
         snapshot_download(
-            REPOSITORY,
-            repo_type="dataset",
-            revision=listing.sha,
-            allow_patterns=["*.csv", f"*OphNet2024_{part}*"],
-            local_dir=folder,
+            REPOSITORY, repo_type="dataset", revision=listing.sha, allow_patterns=patterns, local_dir=folder
         )
     except (HTTPError, OSError, RuntimeError) as fault:
-        raise DataError(
-            f"{folder}: {REPOSITORY} could not be downloaded: {hub.why(REPOSITORY, None, fault)} The option is "
-            f"--archives DIR. What has arrived is kept, and the same command resumes."
-        ) from fault
+        reason = str(fault).strip().splitlines()[0]
+        raise DataError(f"{REPOSITORY}: could not be downloaded: {reason}. {kept}") from fault
 
 
 def _is_of(part: str, name: str) -> bool:

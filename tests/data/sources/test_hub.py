@@ -138,7 +138,7 @@ def test_offline_a_part_of_a_dataset_is_not_taken_for_all_of_it(
     tree = [SimpleNamespace(path="a.gif"), SimpleNamespace(path="b.gif")]
     monkeypatch.setattr(huggingface_hub, "get_cached_repo_tree", lambda **_: tree)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
-    with pytest.raises(DataError, match=r"HF_HUB_OFFLINE is set, and not all of it is in .*hub\. Unset it"):
+    with pytest.raises(DataError, match=r"HF_HUB_OFFLINE is set, and not all of its files are there\. Unset it"):
         hub.download("hf:me/stickers")
 
 
@@ -166,7 +166,7 @@ def test_what_cannot_be_had_is_one_clear_error(source: str, says: str) -> None:
         ),
         ("RepositoryNotFoundError", "hf:me/x@v1: there is no such dataset, or it is private. Check the id on"),
         ("RevisionNotFoundError", "hf:me/x@v1: has no revision 'v1'. Its branches and commits are on"),
-        ("HfHubHTTPError", r"the Hub cannot be reached \(503 busy\), and not all of it is in"),
+        ("HfHubHTTPError", r"the Hub cannot be reached \(503 busy\), and not all of its files are"),
         ("HTTPError", r"the Hub cannot be reached \(503 busy\)"),
     ],
 )

@@ -111,6 +111,16 @@ def test_the_room_that_is_needed_is_told_before_a_download(tmp_path: Path, monke
         fetch(tmp_path)
 
 
+@pytest.mark.usefixtures("asked")
+def test_a_download_that_fails_on_the_way_can_be_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
+    with pytest.raises(DataError, match=r"could not be downloaded: .*No space left .* is kept below .* resumes"):
+        fetch(tmp_path)
+
+
 def test_offline_another_way_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(DataError, match=r"HF_HUB_OFFLINE is set, .*`hf download xioamiyh/OphNet2024 .*--archives DIR"):
