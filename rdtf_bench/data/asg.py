@@ -29,6 +29,10 @@ __all__ = [
 ]
 
 
+MORE_CLIPS = (
+    "Add animations, or change which are for test, validation and training: in the split column of the metadata file, "
+    "or by folders named test, validation and train."
+)
 LONG = "toy-long"
 LONG_COUNTS = {"train": 8, "validation": 64, "test": 64}
 LONG_MIN_FRAMES = 16

@@ -36,6 +36,10 @@ __all__ = [
     "read_windows",
 ]
 
+MORE_CLIPS = (
+    "Unpack the pictures of more scenes, samples and sweeps, or name other scenes for test, validation and training in "
+    "a splits.json beside the tables."
+)
 VERSIONS = tuple(nuscenes_splits.VERSIONS)
 NUM_FRAMES = 8
 STRIDE = 8  # RDTF speaks of about 120 K training clips: six cameras and windows that do not overlap give 121,800

@@ -34,6 +34,10 @@ from rdtf_bench.data.toy import surgery
 
 __all__ = ["Builtin", "Chosen", "Clip", "Folder", "builtin", "choose", "clustering", "fingerprint", "prepare", "read"]
 
+MORE_CLIPS = (
+    "Add videos, as with `rdtf-bench data fetch ophnet`: clips for test and validation come from those that the "
+    "annotations give the split val, and clips for training from all others."
+)
 CLIP_FRAMES = 8
 STRIDE = 8
 SEED = 0

@@ -71,8 +71,8 @@ def _download(part: str, folder: Path, on_progress: Callable[[str], None]) -> No
     sizes = {file.rfilename: file.size or 0 for file in listing.siblings or () if _is_of(part, file.rfilename)}
     arrived = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     on_progress(
-        f"{NAME}: {len(sizes):,} files of {disk.in_gib(sum(sizes.values()))} below {folder}, and as much again for what "
-        "they unpack to"
+        f"{NAME}: {len(sizes):,} files of {disk.in_gib(sum(sizes.values()))} below {folder}, and as much again for "
+        "what they unpack to"
     )
     disk.require_free(folder.parent, 2 * sum(sizes.values()) - arrived)
     patterns = ["*.csv", f"*OphNet2024_{part}*"]

@@ -6,6 +6,7 @@ This module imports no torch, and neither must a dataset module at its top. A da
 - `prepare(source, store=)`: the folder of the clips, made or fetched if it is built in,
 - `read(root, name=, cache=)`: every clip of that folder with split, caption and cluster, and the faulty files,
 - `choose(clips, split=, most=, min_frames=)`: the clips of a split that are used,
+- `MORE_CLIPS`: what to do for more clips of a split, in words,
 - `fingerprint(clips)` and `clustering(clips)`: hashes of the bytes and captions, and of the clusters.
 
 Pixels of all of them are decoded by data/reading/clips.py.
@@ -100,7 +101,7 @@ def read(
             num_test=len(clips["test"]),
         )
     )
-    _require_enough(root, clips)
+    _require_enough(root, clips, module.MORE_CLIPS)
     facts = {
         "source": _published(source) if source else BUILTIN,
         "files": len(folder.clips),
@@ -146,19 +147,16 @@ def _builtin_identity(name: str, sizes: DataSizes) -> DataIdentity:
     )
 
 
-def _require_enough(root: Path, clips: dict[str, tuple[Clip, ...]]) -> None:
+def _require_enough(root: Path, clips: dict[str, tuple[Clip, ...]], more_clips: str) -> None:
     if len(clips["test"]) < MIN_TEST_CLIPS:
         raise DataError(
             f"{root}: the test split has {len(clips['test'])} usable clips, and at least {MIN_TEST_CLIPS} are needed "
-            "for an interval that means something. Add animations, or give more of them 'test' in the split column of "
-            "the metadata file, or put them into a folder named test."
+            f"for an interval that means something. {more_clips}"
         )
     if len({clip.cluster for clip in clips["test"]}) < 2:
         raise DataError(
             f"{root}: all test clips are in one cluster ({clips['test'][0].cluster}), and an interval needs at least "
-            "two. Give clips of other captions, videos or scenes to the test split."
+            f"two. {more_clips}"
         )
     if not clips["train"]:
-        raise DataError(
-            f"{root}: the training split is empty. Check the split column of the metadata file, or the folder train."
-        )
+        raise DataError(f"{root}: the training split is empty. {more_clips}")

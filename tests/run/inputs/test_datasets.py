@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from rdtf_bench import catalog
 from rdtf_bench.core.errors import DataError
+from rdtf_bench.data.reading.folders.folder import Folder
 from rdtf_bench.run.inputs.datasets import read
 from rdtf_bench.spec.load import load_scale
 
@@ -70,3 +72,30 @@ def test_too_few_test_clips_are_refused(folder: Path, tmp_path: Path) -> None:
     (folder / "metadata.jsonl").write_text(text.replace('"test"', '"train"', 11))
     with pytest.raises(DataError, match="the test split has 49 usable clips, and at least 50 are needed"):
         read("asg", str(folder), SIZES, 8, store=tmp_path / "store", skip_broken=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("asg", "Add animations, or change which are for test"),
+        ("ophnet", "Add videos, as with `rdtf-bench data fetch ophnet`"),
+        ("nuscenes", "Unpack the pictures of more scenes, samples and sweeps"),
+    ],
+)
+def test_the_dataset_says_what_to_do_for_more_clips(
+    name: str, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = catalog.load("dataset", name)
+    folder = Folder(
+        root=tmp_path,
+        clips=(),
+        broken=(),
+        stills=(),
+        uncaptioned=(),
+        other_kinds={},
+        captions_from="",
+        split_from="",
+    )
+    monkeypatch.setattr(module, "read", lambda *_, **__: folder)
+    with pytest.raises(DataError, match=f"the test split has 0 usable clips, .* {remedy}"):
+        read(name, str(tmp_path), SIZES, 8, store=tmp_path / "store", skip_broken=False)
