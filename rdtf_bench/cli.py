@@ -24,7 +24,7 @@ from rdtf_bench.commands.show_scale import show_scale
 from rdtf_bench.commands.sync import sync
 from rdtf_bench.commands.ui import ui
 from rdtf_bench.commands.validate import validate
-from rdtf_bench.core.errors import BenchError
+from rdtf_bench.core.errors import BenchError, StoreError, is_disk_full
 
 INTERRUPTED = 130
 
@@ -79,6 +79,15 @@ def main() -> None:
     except BenchError as e:
         typer.echo(f"rdtf-bench: {e}", err=True)
         sys.exit(e.exit_status)
+    except Exception as e:
+        if not is_disk_full(e):
+            raise
+        typer.echo(
+            "rdtf-bench: the disk is full. What is finished is kept, and nothing half-written is taken for it. Free "
+            "some space below --store, and run the same command again; it continues from there.",
+            err=True,
+        )
+        sys.exit(StoreError.exit_status)
     except SystemExit as e:
         if e.code == INTERRUPTED:  # Ctrl-C, as typer reports it
             typer.echo(

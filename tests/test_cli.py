@@ -1,12 +1,15 @@
 """What a user sees: exit statuses, one clear error, no traceback. Nothing here trains."""
 
+import errno
 import json
+import os
 import zlib
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from rdtf_bench.data.toy import stickers as toy_stickers
 from tests.command_line import rdtf_bench
 
 
@@ -136,3 +139,23 @@ def test_a_table_that_was_never_run_has_no_numbers(
     arguments = ("show", "table1", "--data", data, "--store", str(tmp_path / "runs"), "--format", "json")
     status, printed = rdtf_bench(monkeypatch, capsys, *arguments)
     assert (status, json.loads(printed)) == (0, [])
+
+
+def test_a_disk_that_fills_up_is_one_clear_error_and_leaves_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write = toy_stickers.render
+    calls = []
+
+    def fill(draw: toy_stickers.Draw) -> list[Image.Image]:
+        calls.append(draw)
+        if len(calls) == 5:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(draw)
+
+    monkeypatch.setattr(toy_stickers, "render", fill)
+    status, said = rdtf_bench(monkeypatch, capsys, "data", "inspect", "asg", "--store", str(tmp_path))
+    assert status == 6
+    assert "rdtf-bench: the disk is full." in said
+    assert "Traceback" not in said
+    assert list((tmp_path / "data").iterdir()) == []

@@ -88,6 +88,19 @@ class StoreError(BenchError):
     exit_status = 6
 
 
+DISK_IS_FULL = ("No space left on device", "Disk quota exceeded")
+
+
+def is_disk_full(fault: BaseException) -> bool:
+    """Tell whether an error, or one that led to it, says that the disk is full. Libraries wrap that in their own."""
+    seen: list[BaseException] = []
+    error: BaseException | None = fault
+    while error is not None and error not in seen:
+        seen.append(error)
+        error = error.__cause__ or error.__context__
+    return any(words in str(error) for error in seen for words in DISK_IS_FULL)
+
+
 class RegressionError(BenchError):
     """A number differs from the published one."""
 

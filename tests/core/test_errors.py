@@ -1,6 +1,11 @@
-"""Messages about many faults, and about names that nobody knows."""
+"""Messages about many faults, and about names that nobody knows; and faults of the disk."""
 
-from rdtf_bench.core.errors import listed, unknown_name
+import errno
+import os
+
+from safetensors import SafetensorError
+
+from rdtf_bench.core.errors import is_disk_full, listed, unknown_name
 
 
 def test_of_many_faults_five_are_named_and_the_others_counted() -> None:
@@ -14,3 +19,14 @@ def test_an_unknown_name_gets_a_close_match_only_where_there_is_one() -> None:
         "there is no metric 'fwd'. Did you mean 'fvd'? Known: fvd, vqa."
     )
     assert "Did you mean" not in str(unknown_name("metric", "x", ["fvd", "vqa"]))
+
+
+def test_a_full_disk_is_known_whatever_a_library_makes_of_it() -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    torchs = RuntimeError("[enforce fail at inline_container.cc:671] . unexpected pos 704 vs 598")
+    assert not is_disk_full(torchs)
+    torchs.__context__ = full
+    assert is_disk_full(full)
+    assert is_disk_full(torchs)
+    assert is_disk_full(SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"))
+    assert not is_disk_full(OSError(errno.EACCES, os.strerror(errno.EACCES)))

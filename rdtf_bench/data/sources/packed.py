@@ -26,15 +26,24 @@ UNPACKED = "files"
 
 
 def is_packed(source: Path) -> bool:
-    """Tell whether a source is a packed file, or a folder of such files without any animation beside them."""
+    """Tell whether a source is a packed file, or a folder of such files.
+
+    Raises DataError for a folder that holds animations as well, because nobody knows which of them are meant.
+    """
     if source.is_file():
         return is_packed_name(source.name)
-    found = False
-    for _, name in _names(source):
-        if name.lower().endswith(ANIMATION_SUFFIXES):
-            return False
-        found = found or is_packed_name(name)
-    return found
+    packed, loose = None, None
+    for folder, name in _names(source):
+        if is_packed_name(name):
+            packed = packed or Path(folder, name)
+        elif name.lower().endswith(ANIMATION_SUFFIXES):
+            loose = loose or Path(folder, name)
+        if packed and loose:
+            raise DataError(
+                f"{source}: holds packed files, such as {packed.relative_to(source)}, and animations, such as "
+                f"{loose.relative_to(source)}. Move one kind elsewhere, or give the packed file itself."
+            )
+    return packed is not None
 
 
 def unpack(source: Path, *, store: Path) -> Path:

@@ -70,10 +70,16 @@ def test_a_split_column_beats_the_name_of_the_file(tmp_path: Path, sticker: Stic
     assert [split for _, split in found.values()] == ["test", "validation"]
 
 
-def test_packed_files_beside_animations_are_files_of_another_kind(tmp_path: Path, sticker: Sticker) -> None:
+def test_packed_files_beside_animations_are_refused(tmp_path: Path, sticker: Sticker) -> None:
     write_tar(tmp_path / "set" / "backup.tar", {})
     (tmp_path / "set" / "a.gif").write_bytes(sticker("a.gif"))
-    assert asg.prepare(str(tmp_path / "set"), store=tmp_path / "store") == tmp_path / "set"
+    with pytest.raises(
+        DataError, match=r"set: holds packed files, such as backup\.tar, and animations, such as a\.gif"
+    ):
+        asg.prepare(str(tmp_path / "set"), store=tmp_path / "store")
+
+
+def test_metadata_is_no_packed_file(tmp_path: Path) -> None:
     write_parquet(tmp_path / "only" / "metadata.parquet", {"file_name": ["a.gif"]})
     assert not packed.is_packed(tmp_path / "only")
 
