@@ -149,7 +149,7 @@ class CustomizeAVideo(TunedI2VGenXL):
 
     def fit(self, clips: TrainingClips, training: Training, *, folder: Path, on_step: OnStep) -> None:
         self.reset(training.seed)
-        examples = self.collect(clips, training)
+        examples = self.examples(clips, training)
         self.task = training.task
         num_steps = round(training.num_steps * self.config.absorber_share)
         self._fit_absorber(examples, _stage(training, ABSORBER, num_steps), folder / ABSORBER, on_step)
@@ -176,7 +176,7 @@ class CustomizeAVideo(TunedI2VGenXL):
         Call it inside `without_temporal_layers`.
         """
         known = draw_known(examples.masks, batch_size=len(chosen), generator=generator)
-        clean = shuffle_unknown(examples.latents[list(chosen)], known, generator)
+        clean = shuffle_unknown(examples.latents(chosen), known, generator)
         inputs = self.draw_inputs(examples, chosen, known, generator)
         return self.velocity_loss(clean, known, inputs, counted=1 - known, generator=generator)
 

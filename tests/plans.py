@@ -9,7 +9,7 @@ DATA = DataIdentity(
     validation="v",
     test="x",
     test_clusters="c",
-    num_train=9,
+    num_train=600,
     num_validation=9,
     num_test=9,
 )

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from rdtf_bench.baselines.i2vgen_xl import adapter_files
 from rdtf_bench.baselines.i2vgen_xl.counting import count, zero_inputs
-from rdtf_bench.baselines.i2vgen_xl.examples import Examples, collect, training_masks
+from rdtf_bench.baselines.i2vgen_xl.examples import Examples, training_masks
 from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts
 from rdtf_bench.baselines.i2vgen_xl.released import NUM_FRAMES
 from rdtf_bench.baselines.i2vgen_xl.unet import recomputed
@@ -83,17 +83,17 @@ class TunedI2VGenXL(ABC):
 
     def fit(self, clips: TrainingClips, training: Training, *, folder: Path, on_step: OnStep) -> None:
         self.reset(training.seed)
-        examples = self.collect(clips, training)
+        examples = self.examples(clips, training)
         self.task = training.task
         self.train(self.trainable(), self.loss, examples, training, folder=folder, on_step=on_step)
 
-    def collect(self, clips: TrainingClips, training: Training) -> Examples:
+    def examples(self, clips: TrainingClips, training: Training) -> Examples:
         if self.config.variant == "released" and training.num_frames != NUM_FRAMES:
             raise ProtocolError(
                 f"{self.NAME}: the clips have {training.num_frames} frames, but the released base needs {NUM_FRAMES}. "
                 f"Use {NUM_FRAMES} frames, or set variant to faithful."
             )
-        return collect(self.parts, self.config, clips, training)
+        return Examples(self.parts, self.config, clips, training)
 
     def train(
         self,
@@ -117,7 +117,7 @@ class TunedI2VGenXL(ABC):
         self, examples: Examples, chosen: Sequence[int], task: str, generator: torch.Generator
     ) -> Float[Tensor, ""]:
         known = draw_known(examples.masks, batch_size=len(chosen), generator=generator)
-        clean = examples.latents[list(chosen)]
+        clean = examples.latents(chosen)
         inputs = self.draw_inputs(examples, chosen, known, generator)
         return self.velocity_loss(clean, known, inputs, counted=self.counted(known, task), generator=generator)
 

@@ -8,7 +8,6 @@ shortest clip and draws one task for the whole batch.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -20,9 +19,6 @@ from rdtf_bench.data.frames import ClusteredFrames, Representative, whole_loop
 from rdtf_bench.models.rdtf.curriculum import Case
 
 Padding = Literal["grey", "last"]
-
-STICKERS_KEPT = 65_536  # stickers whose clustering input stays in memory; 32 KiB each at 64 frames
-
 
 LatentsOf = Callable[[int, Sequence[int]], Float[Tensor, "k c h w"]]
 """(index of a sticker, places of its frames) -> the latents of these frames."""
@@ -38,24 +34,21 @@ class MaskedClips:
 
 
 class Extraction:
-    """Choose the frames of a sticker that a training step sees.
-
-    The input of the clustering is computed once per sticker and kept in memory.
-    """
+    """Choose the frames of a sticker that a training step sees."""
 
     def __init__(self, clips: TrainingClips, *, clustering: bool, representative: Representative) -> None:
         self.clips = clips
         self._clustering, self._representative = clustering, representative
-        self._clustered = lru_cache(STICKERS_KEPT)(lambda index: ClusteredFrames(clips.features(index)))
 
     def frames(self, index: int, count: int, generator: torch.Generator) -> tuple[int, ...]:
         """Return the numbers of `count` frames of a sticker in temporal order.
 
         A sticker with fewer frames is extended by playing it back and forth.
         """
-        available = len(self.clips.features(index))
+        features = self.clips.features(index)
+        available = len(features)
         if self._clustering and available >= count:
-            return self._clustered(index).draw(count, generator, representative=self._representative)
+            return ClusteredFrames(features).draw(count, generator, representative=self._representative)
         return whole_loop(available, count)
 
 

@@ -161,7 +161,7 @@ def posterior_samples(clips: TrainingClips, autoencoder: AutoencoderKL, generato
     @torch.no_grad()
     def latents_of(index: int, places: Sequence[int]) -> Float[Tensor, "k c h w"]:
         wanted = sorted(set(places))
-        frames = to_unit(clips.frames(index)[wanted][None])[0].to(autoencoder.device)
+        frames = to_unit(clips.frames(index, wanted)[None])[0].to(autoencoder.device)
         posterior = autoencoder.encode(frames).latent_dist
         noise = torch.randn(posterior.mean.shape, generator=generator).to(posterior.mean)
         latents = (posterior.mean + posterior.std * noise) * autoencoder.config.scaling_factor

@@ -11,6 +11,9 @@ FramesBy = Literal["index", "time"]
 Fit = Literal["stretch", "crop"]
 """Whether a frame is stretched to a square, as the paper's released loader does, or its central square is taken."""
 
+LatentsDtype = Literal["float32", "float16"]
+"""Type of the numbers in which latents of the training clips are stored."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:

@@ -91,14 +91,16 @@ class TrainingClips(Protocol):
         """Return the number of clips of each shard, which decides the order of training (see diffusion.order)."""
         ...
 
-    def frames(self, index: int) -> UInt8[Tensor, "F C H W"]: ...
+    def frames(self, index: int, places: Sequence[int]) -> UInt8[Tensor, "k C H W"]:
+        """Return the pixels of these frames of a clip. They are decoded anew at each call."""
+        ...
 
     def latents(self, index: int) -> Float[Tensor, "F C H W"]:
         """Return the mode of the autoencoder's posterior times its scaling factor, for each frame."""
         ...
 
-    def features(self, index: int) -> Float[Tensor, "F D"]:
-        """Return the features by which frame extraction clusters the frames."""
+    def features(self, index: int) -> Float[Tensor, "F R"]:
+        """Return the features by which frame extraction clusters the frames, rotated into at most F dimensions."""
         ...
 
 

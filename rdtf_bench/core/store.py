@@ -88,6 +88,10 @@ class Store:
     def has(self, kind: str, key: str) -> bool:
         return self.path(kind, key).is_dir()
 
+    def remove(self, kind: str, key: str) -> None:
+        """Remove an entry, so that it is made again."""
+        _remove(self.path(kind, key))
+
     def unfinished(self, kind: str, key: str) -> Path:
         """Return the folder in which the entry is made. It survives a killed process; `finish` makes it the entry."""
         folder = self.root / "unfinished" / kind / key

@@ -56,22 +56,30 @@ def whole_loop(num_frames: int, count: int) -> tuple[int, ...]:
     return equal_intervals(num_frames, count) if num_frames >= count else ping_pong(num_frames, count)
 
 
+def rotated(features: Float[Tensor, "F D"]) -> Float[Tensor, "F R"]:
+    """Return the centred features of a clip's frames, rotated into at most as many dimensions as there are frames.
+
+    The distances between the frames, which are all that clustering uses, stay the same: X = R' Q' with orthonormal Q.
+    Equal rows stay equal to the bit.
+    """
+    distinct, same_as = torch.unique(features.double(), dim=0, return_inverse=True)
+    points = distinct - distinct.mean(0)
+    if points.shape[1] > points.shape[0]:
+        points = torch.linalg.qr(points.T, mode="r").R.T
+    return points[same_as].to(features.dtype)
+
+
 class ClusteredFrames:
     """The features of the frames of one animation, which can be clustered repeatedly (section 3.1).
 
-    They are rotated once, without loss, into at most as many dimensions as there are frames: X = R' Q' with orthonormal
-    Q.
+    Clustering takes less time if they are `rotated` into few dimensions.
     """
 
     def __init__(self, features: Float[Tensor, "F D"]) -> None:
         self.num_frames = len(features)
-        # equal rows are found before the rotation, whose rounding makes them differ
         distinct, self._same_as = torch.unique(features, dim=0, return_inverse=True)
         self._num_distinct = len(distinct)
-        points = features.double()
-        if points.shape[1] > points.shape[0]:
-            points = torch.linalg.qr(points.T, mode="r").R.T.contiguous()
-        self._points = points.numpy()
+        self._points = features.double().numpy()
 
     def draw(self, k: int, generator: torch.Generator, *, representative: Representative = "random") -> tuple[int, ...]:
         """Return the index of one frame per cluster for k clusters, in the order of time.

@@ -19,17 +19,19 @@ from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.errors import DataError, ProtocolError, StoreError, unknown_name
 from rdtf_bench.core.method import Method, Sampler, Training
 from rdtf_bench.core.seeds import generators_for
-from rdtf_bench.core.store import Store, key_of, write_text, written_whole
+from rdtf_bench.core.store import Store, write_text, written_whole
 from rdtf_bench.core.video import VideoU8, to_uint8
 from rdtf_bench.data.reading.clips import clip_frames
 from rdtf_bench.diffusion.masks import TASKS, task_named
 from rdtf_bench.run.build.modules import typed_config
-from rdtf_bench.run.inputs import clips as stored_clips
-from rdtf_bench.run.inputs.clips import RealClips, StoredTrainingClips
+from rdtf_bench.run.inputs.clips import RealClips
+from rdtf_bench.run.inputs.shards import Networks, StoredTrainingClips, make_shard
+from rdtf_bench.run.inputs.training_set import training_set, write_list
 from rdtf_bench.run.progress import Report, Sink
 from rdtf_bench.run.table.fit import TrainingLog
 from rdtf_bench.run.table.sample import conditions, overwrite_known
 from rdtf_bench.run.track import flat
+from rdtf_bench.spec.identities import TrainingSetIdentity
 
 DATASET = "asg"
 JOB = "finetune"
@@ -68,6 +70,7 @@ class Chosen:
     train: Sequence[Clip]
     shown: Sequence[Clip]
     shown_split: str  # "test", or "train" where that has none that is long enough
+    root: Path  # of the data folder
     fingerprint: str  # of what is trained on: ids, bytes and captions
     left_out: str  # what of the folder is not used, in words
 
@@ -163,7 +166,7 @@ def finetune(
     _refuse_another(asked, out)
     method: Method = catalog.load("method", settings.method).build(config, assets=assets, device=place)
     write_text(out / SETTINGS, json.dumps(asked, indent=1, sort_keys=True) + "\n")
-    clips = _prepare(settings, chosen, assets, out, device=place, sink=sink)
+    clips = _prepare(settings, chosen, assets, fingerprint, out, device=place, sink=sink)
     real = _decode(settings, chosen.shown)
     report = Report(sink, JOB, "training")
     num_steps = settings.training.num_steps
@@ -269,6 +272,7 @@ def _choose(settings: Settings, out: Path, *, skip_broken: bool, sink: Sink) -> 
                 train=train,
                 shown=shown,
                 shown_split=split,
+                root=folder.root,
                 fingerprint=data.fingerprint(train),
                 left_out=folder.left_out(),
             )
@@ -282,29 +286,28 @@ def _prepare(
     settings: Settings,
     chosen: Chosen,
     assets: Mapping[str, Path],
+    base_fingerprint: str,
     out: Path,
     *,
     device: torch.device,
     sink: Sink,
 ) -> StoredTrainingClips:
+    """Prepare the training clips; shards that an interrupted call has finished are kept."""
     store = Store(out / "prepared")
-    key = key_of({"clips": chosen.fingerprint, "size_px": settings.size_px, "max": settings.max_frames})
-    write_frames = partial(
-        stored_clips.write_training_frames,
-        clips=chosen.train,
-        max_frames=settings.max_frames,
+    identity = TrainingSetIdentity(
+        train=chosen.fingerprint,
         size_px=settings.size_px,
-        report=Report(sink, JOB, "decoding"),
+        max_frames=settings.max_frames,
+        autoencoder=base_fingerprint,
+        frame_features=None,
     )
-    frames = store.make("frames", key, write_frames)
-    write_latents = partial(
-        stored_clips.write_latents,
-        frames_folder=frames,
-        autoencoder=assets["autoencoder"],
-        device=device,
-        report=Report(sink, JOB, "encoding"),
-    )
-    return StoredTrainingClips(frames, store.make("latents", key, write_latents), None)
+    training = training_set(identity, chosen.root, len(chosen.train), chosen.train)
+    write_list(store, training, chosen.train)
+    networks = Networks(autoencoder=assets["autoencoder"], features=None, device=device)
+    for shard in training.missing(store):
+        stage = f"decoding and encoding, part {shard + 1} of {training.num_shards}"
+        make_shard(store, training, shard, networks, Report(sink, JOB, stage))
+    return StoredTrainingClips(store, training)
 
 
 def _decode(settings: Settings, shown: Sequence[Clip]) -> RealClips:

@@ -12,7 +12,7 @@ over whole, and an identity refuses a field that it does not have, so none can b
 import json
 from typing import Any, Literal, TypeVar
 
-from rdtf_bench.core.dataset import Fit, FramesBy
+from rdtf_bench.core.dataset import Fit, FramesBy, LatentsDtype
 from rdtf_bench.core.store import key_of
 from rdtf_bench.spec.schema import Budget, ClipShape, Options, Part, Timing
 
@@ -45,7 +45,7 @@ class OtherClipsIdentity(ClipsIdentity):
 
 
 class TrainingSetIdentity(Identity):
-    """The prepared training split: its frames, latents and frame features."""
+    """The prepared training split: the latents and frame features of its clips, and their order."""
 
     train: str  # fingerprint of the clips in use
     size_px: int
@@ -53,22 +53,9 @@ class TrainingSetIdentity(Identity):
     fit: Fit = "stretch"
     max_frames: int
     autoencoder: str  # digest of the weights
-    frame_features: str  # digest of the weights
-
-    @property
-    def frames_key(self) -> str:
-        return self._key_without("autoencoder", "frame_features")
-
-    @property
-    def latents_key(self) -> str:
-        return self._key_without("frame_features")
-
-    @property
-    def features_key(self) -> str:
-        return self._key_without("autoencoder")
-
-    def _key_without(self, *networks: str) -> str:
-        return key_of({name: value for name, value in self.as_dict().items() if name not in networks})
+    frame_features: str | None  # digest of the weights; None where no method needs features
+    clips_per_shard: int = 256  # decides the order in which training sees the clips
+    latents_dtype: LatentsDtype = "float32"
 
 
 class TrainingIdentity(Budget):

@@ -151,7 +151,7 @@ def training_set(scale: Scale, data: DataIdentity, digests: Mapping[str, str]) -
     return TrainingSetIdentity(
         train=data.train,
         **scale.clip.model_dump(exclude={"num_frames"}),  # a training clip keeps all its frames
-        max_frames=scale.data.max_frames,
+        **scale.data.model_dump(include={"max_frames", "clips_per_shard", "latents_dtype"}),
         autoencoder=digests["autoencoder"],
         frame_features=digests["frame_features"],
     )

@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from rdtf_bench.core.dataset import Fit, FramesBy
+from rdtf_bench.core.dataset import Fit, FramesBy, LatentsDtype
 from rdtf_bench.core.errors import unknown_name
 
 Place = tuple[str | int, ...]
@@ -317,6 +317,10 @@ class DataSizes(Part):
     test: PositiveInt
     max_frames: PositiveInt
     """Maximum number of frames kept of one training clip, at equal intervals."""
+    clips_per_shard: PositiveInt = 256
+    """Number of training clips in one file of prepared data. Training shuffles clips within a few of these files."""
+    latents_dtype: LatentsDtype = "float32"
+    """Type in which latents are stored: float16 takes half the space."""
 
 
 class Budget(Part):

@@ -1,6 +1,6 @@
 """A base of random weights in the layout of the release, small enough for a forward pass in milliseconds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -153,9 +153,12 @@ class Clips:
         self.ids = tuple(f"clip/{number}" for number in range(10))
         self.shard_sizes = (10,)
         self.captions = tuple("a cat runs" if number % 2 else "a dog" for number in range(10))
-        self._latents = [encode(autoencoder, to_unit(self.frames(number)[None]))[0] for number in range(10)]
+        self._latents = [encode(autoencoder, to_unit(self._frames(number)[None]))[0] for number in range(10)]
 
-    def frames(self, index: int) -> UInt8[Tensor, "F C H W"]:
+    def frames(self, index: int, places: Sequence[int]) -> UInt8[Tensor, "F C H W"]:
+        return self._frames(index)[list(places)]
+
+    def _frames(self, index: int) -> UInt8[Tensor, "F C H W"]:
         shape = (3 + index, 3, 64, 64)
         return torch.randint(256, shape, generator=generator_for(0, self.ids[index])).byte()
 

@@ -17,7 +17,7 @@ from rdtf_bench.baselines.customize_a_video import (
     shuffle_unknown,
     without_temporal_layers,
 )
-from rdtf_bench.baselines.i2vgen_xl.examples import collect
+from rdtf_bench.baselines.i2vgen_xl.examples import Examples
 from rdtf_bench.core.errors import AssetError
 from rdtf_bench.core.method import OnStep
 from rdtf_bench.core.seeds import generators_for
@@ -73,7 +73,7 @@ def test_only_unknown_frames_are_shuffled() -> None:
 def test_the_absorber_sees_frames_out_of_order_and_alone(build: Build, clips: Clips) -> None:
     method = build(customize_a_video)
     assert isinstance(method, CustomizeAVideo)
-    examples = collect(method.parts, method.config, clips, training())
+    examples = Examples(method.parts, method.config, clips, training())
     method._activate(ABSORBER)
     with without_temporal_layers(method.network):
         torch.autograd.backward(method.absorber_loss(examples, (0, 1), "it2v", torch.Generator().manual_seed(0)))

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from rdtf_bench.baselines import customize_a_video, i2v_adapter, simda
-from rdtf_bench.baselines.i2vgen_xl.examples import collect
+from rdtf_bench.baselines.i2vgen_xl.examples import Examples
 from rdtf_bench.baselines.i2vgen_xl.tuning import TunedI2VGenXL
 from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet
 from rdtf_bench.core.errors import AssetError, ProtocolError
@@ -112,7 +112,7 @@ def _is_adapter(name: str) -> bool:
 @each_method
 def test_steps_on_the_same_noise_lower_its_loss(module: ModuleType, build: Build, clips: Clips) -> None:
     method = build(module)
-    examples = collect(method.parts, method.config, clips, training())
+    examples = Examples(method.parts, method.config, clips, training())
     optimizer = torch.optim.Adam(method.trainable().values(), lr=1e-2)
     losses = []
     for _ in range(6):

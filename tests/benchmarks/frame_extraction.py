@@ -12,7 +12,7 @@ import time
 import torch
 from sklearn.cluster import KMeans
 
-from rdtf_bench.data.frames import ClusteredFrames
+from rdtf_bench.data.frames import ClusteredFrames, rotated
 
 WIDTHS = (320, 4096)
 DRAWS = 200
@@ -31,7 +31,7 @@ def milliseconds(num_frames: int, width: int) -> dict[str, list[float]]:
     for draw in range(DRAWS):
         k = 3 + draw % 6
         began_s = time.process_time()
-        frames = ClusteredFrames(features)
+        frames = ClusteredFrames(rotated(features))
         prepared_s = time.process_time()
         frames.draw(k, generator)
         drawn_s = time.process_time()

@@ -1,5 +1,4 @@
 from itertools import pairwise
-from typing import Any
 
 import pytest
 import torch
@@ -7,7 +6,7 @@ from jaxtyping import Float
 from sklearn.cluster import KMeans
 from torch import Tensor
 
-from rdtf_bench.data.frames import ClusteredFrames, Representative, equal_intervals, ping_pong, whole_loop
+from rdtf_bench.data.frames import ClusteredFrames, Representative, equal_intervals, ping_pong, rotated, whole_loop
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -83,9 +82,23 @@ def test_equal_frames_are_filled_up_without_a_warning(almost: float) -> None:
     assert chosen == frames.draw(4, generator())
 
 
-def test_more_frames_than_dimensions_need_no_rotation() -> None:
-    chosen = ClusteredFrames(groups((10, 10), dim=3)).draw(2, generator(), representative="first")
-    assert chosen == (0, 10)
+@pytest.mark.parametrize(("num_frames", "dim"), [(64, 320), (64, 4096), (20, 3), (1, 5)])
+def test_a_rotation_keeps_distances_in_no_more_dimensions_than_frames(num_frames: int, dim: int) -> None:
+    """A draw then takes milliseconds; tests/benchmarks/frame_extraction.py measures it."""
+    features = torch.randn(num_frames, dim, generator=generator()) + 100
+    found = rotated(features)
+    assert found.shape == (num_frames, min(num_frames, dim))
+    assert found.dtype == features.dtype
+    # float32 keeps seven digits of values of up to a few hundred
+    torch.testing.assert_close(torch.pdist(found), torch.pdist(features), rtol=1e-5, atol=1e-4)
+
+
+def test_equal_frames_stay_equal_to_the_bit() -> None:
+    features = torch.randn(12, 500, generator=generator())[[0, 1, 2, 1, 3, 0, 1, 4, 5, 6, 7, 8]]
+    found = rotated(features)
+    assert torch.equal(found[1], found[3])
+    assert torch.equal(found[1], found[6])
+    assert len(torch.unique(found, dim=0)) == 9
 
 
 def test_clusters_are_those_of_the_features_themselves() -> None:
@@ -93,19 +106,5 @@ def test_clusters_are_those_of_the_features_themselves() -> None:
     seed = int(torch.randint(2**31, (1,), generator=generator(5)))
     labels = KMeans(n_clusters=6, n_init=1, random_state=seed).fit_predict(features.double().numpy())
     expected = sorted(labels.tolist().index(label) for label in range(6))
-    assert ClusteredFrames(features).draw(6, generator(5), representative="first") == tuple(expected)
-
-
-@pytest.mark.parametrize("dim", [320, 4096])
-def test_no_more_dimensions_than_frames_are_clustered(dim: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A draw then takes milliseconds; tests/benchmarks/frame_extraction.py measures it."""
-    seen = []
-    fit = KMeans.fit
-
-    def recorded(self: KMeans, points: Any) -> KMeans:
-        seen.append(points.shape)
-        return fit(self, points)
-
-    monkeypatch.setattr(KMeans, "fit", recorded)
-    ClusteredFrames(torch.randn(64, dim, generator=generator())).draw(8, generator())
-    assert seen == [(64, 64)]
+    for given in (features, rotated(features)):
+        assert ClusteredFrames(given).draw(6, generator(5), representative="first") == tuple(expected)

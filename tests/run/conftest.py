@@ -10,6 +10,7 @@ from PIL import Image
 from rdtf_bench import catalog
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.store import Store
+from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.table.context import Bench, find_assets, make_bench
 from rdtf_bench.spec.load import load_protocol, load_scale
 from rdtf_bench.spec.plan import Cell, plan
@@ -36,4 +37,4 @@ def planned(tmp_path: Path) -> tuple[Bench, list[Cell]]:
     spec, scale = load_protocol("table1"), load_scale("tiny")
     assets = find_assets(scale)
     cells = plan(spec, scale, DATA, {role: asset.digest for role, asset in assets.items()}, catalog.constants)
-    return make_bench(spec, scale, DATA, {}, assets, Store(tmp_path)), cells
+    return make_bench(spec, scale, Dataset(identity=DATA, clips={}), assets, Store(tmp_path)), cells

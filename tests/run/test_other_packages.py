@@ -16,7 +16,7 @@ from rdtf_bench.core.method import Method, MethodModule, MethodWithCosts
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.costs import measure as costs_measure
 from rdtf_bench.run.costs.parameters import parameter_counts
-from rdtf_bench.run.inputs import datasets
+from rdtf_bench.run.inputs import datasets, training_set
 from rdtf_bench.run.progress import Silent
 from rdtf_bench.run.protocols import load_table, with_methods
 from rdtf_bench.run.table import context as benches
@@ -129,9 +129,10 @@ def test_it_is_trained_sampled_and_scored_as_a_row(stickers: str, tmp_path: Path
     data = datasets.read("asg", stickers, scale.data, 4, store=store.root, skip_broken=False)
     assets = benches.find_assets(scale)
     (cell,) = benches.plan_cells(spec, scale, data.identity, assets)
-    bench = benches.make_bench(spec, scale, data.identity, data.clips, assets, store)
-    for prepare in (work.prepare_real, work.prepare_frames, work.prepare_latents, work.prepare_features):
-        prepare(bench, Silent(), "prepare")
+    bench = benches.make_bench(spec, scale, data, assets, store)
+    training_set.write_list(store, bench.training, data.clips["train"])
+    work.prepare_real(bench, Silent(), "prepare")
+    work.prepare_shard(bench, Silent(), "prepare", 0)
     work.train_and_sample(bench, Silent(), "shiny", cell)
     work.score_cell(bench, Silent(), "score shiny", cell)
     real = work.real_clips(bench, "test").video

@@ -112,9 +112,8 @@ def test_a_field_added_to_the_clip_moves_no_key_of_times_at_its_default() -> Non
 def test_a_field_added_to_the_training_set_decides_all_that_is_prepared_from_it() -> None:
     given: dict[str, Any] = {"train": "t", "size_px": 64, "max_frames": 16, "autoencoder": "a", "frame_features": "f"}
     now, same, other = TrainingSetIdentity(**given), LaterTrainingSet(**given), LaterTrainingSet(**given, fps=12)
-    for prepared in ("frames_key", "latents_key", "features_key", "key"):
-        assert getattr(same, prepared) == getattr(now, prepared)
-        assert getattr(other, prepared) != getattr(now, prepared)
+    assert same.key == now.key
+    assert other.key != now.key
 
 
 @pytest.mark.parametrize(
@@ -137,12 +136,11 @@ def test_a_field_with_a_default_that_was_always_hashed_still_is() -> None:
     assert identity.model_dump(exclude_defaults=True)["lr_schedule"] == "constant_with_warmup"
 
 
-def test_the_parts_of_a_training_set_depend_on_what_made_them() -> None:
-    one = TrainingSetIdentity(train="t", size_px=64, max_frames=16, autoencoder="a", frame_features="f")
-    other = one.model_copy(update={"autoencoder": "b"})
-    assert (one.frames_key, one.features_key) == (other.frames_key, other.features_key)
-    assert one.latents_key != other.latents_key
-    assert one.frames_key == key_of({"train": "t", "size_px": 64, "max_frames": 16})
+def test_the_size_of_a_shard_and_the_type_of_latents_decide_weights_unless_they_are_at_their_default() -> None:
+    given: dict[str, Any] = {"train": "t", "size_px": 64, "max_frames": 16, "autoencoder": "a", "frame_features": "f"}
+    assert TrainingSetIdentity(**given, clips_per_shard=256, latents_dtype="float32").key == key_of(given)
+    for changed in ({"clips_per_shard": 255}, {"latents_dtype": "float16"}):
+        assert TrainingSetIdentity(**given, **changed).as_dict() == {**given, **changed}
 
 
 def test_observations_are_shared_by_every_score_of_the_same_metric_and_clips() -> None:

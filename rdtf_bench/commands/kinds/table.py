@@ -84,7 +84,7 @@ class Tables:
         from rdtf_bench.report.table.plans import plan_text
 
         for table in _planned(chosen):
-            typer.echo(plan_text(table.spec, table.scale, table.data.identity, table.cells, chosen.store, table.notes))
+            typer.echo(plan_text(table.spec, table.scale, table.data, table.cells, chosen.store, table.notes))
 
     def publish(self, chosen: Selection) -> None:
         from rdtf_bench.report.table.publish import publish

@@ -21,10 +21,20 @@ def clip_frames(
 
 
 def all_frames(
-    clip: Clip, *, most: int, size_px: int, frames_by: FramesBy = "index", fit: Fit = "stretch"
+    clip: Clip,
+    *,
+    most: int,
+    size_px: int,
+    frames_by: FramesBy = "index",
+    fit: Fit = "stretch",
+    only: Sequence[int] | None = None,
 ) -> UInt8[Tensor, "F C H W"]:
-    """Decode the frames for training: as many as the clip has, or `most` if it has more, at equal intervals."""
-    return _decode(clip, _numbers(clip, min(most, clip.num_frames), frames_by), size_px, fit)
+    """Decode the frames for training: as many as the clip has, or `most` if it has more, at equal intervals.
+
+    `only` lists the places of the frames among them that are wanted; by default, all are.
+    """
+    numbers = _numbers(clip, min(most, clip.num_frames), frames_by)
+    return _decode(clip, numbers if only is None else [numbers[place] for place in only], size_px, fit)
 
 
 def _numbers(clip: Clip, count: int, frames_by: FramesBy) -> Sequence[int]:

@@ -4,23 +4,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rdtf_bench.core.store import Store
+from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.table import schedule
 from rdtf_bench.run.table.context import find_assets, make_bench
-from rdtf_bench.spec.plan import Cell, DataIdentity
+from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.schema import Scale, TableSpec
 
 
 def plan_text(
-    spec: TableSpec, scale: Scale, data: DataIdentity, cells: Sequence[Cell], root: Path, notes: Sequence[str] = ()
+    spec: TableSpec, scale: Scale, data: Dataset, cells: Sequence[Cell], root: Path, notes: Sequence[str] = ()
 ) -> str:
     """Write one line per cell with its state in the store at `root`, and a line with the number of jobs to do.
 
     `notes` about the data stand above the cells.
     """
-    bench = make_bench(spec, scale, data, {}, find_assets(scale), Store(root.resolve()))
+    bench = make_bench(spec, scale, data, find_assets(scale), Store(root.resolve()))
     jobs = schedule.jobs_for(bench, cells)
-    counts = f"{data.num_train} train, {data.num_validation} validation, {data.num_test} test clips"
-    lines = [f"{spec.name} at scale {scale.name} on {spec.dataset} ({data.source}: {counts})"]
+    used = data.identity
+    counts = f"{used.num_train} train, {used.num_validation} validation, {used.num_test} test clips"
+    lines = [f"{spec.name} at scale {scale.name} on {spec.dataset} ({used.source}: {counts})"]
     lines += [f"  {note}" for note in notes]
     widest = max(len(cell.name) for cell in cells)
     for cell in cells:

@@ -34,6 +34,7 @@ class Dataset:
 
     identity: DataIdentity
     clips: dict[str, tuple[Clip, ...]]  # by split
+    root: Path = Path()  # of the files of the clips
     facts: dict[str, object] = field(default_factory=dict)  # for the record: counts, clips left out, files skipped
 
 
@@ -120,7 +121,7 @@ def read(
         "notes": dict(folder.notes),
         "skipped_broken": [str(broken.path.relative_to(folder.root)) for broken in folder.broken],
     }
-    return Dataset(identity=identity, clips=clips, facts=facts)
+    return Dataset(identity=identity, clips=clips, root=folder.root, facts=facts)
 
 
 def _published(source: str) -> str:

@@ -12,6 +12,7 @@ from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.inputs.datasets import Dataset
+from rdtf_bench.run.inputs.training_set import TrainingSet, listed_clips, training_set
 from rdtf_bench.run.table.external import OutsideClips
 from rdtf_bench.spec import plan as planning
 from rdtf_bench.spec.identities import QualityScore
@@ -29,12 +30,10 @@ class Bench:
     scale: Scale
     assets: Mapping[str, Path]  # role -> weights
     dataset: str
-    clips: Mapping[str, tuple[Clip, ...]]  # split -> clips in use
+    clips: Mapping[str, tuple[Clip, ...]]  # split -> clips that rows are compared with
     outside: Mapping[str, OutsideClips]  # row -> clips made elsewhere
     real: Mapping[str, str]  # split -> key of its decoded clips
-    training_frames: str
-    training_latents: str
-    training_features: str
+    training: TrainingSet
 
 
 def find_assets(scale: Scale) -> dict[str, Asset]:
@@ -76,25 +75,25 @@ def roles_of(cells: Sequence[Cell]) -> list[str]:
 def make_bench(
     spec: TableSpec,
     scale: Scale,
-    data: DataIdentity,
-    clips: Mapping[str, tuple[Clip, ...]],
+    data: Dataset,
     assets: Mapping[str, Asset],
     store: Store,
     outside: Mapping[str, OutsideClips] = NONE,
 ) -> Bench:
-    """Return what the jobs of a run share; `clips` may be empty where the jobs are only listed."""
+    """Return what the jobs of a run share; `data` may be without clips where the jobs are only listed."""
     digests = {role: asset.digest for role, asset in assets.items()}
-    training = planning.training_set(scale, data, digests)
-    splits = ["test", planning.other_clips_split(data)] if "other_real_clips" in spec.controls else ["test"]
+    identity = data.identity
+    train_identity = planning.training_set(scale, identity, digests)
+    # a plan does not read built-in data, whose clips an earlier run may have listed
+    train = data.clips.get("train") or listed_clips(store, train_identity, data.root)
+    splits = ["test", planning.other_clips_split(identity)] if "other_real_clips" in spec.controls else ["test"]
     return Bench(
         store=store,
         scale=scale,
         assets={role: asset.path for role, asset in assets.items()},
-        dataset=data.dataset,
-        clips=clips,
+        dataset=identity.dataset,
+        clips={split: data.clips.get(split, ()) for split in splits},
         outside=dict(outside),
-        real={split: planning.clips_in_use(scale, data, split).key for split in splits},
-        training_frames=training.frames_key,
-        training_latents=training.latents_key,
-        training_features=training.features_key,
+        real={split: planning.clips_in_use(scale, identity, split).key for split in splits},
+        training=training_set(train_identity, data.root, identity.num_train, train),
     )

@@ -18,6 +18,7 @@ from rdtf_bench.run.engines.engine import Engine
 from rdtf_bench.run.engines.local import LocalEngine
 from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.inputs.datasets import Dataset
+from rdtf_bench.run.inputs.training_set import write_list
 from rdtf_bench.run.record import Record
 from rdtf_bench.run.table.context import NONE, Bench, cells_of, find_assets, make_bench, plan_cells, roles_of
 from rdtf_bench.run.table.external import OutsideClips
@@ -77,10 +78,12 @@ def run(
         for clips in outside.values():
             clips.require([clip.id for clip in data.clips["test"]], scale.clip)
         cells = plan_cells(spec, scale, data.identity, assets, outside)
-        bench = make_bench(spec, scale, data.identity, data.clips, assets, store, outside)
+        bench = make_bench(spec, scale, data, assets, store, outside)
         jobs = jobs_for(bench, cells)
         if jobs:
             registry.verify([assets[role] for role in roles_of(cells)])
+        if any(job.function == "train_and_sample" for job in jobs):
+            write_list(store, bench.training, data.clips["train"])
         memory_gib = engine.run(jobs, bench, console, quiet=quiet)
         records = _records(spec, scale, data, bench, cells, command)
         wall_s = time.monotonic() - began_s

@@ -52,7 +52,8 @@ def jobs_for(bench: Bench, cells: Sequence[Cell]) -> list[Job]:
 
 def ready(waiting: Iterable[Job], done: Collection[str]) -> list[Job]:
     """Return the jobs that can start now, the longest first: the long ones decide when all is done."""
-    return sorted((job for job in waiting if job.after <= set(done)), key=lambda job: -job.expected_s)
+    finished = set(done)
+    return sorted((job for job in waiting if job.after <= finished), key=lambda job: -job.expected_s)
 
 
 def expected_seconds(jobs: Sequence[Job], workers: int) -> float:
@@ -71,17 +72,22 @@ def _preparations(bench: Bench, cells: Sequence[Cell]) -> list[Job]:
         jobs.append(Job(name="real clips", function="prepare_real", expected_s=expected.prepare_real))
     if all(cell.fit is None or store.has("fit", cell.fit_key) for cell in cells):
         return jobs
-    after: frozenset[str] = frozenset()
-    if not store.has("training_frames", bench.training_frames):
-        jobs.append(Job(name="training frames", function="prepare_frames", expected_s=expected.prepare_frames))
-        after = frozenset({"training frames"})
-    for kind, key, expected_s in (
-        ("latents", bench.training_latents, expected.prepare_latents),
-        ("features", bench.training_features, expected.prepare_features),
-    ):
-        if not store.has(f"training_{kind}", key):
-            jobs.append(Job(name=f"training {kind}", function=f"prepare_{kind}", after=after, expected_s=expected_s))
-    return jobs
+    return jobs + shard_jobs(bench)
+
+
+def shard_jobs(bench: Bench) -> list[Job]:
+    """Return one job for each shard of the training clips that the store lacks."""
+    expected, training = bench.scale.expected_seconds, bench.training
+    all_s = expected.prepare_frames + expected.prepare_latents + expected.prepare_features
+    return [
+        Job(
+            name=f"training clips {shard + 1}/{training.num_shards}",
+            function="prepare_shard",
+            arguments={"shard": shard},
+            expected_s=all_s * training.size_of(shard) / training.num_clips,
+        )
+        for shard in training.missing(bench.store)
+    ]
 
 
 def _sample_job(scale: Scale, cell: Cell, prepared: frozenset[str]) -> Job:

@@ -15,7 +15,8 @@ from rdtf_bench.diffusion.latents import load_autoencoder
 from rdtf_bench.metrics import seconds
 from rdtf_bench.run.build import modules
 from rdtf_bench.run.inputs import clips as stored_clips
-from rdtf_bench.run.inputs.clips import RealClips, StoredTrainingClips
+from rdtf_bench.run.inputs.clips import RealClips
+from rdtf_bench.run.inputs.shards import Networks, StoredTrainingClips, make_shard
 from rdtf_bench.run.progress import Report, Sink
 from rdtf_bench.run.selftest import probe as probing
 from rdtf_bench.run.selftest import record as selftest_record
@@ -31,15 +32,6 @@ from rdtf_bench.spec.plan import Cell
 def real_clips(bench: Bench, split: str) -> RealClips:
     """Return the decoded clips of a split."""
     return stored_clips.read_clips(bench.store.path("clips", bench.real[split]))
-
-
-def training_clips(bench: Bench) -> StoredTrainingClips:
-    """Return the prepared training clips: frames, latents and frame features."""
-    return StoredTrainingClips(
-        bench.store.path("training_frames", bench.training_frames),
-        bench.store.path("training_latents", bench.training_latents),
-        bench.store.path("training_features", bench.training_features),
-    )
 
 
 def check_options(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> None:  # noqa: ARG001
@@ -63,55 +55,14 @@ def prepare_real(bench: Bench, sink: Sink, job: str) -> None:
         Report(sink, job, "decoding").advance(done + 1, len(bench.real))
 
 
-def prepare_frames(bench: Bench, sink: Sink, job: str) -> None:
-    """Decode the training clips."""
-    bench.store.make(
-        "training_frames",
-        bench.training_frames,
-        lambda folder: stored_clips.write_training_frames(
-            folder,
-            bench.clips["train"],
-            max_frames=bench.scale.data.max_frames,
-            size_px=bench.scale.clip.size_px,
-            frames_by=bench.scale.clip.frames_by,
-            fit=bench.scale.clip.fit,
-            report=Report(sink, job, "decoding"),
-        ),
+def prepare_shard(bench: Bench, sink: Sink, job: str, shard: int) -> None:
+    """Prepare one shard of the training clips: decode, encode and describe their frames in one pass."""
+    networks = Networks(
+        autoencoder=bench.assets["autoencoder"],
+        features=(bench.scale.assets["frame_features"], bench.assets["frame_features"]),
+        device=_device(bench),
     )
-
-
-def prepare_latents(bench: Bench, sink: Sink, job: str) -> None:
-    """Encode the training frames with the autoencoder."""
-    frames = bench.store.path("training_frames", bench.training_frames)
-    bench.store.make(
-        "training_latents",
-        bench.training_latents,
-        lambda folder: stored_clips.write_latents(
-            folder,
-            frames,
-            bench.assets["autoencoder"],
-            device=_device(bench),
-            report=Report(sink, job, "encoding"),
-        ),
-    )
-
-
-def prepare_features(bench: Bench, sink: Sink, job: str) -> None:
-    """Compute the features of the training frames."""
-    frames = bench.store.path("training_frames", bench.training_frames)
-    bench.store.make(
-        "training_features",
-        bench.training_features,
-        lambda folder: stored_clips.write_features(
-            folder,
-            frames,
-            bench.scale.assets["frame_features"],
-            bench.assets["frame_features"],
-            size_px=bench.scale.clip.size_px,
-            device=_device(bench),
-            report=Report(sink, job, "frame features"),
-        ),
-    )
+    make_shard(bench.store, bench.training, shard, networks, Report(sink, job, "decoding and encoding"))
 
 
 def train_and_sample(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
@@ -120,7 +71,7 @@ def train_and_sample(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
     if not bench.store.has("samples", cell.sample_key):
         method = fitting.fitted(
             cell.trained,
-            training_clips(bench),
+            StoredTrainingClips(bench.store, bench.training),
             store=bench.store,
             assets=bench.assets,
             device=_device(bench),

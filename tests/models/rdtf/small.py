@@ -1,5 +1,6 @@
 """What the tests of RDTF share: a network of a few thousand parameters, five stickers and a training of four steps."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ class Stickers:
     def features(self, index: int) -> Float[Tensor, "F D"]:
         return self._latents[index].flatten(1)
 
-    def frames(self, index: int) -> UInt8[Tensor, "F C H W"]:
+    def frames(self, index: int, places: Sequence[int]) -> UInt8[Tensor, "F C H W"]:  # noqa: ARG002
         pytest.fail(f"the frames of sticker {index} were read: latents and features are enough")
 
 

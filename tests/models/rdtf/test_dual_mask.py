@@ -1,5 +1,7 @@
 """The dual mask: which frames of a sticker a training step sees, which are given and which count."""
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 from jaxtyping import Float, UInt8
@@ -32,7 +34,7 @@ class Stickers:
         count = (2, 12)[index]
         return torch.nn.functional.one_hot(torch.arange(count) // 3, 4).float() + 0.001 * torch.arange(count)[:, None]
 
-    def frames(self, index: int) -> UInt8[Tensor, "F C H W"]:
+    def frames(self, index: int, places: Sequence[int]) -> UInt8[Tensor, "F C H W"]:  # noqa: ARG002
         pytest.fail(f"the frames of sticker {index} were read: latents and features are enough")
 
 

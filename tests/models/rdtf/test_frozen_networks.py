@@ -1,6 +1,5 @@
 """A frozen network is in one state however it was made: torch's kernels depend on it, and so do the last bits."""
 
-import queue
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -8,19 +7,23 @@ from unittest.mock import Mock
 import pytest
 import torch
 from diffusers import AutoencoderKL
-from safetensors.torch import save_file
+from PIL import Image
 from torch import nn
 
 from rdtf_bench.core.method import Sampler
 from rdtf_bench.core.seeds import generator_for
+from rdtf_bench.core.store import Store
 from rdtf_bench.models.rdtf import RDTFPipeline
 from rdtf_bench.models.rdtf.method import build
-from rdtf_bench.run.inputs.clips import RealClips, write_latents
-from rdtf_bench.run.progress import Report
+from rdtf_bench.run.inputs.clips import RealClips
+from rdtf_bench.run.inputs.shards import Networks, make_shard
+from rdtf_bench.run.inputs.training_set import training_set, write_list
+from rdtf_bench.run.progress import Report, Silent
 from rdtf_bench.run.table import work
 from rdtf_bench.run.table.context import Bench
-from rdtf_bench.spec.identities import ClipsIdentity, ControlSamples
+from rdtf_bench.spec.identities import ClipsIdentity, ControlSamples, TrainingSetIdentity
 from rdtf_bench.spec.plan import Cell
+from tests.data.clips import clip_of
 from tests.models.rdtf.small import CONFIG
 
 CPU = torch.device("cpu")
@@ -79,9 +82,14 @@ def test_a_pipeline_freezes_networks_that_it_is_given_in_training_mode(assets: d
 def test_the_harness_makes_latents_with_a_frozen_autoencoder(
     assets: dict[str, Path], encoding: list[State], tmp_path: Path
 ) -> None:
-    save_file({"frames": video()[0]}, tmp_path / "frames.safetensors")
-    report = Report(queue.Queue(), "job", "encoding")
-    write_latents(tmp_path, tmp_path, assets["autoencoder"], device=CPU, report=report)
+    first, *others = [Image.fromarray(frame.permute(1, 2, 0).numpy()) for frame in video()[0]]
+    first.save(tmp_path / "0.png", save_all=True, append_images=others)
+    clips = [clip_of(tmp_path / "0.png", 8)]
+    identity = TrainingSetIdentity(train="t", size_px=16, max_frames=8, autoencoder="a", frame_features=None)
+    training, store = training_set(identity, tmp_path, 1, clips), Store(tmp_path / "store")
+    write_list(store, training, clips)
+    networks = Networks(autoencoder=assets["autoencoder"], features=None, device=CPU)
+    make_shard(store, training, 0, networks, Report(Silent(), "job", "encoding"))
     assert encoding == [FROZEN]
 
 

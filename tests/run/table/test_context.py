@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rdtf_bench.core.store import Store
+from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.table.context import Bench, cells_of, find_assets, make_bench, plan_cells, roles_of
 from rdtf_bench.run.table.external import OutsideClips
 from rdtf_bench.spec.load import load_protocol, load_scale
@@ -14,7 +15,7 @@ SPEC, TINY = load_protocol("table1"), load_scale("tiny")
 
 def bench(scale: Scale, controls: tuple[str, ...] = SPEC.controls) -> Bench:
     spec = SPEC.model_copy(update={"controls": controls})
-    return make_bench(spec, scale, DATA, {}, find_assets(scale), Store(Path("store")))
+    return make_bench(spec, scale, Dataset(identity=DATA, clips={}), find_assets(scale), Store(Path("store")))
 
 
 def test_every_role_of_the_scale_has_its_network() -> None:
@@ -53,7 +54,6 @@ def test_prepared_training_data_have_a_key_of_what_decides_them() -> None:
     other_frames = TINY.data.model_copy(update={"max_frames": TINY.data.max_frames + 1})
     assert isinstance(other_frames, DataSizes)
     longer = bench(TINY.model_copy(update={"data": other_frames}))
-    assert ours.training_frames != longer.training_frames
-    assert ours.training_latents != longer.training_latents
+    assert ours.training.identity.key != longer.training.identity.key
     assert ours.real == longer.real
-    assert ours.training_features == bench(TINY.model_copy(update={"workers": 9})).training_features
+    assert ours.training == bench(TINY.model_copy(update={"workers": 9})).training

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from rdtf_bench.core.store import Store
+from rdtf_bench.run.inputs.training_set import SHARD
 from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.run.table.context import Bench
 from rdtf_bench.run.table.schedule import Job, expected_seconds, jobs_for, ready
@@ -15,7 +16,11 @@ from rdtf_bench.spec.schema import ExpectedSeconds, Scale
 
 RESULTS = Path(__file__).parents[3] / "results"
 PUBLISHED = sorted(RESULTS.glob("*/tables/*.json"))
-TRAINED_OR_READ = {"train_and_sample": "sample", "read_outside": "make_control"}
+EXPECTED_AS = {
+    "train_and_sample": {"sample"},
+    "read_outside": {"make_control"},
+    "prepare_shard": {"prepare_frames", "prepare_latents", "prepare_features"},
+}
 """Functions whose expected seconds have another name."""
 
 
@@ -37,9 +42,9 @@ def test_every_job_comes_after_what_it_waits_for(planned: tuple[Bench, list[Cell
 def test_an_empty_store_needs_everything(planned: tuple[Bench, list[Cell]]) -> None:
     assert names(jobs_for(*planned)) >= {
         "real clips",
-        "training frames",
-        "training latents",
-        "training features",
+        "training clips 1/3",
+        "training clips 2/3",
+        "training clips 3/3",
         "RDTF",
         "score RDTF",
         "static",
@@ -107,20 +112,25 @@ def test_the_longest_job_that_can_start_is_first() -> None:
 
 def test_rows_wait_for_what_is_prepared_and_scores_for_their_row(planned: tuple[Bench, list[Cell]]) -> None:
     jobs = {job.name: job for job in jobs_for(*planned)}
-    assert jobs["RDTF"].after == {"real clips", "training frames", "training latents", "training features"}
+    assert jobs["RDTF"].after == {"real clips", *(f"training clips {number}/3" for number in (1, 2, 3))}
     assert jobs["static"].after == {"real clips"}
     assert {"RDTF", "fvd of the real clips"} <= jobs["score RDTF"].after
-    assert jobs["training latents"].after == {"training frames"}
     assert jobs["denoiser seconds"].after == jobs.keys() - {"denoiser seconds"}
 
 
 def test_what_the_store_holds_is_not_prepared_again(planned: tuple[Bench, list[Cell]]) -> None:
     bench, cells = planned
-    finish(bench.store, "training_frames", bench.training_frames)
-    finish(bench.store, "training_latents", bench.training_latents)
-    jobs = {job.name: job for job in jobs_for(bench, cells)}
-    assert jobs.keys().isdisjoint({"training frames", "training latents"})
-    assert jobs["training features"].after == frozenset()
+    bench = replace(bench, training=replace(bench.training, shards=("a", "b", "c")))
+    finish(bench.store, SHARD, "a")
+    finish(bench.store, SHARD, "c")
+    jobs = [job for job in jobs_for(bench, cells) if job.function == "prepare_shard"]
+    assert [(job.name, job.arguments, job.after) for job in jobs] == [("training clips 2/3", {"shard": 1}, frozenset())]
+
+
+def test_the_expected_time_of_a_shard_is_its_share_of_the_clips(planned: tuple[Bench, list[Cell]]) -> None:
+    bench, cells = planned
+    jobs = [job for job in jobs_for(bench, cells) if job.function == "prepare_shard"]
+    assert [job.expected_s for job in jobs] == [48 * 256 / 600, 48 * 256 / 600, 48 * 88 / 600]
 
 
 def test_a_row_of_ready_clips_is_read_and_trains_nothing(planned: tuple[Bench, list[Cell]]) -> None:
@@ -133,7 +143,7 @@ def test_a_row_of_ready_clips_is_read_and_trains_nothing(planned: tuple[Bench, l
 
 
 def test_every_kind_of_job_has_its_expected_seconds(planned: tuple[Bench, list[Cell]]) -> None:
-    kinds = {TRAINED_OR_READ.get(job.function, job.function) for job in jobs_for(*planned)}
+    kinds = set().union(*(EXPECTED_AS.get(job.function, {job.function}) for job in jobs_for(*planned)))
     assert kinds == set(ExpectedSeconds.model_fields)
 
 
