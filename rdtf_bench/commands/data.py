@@ -1,13 +1,13 @@
-"""`rdtf-bench data`: fetch datasets, and inspect data folders."""
+"""`rdtf-bench data`: fetch datasets, inspect data folders, and prepare training clips."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rdtf_bench.commands.options import DEFAULT_STORE, Quiet, StoreDir
+from rdtf_bench.commands.options import DEFAULT_SCALE, DEFAULT_STORE, Quiet, ScaleName, SkipBroken, StoreDir
 
-app = typer.Typer(no_args_is_help=True, help="Fetch and inspect datasets.")
+app = typer.Typer(no_args_is_help=True, help="Fetch, inspect and prepare datasets.")
 
 
 @app.command(epilog="Example: rdtf-bench data fetch fluent")
@@ -67,6 +67,43 @@ def inspect(
         for path in page.write(found, out):
             _say(str(path))
     found.require_sound()
+
+
+@app.command(epilog="Example: rdtf-bench data prepare asg=my_stickers --scale gpu")
+def prepare(
+    data: Annotated[
+        str,
+        typer.Argument(metavar="NAME[=DIR]", help="A dataset (asg, nuscenes, ophnet), with the folder that holds it."),
+    ],
+    scale: ScaleName = DEFAULT_SCALE,
+    store: StoreDir = DEFAULT_STORE,
+    skip_broken: SkipBroken = False,
+    quiet: Quiet = False,
+) -> None:
+    """Prepare the training clips of a dataset ahead of a run: decode and encode them into the store.
+
+    `run` with the same data, scale and store then starts with training. An interrupted call is continued by repeating
+    it: finished shards are kept. Exit status 6 says that the disk has too little space.
+    """
+    from rich.console import Console
+
+    from rdtf_bench.core.store import only_run_in
+    from rdtf_bench.report.table.plans import size_text
+    from rdtf_bench.run import inspection
+    from rdtf_bench.run.engines.local import LocalEngine
+    from rdtf_bench.run.protocols import load_scale
+    from rdtf_bench.run.table import prepare as preparing
+
+    name, source = inspection.source_of(data)
+    with only_run_in(store.resolve()):
+        found = preparing.preparation(name, source, load_scale(scale), store, skip_broken=skip_broken)
+        training, size = found.bench.training, size_text(found.num_bytes)
+        typer.echo(
+            f"{training.num_clips:,} training clips at scale {scale}: {len(found.jobs):,} of {training.num_shards:,} "
+            f"shards to prepare, at most {size} in {found.bench.store.root}"
+        )
+        preparing.prepare(found, Console(stderr=True), quiet=quiet, engine=LocalEngine())
+    typer.echo(f"all {training.num_shards:,} shards are prepared")
 
 
 def _say(line: str) -> None:

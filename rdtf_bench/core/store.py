@@ -4,6 +4,8 @@ An entry is a folder `<root>/<kind>/<key>/`. It is made in `<root>/unfinished/<k
 finished shards survive a killed process, and is renamed when it is complete, so that no reader sees a part of it.
 """
 
+import errno
+import fcntl
 import glob
 import hashlib
 import json
@@ -15,6 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rdtf_bench.core.errors import StoreError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 UNFINISHED = ".tmp"
 """Ending of the files and folders that `written_whole` has not renamed yet."""
 
@@ -62,6 +67,33 @@ def remove_leftovers(path: Path) -> None:
     """Remove what killed writers of `path` left beside it. No other process may be writing `path`."""
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED}"):
         _remove(leftover)
+
+
+@contextmanager
+def only_run_in(root: Path) -> Iterator[None]:
+    """Lock a store for one run; StoreError where another run holds it."""
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(
+                f"{root}: another run works in this store. Wait until it ends, or choose another store: --store"
+            ) from None
+        yield
+
+
+@contextmanager
+def _space_on(root: Path) -> Iterator[None]:
+    """Raise StoreError where the disk is full."""
+    try:
+        yield
+    except OSError as fault:
+        if fault.errno not in FULL:
+            raise
+        raise StoreError(
+            f"{root}: there is no space left on the disk. Free some, and repeat the command: what is finished is kept."
+        ) from fault
 
 
 def _flush(path: Path) -> None:
@@ -118,5 +150,10 @@ class Store:
         folder = self.unfinished(kind, key)
         shutil.rmtree(folder)
         folder.mkdir()
-        write(folder)
-        return self.finish(kind, key)
+        with _space_on(self.root):
+            try:
+                write(folder)
+                return self.finish(kind, key)
+            except OSError:
+                _remove(folder)  # what is half written would fill the disk
+                raise

@@ -1,8 +1,10 @@
+import errno
 from pathlib import Path
 
 import pytest
 
-from rdtf_bench.core.store import Store, key_of, remove_leftovers, write_text, written_whole
+from rdtf_bench.core.errors import StoreError
+from rdtf_bench.core.store import Store, key_of, only_run_in, remove_leftovers, write_text, written_whole
 
 
 def test_a_key_depends_on_every_value_and_not_on_the_order_of_keys() -> None:
@@ -106,3 +108,33 @@ def test_leftovers_are_those_of_one_path_alone(tmp_path: Path) -> None:
         (tmp_path / name).write_text("")
     remove_leftovers(tmp_path / "a")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".b.1.tmp", "a"]
+
+
+def test_two_runs_in_one_store_are_refused(tmp_path: Path) -> None:
+    with (
+        only_run_in(tmp_path),
+        pytest.raises(StoreError, match="another run works in this store"),
+        only_run_in(tmp_path),
+    ):
+        pass
+
+
+def test_a_full_disk_is_said_and_nothing_half_written_stays(tmp_path: Path) -> None:
+    def write(folder: Path) -> None:
+        (folder / "half").write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    store = Store(tmp_path)
+    store.make("kind", "finished", lambda _: None)
+    with pytest.raises(StoreError, match=r"no space left on the disk\. Free some, and repeat the command"):
+        store.make("kind", "key", write)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert store.has("kind", "finished")
+
+
+def test_an_entry_that_is_removed_is_made_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.make("kind", "key", lambda folder: write_text(folder / "a", "damaged"))
+    store.remove("kind", "key")
+    store.make("kind", "key", lambda folder: write_text(folder / "a", "whole"))
+    assert (store.path("kind", "key") / "a").read_text() == "whole"

@@ -25,7 +25,7 @@ def outcome(
     spec: TableSpec, scale: Scale, data: DataIdentity, cells: list[Cell], records: dict[str, Record], tmp_path: Path
 ) -> Outcome:
     """A finished run of the planted table; only RDTF has a curriculum in its log."""
-    bench = make_bench(spec, scale, Dataset(identity=data, clips={}), find_assets(scale), Store(tmp_path))
+    bench = make_bench(spec.controls, scale, Dataset(identity=data, clips={}), find_assets(scale), Store(tmp_path))
     for cell in cells:
         if cell.fit is not None:
             curriculum = {"weight_interpolation": 0.5} if cell.method == "rdtf" else {}

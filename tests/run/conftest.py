@@ -37,4 +37,4 @@ def planned(tmp_path: Path) -> tuple[Bench, list[Cell]]:
     spec, scale = load_protocol("table1"), load_scale("tiny")
     assets = find_assets(scale)
     cells = plan(spec, scale, DATA, {role: asset.digest for role, asset in assets.items()}, catalog.constants)
-    return make_bench(spec, scale, Dataset(identity=DATA, clips={}), assets, Store(tmp_path)), cells
+    return make_bench(spec.controls, scale, Dataset(identity=DATA, clips={}), assets, Store(tmp_path)), cells

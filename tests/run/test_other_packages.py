@@ -129,7 +129,7 @@ def test_it_is_trained_sampled_and_scored_as_a_row(stickers: str, tmp_path: Path
     data = datasets.read("asg", stickers, scale.data, 4, store=store.root, skip_broken=False)
     assets = benches.find_assets(scale)
     (cell,) = benches.plan_cells(spec, scale, data.identity, assets)
-    bench = benches.make_bench(spec, scale, data, assets, store)
+    bench = benches.make_bench(spec.controls, scale, data, assets, store)
     training_set.write_list(store, bench.training, data.clips["train"])
     work.prepare_real(bench, Silent(), "prepare")
     work.prepare_shard(bench, Silent(), "prepare", 0)

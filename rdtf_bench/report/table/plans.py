@@ -1,12 +1,15 @@
 """The plan of a table as text: its cells, which of them the store holds, and the expected time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.inputs.datasets import Dataset
+from rdtf_bench.run.inputs.training_set import bytes_to_write
 from rdtf_bench.run.table import schedule
-from rdtf_bench.run.table.context import find_assets, make_bench
+from rdtf_bench.run.table.context import Bench, find_assets, make_bench
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.schema import Scale, TableSpec
 
@@ -18,7 +21,8 @@ def plan_text(
 
     `notes` about the data stand above the cells.
     """
-    bench = make_bench(spec, scale, data, find_assets(scale), Store(root.resolve()))
+    assets = find_assets(scale)
+    bench = make_bench(spec.controls, scale, data, assets, Store(root.resolve()))
     jobs = schedule.jobs_for(bench, cells)
     used = data.identity
     counts = f"{used.num_train} train, {used.num_validation} validation, {used.num_test} test clips"
@@ -30,6 +34,8 @@ def plan_text(
         state = "done" if not _missing(cell, bench.store) else "trained" if trained else "to do"
         steps = f"{scale.training.num_steps} steps" if cell.fit is not None else "control row"
         lines.append(f"  {cell.id}  {cell.name:{widest}} {steps:12} {','.join(cell.scores):28} {state}")
+    if any(job.function == "prepare_shard" for job in jobs):
+        lines.append(f"  {shards_text(bench, data.clips.get('train', ()), assets['autoencoder'].config())}")
     seconds = schedule.expected_seconds(jobs, scale.workers)
     lines.append(
         f"{len(jobs)} jobs to do with {scale.workers} workers, in about {_minutes(seconds)} on the machine on which "
@@ -38,6 +44,29 @@ def plan_text(
         else "nothing left to do"
     )
     return "\n".join(lines)
+
+
+def shards_text(bench: Bench, clips: Sequence[Clip], autoencoder: Mapping[str, Any]) -> str:
+    """Say how many shards of training clips are left to prepare and what space they need at most."""
+    training = bench.training
+    missing = len(training.missing(bench.store))
+    size = size_text(bytes_to_write(training, bench.store, clips, autoencoder))
+    return (
+        f"training clips: {missing:,} of {training.num_shards:,} shards to prepare, which take at most {size} in "
+        f"{bench.store.root}"
+    )
+
+
+def size_text(num_bytes: int) -> str:
+    """Return a number of bytes in the unit that suits it.
+
+    >>> size_text(1_800_000_000_000), size_text(12_345_678), size_text(100)
+    ('1.8 TB', '12.3 MB', '0.0001 MB')
+    """
+    for unit, power in (("TB", 12), ("GB", 9), ("MB", 6)):
+        if num_bytes >= 10**power or unit == "MB":
+            return f"{num_bytes / 10**power:.3g} {unit}"
+    raise AssertionError(num_bytes)
 
 
 def _missing(cell: Cell, store: Store) -> list[str]:

@@ -112,18 +112,34 @@ def read_clips(table: Any, root: Path) -> list[Clip]:
             sha256=row["sha256"],
             window=None if row["window"] is None else (row["window"][0], row["window"][1]),
             frames=tuple(root / frame for frame in row["frames"]),
+            keyframes=tuple(row["keyframes"]),
         )
         for row in table.to_pylist()
     ]
 
 
+def bytes_to_write(training: TrainingSet, store: Store, clips: Sequence[Clip], autoencoder: Mapping[str, Any]) -> int:
+    """Return an upper bound of the bytes of the shards that the store lacks.
+
+    `clips` may be empty where they are not known; each then has as many frames as are kept of one. `autoencoder` is the
+    configuration of the network.
+    """
+    per_shard = training.identity.clips_per_shard
+    counts: list[int] = []
+    for shard in training.missing(store):
+        of_shard = [clip.num_frames for clip in clips[shard * per_shard : (shard + 1) * per_shard]]
+        counts += of_shard or [training.identity.max_frames] * training.size_of(shard)
+    return bytes_needed(counts, training.identity, autoencoder)
+
+
 def bytes_needed(frame_counts: Iterable[int], training: TrainingSetIdentity, autoencoder: Mapping[str, Any]) -> int:
     """Return the bytes of latents and features of clips with these numbers of frames.
 
-    `autoencoder` is the configuration of the network. Features have at most as many dimensions as there are frames.
+    Features have at most as many dimensions as there are frames, and are counted as if they had as many.
     """
     side = training.size_px // 2 ** (len(autoencoder["block_out_channels"]) - 1)
-    per_frame = autoencoder["latent_channels"] * side**2 * ITEM_BYTES[training.latents_dtype]
+    channels = autoencoder.get("latent_channels", 4)  # a configuration may leave out the default of diffusers
+    per_frame = channels * side**2 * ITEM_BYTES[training.latents_dtype]
     per_pair = 0 if training.frame_features is None else FEATURE_BYTES
     kept = (min(count, training.max_frames) for count in frame_counts)
     return sum(count * per_frame + count**2 * per_pair for count in kept)
@@ -146,5 +162,6 @@ def _table(clips: Sequence[Clip], root: Path) -> Any:
             "path": pa.array([below(clip.path) for clip in clips], pa.string()),
             "window": pa.array([clip.window for clip in clips], pa.list_(pa.int64())),
             "frames": pa.array([[below(frame) for frame in clip.frames] for clip in clips], pa.list_(pa.string())),
+            "keyframes": pa.array([clip.keyframes for clip in clips], pa.list_(pa.int32())),
         }
     )

@@ -1,6 +1,6 @@
 """What the jobs of a run share: scale, clips, weights and keys of the store. Imports no torch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -73,20 +73,23 @@ def roles_of(cells: Sequence[Cell]) -> list[str]:
 
 
 def make_bench(
-    spec: TableSpec,
+    controls: Collection[str],
     scale: Scale,
     data: Dataset,
     assets: Mapping[str, Asset],
     store: Store,
     outside: Mapping[str, OutsideClips] = NONE,
 ) -> Bench:
-    """Return what the jobs of a run share; `data` may be without clips where the jobs are only listed."""
+    """Return what the jobs of a run with these control rows share.
+
+    `data` may be without clips where the jobs are only listed.
+    """
     digests = {role: asset.digest for role, asset in assets.items()}
     identity = data.identity
     train_identity = planning.training_set(scale, identity, digests)
     # a plan does not read built-in data, whose clips an earlier run may have listed
     train = data.clips.get("train") or listed_clips(store, train_identity, data.root)
-    splits = ["test", planning.other_clips_split(identity)] if "other_real_clips" in spec.controls else ["test"]
+    splits = ["test", planning.other_clips_split(identity)] if "other_real_clips" in controls else ["test"]
     return Bench(
         store=store,
         scale=scale,

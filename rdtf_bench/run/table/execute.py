@@ -1,9 +1,7 @@
 """Measures a table: plans its cells, has an engine run the jobs, and writes one record per cell."""
 
-import fcntl
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from rdtf_bench.assets import registry
-from rdtf_bench.core.errors import StoreError
-from rdtf_bench.core.store import Store
+from rdtf_bench.core.store import Store, only_run_in
 from rdtf_bench.run import environment, record
 from rdtf_bench.run.engines.engine import Engine
 from rdtf_bench.run.engines.local import LocalEngine
@@ -62,7 +59,7 @@ def run(
     """
     began_s = time.monotonic()
     store = Store(root.resolve())
-    with _only_run_in(store.root):
+    with only_run_in(store.root):
         for name in registry.pin(find_assets(scale).values()):  # before the plan: identities contain the hashes
             console.print(
                 f"{name}: no SHA-256 is known, so that of the files found here is kept from now on",
@@ -78,7 +75,7 @@ def run(
         for clips in outside.values():
             clips.require([clip.id for clip in data.clips["test"]], scale.clip)
         cells = plan_cells(spec, scale, data.identity, assets, outside)
-        bench = make_bench(spec, scale, data, assets, store, outside)
+        bench = make_bench(spec.controls, scale, data, assets, store, outside)
         jobs = jobs_for(bench, cells)
         if jobs:
             registry.verify([assets[role] for role in roles_of(cells)])
@@ -96,20 +93,6 @@ def run(
         wall_s=wall_s,
         peak_memory_gib=memory_gib,
     )
-
-
-@contextmanager
-def _only_run_in(root: Path) -> Iterator[None]:
-    """Lock a store for one run; StoreError where another run holds it."""
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreError(
-                f"{root}: another run works in this store. Wait until it ends, or choose another store: --store"
-            ) from None
-        yield
 
 
 def _records(

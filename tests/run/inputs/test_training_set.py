@@ -16,6 +16,7 @@ from rdtf_bench.run.inputs.training_set import (
     SHARD,
     TrainingSet,
     bytes_needed,
+    bytes_to_write,
     listed_clips,
     training_set,
     write_list,
@@ -94,7 +95,7 @@ def test_the_last_shard_is_as_small_as_it_is(tmp_path: Path) -> None:
 
 def test_the_list_gives_back_every_clip_with_one_row_group_per_shard(tmp_path: Path) -> None:
     store, given = Store(tmp_path), clips()
-    given[1] = replace(given[1], window=(16, 8))
+    given[1] = replace(given[1], window=(16, 8), keyframes=(0, 3))
     given[2] = replace(given[2], frames=(ROOT / "a" / "0.png", ROOT / "a" / "1.png"))
     training = named(given)
     assert listed_clips(store, training.identity, ROOT) == []
@@ -125,3 +126,12 @@ def test_the_bytes_needed_are_those_of_latents_and_features() -> None:
     assert bytes_needed([3, 20], identity, network) == (3 + 16) * 4 * 8 * 8 * 4 + (3**2 + 16**2) * 4
     half = identity.model_copy(update={"latents_dtype": "float16", "frame_features": None})
     assert bytes_needed([3, 20], half, network) == (3 + 16) * 4 * 8 * 8 * 2
+
+
+def test_shards_that_are_there_need_no_more_space(tmp_path: Path) -> None:
+    network = {"block_out_channels": [8], "latent_channels": 1}
+    store, training = Store(tmp_path), named(clips(), frame_features=None, size_px=1)
+    assert bytes_to_write(training, store, clips(), network) == (2 + 3 + 4 + 5 + 6) * 4
+    store.make(SHARD, training.shards[1], lambda _: None)
+    assert bytes_to_write(training, store, clips(), network) == (2 + 3 + 6) * 4
+    assert bytes_to_write(training, store, [], network) == 3 * 16 * 4  # as many frames as are kept of a clip

@@ -14,8 +14,7 @@ SPEC, TINY = load_protocol("table1"), load_scale("tiny")
 
 
 def bench(scale: Scale, controls: tuple[str, ...] = SPEC.controls) -> Bench:
-    spec = SPEC.model_copy(update={"controls": controls})
-    return make_bench(spec, scale, Dataset(identity=DATA, clips={}), find_assets(scale), Store(Path("store")))
+    return make_bench(controls, scale, Dataset(identity=DATA, clips={}), find_assets(scale), Store(Path("store")))
 
 
 def test_every_role_of_the_scale_has_its_network() -> None:

@@ -1,11 +1,8 @@
 import hashlib
 from dataclasses import replace
-from pathlib import Path
 
-import pytest
 import torch
 
-from rdtf_bench.core.errors import StoreError
 from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.record import FORMAT_VERSION
 from rdtf_bench.run.table import execute
@@ -16,15 +13,6 @@ from rdtf_bench.spec.load import load_protocol
 from rdtf_bench.spec.plan import Cell
 from tests.plans import DATA
 from tests.planted import score as planted_score
-
-
-def test_two_runs_in_one_store_are_refused(tmp_path: Path) -> None:
-    with (
-        execute._only_run_in(tmp_path),
-        pytest.raises(StoreError, match="another run works in this store"),
-        execute._only_run_in(tmp_path),
-    ):
-        pass
 
 
 def test_a_record_keeps_what_another_table_scored_of_the_same_clips(planned: tuple[Bench, list[Cell]]) -> None:

@@ -48,7 +48,7 @@ def made_elsewhere(spec: TableSpec, stickers: str, tmp_path: Path, video: VideoU
     rows["mine"].require(ids, scale.clip)
     assets = benches.find_assets(scale)
     cells = benches.plan_cells(spec, scale, data.identity, assets, rows)
-    bench = benches.make_bench(spec, scale, data, assets, store, rows)
+    bench = benches.make_bench(spec.controls, scale, data, assets, store, rows)
     work.prepare_real(bench, Silent(), "real")
     work.read_outside(bench, Silent(), "mine", cells[0])
     return bench, cells

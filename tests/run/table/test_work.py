@@ -40,7 +40,7 @@ def controls(stickers: str, tmp_path: Path) -> tuple[Bench, dict[str, Cell]]:
     data = datasets.read("asg", stickers, scale.data, 4, store=store.root, skip_broken=False)
     assets = benches.find_assets(scale)
     cells = benches.plan_cells(spec, scale, data.identity, assets)
-    bench = benches.make_bench(spec, scale, data, assets, store)
+    bench = benches.make_bench(spec.controls, scale, data, assets, store)
     work.prepare_real(bench, Silent(), "real clips")
     return bench, {cell.label: cell for cell in cells}
 
