@@ -2,7 +2,8 @@
 
 A metric is a module. One that looks at clips is a `MetricModule`, whose `build` returns a `Metric`. One that looks at
 the network (USES names "network": params and seconds) has LABEL, UNIT, HIGHER_IS_BETTER, VERSION and USES alone.
-MORE_ASSETS may name further networks, as in core/method.py. Upper-case constants must be literals.
+MORE_ASSETS may name further networks, as in core/method.py. PARTS may name the parts that a score can have.
+Upper-case constants must be literals.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,14 @@ NUM_GROUPS = 50
 
 
 @dataclass(frozen=True, kw_only=True)
+class PartScore:
+    """The value of one part of what a metric sees, and the same value without each group of clips."""
+
+    value: float
+    without_group: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Score:
     """A value over n clips, and the same value without each group of clips."""
 
@@ -29,6 +38,7 @@ class Score:
     without_group: tuple[float, ...]
     name: str = ""  # yardstick with everything that determines the value: "fvd[i3d-k400, 8>16 repeat, ..., n 500]"
     beside: Mapping[str, float] = field(default_factory=dict)  # further results for the same clips, by name
+    parts: Mapping[str, PartScore] = field(default_factory=dict)  # by name; PARTS of the module lists them
 
 
 @runtime_checkable

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from rdtf_bench.core.errors import DataError, ProtocolError, unknown_name
-from rdtf_bench.core.metric import Score
+from rdtf_bench.core.metric import PartScore, Score
 from rdtf_bench.core.video import VideoU8, require_clips
 from rdtf_bench.metrics import sample_ids
 from rdtf_bench.metrics.features import efficientnet
@@ -47,6 +47,7 @@ MIN_CLIPS = 2
 ASSETS = ("efficientnet",)
 MORE_ASSETS = {("network", "i3d"): ("i3d",)}
 USES = ("fake", "real")
+PARTS = ("appearance", "motion")  # of enet_lite0; I3D has none, because its features are averaged over time
 
 NETWORKS = ("enet_lite0", "i3d")
 KEPT_CLIPS = 50_000
@@ -197,12 +198,11 @@ class FrechetVideoDistance(ClipMetric):
 
         The values without each group are rescaled to groups of equal size (`statistics.evened`). `Score.beside` has the
         unbiased kernel distance, the distance at infinitely many clips (from 2 clips per feature on) and, if
-        `resamples` is set, the standard deviation of the bootstrap.
+        `resamples` is set, the standard deviation of the bootstrap. `Score.parts` has the distances of the features of
+        EfficientNet-Lite0 that see single frames (appearance) and changes (motion). Their sum is at most the value.
         """
         del captions
-        value = frechet_distance(fake=fake, real=real, ddof=self.ddof)
-        without = without_each_group(fake=fake, real=real, groups=groups, ddof=self.ddof)
-        spread = evened(value, without, groups)
+        value, spread = self._with_spread(fake, real, groups)
         beside = {"kernel_distance": kernel_distance(fake=fake, real=real)}
         if len(fake) >= 2 * fake.shape[1]:
             beside["frechet_infinity"] = frechet_infinity(fake=fake, real=real, ddof=self.ddof)
@@ -210,7 +210,21 @@ class FrechetVideoDistance(ClipMetric):
             drawn = resamples([str(group) for group in groups], self.resamples)
             values = of_resamples(fake=fake, real=real, resamples=drawn, ddof=self.ddof)
             beside["bootstrap_deviation"] = bootstrap_deviation(values)
-        return Score(value=value, n=len(fake), without_group=spread, name=self.name(len(fake)), beside=beside)
+        parts = {}
+        if isinstance(self.network, EfficientNetClips):
+            for part, columns in self.network.parts.items():
+                of_part = self._with_spread(fake[:, columns], real[:, columns], groups)
+                parts[part] = PartScore(value=of_part[0], without_group=of_part[1])
+        name = self.name(len(fake))
+        return Score(value=value, n=len(fake), without_group=spread, name=name, beside=beside, parts=parts)
+
+    def _with_spread(
+        self, fake: Float[Tensor, "N D"], real: Float[Tensor, "N D"], groups: Sequence[int]
+    ) -> tuple[float, tuple[float, ...]]:
+        """Return the distance, and the distance without each group."""
+        value = frechet_distance(fake=fake, real=real, ddof=self.ddof)
+        without = without_each_group(fake=fake, real=real, groups=groups, ddof=self.ddof)
+        return value, evened(value, without, groups)
 
     def features(self, side: str) -> Float[Tensor, "N D"]:
         """Return the features of the side "fake" or "real", each clip once.

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.store import write_text
 from rdtf_bench.report import layouts
-from rdtf_bench.report.table.footer import FEW_CLIPS
+from rdtf_bench.report.table import footer
 from rdtf_bench.report.table.grid import decimals_for
 from rdtf_bench.run.compare import FolderComparison
 from rdtf_bench.run.record import ScoreRecord
@@ -38,6 +39,10 @@ def rows(found: FolderComparison) -> list[dict[str, Any]]:
             "unit": score.unit,
             "higher_is_better": score.higher_is_better,
             "beside": score.beside,
+            "parts": {
+                name: {"value": part.value, "ci_low": part.ci_low, "ci_high": part.ci_high}
+                for name, part in score.parts.items()
+            },
             **clips,
         }
         for name, score in found.scores.items()
@@ -69,7 +74,7 @@ def text(found: FolderComparison) -> str:
     shape = f"{found.num_frames} frames of {found.width_px}x{found.height_px} px"
     table = layouts.Table(
         head=("", "value", "95 % interval", "n", "yardstick"),
-        groups=[[_line(score) for score in found.scores.values()]],
+        groups=[[line for score in found.scores.values() for line in _lines(score)]],
         align="lrrrl",
     )
     title = f"{' against '.join(sides)}: {shape}"
@@ -78,14 +83,19 @@ def text(found: FolderComparison) -> str:
 
 def _notes(found: FolderComparison) -> Iterator[str]:
     fewest = min(score.n for score in found.scores.values())
-    if fewest < FEW_CLIPS:
-        yield f"WARNING: n = {fewest}. Below {FEW_CLIPS} clips, distances between sets are strongly biased and noisy."
+    if fewest < footer.FEW_CLIPS:
+        yield (
+            f"WARNING: n = {fewest}. Below {footer.FEW_CLIPS} clips, distances between sets are strongly biased and "
+            "noisy."
+        )
     yield (
         "95 % interval: value ± 1.96 standard deviations of the delete-a-group jackknife, for the expected value at "
         "this n."
     )
     if names := [score.name for score in found.scores.values() if score.name]:
         yield f"Yardsticks in full: {'; '.join(names)}."
+    if "fvd" in found.scores:
+        yield footer.parts_of_fvd(bool(found.scores["fvd"].parts))
     if beside := [_beside(score) for score in found.scores.values() if score.beside]:
         yield f"Further figures of the same clips: {'; '.join(beside)}."
     yield from found.notes
@@ -93,6 +103,13 @@ def _notes(found: FolderComparison) -> Iterator[str]:
 
 def _beside(score: ScoreRecord) -> str:
     return f"{score.label} {', '.join(f'{name} {value:.4g}' for name, value in score.beside.items())}"
+
+
+def _lines(score: ScoreRecord) -> Iterator[tuple[str, ...]]:
+    """Yield the line of a score, and one for each of its parts."""
+    yield _line(score)
+    for name, part in score.parts.items():
+        yield _line(replace(score, **vars(part), label=f"{score.label} {name}"))
 
 
 def _line(score: ScoreRecord) -> tuple[str, ...]:

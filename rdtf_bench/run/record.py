@@ -1,7 +1,7 @@
 """The record of one measured cell, as kept on disk. Tables are made from these files alone. Imports no torch."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,21 @@ from typing import Any
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.store import write_text
 
-FORMAT_VERSION = 2
-"""Version of the format of new records. Records of format 1 state no version and lack the fields `ADDED_IN_2`."""
+FORMAT_VERSION = 3
+"""Version of the format of new records. Records of format 1 state no version and lack the fields `ADDED_IN_2`. Scores
+of formats 1 and 2 have no parts."""
 
 ADDED_IN_2 = ("format_version", "command", "num_processes", "resolved_scale", "samples_sha256")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartRecord:
+    """The score of a part of what a metric sees, such as the motion in FVD."""
+
+    value: float
+    ci_low: float
+    ci_high: float
+    without_group: tuple[float, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +43,22 @@ class ScoreRecord:
     key: str  # hash of what decided this score: samples, metric, its version, options and networks
     name: str = ""  # the full name of the yardstick; empty where `yardstick` says everything
     beside: dict[str, float] = field(default_factory=dict)  # further figures of the same clips, by name
+    parts: dict[str, PartRecord] = field(default_factory=dict)  # by name; empty also where they were not recorded
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the score as JSON has it: without the parts if there are none, as in older files."""
+        facts = asdict(self)
+        return facts if self.parts else {name: value for name, value in facts.items() if name != "parts"}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> "ScoreRecord":
+        """Return the score that JSON holds."""
+        return cls(**{**raw, "without_group": tuple(raw["without_group"]), "parts": read_parts(raw.get("parts", {}))})
+
+
+def read_parts(raw: Mapping[str, Any]) -> dict[str, PartRecord]:
+    """Return the parts that JSON holds."""
+    return {name: PartRecord(**{**part, "without_group": tuple(part["without_group"])}) for name, part in raw.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +96,9 @@ def folder_in(root: Path) -> Path:
 
 
 def save(record: Record, folder: Path) -> Path:
-    """Write a record; one of format 1 stays one of format 1."""
+    """Write a record; one of an older format stays one of that format."""
     path = folder / f"{record.cell_id}.json"
-    facts = asdict(record)
+    facts = {**asdict(record), "scores": {name: score.as_dict() for name, score in record.scores.items()}}
     if record.format_version is None:
         facts = {name: value for name, value in facts.items() if name not in ADDED_IN_2}
     write_text(path, json.dumps(facts, indent=1, allow_nan=False, sort_keys=True) + "\n")
@@ -86,10 +113,7 @@ def read(path: Path) -> Record:
             f"{path}: the record has format {raw['format_version']}, and this version of rdtf-bench reads formats up "
             f"to {FORMAT_VERSION}. Update it: pip install --upgrade rdtf-bench"
         )
-    scores = {
-        name: ScoreRecord(**{**score, "without_group": tuple(score["without_group"])})
-        for name, score in raw["scores"].items()
-    }
+    scores = {name: ScoreRecord.from_dict(score) for name, score in raw["scores"].items()}
     return Record(**{**raw, "scores": scores})
 
 

@@ -411,6 +411,8 @@ def _final(record: Record) -> dict[str, float]:
     for name, score in record.scores.items():
         values |= {name: score.value, f"{name}/ci_low": score.ci_low, f"{name}/ci_high": score.ci_high}
         values[f"{name}/n"] = float(score.n)
+        for part, found in score.parts.items():
+            values |= {f"{name}/{part}": found.value}
     values |= {f"cost/{stage}_s": seconds for stage, seconds in record.stage_seconds.items()}
     if record.peak_memory_gib is not None:
         values["cost/peak_memory_gib"] = record.peak_memory_gib

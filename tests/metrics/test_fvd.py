@@ -303,6 +303,32 @@ def test_score_leaves_each_group_out() -> None:
     assert 0 < deviation(found.without_group) < found.value
 
 
+def test_the_parts_of_a_score_are_the_distances_of_their_features() -> None:
+    """The first 320 features see single frames: shifting them moves the appearance by 320 * 2^2 and not the motion."""
+    metric = FrechetVideoDistance(EfficientNetClips(efficientnet.EfficientNetLite0(), size_px=32))
+    fake, real = torch.randn(2, 24, 960, generator=generator_for("parts"), dtype=torch.float64)
+    groups = [i % 8 for i in range(24)]
+    found = metric.score(fake=fake, real=real, captions=[], groups=groups)
+    assert list(found.parts) == list(fvd.PARTS) == ["appearance", "motion"]
+    appearance, motion = found.parts.values()
+    assert appearance.value == frechet_distance(fake=fake[:, :320], real=real[:, :320])
+    assert motion.value == frechet_distance(fake=fake[:, 320:], real=real[:, 320:])
+    assert len(appearance.without_group) == len(motion.without_group) == 8
+    assert appearance.value + motion.value < found.value
+    fake[:, :320] += real[:, :320].mean(0) - fake[:, :320].mean(0)
+    before = metric.score(fake=fake, real=real, captions=[], groups=groups)
+    fake[:, :320] += 2
+    after = metric.score(fake=fake, real=real, captions=[], groups=groups)
+    assert after.parts["appearance"].value == pytest.approx(before.parts["appearance"].value + 1280)
+    assert after.parts["motion"] == before.parts["motion"]
+
+
+def test_a_network_whose_features_are_not_parted_has_no_parts() -> None:
+    metric = FrechetVideoDistance(MeanColour())
+    features = metric.observe(clips(6, "fake"), [])
+    assert metric.score(fake=features, real=features, captions=[], groups=list(range(6))).parts == {}
+
+
 def test_features_that_are_not_numbers_are_refused() -> None:
     metric = FrechetVideoDistance(MeanColour())
     bad = torch.ones(6, 3)

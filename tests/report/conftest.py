@@ -1,13 +1,14 @@
 """A protocol, its cells and their records made by hand, small enough to work every mark and interval out on paper."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from rdtf_bench.core import intervals
 from rdtf_bench.report.table.table import render
-from rdtf_bench.run.record import Record, ScoreRecord
+from rdtf_bench.run.record import PartRecord, Record, ScoreRecord
 from rdtf_bench.spec.load import load_scale
 from rdtf_bench.spec.plan import Cell, Constants, DataIdentity, plan
 from rdtf_bench.spec.schema import Scale, TableSpec
@@ -117,6 +118,19 @@ def records(cells: list[Cell], measure: Measure) -> dict[str, Record]:
 
 
 @pytest.fixture
+def parted(cells: list[Cell], records: dict[str, Record]) -> dict[str, Record]:
+    """The records with an appearance and a motion of FVD, 0.7 and 0.2 of it, except for other real clips."""
+    found = dict(records)
+    for cell in cells:
+        score = records[cell.id].scores["fvd"]
+        parts = {name: _part(score, share) for name, share in (("appearance", 0.7), ("motion", 0.2))}
+        if cell.label != "other real clips":
+            scores = {**records[cell.id].scores, "fvd": replace(score, parts=parts)}
+            found[cell.id] = replace(records[cell.id], scores=scores)
+    return found
+
+
+@pytest.fixture
 def show(spec: TableSpec, scale: Scale, cells: list[Cell], records: dict[str, Record], constants: Constants) -> Show:
     def rendered(
         format: str,
@@ -153,6 +167,15 @@ def _score(cell: Cell, metric: str) -> ScoreRecord:
         n=n,
         without_group=groups,
         key=cell.score_key(metric),
+    )
+
+
+def _part(score: ScoreRecord, share: float) -> PartRecord:
+    return PartRecord(
+        value=share * score.value,
+        ci_low=share * score.ci_low,
+        ci_high=share * score.ci_high,
+        without_group=tuple(share * value for value in score.without_group),
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.report import comparison
 from rdtf_bench.run.compare import FolderComparison
+from rdtf_bench.run.record import PartRecord
 from tests.planted import score as planted_score
 
 FVD = planted_score(
@@ -47,6 +48,21 @@ def test_the_text_names_both_sides_the_interval_and_the_yardstick() -> None:
     assert "Further figures of the same clips: FVD kernel_distance 0.0125." in lines
     assert lines[-1] == "a note"
     assert "WARNING" not in comparison.text(found())
+
+
+def test_each_part_has_a_line_and_its_values_in_the_file(tmp_path: Path) -> None:
+    part = PartRecord(value=120.81, ci_low=107.2, ci_high=134.4, without_group=(1.0, 2.0))
+    parted = found(scores={"fvd": replace(FVD, parts={"motion": part})})
+    lines = comparison.text(parted).splitlines()
+    assert "FVD motion ↓  120.8  [107.2, 134.4]  200  enet-lite0 64px" in lines
+    assert any(line.startswith("FVD appearance: the Fréchet distance") for line in lines)
+    comparison.write(parted, tmp_path / "scores.json")
+    (row,) = json.loads((tmp_path / "scores.json").read_text())
+    assert row["parts"] == {"motion": {"value": 120.81, "ci_low": 107.2, "ci_high": 134.4}}
+
+
+def test_without_parts_it_says_why() -> None:
+    assert "FVD appearance and FVD motion: n/a. The features of I3D" in comparison.text(found())
 
 
 def test_few_clips_are_warned_about() -> None:

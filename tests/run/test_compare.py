@@ -71,7 +71,7 @@ def test_every_metric_has_its_interval_n_and_yardstick(two_folders: Path, score:
     assert set(rows[0]["beside"]) == {"kernel_distance"}
     assert f"kernel_distance {rows[0]['beside']['kernel_distance']:.4g}" in printed
     assert set(rows[1]["beside"]) == {"raw"}
-    assert set(rows[2]["beside"]) == {"clipsim", "mrr", "r@1", "r@5", "r@10"}
+    assert set(rows[2]["beside"]) == {"clipsim", "mrr", "r@1", "r@5", "r@10", "chance"}
     assert "6 clips" in printed
     assert "4 frames of 24x24 px" in printed
     network = EfficientNetClips(efficientnet.load(), size_px=64)

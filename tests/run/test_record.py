@@ -55,9 +55,16 @@ def test_a_copy_of_a_published_record_says_what_the_record_says(tmp_path: Path) 
         assert now == was, path
 
 
+def test_the_parts_of_a_score_are_read_as_they_were_written(made: Record, tmp_path: Path) -> None:
+    part = record.PartRecord(value=1.0, ci_low=0.5, ci_high=1.5, without_group=(0.9, 1.1))
+    (name, score), *_ = made.scores.items()
+    parted = replace(made, scores={**made.scores, name: replace(score, parts={"motion": part})})
+    assert record.read(record.save(parted, tmp_path)) == parted
+
+
 def test_a_record_of_a_newer_version_is_refused_with_what_to_do(made: Record, tmp_path: Path) -> None:
     path = record.save(replace(made, format_version=record.FORMAT_VERSION + 1), tmp_path)
-    with pytest.raises(StoreError, match=r"cell\.json: the record has format 3.* up to 2\. Update it"):
+    with pytest.raises(StoreError, match=r"cell\.json: the record has format 4.* up to 3\. Update it"):
         record.read(path)
 
 

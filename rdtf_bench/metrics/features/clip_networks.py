@@ -78,6 +78,11 @@ class EfficientNetClips(nn.Module):
     """
 
     num_features = 3 * efficientnet.NUM_FEATURES
+    parts: Mapping[str, slice] = {
+        "appearance": slice(0, efficientnet.NUM_FEATURES),
+        "motion": slice(efficientnet.NUM_FEATURES, num_features),
+    }
+    """The features that see single frames and those that see changes, by the name of the part of FVD."""
     weights_sha256 = efficientnet.SHA256
 
     def __init__(self, network: efficientnet.EfficientNetLite0, *, size_px: int) -> None:

@@ -38,6 +38,7 @@ def notes(
         *_against_reference(numbers),
         *differences.notes(spec, numbers),
         *_intervals(spec, numbers),
+        *_parts(numbers),
         _yardsticks(found),
         *_control_clips(cells, numbers),
         *_real_clips(spec),
@@ -54,8 +55,8 @@ def legend(best: str, second: str) -> str:
     return (
         f"Among the methods, {best} and {second} are marked only if the differences from all methods behind are "
         "resolved at this n. ≈ marks a method that is tied with the best. Test: all pairs of methods in a column "
-        "together, paired by clip (delete-a-group jackknife, Student's t), Holm-corrected at 5 %: of the columns whose "
-        "methods are all equal, at most 5 % call any worse. For metrics without groups of clips: whether the intervals "
+        "together, paired by clip (delete-a-group jackknife, Student's t), Holm-corrected, so that at most 1 in 20 "
+        "columns of equal methods calls one of them worse. For metrics without groups of clips: whether the intervals "
         "overlap."
     )
 
@@ -103,6 +104,25 @@ def _intervals(spec: TableSpec, numbers: Sequence[Number]) -> Iterator[str]:
             yield f"{number.row}, {number.label}: {len(number.seeds)} of {len(spec.seeds)} seeds were run."
 
 
+def _parts(numbers: Sequence[Number]) -> Iterator[str]:
+    if any(number.metric == "fvd" for number in numbers):
+        yield parts_of_fvd(any(number.part_of == "fvd" for number in numbers))
+
+
+def parts_of_fvd(are_there: bool) -> str:
+    """Say what the parts of FVD are, or why there are none."""
+    if are_there:
+        return (
+            "FVD appearance: the Fréchet distance of the frame features averaged over time, which the order of the "
+            "frames does not change. FVD motion: that of their mean absolute first and second differences. The parts "
+            "do not add up: FVD is at least their sum."
+        )
+    return (
+        "FVD appearance and FVD motion: n/a. The features of I3D are averaged over time and have no such parts, and "
+        "older records hold none."
+    )
+
+
 def _yardsticks(found: Sequence[Record]) -> str:
     names = dict.fromkeys(score.name for record in found for score in record.scores.values() if score.name)
     said = f"Yardsticks: {'; '.join(names)}. " if names else ""
@@ -118,7 +138,7 @@ def _blind(numbers: Sequence[Number]) -> Iterator[str]:
         for metric in dict.fromkeys(number.metric for number in numbers)
     )
     if said := [found for column in columns if (found := blindness.reason(column))]:
-        yield f"{blindness.MARK} A better value in this column is no sign of a better clip. {' '.join(said)}"
+        yield f"{blindness.MARK} A better value in a marked column is no sign of a better clip. {' '.join(said)}"
 
 
 def _real_clips(spec: TableSpec) -> Iterator[str]:

@@ -29,11 +29,12 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One metric: our number and the paper's for every row."""
+    """One metric: our number and the paper's for every row. A part of a metric has no number of the paper's."""
 
     name: str  # with its direction, "FVD ↓"
     yardstick: str
     entries: Mapping[str, Entry]
+    has_paper: bool = True
 
     @property
     def brackets(self) -> str:
@@ -85,11 +86,12 @@ class Digits:
 
 def build(spec: TableSpec, cells: Sequence[Cell], numbers: Sequence[Number], constants: Constants) -> Grid:
     """Build the table; `constants` gives a metric's name and direction before the first run, when no record does."""
+    parts = dict.fromkeys(number.metric for number in numbers if number.part_of)
     kinds = {label: line[0].kind for label, line in lines(cells).items()}
     return Grid(
         methods=tuple(label for label, kind in kinds.items() if kind != "control"),
         controls=tuple(label for label, kind in kinds.items() if kind == "control"),
-        columns=tuple(_column(spec, metric, cells, numbers, constants) for metric in spec.metrics),
+        columns=tuple(_column(spec, metric, cells, numbers, constants) for metric in (*spec.metrics, *parts)),
     )
 
 
@@ -125,13 +127,15 @@ def _column(
     spec: TableSpec, metric: str, cells: Sequence[Cell], numbers: Sequence[Number], constants: Constants
 ) -> Column:
     mine = [number for number in numbers if number.metric == metric]
-    about = _About.of(mine) if mine else _About.before_the_run(constants("metric", metric))
+    facts = constants("metric", mine[0].part_of or metric if mine else metric)
+    about = _About.of(mine) if mine else _About.before_the_run(facts)
     papers = {row.label: _printed(row.paper[metric], about.unit) for row in spec.rows if metric in row.paper}
     mark = f" {blindness.MARK}" if blindness.reason(mine) else ""
     return Column(
         name=f"{about.label} {'↑' if about.higher_is_better else '↓'}{mark}",
         yardstick=about.yardstick,
-        entries=_entries(metric, cells, mine, papers, constants("metric", metric)["USES"]),
+        entries=_entries(metric, cells, mine, papers, facts["USES"]),
+        has_paper=metric in spec.metrics,
     )
 
 

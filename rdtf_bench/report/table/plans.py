@@ -10,6 +10,7 @@ from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.inputs.training_set import bytes_to_write
 from rdtf_bench.run.table import schedule
 from rdtf_bench.run.table.context import Bench, find_assets, make_bench
+from rdtf_bench.run.table.finished import is_scored
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.schema import Scale, TableSpec
 
@@ -70,7 +71,7 @@ def size_text(num_bytes: int) -> str:
 
 
 def _missing(cell: Cell, store: Store) -> list[str]:
-    return [metric for metric in cell.scores if not store.has("scores", cell.score_key(metric))]
+    return [metric for metric in cell.scores if not is_scored(store, metric, cell.score_key(metric))]
 
 
 def _minutes(seconds: float) -> str:

@@ -34,7 +34,9 @@ class Pair:
 
 def pairs(spec: TableSpec, scale: Scale, cells: Sequence[Cell], records: Mapping[str, Record]) -> list[Pair]:
     """Pair every two methods for each metric over clips; raise StoreError if no two have been measured."""
-    found = list(_pairs([n for n in rows(spec, cells, records) if n.kind != "control" and n.without_group]))
+    found = list(
+        _pairs([n for n in rows(spec, cells, records) if n.kind != "control" and n.without_group and not n.part_of])
+    )
     if not found:
         raise StoreError(
             f"{spec.name}: fewer than two methods have been measured, so there are no paired differences. Run: "

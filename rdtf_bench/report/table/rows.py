@@ -1,7 +1,7 @@
 """Collect the numbers of a table from its plan and records, one for each that exists. Pure; no torch."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import fsum
 from statistics import fmean, stdev, variance
 from typing import Any
@@ -38,6 +38,7 @@ class Number:
     by_seed: tuple[float, ...] = ()  # its value with each seed
     seed_sd: float | None = None  # the standard deviation over them; None of a single one
     without_group: tuple[float, ...]
+    part_of: str = ""  # the metric, if this is a part of its score
     chance: float | None = None  # what a caption drawn from the candidates scores; None for a metric without captions
 
     def tidy(self, columns: Sequence[str] = TIDY) -> dict[str, Any]:
@@ -90,7 +91,8 @@ def lines(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
 def rows(spec: TableSpec, cells: Sequence[Cell], records: Mapping[str, Record]) -> list[Number]:
     """Return the numbers of the table; `records` are by cell id.
 
-    A score counts only if it has the key that the plan gives it, so that outdated scores are left out.
+    A score counts only if it has the key that the plan gives it, so that outdated scores are left out. The parts of a
+    score follow it, as numbers of `<metric>_<part>`.
     """
     papers = {row.label: row.paper for row in spec.rows}
     numbers = []
@@ -98,8 +100,18 @@ def rows(spec: TableSpec, cells: Sequence[Cell], records: Mapping[str, Record]) 
         for metric in spec.metrics:
             found = [(cell, records[cell.id]) for cell in line if cell.id in records and _counts(cell, metric, records)]
             if found:
-                numbers.append(_number(metric, found, papers.get(label, {}).get(metric)))
+                scores = [record.scores[metric] for _, record in found]
+                number = _number(metric, found, scores, papers.get(label, {}).get(metric))
+                numbers += [number, *_parts(number, found, scores)]
     return numbers
+
+
+def _parts(whole: Number, found: Sequence[tuple[Cell, Record]], scores: Sequence[ScoreRecord]) -> Iterator[Number]:
+    for name in scores[0].parts:
+        if all(name in score.parts for score in scores):
+            of_part = [replace(score, **vars(score.parts[name]), beside={}) for score in scores]
+            number = _number(f"{whole.metric}_{name}", found, of_part, None)
+            yield replace(number, label=f"{whole.label} {name}", part_of=whole.metric)
 
 
 def _counts(cell: Cell, metric: str, records: Mapping[str, Record]) -> bool:
@@ -107,9 +119,10 @@ def _counts(cell: Cell, metric: str, records: Mapping[str, Record]) -> bool:
     return score is not None and metric in cell.scores and score.key == cell.score_key(metric)
 
 
-def _number(metric: str, found: Sequence[tuple[Cell, Record]], quoted: PaperValue | None) -> Number:
+def _number(
+    metric: str, found: Sequence[tuple[Cell, Record]], scores: Sequence[ScoreRecord], quoted: PaperValue | None
+) -> Number:
     cell, record = found[0]
-    scores = [record.scores[metric] for _, record in found]
     value, ci_low, ci_high, without_group = _mean_over_seeds(scores)
     return Number(
         method=cell.method,

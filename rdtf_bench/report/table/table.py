@@ -1,12 +1,12 @@
 """Records + the paper's numbers -> the table, our values beside the paper's, in the requested layout. No torch."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rdtf_bench import catalog
 from rdtf_bench.report import layouts
 from rdtf_bench.report.table import footer, grid, terminal
-from rdtf_bench.report.table.grid import Entry, Grid
+from rdtf_bench.report.table.grid import Grid
 from rdtf_bench.report.table.rows import columns, rows
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec.plan import Cell, Constants
@@ -62,9 +62,8 @@ def joined(shown: Sequence[str], *, format: str) -> str:
 
 
 def _table(shown: Grid) -> layouts.Table:
-    heads = [word for column in shown.columns for word in (_head(column), terminal.PAPER)]
     return layouts.Table(
-        head=["method", *heads],
+        head=["method", *(word for column in shown.columns for word in _heads(column))],
         groups=[
             [[label, *_line(shown, label)] for label in shown.methods],
             [[layouts.Cell(text=label, mark="control"), *_line(shown, label)] for label in shown.controls],
@@ -72,14 +71,15 @@ def _table(shown: Grid) -> layouts.Table:
     )
 
 
-def _head(column: grid.Column) -> layouts.Cell:
-    return layouts.Cell(text=column.name, small=column.brackets)
+def _heads(column: grid.Column) -> Iterator[str | layouts.Cell]:
+    yield layouts.Cell(text=column.name, small=column.brackets)
+    if column.has_paper:
+        yield terminal.PAPER
 
 
-def _line(shown: Grid, label: str) -> list[str | layouts.Cell]:
-    entries = [column.entries[label] for column in shown.columns]
-    return [word for entry in entries for word in (_ours(entry), entry.paper)]
-
-
-def _ours(entry: Entry) -> layouts.Cell:
-    return layouts.Cell(text=entry.value, mark=entry.verdict or "", small=entry.interval)
+def _line(shown: Grid, label: str) -> Iterator[str | layouts.Cell]:
+    for column in shown.columns:
+        entry = column.entries[label]
+        yield layouts.Cell(text=entry.value, mark=entry.verdict or "", small=entry.interval)
+        if column.has_paper:
+            yield entry.paper

@@ -68,7 +68,8 @@ def _widest(fit: Fit, blocks: Sequence[Sequence[Column]], styled: bool) -> int:
 
 def _width(block: Sequence[Column], fit: Fit, styled: bool) -> int:
     return fit.label_width + sum(
-        _ours_width(column, fit, styled) + _paper_width(column) + 2 * fit.gap for column in block
+        fit.gap + _ours_width(column, fit, styled) + (fit.gap + _paper_width(column) if column.has_paper else 0)
+        for column in block
     )
 
 
@@ -107,7 +108,8 @@ def _table(grid: Grid, columns: Sequence[Column], fit: Fit, styled: bool) -> "Ta
         wide = _ours_width(column, fit, styled)
         head = [column.name, *textwrap.wrap(column.brackets, wide, break_on_hyphens=False)]
         table.add_column(Text("\n".join(head)), width=wide, justify="right")
-        table.add_column(PAPER, width=_paper_width(column), justify="right")
+        if column.has_paper:
+            table.add_column(PAPER, width=_paper_width(column), justify="right")
     for labels in (grid.methods, grid.controls):
         for label in labels:
             table.add_row(*_row(label, columns, fit, styled))
@@ -121,7 +123,7 @@ def _row(label: str, columns: Sequence[Column], fit: Fit, styled: bool) -> "list
     row = [Text("\n".join(textwrap.wrap(label, fit.label_width)))]
     for column in columns:
         entry = column.entries[label]
-        row += [_cell(entry, fit, styled), Text(entry.paper)]
+        row += [_cell(entry, fit, styled), *([Text(entry.paper)] if column.has_paper else [])]
     return row
 
 

@@ -16,7 +16,7 @@ from rdtf_bench.run.engines.local import LocalEngine
 from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.inputs.training_set import write_list
-from rdtf_bench.run.record import Record
+from rdtf_bench.run.record import Record, ScoreRecord
 from rdtf_bench.run.table.context import NONE, Bench, cells_of, find_assets, make_bench, plan_cells, roles_of
 from rdtf_bench.run.table.external import OutsideClips
 from rdtf_bench.run.table.finished import fit_facts, score_of, seconds_of_samples, sha256_of_samples
@@ -108,13 +108,19 @@ def _records(
     for cell in cells:
         old = known.get(cell.id)
         if old is not None and all(
-            metric in old.scores and old.scores[metric].key == cell.score_key(metric) for metric in cell.scores
+            metric in old.scores and _is_current(old.scores[metric], score_of(bench.store, cell.score_key(metric)))
+            for metric in cell.scores
         ):
             continue
         described = described or environment.describe(scale.device, scale.threads_per_worker)
         known[cell.id] = _record(spec, scale, data, bench, cell, described, command, old)
         record.save(known[cell.id], folder)
     return known
+
+
+def _is_current(kept: ScoreRecord, found: ScoreRecord) -> bool:
+    """Return whether a record keeps the score that the store holds now, with its parts."""
+    return kept.key == found.key and kept.parts == found.parts
 
 
 def _record(

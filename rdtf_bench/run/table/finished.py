@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from safetensors import safe_open
 
+from rdtf_bench import catalog
 from rdtf_bench.core.store import Store
-from rdtf_bench.run.record import ScoreRecord
+from rdtf_bench.run.record import ScoreRecord, read_parts
 
 LogRow = dict[str, int | float]
 """One training step: `step`, `elapsed_s`, `loss` and what else the method measured."""
@@ -24,9 +25,25 @@ class FitFacts:
 
 
 def score_of(store: Store, key: str) -> ScoreRecord:
-    """Return the score that has this key."""
-    raw = json.loads((store.path("scores", key) / "score.json").read_text(encoding="utf-8"))
-    return ScoreRecord(**{**raw, "without_group": tuple(raw["without_group"])})
+    """Return the score that has this key, with its parts if it has some."""
+    score = ScoreRecord.from_dict(json.loads((store.path("scores", key) / "score.json").read_text(encoding="utf-8")))
+    if not store.has("parts", key):
+        return score
+    parts = json.loads((store.path("parts", key) / "parts.json").read_text(encoding="utf-8"))
+    return replace(score, parts=read_parts(parts))
+
+
+def is_scored(store: Store, metric: str, key: str) -> bool:
+    """Return whether the store holds a score and, for a metric that can have parts, an entry for them.
+
+    The parts are an entry of their own because stores hold scores that were made before parts were.
+    """
+    return store.has("scores", key) and (store.has("parts", key) or not can_have_parts(metric))
+
+
+def can_have_parts(metric: str) -> bool:
+    """Return whether the scores of a metric have parts with some of its networks."""
+    return bool(catalog.constants("metric", metric).get("PARTS"))
 
 
 def fit_facts(store: Store, key: str) -> FitFacts:

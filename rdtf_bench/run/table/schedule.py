@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from rdtf_bench import catalog
 from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.run.table.context import Bench
+from rdtf_bench.run.table.finished import is_scored
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.schema import ExpectedSeconds, Scale
 
@@ -27,7 +28,9 @@ def jobs_for(bench: Bench, cells: Sequence[Cell]) -> list[Job]:
     The list is empty where the store holds every score. A job whose result the store holds is left out.
     """
     store = bench.store
-    undone = [cell for cell in cells if not all(store.has("scores", cell.score_key(metric)) for metric in cell.scores)]
+    undone = [
+        cell for cell in cells if not all(is_scored(store, metric, cell.score_key(metric)) for metric in cell.scores)
+    ]
     if not undone:
         return []
     expected = bench.scale.expected_seconds

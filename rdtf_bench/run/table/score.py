@@ -1,10 +1,11 @@
 """Observes clips with a metric and scores the observations, with a 95 % confidence interval."""
 
-import dataclasses
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -13,13 +14,14 @@ from torch import Tensor
 
 from rdtf_bench import catalog
 from rdtf_bench.core import intervals
-from rdtf_bench.core.metric import Metric, Score
+from rdtf_bench.core.metric import Metric, PartScore, Score
 from rdtf_bench.core.store import Store, write_text
 from rdtf_bench.core.video import VideoU8
 from rdtf_bench.metrics import statistics
 from rdtf_bench.run.build.modules import build_metric
 from rdtf_bench.run.progress import Report
-from rdtf_bench.run.record import ScoreRecord
+from rdtf_bench.run.record import PartRecord, ScoreRecord
+from rdtf_bench.run.table.finished import can_have_parts, is_scored
 from rdtf_bench.spec.identities import MetricIdentity, QualityScore
 
 CLIPS_AT_ONCE = 16
@@ -67,7 +69,7 @@ def score(
 ) -> None:
     """Store the score of observed clips. A metric that needs no real clips gets the fake ones twice."""
     key = identity.key
-    if store.has("scores", key):
+    if is_scored(store, identity.metric, key):
         return
     metric = build_metric(identity, assets, device)
     fake = read_observations(store, identity.observation_key(identity.fake))
@@ -84,6 +86,9 @@ def score(
         key=key,
     )
     write_score(record, key, store)
+    if can_have_parts(identity.metric):
+        parts = _json({name: asdict(part) for name, part in record.parts.items()})
+        store.make("parts", key, lambda folder: write_text(folder / "parts.json", parts))
 
 
 def scored(
@@ -121,13 +126,25 @@ def to_record(metric: str, result: Score, low: float, high: float, yardstick: st
         key=key,
         name=result.name,
         beside=dict(result.beside),
+        parts={name: _part(part) for name, part in result.parts.items()},
     )
-    if not all(map(math.isfinite, (record.value, record.ci_low, record.ci_high, *record.beside.values()))):
+    values = (record.value, record.ci_low, record.ci_high, *record.beside.values())
+    of_parts = (value for part in record.parts.values() for value in (part.value, part.ci_low, part.ci_high))
+    if not all(map(math.isfinite, (*values, *of_parts))):
         raise AssertionError(f"{metric} gave {record.value} [{record.ci_low}, {record.ci_high}] and {record.beside}")
     return record
 
 
 def write_score(record: ScoreRecord, key: str, store: Store) -> None:
-    """Store a score."""
-    text = json.dumps(dataclasses.asdict(record), indent=1, allow_nan=False, sort_keys=True) + "\n"
+    """Store a score without its parts."""
+    text = _json(replace(record, parts={}).as_dict())
     store.make("scores", key, lambda folder: write_text(folder / "score.json", text))
+
+
+def _part(part: PartScore) -> PartRecord:
+    low, high = intervals.interval(part.value, part.without_group)
+    return PartRecord(value=part.value, ci_low=low, ci_high=high, without_group=part.without_group)
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, indent=1, allow_nan=False, sort_keys=True) + "\n"

@@ -24,7 +24,7 @@ from rdtf_bench.run.table import fit as fitting
 from rdtf_bench.run.table import sample as sampling
 from rdtf_bench.run.table import score as scoring
 from rdtf_bench.run.table.context import Bench
-from rdtf_bench.run.table.finished import fit_facts
+from rdtf_bench.run.table.finished import fit_facts, is_scored
 from rdtf_bench.spec.identities import ControlSamples, CostScore, ExternalSamples, QualityScore, TrainedSamples
 from rdtf_bench.spec.plan import Cell
 
@@ -147,7 +147,7 @@ def score_cell(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
     video = sampling.read_samples(bench.store.path("samples", cell.sample_key))
     real = real_clips(bench, "test")
     for metric, identity in cell.scores.items():
-        if bench.store.has("scores", identity.key) or "clock" in _uses(metric):
+        if is_scored(bench.store, metric, identity.key) or "clock" in _uses(metric):
             continue
         if isinstance(identity, CostScore):
             _score_size(bench, cell, metric)

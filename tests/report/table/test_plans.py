@@ -34,6 +34,7 @@ def test_a_cell_is_to_do_then_trained_then_done(
     store = Store(tmp_path)
     store.make("fit", rdtf.fit_key, lambda folder: write_text(folder / "fit.json", "{}"))
     assert lines_of(plan_text(spec, scale, dataset, cells, tmp_path), "RDTF")[-1] == "trained"
+    store.make("parts", rdtf.score_key("fvd"), lambda folder: write_text(folder / "parts.json", "{}"))
     for metric in rdtf.scores:
         store.make("scores", rdtf.score_key(metric), lambda folder: write_text(folder / "score.json", "{}"))
     assert lines_of(plan_text(spec, scale, dataset, cells, tmp_path), "RDTF")[-1] == "done"
@@ -68,6 +69,7 @@ def test_a_finished_table_has_nothing_left_to_do(
 ) -> None:
     store = Store(tmp_path)
     for cell in cells:
+        store.make("parts", cell.score_key("fvd"), lambda folder: write_text(folder / "parts.json", "{}"))
         for metric in cell.scores:
             store.make("scores", cell.score_key(metric), lambda folder: write_text(folder / "score.json", "{}"))
     assert plan_text(spec, scale, dataset, cells, tmp_path).splitlines()[-1] == "nothing left to do"

@@ -61,6 +61,34 @@ def test_csv_has_the_jsons_numbers(show: Show) -> None:
     assert tuple(from_csv[0]) == TIDY
 
 
+# -- parts of a score
+
+
+def test_parts_are_columns_without_the_papers_numbers(show: Show, parted: dict[str, Record]) -> None:
+    """RDTF: 0.7 and 0.2 of 604.1 [536.1, 672.1]."""
+    table = body(show("md", of=parted))
+    assert table["RDTF"][-2:] == ["≈422.9 [375.3, 470.5]", "≈120.8 [107.2, 134.4]"]
+    assert table["*other real clips* (control)"][-2:] == ["n/a", "n/a"]
+    head = show("md", of=parted).splitlines()[0]
+    assert head.endswith("| Seconds ↓ (1x8x64x64 cpu fp32) | paper | FVD appearance ↓ (enet-lite0 96px) | FVD motion ↓ "
+                         "(enet-lite0 96px) |")  # fmt: skip
+    assert show("latex", of=parted).count(r"FVD motion $\downarrow$") == 1
+
+
+def test_parts_are_rows_of_data(show: Show, parted: dict[str, Record]) -> None:
+    rows = {(row["method"], row["metric"]): row for row in json.loads(show("json", of=parted))}
+    assert rows["rdtf", "fvd_motion"]["value"] == pytest.approx(0.2 * 604.1)
+    assert rows["rdtf", "fvd_motion"]["yardstick"] == "enet-lite0 96px"
+    assert ("other_real_clips", "fvd_motion") not in rows
+
+
+def test_records_without_parts_have_no_columns_for_them_and_the_footer_says_so(
+    show: Show, parted: dict[str, Record]
+) -> None:
+    assert "FVD appearance and FVD motion: n/a." in show("md")
+    assert "FVD is at least their sum" in show("md", of=parted)
+
+
 # -- markdown
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
+from rdtf_bench.run.record import Record
+
 Show = Callable[..., str]
 
 
@@ -28,6 +30,14 @@ def test_80_columns_hold_it_in_two_with_every_row_in_both(show: Show) -> None:
     text = show("text", width=80)
     blocks = [re.findall(rf"^{label} ", text, re.MULTILINE) for label in ("SimDA", "RDTF", "static", "autoencoder")]
     assert [len(found) for found in blocks] == [2, 2, 2, 2]
+
+
+def test_parts_stand_below_the_table_in_120_columns(show: Show, parted: dict[str, Record]) -> None:
+    text = show("text", of=parted, width=120)
+    assert len(re.findall("^SimDA ", text, re.MULTILINE)) == 2
+    first, second = (line for line in text.splitlines() if " ↓" in line)
+    assert "FVD appearance" not in first
+    assert second.split()[-6:] == ["FVD", "appearance", "↓", "FVD", "motion", "↓"]
 
 
 def test_a_rule_parts_methods_from_controls(show: Show) -> None:

@@ -58,7 +58,23 @@ def test_a_full_store_needs_nothing(planned: tuple[Bench, list[Cell]]) -> None:
     for cell in cells:
         for metric in cell.scores:
             finish(bench.store, "scores", cell.score_key(metric))
+        if "fvd" in cell.scores:
+            finish(bench.store, "parts", cell.score_key("fvd"))
     assert jobs_for(bench, cells) == []
+
+
+def test_scores_that_were_made_before_parts_were_are_scored_again(planned: tuple[Bench, list[Cell]]) -> None:
+    bench, cells = planned
+    for cell in cells:
+        finish(bench.store, "samples", cell.sample_key)
+        for metric in cell.scores:
+            finish(bench.store, "scores", cell.score_key(metric))
+        if "fvd" in cell.scores and cell.label != "static":
+            finish(bench.store, "parts", cell.score_key("fvd"))
+    jobs = jobs_for(bench, cells)
+    assert "score static" in names(jobs)
+    assert "score RDTF" not in names(jobs)
+    assert "denoiser seconds" not in names(jobs)
 
 
 def test_a_new_metric_scores_stored_samples_and_trains_nothing(planned: tuple[Bench, list[Cell]]) -> None:

@@ -1,4 +1,7 @@
+import json
+import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rdtf_bench.core.metric import Score
-from rdtf_bench.core.store import Store
+from rdtf_bench.core.metric import PartScore, Score
+from rdtf_bench.core.store import Store, write_text
 from rdtf_bench.core.video import VideoU8
 from rdtf_bench.run.progress import Report, Silent
 from rdtf_bench.run.table import score as scoring
@@ -43,7 +46,8 @@ class Brightness:
         groups: Sequence[int],
     ) -> Score:
         assert len(captions) == len(groups) == len(fake)
-        return Score(value=float(fake.mean() - real.mean()), n=len(fake), without_group=(1.0, 3.0))
+        parts = {"motion": PartScore(value=2.0, without_group=(1.0, 3.0))}
+        return Score(value=float(fake.mean() - real.mean()), n=len(fake), without_group=(1.0, 3.0), parts=parts)
 
 
 @pytest.fixture
@@ -103,6 +107,23 @@ def test_a_metric_without_a_real_side_gets_the_fake_clips_twice(tmp_path: Path) 
     observe(store, "samples")
     score(store, uses_real=False)
     assert (score_of(store, IDENTITY.key).value, score_of(store, IDENTITY.key).n) == (0.0, 20)
+
+
+def test_a_score_that_was_made_before_parts_were_gets_them_and_stays(metric: Brightness, tmp_path: Path) -> None:
+    """The value in the store is changed, so that writing it again would be seen. Each part has a deviation of 1."""
+    store = Store(tmp_path)
+    observe(store, "samples")
+    score(store, uses_real=False)
+    (part,) = score_of(store, IDENTITY.key).parts.values()
+    assert part.value == 2.0
+    assert part.ci_low == pytest.approx(2 - 1.96, abs=1e-4)
+    shutil.rmtree(store.path("parts", IDENTITY.key))
+    changed = replace(score_of(store, IDENTITY.key), value=9.0)
+    write_text(store.path("scores", IDENTITY.key) / "score.json", json.dumps(changed.as_dict()))
+    assert score_of(store, IDENTITY.key) == changed
+    score(store, uses_real=False)
+    assert score_of(store, IDENTITY.key) == replace(changed, parts={"motion": part})
+    assert metric.batches == [16, 4]  # the stored observations are enough
 
 
 def test_a_score_that_is_not_a_number_is_not_stored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
