@@ -5,6 +5,7 @@ Importing the module does not import torch.
 
 import hashlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from rdtf_bench.core.dataset import Builtin, Clip
@@ -19,6 +20,7 @@ __all__ = [
     "Builtin",
     "Chosen",
     "Clip",
+    "Config",
     "Folder",
     "builtin",
     "choose",
@@ -36,6 +38,11 @@ MORE_CLIPS = (
 LONG = "toy-long"
 LONG_COUNTS = {"train": 8, "validation": 64, "test": 64}
 LONG_MIN_FRAMES = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The dataset has no option."""
 
 
 def builtin() -> Builtin:

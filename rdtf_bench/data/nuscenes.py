@@ -8,12 +8,13 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cache as remembered
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 
 from rdtf_bench.core.dataset import Builtin, Clip
-from rdtf_bench.core.errors import DataError, InputError, listed
+from rdtf_bench.core.errors import DataError, ProtocolError, listed
 from rdtf_bench.core.store import key_of
 from rdtf_bench.data.reading.folders.folder import Chosen, Folder, Progress, choose, clustering, fingerprint
 from rdtf_bench.data.reading.folders.walk import Broken
@@ -26,6 +27,7 @@ __all__ = [
     "Builtin",
     "Chosen",
     "Clip",
+    "Config",
     "Folder",
     "builtin",
     "choose",
@@ -33,7 +35,6 @@ __all__ = [
     "fingerprint",
     "prepare",
     "read",
-    "read_windows",
 ]
 
 MORE_CLIPS = (
@@ -53,17 +54,50 @@ STEP_US, KEY_STEP_US = 1_000_000 / 12, 500_000.0
 STAND_IN: Mapping[str, tuple[int, int]] = {"train": (40, 5), "validation": (24, 3), "test": (24, 3)}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Options: how frames are cut into clips."""
+
+    cameras: tuple[str, ...] = CAMERAS
+    """Cameras whose frames are used."""
+    stride: int = STRIDE
+    """Number of frames from the start of a window to the start of the next one."""
+    keyframes_only: bool = False
+    """Whether to leave out the sweeps, so that frames are half a second apart."""
+
+    def __post_init__(self) -> None:
+        """Raise ProtocolError for cameras that do not exist, for no camera, and for a stride below 1."""
+        if unknown := [camera for camera in self.cameras if camera not in CAMERAS]:
+            raise ProtocolError(f"cameras: there is no camera {unknown[0]!r}. Known: {', '.join(CAMERAS)}.")
+        if not self.cameras or self.stride < 1:
+            raise ProtocolError(
+                f"cameras={self.cameras!r}, stride={self.stride}: name at least one camera, and a stride of at least 1."
+            )
+
+
 @remembered
-def builtin() -> Builtin:
-    """Return the fingerprint and the counts of the stand-in."""
+def builtin(cameras: tuple[str, ...] = CAMERAS, stride: int = STRIDE, keyframes_only: bool = False) -> Builtin:
+    """Return the fingerprint and the counts of the stand-in, cut by these options; see Config."""
+    config = Config(cameras=cameras, stride=stride, keyframes_only=keyframes_only)
     counts: Counter[str] = Counter()
     lists = nuscenes_splits.of_version(driving.TABLES_FOLDER)
     split_of = {scene: split for split, members in lists.items() for scene in members}
-    shots = groupby(driving.shots(stand_in_scenes()), key=lambda shot: (shot.scene, shot.camera))
-    for (scene, _), taken in shots:
-        runs = _runs([shot.timestamp_us for shot in taken], STEP_US)
-        counts[split_of[scene]] += len(_starts(runs, stride=STRIDE))
-    return Builtin(fingerprint=f"{driving.NAME}-{driving.fingerprint(stand_in_scenes())}", counts=dict(counts))
+    used = [
+        shot
+        for shot in driving.shots(stand_in_scenes())
+        if shot.camera in cameras and (shot.is_key or not keyframes_only)
+    ]
+    for (scene, _), taken in groupby(used, key=lambda shot: (shot.scene, shot.camera)):
+        runs = _runs([shot.timestamp_us for shot in taken], KEY_STEP_US if keyframes_only else STEP_US)
+        counts[split_of[scene]] += len(_starts(runs, stride=stride))
+    if not any(counts.values()):
+        raise DataError(
+            f"{driving.NAME}: its scenes are too short for clips of {NUM_FRAMES} key frames. Give nuScenes itself: "
+            "--data nuscenes=DIR"
+        )
+    drawn = f"{driving.NAME}-{driving.fingerprint(stand_in_scenes())}"
+    cut = "" if config == Config() else f"-{key_of(asdict(config))}"
+    return Builtin(fingerprint=drawn + cut, counts=dict(counts))
 
 
 def stand_in_scenes() -> dict[str, int]:
@@ -75,30 +109,25 @@ def stand_in_scenes() -> dict[str, int]:
 def prepare(source: str | None, *, store: Path) -> Path:
     """Return the folder of a source: None is the stand-in, which is written if it is not there; else it is a path."""
     if source is None:
-        root = store / "data" / builtin().fingerprint
+        root = store / "data" / f"{driving.NAME}-{driving.fingerprint(stand_in_scenes())}"
         driving.write(root, stand_in_scenes())
         return root
     return Path(source)
 
 
 def read(
-    root: Path, *, name: str = "nuscenes", cache: Path | None = None, on_progress: Progress | None = None
-) -> Folder:
-    """Read the clips of a folder as the paper's comparison seems to have cut them; see `read_windows`."""
-    return read_windows(root, name=name, cache=cache, on_progress=on_progress)
-
-
-def read_windows(
     root: Path,
     *,
     name: str = "nuscenes",
-    cameras: Sequence[str] = CAMERAS,
+    cameras: tuple[str, ...] = CAMERAS,
     stride: int = STRIDE,
     keyframes_only: bool = False,
     cache: Path | None = None,
     on_progress: Progress | None = None,
 ) -> Folder:
-    """Cut the frames of every scene and camera into windows of eight, of which each is a clip.
+    """Cut the frames of every scene and camera into windows of eight, of which each is a clip; see Config.
+
+    Without options, clips are cut as the paper's comparison seems to have cut them.
 
     Frames are taken in the order of their timestamps, key frames and sweeps alike unless `keyframes_only`. A window
     never crosses a gap: a step of more than one and a half times the nominal one, or a file that is not there. A
@@ -106,9 +135,9 @@ def read_windows(
     pictures are not read. Files that a table names and that are not there are listed as broken.
 
     `root` holds one version of nuScenes, or is the folder of the version's tables. `cache` is a folder of indexes.
-    Raises DataError if the folder is not nuScenes or its tables are damaged, and InputError for a wrong option.
+    Raises DataError if the folder is not nuScenes or its tables are damaged, and ProtocolError for a wrong option.
     """
-    _require_options(cameras, stride)
+    Config(cameras=cameras, stride=stride, keyframes_only=keyframes_only)  # refuses wrong ones
     tables = _tables(root)
     root = tables.parent
     index = cache / f"{name}-{key_of(os.fsdecode(tables.resolve()))}.parquet" if cache else None
@@ -149,13 +178,6 @@ def read_windows(
         split_from=split_from,
         notes={"gaps between the frames of a camera": gaps},
     )
-
-
-def _require_options(cameras: Sequence[str], stride: int) -> None:
-    if unknown := [camera for camera in cameras if camera not in CAMERAS]:
-        raise InputError(f"cameras: there is no camera {unknown[0]!r}. Known: {', '.join(CAMERAS)}.")
-    if not cameras or stride < 1:
-        raise InputError(f"cameras={cameras!r}, stride={stride}: name at least one camera, and a stride of at least 1.")
 
 
 def _tables(root: Path) -> Path:

@@ -32,7 +32,19 @@ from rdtf_bench.data.reading.folders.walk import Broken, Tree, told, walk
 from rdtf_bench.data.reading.videos.index import Times, VideoFacts, inspect_videos
 from rdtf_bench.data.toy import surgery
 
-__all__ = ["Builtin", "Chosen", "Clip", "Folder", "builtin", "choose", "clustering", "fingerprint", "prepare", "read"]
+__all__ = [
+    "Builtin",
+    "Chosen",
+    "Clip",
+    "Config",
+    "Folder",
+    "builtin",
+    "choose",
+    "clustering",
+    "fingerprint",
+    "prepare",
+    "read",
+]
 
 MORE_CLIPS = (
     "Add videos, as with `rdtf-bench data fetch ophnet`: clips for test and validation come from those that the "
@@ -94,6 +106,11 @@ class Window:
     @property
     def id(self) -> str:
         return f"{PurePosixPath(self.segment.file).stem}/{self.first:06d}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The dataset has no option."""
 
 
 def builtin() -> Builtin:

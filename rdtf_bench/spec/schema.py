@@ -134,6 +134,8 @@ class TableSpec(File):
     """Where the paper prints this table."""
     dataset: Dataset
     """A dataset of `rdtf-bench list`."""
+    dataset_options: Options = {}
+    """How clips are cut, for nuscenes: cameras, stride and keyframes_only. They are part of the data's identity."""
     task: Literal["it2v", "i2v", "t2v", "interpolation", "prediction"]
     """Which inputs are given: it2v the first frame and the caption, i2v the frame alone, t2v the caption alone;
     interpolation and prediction the caption and several frames."""

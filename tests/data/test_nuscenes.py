@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rdtf_bench.core.errors import DataError, InputError
+from rdtf_bench.core.errors import DataError, ProtocolError
 from rdtf_bench.data import nuscenes
 from rdtf_bench.data.reading.folders.folder import Folder
 from rdtf_bench.data.reading.nuscenes import splits as nuscenes_splits
@@ -99,23 +99,23 @@ def test_a_scene_without_any_file_is_named_once(folder: Path) -> None:
 
 
 def test_options_choose_cameras_stride_and_key_frames(folder: Path) -> None:
-    front = nuscenes.read_windows(folder, cameras=["CAM_BACK"], stride=1)
+    front = nuscenes.read(folder, cameras=("CAM_BACK",), stride=1)
     assert numbers(front, TRAIN, "CAM_BACK") == list(range(18))
     assert {clip.id.split("/")[2] for clip in front.clips} == {"CAM_BACK"}
     with pytest.raises(DataError, match="no camera has 8 frames in a row with steps of at most 750 ms"):
-        nuscenes.read_windows(folder, keyframes_only=True)
+        nuscenes.read(folder, keyframes_only=True)
     keys = write(folder.parent / "long", {TRAIN: 9})
-    found = nuscenes.read_windows(keys, keyframes_only=True)
+    found = nuscenes.read(keys, keyframes_only=True)
     assert numbers(found, TRAIN, "CAM_BACK") == [0]
     assert {path.parts[-3] for clip in found.clips for path in clip.frames} == {"samples"}
 
 
 def test_wrong_options_are_refused(folder: Path) -> None:
-    with pytest.raises(InputError, match=r"there is no camera 'CAM_TOP'. Known: CAM_FRONT, "):
-        nuscenes.read_windows(folder, cameras=["CAM_TOP"])
-    for cameras, stride in (([], 8), (["CAM_FRONT"], 0)):
-        with pytest.raises(InputError, match="at least one camera, and a stride of at least 1"):
-            nuscenes.read_windows(folder, cameras=cameras, stride=stride)
+    with pytest.raises(ProtocolError, match=r"there is no camera 'CAM_TOP'. Known: CAM_FRONT, "):
+        nuscenes.read(folder, cameras=("CAM_TOP",))
+    for cameras, stride in (((), 8), (("CAM_FRONT",), 0)):
+        with pytest.raises(ProtocolError, match="at least one camera, and a stride of at least 1"):
+            nuscenes.read(folder, cameras=cameras, stride=stride)
 
 
 def test_the_hash_of_a_clip_is_that_of_tokens_and_file_names(folder: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_camera_that_is_absent_is_named(folder: Path) -> None:
     change(folder, "sample_data", without_back)
     with pytest.raises(DataError, match=rf"cameras without a frame in a scene: 3\n  {TRAIN}: CAM_BACK\n"):
         nuscenes.read(folder)
-    assert nuscenes.read_windows(folder, cameras=["CAM_FRONT"]).clips
+    assert nuscenes.read(folder, cameras=("CAM_FRONT",)).clips
 
 
 def test_other_sensors_are_ignored(folder: Path) -> None:

@@ -1,20 +1,17 @@
 """Builds what a protocol names: typed options, methods, metrics, and the device that they run on."""
 
-import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import TypeAdapter, ValidationError
 
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.core.method import Method
 from rdtf_bench.core.metric import Metric
+from rdtf_bench.spec import options as options_spec
 from rdtf_bench.spec.identities import FitIdentity, MetricIdentity
-from rdtf_bench.spec.load import faults_in
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.schema import Scale
 
@@ -24,17 +21,7 @@ def typed_config(kind: str, name: str, options: Mapping[str, object], where: str
 
     `where` says in messages whose options they are. The type of the result is known to the module alone.
     """
-    config = catalog.load(kind, name).Config
-    allowed = {field.name for field in dataclasses.fields(config)}
-    if stray := sorted(set(options) - allowed):
-        raise ProtocolError(f"{where}: {name} has no option {stray}; it has {sorted(allowed)}")
-    try:
-        # through JSON: strict mode then still takes a list for a tuple
-        return TypeAdapter(config).validate_json(json.dumps(dict(options)), strict=True)
-    except ProtocolError as e:  # what the Config itself refuses
-        raise ProtocolError(f"{where}: {e}") from None
-    except ValidationError as e:
-        raise ProtocolError(f"{where}: options of {name}: {faults_in(e)}") from None
+    return options_spec.typed(catalog.load(kind, name).Config, options, name=name, where=where)
 
 
 def check_options(cells: Sequence[Cell]) -> None:

@@ -2,6 +2,7 @@
 
 This module imports no torch, and neither must a dataset module at its top. A dataset module (see data/asg.py) offers
 
+- `Config`: a dataclass of its options, which the protocol's `dataset_options` set; `read` and `builtin` take them,
 - `builtin()`: fingerprint and number of clips per split of the data that it makes itself,
 - `prepare(source, store=)`: the folder of the clips, made or fetched if it is built in,
 - `read(root, name=, cache=)`: every clip of that folder with split, caption and cluster, and the faulty files,
@@ -12,17 +13,21 @@ This module imports no torch, and neither must a dataset module at its top. A da
 Pixels of all of them are decoded by data/reading/clips.py.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rdtf_bench import catalog
 from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.errors import DataError, unknown_name
 from rdtf_bench.data.sources import hub
+from rdtf_bench.spec.options import typed
 from rdtf_bench.spec.plan import DataIdentity
 from rdtf_bench.spec.schema import DataSizes
 
+Options = Mapping[str, object]
+NO_OPTIONS: Options = {}
 BUILTIN = "toy"
 MIN_TEST_CLIPS = 50
 """Fewest test clips for which a confidence interval is reliable."""
@@ -52,12 +57,28 @@ def parse_data_options(given: Sequence[str]) -> dict[str, str]:
 
 
 def identify(
-    name: str, source: str | None, sizes: DataSizes, min_frames: int, *, store: Path, min_train_frames: int = 2
+    name: str,
+    source: str | None,
+    sizes: DataSizes,
+    min_frames: int,
+    *,
+    store: Path,
+    min_train_frames: int = 2,
+    options: Options = NO_OPTIONS,
 ) -> Dataset:
     """Return what a plan needs of the data. A folder is read; built-in data is not written and has an identity only."""
     if source is None:
-        return Dataset(identity=_builtin_identity(name, sizes), clips={})
-    return read(name, source, sizes, min_frames, store=store, skip_broken=True, min_train_frames=min_train_frames)
+        return Dataset(identity=_builtin_identity(name, sizes, _typed(name, options)), clips={})
+    return read(
+        name,
+        source,
+        sizes,
+        min_frames,
+        store=store,
+        skip_broken=True,
+        min_train_frames=min_train_frames,
+        options=options,
+    )
 
 
 def read(
@@ -69,16 +90,19 @@ def read(
     store: Path,
     skip_broken: bool,
     min_train_frames: int = 2,
+    options: Options = NO_OPTIONS,
 ) -> Dataset:
     """Return the clips of a run. Built-in data is written into the store if it is not there.
 
     Clips that are scored need `min_frames` frames. Training stickers may be shorter, because methods extend them.
+    `options` are those of the dataset module.
     """
     module = catalog.load("dataset", name)
+    cut = _typed(name, options)
     if source and hub.is_hub(source):
         source = hub.pinned(source)
     root = module.prepare(source, store=store)
-    folder = module.read(root, name=name, cache=store / "data" / "indexes")
+    folder = module.read(root, name=name, cache=store / "data" / "indexes", **cut)
     folder.require_one_split()
     folder.require_unbroken(skip_broken=skip_broken)
     most = {"train": sizes.train, "validation": sizes.validation, "test": sizes.test}
@@ -88,7 +112,7 @@ def read(
     }
     clips = {split: choice.clips for split, choice in chosen.items()}
     identity = (
-        _builtin_identity(name, sizes)
+        _builtin_identity(name, sizes, cut)
         if source is None
         else DataIdentity(
             dataset=name,
@@ -103,7 +127,7 @@ def read(
         )
     )
     _require_enough(root, clips, module.MORE_CLIPS)
-    facts = {
+    facts: dict[str, object] = {
         "source": _published(source) if source else BUILTIN,
         "files": len(folder.clips),
         "split_from": folder.split_from,
@@ -121,6 +145,8 @@ def read(
         "notes": dict(folder.notes),
         "skipped_broken": [str(broken.path.relative_to(folder.root)) for broken in folder.broken],
     }
+    if options:
+        facts["options"] = dict(options)
     return Dataset(identity=identity, clips=clips, root=folder.root, facts=facts)
 
 
@@ -129,9 +155,14 @@ def _published(source: str) -> str:
     return source if hub.is_hub(source) else Path(source).name
 
 
-def _builtin_identity(name: str, sizes: DataSizes) -> DataIdentity:
+def _typed(name: str, options: Options) -> dict[str, Any]:
+    """Return every option of a dataset with its value; raise ProtocolError for one that is wrong."""
+    return asdict(typed(catalog.load("dataset", name).Config, options, name=name, where="dataset_options"))
+
+
+def _builtin_identity(name: str, sizes: DataSizes, options: Mapping[str, Any]) -> DataIdentity:
     """Return the identity of built-in data: parameters of the generator and the number of clips decide its bytes."""
-    made = catalog.load("dataset", name).builtin()
+    made = catalog.load("dataset", name).builtin(**options)
     num_train = min(sizes.train, made.counts["train"])
     num_validation = min(sizes.validation, made.counts["validation"])
     num_test = min(sizes.test, made.counts["test"])

@@ -35,7 +35,15 @@ def export(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StoreError(f"{out}: the folder exists and is not empty. Remove it, or name another folder.")
     shape = scale.clip
-    found = datasets.read(spec.dataset, source, scale.data, shape.fewest_frames, store=store, skip_broken=skip_broken)
+    found = datasets.read(
+        spec.dataset,
+        source,
+        scale.data,
+        shape.fewest_frames,
+        store=store,
+        skip_broken=skip_broken,
+        options=spec.dataset_options,
+    )
     clips = found.clips["test"]
     _require_distinct((clip.id for clip in clips), out)
     video = [clip_frames(clip, **shape.model_dump()) for clip in clips]

@@ -58,7 +58,9 @@ def cells_of(
     spec: TableSpec, scale: Scale, source: str | None, store: Path, outside: Mapping[str, OutsideClips] = NONE
 ) -> tuple[Dataset, list[Cell]]:
     """Return the data and cells of a table without writing data or checking weights."""
-    data = datasets.identify(spec.dataset, source, scale.data, scale.clip.fewest_frames, store=store)
+    data = datasets.identify(
+        spec.dataset, source, scale.data, scale.clip.fewest_frames, store=store, options=spec.dataset_options
+    )
     return data, plan_cells(spec, scale, data.identity, find_assets(scale), outside)
 
 

@@ -70,7 +70,13 @@ def run(
             _, planned = cells_of(spec, scale, source, store.root)
             registry.require_present(assets[role] for role in roles_of(planned))
         data = datasets.read(
-            spec.dataset, source, scale.data, scale.clip.fewest_frames, store=store.root, skip_broken=skip_broken
+            spec.dataset,
+            source,
+            scale.data,
+            scale.clip.fewest_frames,
+            store=store.root,
+            skip_broken=skip_broken,
+            options=spec.dataset_options,
         )
         for clips in outside.values():
             clips.require([clip.id for clip in data.clips["test"]], scale.clip)

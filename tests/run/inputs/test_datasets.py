@@ -7,10 +7,12 @@ import pytest
 from PIL import Image
 
 from rdtf_bench import catalog
-from rdtf_bench.core.errors import DataError
+from rdtf_bench.core.errors import DataError, ProtocolError
 from rdtf_bench.data.reading.folders.folder import Folder
-from rdtf_bench.run.inputs.datasets import read
+from rdtf_bench.run.inputs import datasets
+from rdtf_bench.run.inputs.datasets import identify, read
 from rdtf_bench.spec.load import load_scale
+from tests.data import nuscenes_folder
 
 SIZES = load_scale("tiny").data
 
@@ -99,3 +101,46 @@ def test_the_dataset_says_what_to_do_for_more_clips(
     monkeypatch.setattr(module, "read", lambda *_, **__: folder)
     with pytest.raises(DataError, match=f"the test split has 0 usable clips, .* {remedy}"):
         read(name, str(tmp_path), SIZES, 8, store=tmp_path / "store", skip_broken=False)
+
+
+def test_options_of_the_protocol_cut_the_clips_and_are_part_of_their_identity(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets, "MIN_TEST_CLIPS", 1)
+    scenes = {scene: 5 for split in ("train", "validation", "test") for scene in nuscenes_folder.LISTS[split][:2]}
+    root = nuscenes_folder.write(tmp_path / "nuscenes", scenes)
+
+    def cut(options: dict[str, object]) -> datasets.Dataset:
+        return identify("nuscenes", str(root), SIZES, 8, store=tmp_path / "store", options=options)
+
+    usual, front, dense = cut({}), cut({"cameras": ["CAM_FRONT"]}), cut({"cameras": ["CAM_FRONT"], "stride": 1})
+    assert {clip.id.split("/")[2] for clip in front.clips["test"]} == {"CAM_FRONT"}
+    assert len(dense.clips["test"]) > len(front.clips["test"]) < len(usual.clips["test"])
+    assert len({data.identity.test for data in (usual, front, dense)}) == 3
+    assert "options" not in usual.facts
+    assert dense.facts["options"] == {"cameras": ["CAM_FRONT"], "stride": 1}
+
+
+def test_options_are_part_of_the_identity_of_the_stand_in(tmp_path: Path) -> None:
+    found = [
+        identify("nuscenes", None, SIZES, 8, store=tmp_path, options=options).identity.train
+        for options in ({}, {"stride": 8}, {"stride": 4}, {"cameras": ["CAM_BACK"]})
+    ]
+    assert found[0] == found[1]
+    assert len(set(found)) == 3
+    with pytest.raises(DataError, match=r"too short for clips of 8 key frames\. Give nuScenes itself"):
+        identify("nuscenes", None, SIZES, 8, store=tmp_path, options={"keyframes_only": True})
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "says"),
+    [
+        ("asg", {"stride": 1}, r"dataset_options: asg has no option \['stride'\]; it has \[\]"),
+        ("nuscenes", {"strid": 1}, r"nuscenes has no option \['strid'\]; it has \['cameras', 'keyframes_only', 'str"),
+        ("nuscenes", {"stride": "1"}, "dataset_options: options of nuscenes: stride"),
+        ("nuscenes", {"cameras": ["CAM_TOP"]}, "dataset_options: cameras: there is no camera 'CAM_TOP'. Known: CAM"),
+    ],
+)
+def test_a_wrong_option_is_refused(name: str, options: dict[str, object], says: str, tmp_path: Path) -> None:
+    with pytest.raises(ProtocolError, match=says):
+        identify(name, None, SIZES, 8, store=tmp_path, options=options)
