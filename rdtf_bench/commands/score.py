@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rdtf_bench.commands.options import DEFAULT_SCALE, Quiet, ScaleName, SkipBroken
+from rdtf_bench.commands.options import DEFAULT_SCALE, Quiet, SkipBroken
 from rdtf_bench.core.dataset import FramesBy
 
 
@@ -42,7 +42,15 @@ def score(
             "--resamples", min=2, help="Also print the standard deviation of FVD over this many bootstrap draws."
         ),
     ] = None,
-    scale: ScaleName = DEFAULT_SCALE,
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            "--scale",
+            metavar="NAME|FILE",
+            help="Look through the networks of this scale; default: the official ones that are present, else those of "
+            f"{DEFAULT_SCALE}.",
+        ),
+    ] = None,
     skip_broken: SkipBroken = False,
     json: Annotated[Path | None, typer.Option("--json", help="Also write the scores to this file.")] = None,
     quiet: Quiet = False,
@@ -51,15 +59,17 @@ def score(
     from rich.console import Console
 
     from rdtf_bench.report import comparison
-    from rdtf_bench.run.compare import compare
+    from rdtf_bench.run import yardsticks
+    from rdtf_bench.run.compare import compare, metric_names
     from rdtf_bench.run.progress import Display
     from rdtf_bench.run.protocols import load_scale
 
     if json is not None:
         comparison.require_place(json)
+    chosen = load_scale(scale) if scale else yardsticks.with_present(load_scale(DEFAULT_SCALE), metric_names())
     with Display(Console(stderr=True), {"score": 1.0}, quiet=quiet) as display:
         found = compare(
-            load_scale(scale),
+            chosen,
             fake=fake,
             real=real,
             captions=captions,

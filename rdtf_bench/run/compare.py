@@ -24,6 +24,7 @@ from rdtf_bench.data.reading.folders import animations
 from rdtf_bench.data.reading.folders.animations import Animation as Clip
 from rdtf_bench.data.reading.folders.animations import ClipFolder
 from rdtf_bench.data.reading.folders.walk import told
+from rdtf_bench.run import yardsticks
 from rdtf_bench.run.build import instruments
 from rdtf_bench.run.progress import Report, Sink
 from rdtf_bench.run.record import ScoreRecord
@@ -105,6 +106,7 @@ def compare(
     seen_fake = looking.at(fakes, chosen, Report(sink, "score", "generated clips"))
     of_both = [name for name in chosen if "real" in _uses(name)]
     seen_real = looking.at(reals, of_both, Report(sink, "score", "real clips"))
+    warned = filter(None, [yardsticks.warning(scale, chosen)])
     scores = {}
     for name in chosen:
         ours, theirs, ids = seen_fake[name], seen_fake[name], [clip.id for clip in fakes]
@@ -122,7 +124,12 @@ def compare(
         height_px=size_px or fakes[0].height_px,
         scores=scores,
         frames_by=frames_by,
-        notes=(*_left_out(folders.values()), *_read(folders, frames_by), *_notes(chosen, metrics, fakes, reals)),
+        notes=(
+            *warned,
+            *_left_out(folders.values()),
+            *_read(folders, frames_by),
+            *_notes(chosen, metrics, fakes, reals),
+        ),
         skipped_broken={side: _names(folder) for side, folder in folders.items()},
         left_out_other_kinds={side: dict(folder.other_kinds) for side, folder in folders.items()},
     )
