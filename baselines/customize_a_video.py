@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from diffusers.models.resnet import TemporalConvLayer
 from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
-from jaxtyping import Float
 from peft import LoraConfig, PeftModel, set_peft_model_state_dict
 from peft.utils import SAFETENSORS_WEIGHTS_NAME
 from safetensors.torch import load_file, save_file
@@ -29,17 +28,17 @@ from rdtf_bench.baselines.i2vgen_xl.counting import (
 )  # the same for all three baselines
 from rdtf_bench.baselines.i2vgen_xl.examples import Examples
 from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
-from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL, draw_kaiming
+from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL, TuningStep, draw_kaiming
 from rdtf_bench.core.method import Conditions, OnStep, Sampler, Training, TrainingClips
 from rdtf_bench.core.seeds import generator_for, seed_for
 from rdtf_bench.core.store import written_whole
 from rdtf_bench.core.video import Video
-from rdtf_bench.diffusion.masks import draw_known
+from rdtf_bench.diffusion.objective import Drawn
 from rdtf_bench.diffusion.sampling import Latents
 from rdtf_bench.models.frozen import Configs
 from rdtf_bench.models.rdtf.sti import STI
 
-VERSION = 1
+VERSION = 2
 LEARNING_RATE = 5e-4  # from the code of MotionDirector; the method's own value is not published
 ASSETS = ("autoencoder", "text_encoder", "image_encoder", "base")
 MORE_ASSETS = {("variant", "released"): ("t5_encoder",)}
@@ -116,6 +115,25 @@ def shuffle_unknown(latents: Latents, known: Known, generator: torch.Generator) 
     return latents[torch.arange(len(latents))[:, None], :, source].movedim(2, 1)
 
 
+class AbsorberStep(TuningStep):
+    """The error of the unknown frames, each denoised independently and in a random place of the clip.
+
+    Use it inside `without_temporal_layers`.
+    """
+
+    def clean(self, drawn: Sequence[Drawn], known: Known) -> Latents:
+        latents = super().clean(drawn, known)
+        return torch.cat(
+            [
+                shuffle_unknown(latents[row : row + 1], known[row : row + 1], clip.generator)
+                for row, clip in enumerate(drawn)
+            ]
+        )
+
+    def counted(self, known: Known) -> Known:
+        return 1 - known
+
+
 class CustomizeAVideo(TunedI2VGenXL):
     """Customize-A-Video: a frozen I2VGen-XL with a motion LoRA and an appearance absorber."""
 
@@ -152,35 +170,20 @@ class CustomizeAVideo(TunedI2VGenXL):
         examples = self.examples(clips, training)
         self.task = training.task
         num_steps = round(training.num_steps * self.config.absorber_share)
-        self._fit_absorber(examples, _stage(training, ABSORBER, num_steps), folder / ABSORBER, on_step)
+        self._fit_absorber(examples, clips, _stage(training, ABSORBER, num_steps), folder / ABSORBER, on_step)
         self._activate(ABSORBER, MOTION)
         self.train(
-            self.adapter(MOTION),
-            self.loss,
-            examples,
+            TuningStep(self, examples),
+            clips,
             _stage(training, MOTION, training.num_steps - num_steps),
             folder=folder / MOTION,
             on_step=lambda step, measured: on_step(num_steps + step, measured),
         )
         self._activate(*self._kept())
 
-    def absorber_loss(
-        self,
-        examples: Examples,
-        chosen: Sequence[int],
-        task: str,  # noqa: ARG002
-        generator: torch.Generator,
-    ) -> Float[Tensor, ""]:
-        """Return the loss of the unknown frames, each denoised independently and in a random place of the clip.
-
-        Call it inside `without_temporal_layers`.
-        """
-        known = draw_known(examples.masks, batch_size=len(chosen), generator=generator)
-        clean = shuffle_unknown(examples.latents(chosen), known, generator)
-        inputs = self.draw_inputs(examples, chosen, known, generator)
-        return self.velocity_loss(clean, known, inputs, counted=1 - known, generator=generator)
-
-    def _fit_absorber(self, examples: Examples, training: Training, folder: Path, on_step: OnStep) -> None:
+    def _fit_absorber(
+        self, examples: Examples, clips: TrainingClips, training: Training, folder: Path, on_step: OnStep
+    ) -> None:
         """Train the absorber, or load it if an interrupted fit has finished this stage.
 
         The finished absorber is saved beside the checkpoints.
@@ -190,9 +193,7 @@ class CustomizeAVideo(TunedI2VGenXL):
             self._activate(ABSORBER)
             # around the whole stage, because gradient checkpointing runs the layers again in the backward pass
             with without_temporal_layers(self.network):
-                self.train(
-                    self.adapter(ABSORBER), self.absorber_loss, examples, training, folder=folder, on_step=on_step
-                )
+                self.train(AbsorberStep(self, examples), clips, training, folder=folder, on_step=on_step)
             with written_whole(finished) as making:
                 save_file({path: parameter.detach() for path, parameter in self.adapter(ABSORBER).items()}, making)
         saved = load_file(finished)

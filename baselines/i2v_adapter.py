@@ -33,7 +33,7 @@ from rdtf_bench.diffusion.freezing import freeze
 from rdtf_bench.diffusion.masks import task_named
 from rdtf_bench.models.frozen import Configs
 
-VERSION = 1
+VERSION = 2
 LEARNING_RATE = 1e-4  # from the paper
 ASSETS = ("autoencoder", "text_encoder", "image_encoder", "base")
 MORE_ASSETS = {("variant", "released"): ("t5_encoder",)}

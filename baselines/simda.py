@@ -29,7 +29,7 @@ from rdtf_bench.diffusion.masks import task_named
 from rdtf_bench.models.frozen import Configs
 from rdtf_bench.models.rdtf.sti import STI
 
-VERSION = 1
+VERSION = 2
 LEARNING_RATE = 5e-5  # from the authors' code
 ASSETS = ("autoencoder", "text_encoder", "image_encoder", "base")
 MORE_ASSETS = {("variant", "released"): ("t5_encoder",)}

@@ -22,8 +22,7 @@ Identity = dict[str, Any]
 def identity(method: str, version: int, config: Conditioning, *, base: str) -> Identity:
     """Return everything that must agree when an adapter is loaded; `base` is the fingerprint of the base."""
     as_read = json.loads(json.dumps(asdict(config)))  # turns tuples into lists, as a file does
-    for how in ("precision", "gradient_checkpointing"):  # these change the computation, not the function
-        del as_read[how]
+    del as_read["precision"]  # it changes the computation, not the function
     return {"method": method, "version": version, "config": as_read, "base": base}
 
 

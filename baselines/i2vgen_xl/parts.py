@@ -66,8 +66,6 @@ class Conditioning:
     condition_dropout: float = 0.1
     # "bf16" keeps the frozen base in bfloat16 and the adapter in float32, and computes under autocast.
     precision: Literal["fp32", "bf16"] = "fp32"
-    # True recomputes activations in the backward pass to save memory. It changes no number.
-    gradient_checkpointing: bool = False
 
     def __post_init__(self) -> None:
         if self.text_tokens < 1 or self.clip_skip < 0 or not 0 <= self.condition_dropout <= 1:

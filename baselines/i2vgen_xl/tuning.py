@@ -4,12 +4,13 @@ A baseline defines the layers it adds, the frames its loss counts, and whether k
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from rdtf_bench.baselines.i2vgen_xl import adapter_files
@@ -23,16 +24,99 @@ from rdtf_bench.core.method import Conditions, OnStep, Sampler, Training, Traini
 from rdtf_bench.core.video import Video
 from rdtf_bench.diffusion import guidance
 from rdtf_bench.diffusion.latents import decode
-from rdtf_bench.diffusion.losses import masked_mse
+from rdtf_bench.diffusion.losses import counted_elements, masked_error
 from rdtf_bench.diffusion.masks import draw_known
-from rdtf_bench.diffusion.order import batch_indices
+from rdtf_bench.diffusion.objective import Drawn, draw_noise, draw_timesteps, train_on_clips
 from rdtf_bench.diffusion.sampling import Latents, sample_latents
-from rdtf_bench.diffusion.training import train
 
 Known = Float[Tensor, "B F"]
 
-Loss = Callable[[Examples, Sequence[int], str, torch.Generator], Tensor]
-"""(examples, indices of the batch, task, random generator) -> the loss of a training step."""
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """The inputs of the network in one training step and its target, on the training device."""
+
+    noisy: Latents
+    timesteps: Int[Tensor, " B"]
+    inputs: dict[str, Tensor]
+    target: Latents
+    counted: Known
+
+
+class TuningStep:
+    """What the baselines minimise: the error of the velocity (Salimans & Ho 2022, app. D) at one timestep per clip.
+
+    Caption and image embedding are dropped together at random.
+    """
+
+    def __init__(self, method: "TunedI2VGenXL", examples: Examples) -> None:
+        self.method, self.examples = method, examples
+        self.network = method.network
+
+    def batch(self, drawn: Sequence[Drawn], progress: float) -> Batch:  # noqa: ARG002
+        generators = [clip.generator for clip in drawn]
+        known = torch.cat([draw_known(self.examples.masks, batch_size=1, generator=one) for one in generators])
+        clean = self.clean(drawn, known)
+        inputs = self.inputs([clip.index for clip in drawn], known, generators)
+        return noisy_batch(self.method, clean, known, inputs, counted=self.counted(known), generators=generators)
+
+    def clean(self, drawn: Sequence[Drawn], known: Known) -> Latents:  # noqa: ARG002
+        return self.examples.latents([clip.index for clip in drawn])
+
+    def counted(self, known: Known) -> Known:
+        """Return the loss mask: 1 for the frames whose error is minimised."""
+        assert self.method.task is not None
+        return self.method.counted(known, self.method.task)
+
+    def inputs(self, chosen: Sequence[int], known: Known, generators: Sequence[torch.Generator]) -> dict[str, Tensor]:
+        """Return the conditions of the denoiser other than the latents."""
+        config = self.method.config
+        draw = torch.stack([torch.rand((), generator=generator) for generator in generators])
+        dropped = draw < config.condition_dropout
+        return {
+            "encoder_hidden_states": self.examples.texts(chosen, dropped),
+            "image_embeddings": self.examples.images(chosen, known, dropped),
+            "fps": torch.full((len(chosen),), config.fps),
+        }
+
+    def count(self, batch: Batch) -> float:
+        return counted_elements(batch.target, batch.counted)
+
+    def error(self, network: nn.Module, batch: Batch) -> Float[Tensor, ""]:
+        with self.method.autocast():
+            return velocity_error(network, batch)
+
+    def describe(self, batch: Batch, progress: float) -> dict[str, float]:  # noqa: ARG002
+        return {}
+
+    def observe(self, loss: float) -> None:
+        pass
+
+
+def noisy_batch(
+    method: "TunedI2VGenXL",
+    clean: Latents,
+    known: Known,
+    inputs: Mapping[str, Tensor],
+    *,
+    counted: Known,
+    generators: Sequence[torch.Generator],
+) -> Batch:
+    """Return clips with the noise of one random timestep each; `inputs` are the conditions other than the latents."""
+    scheduler, device = method.parts.scheduler, method.parts.device
+    timesteps = draw_timesteps(generators, scheduler)
+    noise = draw_noise(generators, clean.shape[1:])
+    noisy = scheduler.add_noise(clean, noise, timesteps)
+    if method.KNOWN_STAY_CLEAN:
+        noisy = keep_known(noisy, clean, known)
+    given = {"image_latents": mark_known(clean, known), "known": known, **inputs}
+    return Batch(
+        noisy=noisy.to(device),
+        timesteps=timesteps.to(device),
+        inputs={name: tensor.to(device) for name, tensor in given.items()},
+        target=scheduler.get_velocity(clean, noise, timesteps).to(device),
+        counted=counted.to(device),
+    )
 
 
 def mark_known(latents: Latents, known: Known) -> Latents:
@@ -54,6 +138,12 @@ def draw_kaiming(parameter: nn.Parameter, generator: torch.Generator) -> None:
 
 def keep_known(latents: Latents, clean: Latents, known: Known) -> Latents:
     return torch.where(known[:, None, :, None, None].bool(), clean, latents)
+
+
+def velocity_error(network: nn.Module, batch: Batch) -> Float[Tensor, ""]:
+    """Return the sum of the squared errors of the predicted velocity over the counted frames."""
+    output = network(batch.noisy, batch.timesteps, **batch.inputs).sample
+    return masked_error(output.to(batch.target.dtype), batch.target, batch.counted)
 
 
 class TunedI2VGenXL(ABC):
@@ -85,7 +175,7 @@ class TunedI2VGenXL(ABC):
         self.reset(training.seed)
         examples = self.examples(clips, training)
         self.task = training.task
-        self.train(self.trainable(), self.loss, examples, training, folder=folder, on_step=on_step)
+        self.train(TuningStep(self, examples), clips, training, folder=folder, on_step=on_step)
 
     def examples(self, clips: TrainingClips, training: Training) -> Examples:
         if self.config.variant == "released" and training.num_frames != NUM_FRAMES:
@@ -96,67 +186,16 @@ class TunedI2VGenXL(ABC):
         return Examples(self.parts, self.config, clips, training)
 
     def train(
-        self,
-        parameters: Mapping[str, nn.Parameter],
-        loss: Loss,
-        examples: Examples,
-        training: Training,
-        *,
-        folder: Path,
-        on_step: OnStep,
+        self, step: "TuningStep", clips: TrainingClips, training: Training, *, folder: Path, on_step: OnStep
     ) -> None:
-        def loss_at(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-            chosen = batch_indices(examples.shard_sizes, training, step)
-            return loss(examples, chosen, training.task, generator), {}
-
+        """Train what requires gradients."""
+        trained = {name: weight for name, weight in self.network.named_parameters() if weight.requires_grad}
         folder.mkdir(exist_ok=True)
-        with recomputed(self.parts.unet, enabled=self.config.gradient_checkpointing):
-            train(parameters, loss_at, training, folder=folder, on_step=on_step)
+        with recomputed(self.parts.unet, enabled=training.gradient_checkpointing):
+            train_on_clips(step, trained, clips, training, folder=folder, on_step=on_step)
 
-    def loss(
-        self, examples: Examples, chosen: Sequence[int], task: str, generator: torch.Generator
-    ) -> Float[Tensor, ""]:
-        known = draw_known(examples.masks, batch_size=len(chosen), generator=generator)
-        clean = examples.latents(chosen)
-        inputs = self.draw_inputs(examples, chosen, known, generator)
-        return self.velocity_loss(clean, known, inputs, counted=self.counted(known, task), generator=generator)
-
-    def draw_inputs(
-        self, examples: Examples, chosen: Sequence[int], known: Known, generator: torch.Generator
-    ) -> dict[str, Tensor]:
-        """Return the conditions of the denoiser other than the latents, with random condition dropout."""
-        dropped = torch.rand(len(chosen), generator=generator) < self.config.condition_dropout
-        return {
-            "encoder_hidden_states": examples.texts(chosen, dropped),
-            "image_embeddings": examples.images(chosen, known, dropped),
-            "fps": torch.full((len(chosen),), self.config.fps),
-        }
-
-    def velocity_loss(
-        self,
-        clean: Latents,
-        known: Known,
-        inputs: Mapping[str, Tensor],
-        *,
-        counted: Known,
-        generator: torch.Generator,
-    ) -> Float[Tensor, ""]:
-        """Return the squared error of the velocity (Salimans & Ho 2022, app. D) at one random timestep per clip."""
-        scheduler, device = self.parts.scheduler, self.parts.device
-        timesteps = torch.randint(scheduler.config.num_train_timesteps, (len(clean),), generator=generator)
-        noise = torch.randn(clean.shape, generator=generator)
-        noisy = scheduler.add_noise(clean, noise, timesteps)
-        if self.KNOWN_STAY_CLEAN:
-            noisy = keep_known(noisy, clean, known)
-        given = {"image_latents": mark_known(clean, known), "known": known, **inputs}
-        with self._autocast():
-            output = self.network(
-                noisy.to(device), timesteps.to(device), **{name: tensor.to(device) for name, tensor in given.items()}
-            )
-        target = scheduler.get_velocity(clean, noise, timesteps)
-        return masked_mse(output.sample.float(), target.to(device), counted.to(device))
-
-    def _autocast(self) -> torch.autocast:
+    def autocast(self) -> torch.autocast:
+        """Compute in bfloat16 where the base is kept in it."""
         return torch.autocast(self.parts.device.type, torch.bfloat16, enabled=self.config.precision == "bf16")
 
     @torch.inference_mode()
@@ -173,7 +212,7 @@ class TunedI2VGenXL(ABC):
         inputs = self._guided_inputs(given, clean, known, branches)
 
         def denoise(latents: Latents, timestep: int) -> Latents:
-            with self._autocast():
+            with self.autocast():
                 output = self.network(latents.repeat(len(branches), 1, 1, 1, 1), timestep, **inputs).sample
             return guidance.combine(output.float(), branches)
 

@@ -83,9 +83,6 @@ class Config:
     # Probability of each of three cases in training: no text, no known frame, neither. Two scales need all three.
     condition_dropout: float = 0.1
 
-    # True recomputes activations in the backward pass to save memory. It changes no number.
-    gradient_checkpointing: bool = False
-
     def __post_init__(self) -> None:
         """Raise one ProtocolError that names every option from which no network or training can be made."""
         widths, groups = self.block_out_channels, self.norm_num_groups

@@ -102,14 +102,14 @@ class Curriculum(Protocol):
 
 
 def draw_cases(
-    curriculum: Curriculum, progress: float, available: Sequence[int], generator: torch.Generator
+    curriculum: Curriculum, progress: float, available: Sequence[int], generators: Sequence[torch.Generator]
 ) -> list[Case]:
     """Draw one case per clip. `available` is the number of frames of each clip, and no case counts more than these."""
     weights, cases = curriculum.weights(progress), curriculum.cases
     shortest = min(case.num_frames for case in cases)
     lengths = torch.tensor([case.num_frames for case in cases])
     drawn = []
-    for frames in available:
+    for frames, generator in zip(available, generators, strict=True):
         # a clip that is shorter than every case is extended later
         possible = weights * (lengths <= max(frames, shortest))
         drawn.append(cases[int(torch.multinomial(possible, 1, generator=generator))])

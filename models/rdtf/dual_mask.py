@@ -16,12 +16,13 @@ from torch import Tensor
 
 from rdtf_bench.core.method import TrainingClips
 from rdtf_bench.data.frames import ClusteredFrames, Representative, whole_loop
+from rdtf_bench.diffusion.objective import Drawn
 from rdtf_bench.models.rdtf.curriculum import Case
 
 Padding = Literal["grey", "last"]
 
-LatentsOf = Callable[[int, Sequence[int]], Float[Tensor, "k c h w"]]
-"""(index of a sticker, places of its frames) -> the latents of these frames."""
+LatentsOf = Callable[[int, Sequence[int], torch.Generator], Float[Tensor, "k c h w"]]
+"""(index of a sticker, places of its frames, random generator) -> the latents of these frames."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +54,8 @@ class Extraction:
 
 
 def masked_clips(
-    indices: Sequence[int],
+    drawn: Sequence[Drawn],
     cases: Sequence[Case],
-    generator: torch.Generator,
     *,
     latents_of: LatentsOf,
     num_frames: int,
@@ -65,10 +65,11 @@ def masked_clips(
 ) -> MaskedClips:
     """Return the batch for these stickers and cases; `grey` is the latent of an all-zero frame (released padding)."""
     latents = []
-    known = torch.zeros(len(indices), num_frames)
-    counted = torch.zeros(len(indices), num_frames)
-    for row, (index, case) in enumerate(zip(indices, cases, strict=True)):
-        real = latents_of(index, extraction.frames(index, case.num_frames, generator))
+    known = torch.zeros(len(drawn), num_frames)
+    counted = torch.zeros(len(drawn), num_frames)
+    for row, (clip, case) in enumerate(zip(drawn, cases, strict=True)):
+        places = extraction.frames(clip.index, case.num_frames, clip.generator)
+        real = latents_of(clip.index, places, clip.generator)
         filler = grey if padding == "grey" else real[-1]
         latents.append(torch.cat([real, filler.expand(num_frames - len(real), *filler.shape)]))
         known[row, : len(real)] = torch.tensor(case.known, dtype=torch.float32)

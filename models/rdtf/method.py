@@ -17,7 +17,7 @@ from rdtf_bench.core.method import Conditions, OnStep, Sampler, Training, Traini
 from rdtf_bench.core.seeds import seeded
 from rdtf_bench.core.video import Video
 from rdtf_bench.diffusion.latents import load_autoencoder
-from rdtf_bench.diffusion.training import train
+from rdtf_bench.diffusion.objective import train_on_clips
 from rdtf_bench.models import frozen
 from rdtf_bench.models.frozen import Configs
 from rdtf_bench.models.rdtf.config import Config as Config
@@ -27,7 +27,7 @@ from rdtf_bench.models.rdtf.pipeline import RDTFPipeline
 from rdtf_bench.models.rdtf.text import TextEncoders, TextStates
 from rdtf_bench.models.rdtf.training import TrainingStep
 
-VERSION = 2
+VERSION = 3
 ASSETS = ("autoencoder", "text_encoder", "t5_encoder")
 SERVES_EVERY_TASK_UNLESS = ("condition_masks", "task")
 
@@ -62,8 +62,6 @@ class RDTF:
         clip_dim, t5_dim = self.text.dims
         with seeded(seed, "rdtf", "weights"):
             network = DFGN(cross_attention_dim=clip_dim, t5_dim=t5_dim, **network_options(self.config))
-        if self.config.gradient_checkpointing:
-            network.enable_gradient_checkpointing()
         return network.to(self.device).eval()
 
     def fit(self, clips: TrainingClips, training: Training, *, folder: Path, on_step: OnStep) -> None:
@@ -74,10 +72,12 @@ class RDTF:
                 f"{config.num_frames}. Set the option num_frames to {training.num_frames}"
             )
         self.network = self._new_network(training.seed)
+        if training.gradient_checkpointing:
+            self.network.enable_gradient_checkpointing()
         step = self._training_step(clips, training)
         parameters = dict(self.network.named_parameters())
         parts = {"curriculum": step.curriculum}
-        train(parameters, step.loss_at, training, folder=folder, on_step=on_step, stateful=parts)
+        train_on_clips(step, parameters, clips, training, folder=folder, on_step=on_step, stateful=parts)
 
     def _training_step(self, clips: TrainingClips, training: Training) -> TrainingStep:
         return TrainingStep(

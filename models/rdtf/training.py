@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler
-from jaxtyping import Float
-from torch import Tensor
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
 from rdtf_bench.core.method import Training, TrainingClips
 from rdtf_bench.core.video import to_unit
 from rdtf_bench.diffusion.latents import encode
-from rdtf_bench.diffusion.losses import masked_mse
-from rdtf_bench.diffusion.order import batch_indices
+from rdtf_bench.diffusion.losses import counted_elements, masked_error
+from rdtf_bench.diffusion.objective import Drawn, draw_noise, draw_timesteps
 from rdtf_bench.models.rdtf.config import Config
 from rdtf_bench.models.rdtf.curriculum import (
     TASKS,
@@ -31,17 +31,19 @@ from rdtf_bench.models.rdtf.text import TextEncoders, TextStates, mask_words
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """The inputs of the network in one training step, on the training device and with the network's axes."""
+    """The inputs of the network in one training step and its target, on the training device."""
 
     cases: list[Case]
-    latents: Float[Tensor, "B C F H W"]
+    noisy: Float[Tensor, "B C F H W"]
+    timesteps: Int[Tensor, " B"]
     image_latents: Float[Tensor, "B C F H W"]
-    counted: Float[Tensor, "B F"]
     text: TextStates
+    target: Float[Tensor, "B C F H W"]
+    counted: Float[Tensor, "B F"]
 
 
 class TrainingStep:
-    """Compute the loss of each training step of one fit.
+    """What RDTF minimises (diffusion.objective.Objective).
 
     `curriculum` changes while training, so it belongs in the checkpoint.
     """
@@ -58,7 +60,7 @@ class TrainingStep:
         scheduler: DDIMScheduler,
         device: torch.device,
     ) -> None:
-        self.config, self.training, self.clips, self.device = config, training, clips, device
+        self.config, self.clips, self.device = config, clips, device
         self.network, self.autoencoder, self.text, self.scheduler = network, autoencoder, text, scheduler
         self.extraction = Extraction(
             clips, clustering=config.extraction == "clusters", representative=config.representative
@@ -76,70 +78,67 @@ class TrainingStep:
         )
         self._grey_latent: Tensor | None = None
 
-    def loss_at(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        """Return the loss of step `step` and the values to log; the curriculum then observes the loss."""
-        progress = step / max(self.training.num_steps - 1, 1)
-        indices = batch_indices(self.clips.shard_sizes, self.training, step)
-        given = self.batch(indices, progress, generator)
-        noise = torch.randn(given.latents.shape, generator=generator).to(self.device)
-        timesteps = torch.randint(
-            self.scheduler.config.num_train_timesteps, (len(given.cases),), generator=generator
-        ).to(self.device)
-        noisy = self.scheduler.add_noise(given.latents, noise, timesteps)
-        real = [case.num_frames for case in given.cases] if self.config.isolate_padding else None
-        output = self.network(
-            noisy, timesteps, given.image_latents, given.text.clip, given.text.t5, real_frames=real
-        ).sample
-        velocity = self.config.prediction_type == "v_prediction"
-        target = self.scheduler.get_velocity(given.latents, noise, timesteps) if velocity else noise
-        loss = masked_mse(output, target, given.counted, mean_over=self.config.loss_mean_over)
-        logged = self._logged(given.cases, progress)
-        self.curriculum.observe(loss.item())
-        return loss, logged
-
-    def _logged(self, cases: Sequence[Case], progress: float) -> dict[str, float]:
-        return {
-            **{f"weight_{family}": weight for family, weight in family_weights(self.curriculum, progress).items()},
-            "expected_level": expected_level(self.curriculum, progress),
-            "realised_level": sum(case.level for case in cases) / len(cases),
-            **self.curriculum.describe(),
-        }
-
-    def batch(self, indices: Sequence[int], progress: float, generator: torch.Generator) -> Batch:
-        """Draw a case for each of these clips and return the masked batch."""
+    def batch(self, drawn: Sequence[Drawn], progress: float) -> Batch:
+        """Draw a case for each of these clips, and return the masked and noisy batch."""
         config, clips = self.config, self.clips
-        available = [len(clips.features(index)) for index in indices]
-        cases = draw_cases(self.curriculum, progress, available, generator)
+        generators = [clip.generator for clip in drawn]
+        available = [len(clips.features(clip.index)) for clip in drawn]
+        cases = draw_cases(self.curriculum, progress, available, generators)
         masked = masked_clips(
-            indices,
+            drawn,
             cases,
-            generator,
-            latents_of=self._latents_of(generator),
+            latents_of=self._latents_of(),
             num_frames=config.num_frames,
             extraction=self.extraction,
             padding=config.padding,
-            grey=self._grey(clips.latents(indices[0]).shape[-2:]),
+            grey=self._grey(clips.latents(drawn[0].index).shape[-2:]),
         )
-        drops_text, drops_image = _dropped_conditions(len(cases), config.condition_dropout, generator)
-        captions = [clips.captions[index] for index in indices]
+        drops_text, drops_image = _dropped_conditions(generators, config.condition_dropout)
+        captions = [clips.captions[clip.index] for clip in drawn]
         shown = [
             mask_words(caption, config.word_mask_probability, generator) if case.uses_text and not drop else ""
-            for caption, case, drop in zip(captions, cases, drops_text, strict=True)
+            for caption, case, drop, generator in zip(captions, cases, drops_text, generators, strict=True)
         ]
         fresh = [text not in ("", caption) for text, caption in zip(shown, captions, strict=True)]
         latents = masked.latents.transpose(1, 2).to(self.device)
+        timesteps = draw_timesteps(generators, self.scheduler).to(self.device)
+        noise = draw_noise(generators, latents.shape[1:]).to(self.device)
+        velocity = config.prediction_type == "v_prediction"
         return Batch(
             cases=cases,
-            latents=latents,
+            noisy=self.scheduler.add_noise(latents, noise, timesteps),
+            timesteps=timesteps,
             image_latents=latents * _shown_frames(masked, drops_image).to(self.device),
-            counted=masked.counted.to(self.device),
             text=self.text.encode_mixed(shown, fresh),
+            target=self.scheduler.get_velocity(latents, noise, timesteps) if velocity else noise,
+            counted=masked.counted.to(self.device),
         )
 
-    def _latents_of(self, generator: torch.Generator) -> LatentsOf:
+    def count(self, batch: Batch) -> float:
+        return counted_elements(batch.target, batch.counted, mean_over=self.config.loss_mean_over)
+
+    def error(self, network: nn.Module, batch: Batch) -> Float[Tensor, ""]:
+        real = [case.num_frames for case in batch.cases] if self.config.isolate_padding else None
+        output = network(
+            batch.noisy, batch.timesteps, batch.image_latents, batch.text.clip, batch.text.t5, real_frames=real
+        ).sample
+        return masked_error(output, batch.target, batch.counted)
+
+    def describe(self, batch: Batch, progress: float) -> dict[str, float]:
+        return {
+            **{f"weight_{family}": weight for family, weight in family_weights(self.curriculum, progress).items()},
+            "expected_level": expected_level(self.curriculum, progress),
+            "realised_level": sum(case.level for case in batch.cases) / len(batch.cases),
+            **self.curriculum.describe(),
+        }
+
+    def observe(self, loss: float) -> None:
+        self.curriculum.observe(loss)
+
+    def _latents_of(self) -> LatentsOf:
         if self.config.latent == "sample":
-            return posterior_samples(self.clips, self.autoencoder, generator)
-        return lambda index, places: self.clips.latents(index)[list(places)]
+            return posterior_samples(self.clips, self.autoencoder)
+        return lambda index, places, _: self.clips.latents(index)[list(places)]
 
     def _grey(self, size: torch.Size) -> Float[Tensor, "C H W"]:
         """Return the latent of an all-zero frame, which is mid-grey."""
@@ -151,7 +150,7 @@ class TrainingStep:
         return self._grey_latent
 
 
-def posterior_samples(clips: TrainingClips, autoencoder: AutoencoderKL, generator: torch.Generator) -> LatentsOf:
+def posterior_samples(clips: TrainingClips, autoencoder: AutoencoderKL) -> LatentsOf:
     """Return a function that samples the autoencoder's posterior, as the authors train, instead of taking its mode.
 
     Each call encodes only the frames asked for. A frame that is asked for twice in one call has one sample, because the
@@ -159,7 +158,7 @@ def posterior_samples(clips: TrainingClips, autoencoder: AutoencoderKL, generato
     """
 
     @torch.no_grad()
-    def latents_of(index: int, places: Sequence[int]) -> Float[Tensor, "k c h w"]:
+    def latents_of(index: int, places: Sequence[int], generator: torch.Generator) -> Float[Tensor, "k c h w"]:
         wanted = sorted(set(places))
         frames = to_unit(clips.frames(index, wanted)[None])[0].to(autoencoder.device)
         posterior = autoencoder.encode(frames).latent_dist
@@ -170,12 +169,12 @@ def posterior_samples(clips: TrainingClips, autoencoder: AutoencoderKL, generato
     return latents_of
 
 
-def _dropped_conditions(count: int, probability: float, generator: torch.Generator) -> tuple[list[bool], list[bool]]:
+def _dropped_conditions(generators: Sequence[torch.Generator], probability: float) -> tuple[list[bool], list[bool]]:
     """Draw which clips lose their text and which lose their known frames.
 
     Losing the text alone, the frames alone and both have the same probability (InstructPix2Pix, arXiv 2211.09800).
     """
-    draw = torch.rand(count, generator=generator)
+    draw = torch.stack([torch.rand((), generator=generator) for generator in generators])
     drops_text = draw < 2 * probability
     drops_image = (draw >= probability) & (draw < 3 * probability)
     return drops_text.tolist(), drops_image.tolist()

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from rdtf_bench.core.method import Training
 from rdtf_bench.core.seeds import generator_for, seeded
 from rdtf_bench.diffusion.freezing import freeze
-from rdtf_bench.diffusion.training import train
+from rdtf_bench.diffusion.training import of_loss, train
 from rdtf_bench.models.toy.corpus import Corpus
 
 OnProgress = Callable[[int, int, float], None]
@@ -105,13 +105,13 @@ def train_autoencoder(
     """Train on frames of the datasets "toy", "scenes" and "fluent"; `folder` holds the checkpoint."""
     autoencoder = new_autoencoder(recipe).train()
 
-    def loss_at(_step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss_at(_step: int, generator: torch.Generator) -> Tensor:
         frames = draw_frames(clips, recipe, generator, count=recipe.batch_size)
-        return reconstruction_loss(autoencoder, frames, recipe, generator), {}
+        return reconstruction_loss(autoencoder, frames, recipe, generator)
 
     train(
         dict(autoencoder.named_parameters()),
-        loss_at,
+        of_loss(loss_at, recipe.seed),
         _training(recipe),
         folder=folder,
         on_step=lambda step, logged: on_progress(step + 1, recipe.num_steps, logged["loss"]),

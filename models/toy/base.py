@@ -28,7 +28,7 @@ from rdtf_bench.diffusion.freezing import freeze
 from rdtf_bench.diffusion.latents import decode, encode
 from rdtf_bench.diffusion.order import batch_indices
 from rdtf_bench.diffusion.sampling import sample_latents
-from rdtf_bench.diffusion.training import train
+from rdtf_bench.diffusion.training import of_loss, train
 from rdtf_bench.models.toy.autoencoder import psnr_db
 from rdtf_bench.models.toy.corpus import Corpus
 from rdtf_bench.models.toy.text import embed_frames
@@ -193,15 +193,15 @@ def train_base(clips: Encoded, recipe: BaseRecipe, *, folder: Path, on_progress:
     """Pretrain on encoded clips; `folder` holds the checkpoint."""
     unet, scheduler, training = new_unet(recipe), new_scheduler(), _training(recipe)
 
-    def loss_at(step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss_at(step: int, generator: torch.Generator) -> Tensor:
         given = clips.pick(batch_indices([len(clips.latents)], training, step))
         timesteps = torch.randint(scheduler.config.num_train_timesteps, (len(given.latents),), generator=generator)
         dropped = (torch.rand(len(given.latents), generator=generator) < recipe.condition_dropout).float()
-        return velocity_errors(unet, scheduler, given, timesteps, recipe, generator, dropped=dropped).mean(), {}
+        return velocity_errors(unet, scheduler, given, timesteps, recipe, generator, dropped=dropped).mean()
 
     train(
         dict(unet.named_parameters()),
-        loss_at,
+        of_loss(loss_at, training.seed),
         training,
         folder=folder,
         on_step=lambda step, logged: on_progress(step + 1, recipe.num_steps, logged["loss"]),

@@ -23,7 +23,7 @@ from torch.nn import functional
 from rdtf_bench.core.method import Training
 from rdtf_bench.core.seeds import seeded
 from rdtf_bench.core.store import key_of
-from rdtf_bench.diffusion.training import train
+from rdtf_bench.diffusion.training import of_loss, train
 from rdtf_bench.metrics.clip import ClipSimilarity, clip_candidates, recall
 from rdtf_bench.metrics.features import efficientnet
 from rdtf_bench.metrics.features.open_clip_model import CONFIG, TRUNK, WEIGHTS, load, new_network, trunk_state
@@ -136,15 +136,15 @@ def train_clip(
     network = new_clip(recipe)
     spread = torch.cat([found.features.flatten(0, 1) for found in sets.values()]).std(0)
 
-    def loss_at(_: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss_at(_: int, generator: torch.Generator) -> Tensor:
         of_toy = float(torch.rand((), generator=generator)) < recipe.toy_share
         features, tokens = draw(sets["toy" if of_toy else "fluent"], recipe.batch_size, generator)
         noise = torch.randn(features.shape, generator=generator) * spread * recipe.feature_noise
-        return contrastive_loss(network, features + noise, tokens), {}
+        return contrastive_loss(network, features + noise, tokens)
 
     train(
         trained_parameters(network),
-        loss_at,
+        of_loss(loss_at, recipe.seed),
         _training(recipe),
         folder=folder,
         on_step=lambda step, logged: on_step(step, logged["loss"]),

@@ -22,7 +22,7 @@ from rdtf_bench.core.seeds import generator_for, seeded
 from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
 from rdtf_bench.diffusion.freezing import freeze
 from rdtf_bench.diffusion.latents import decode, encode
-from rdtf_bench.diffusion.training import train
+from rdtf_bench.diffusion.training import of_loss, train
 from rdtf_bench.metrics.features.fast_vqa import FastVQANetwork, normalise
 from rdtf_bench.metrics.vqa import Config, FastVQA, Judge, Scale, save
 from rdtf_bench.models.toy import corpus
@@ -111,16 +111,16 @@ def train_fast_vqa(
     """Train on datasets of undistorted clips, which are drawn equally often; `folder` holds the checkpoint."""
     network = new_network(recipe).train()
 
-    def loss_at(_: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss_at(_: int, generator: torch.Generator) -> Tensor:
         batch, target = draw(clips, generated, recipe, generator)
         with torch.autocast("cpu", torch.bfloat16):  # a quarter faster; the metric itself is float32
             scores = network(to_fragments(batch))
         raw = scores.float().mean((1, 2, 3, 4))
-        return ranking_loss(raw, target, recipe.monotonicity_weight), {}
+        return ranking_loss(raw, target, recipe.monotonicity_weight)
 
     train(
         dict(network.named_parameters()),
-        loss_at,
+        of_loss(loss_at, recipe.seed),
         _training(recipe),
         folder=folder,
         on_step=lambda step, logged: on_step(step, logged["loss"]),

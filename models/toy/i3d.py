@@ -23,7 +23,7 @@ from rdtf_bench.core.seeds import generator_for, seeded
 from rdtf_bench.data.toy import movers as toy_movers
 from rdtf_bench.data.toy import scenes as toy_scenes
 from rdtf_bench.data.toy import stickers as toy_stickers
-from rdtf_bench.diffusion.training import train
+from rdtf_bench.diffusion.training import of_loss, train
 from rdtf_bench.metrics.features.i3d import I3D, TRAINED_FRAMES, save_reduced
 from rdtf_bench.models.toy.card import Card, write_card
 from rdtf_bench.models.toy.corpus import OnProgress
@@ -140,13 +140,13 @@ def train_i3d(
     """Train on labelled datasets, which are drawn equally often; `folder` holds the checkpoint."""
     network = new_network(recipe).train()
 
-    def loss_at(_: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss_at(_: int, generator: torch.Generator) -> Tensor:
         video, labels = batch(sets, recipe.batch_size, generator)
-        return loss(network(video), labels), {}
+        return loss(network(video), labels)
 
     train(
         dict(network.named_parameters()),
-        loss_at,
+        of_loss(loss_at, recipe.seed),
         _training(recipe),
         folder=folder,
         on_step=lambda step, logged: on_step(step, logged["loss"]),

@@ -36,7 +36,7 @@ from transformers import (
 
 from rdtf_bench.core.method import Training
 from rdtf_bench.core.seeds import seeded
-from rdtf_bench.diffusion.training import train
+from rdtf_bench.diffusion.training import of_loss, train
 from rdtf_bench.models.toy.corpus import Corpus
 
 OnProgress = Callable[[int, int, float], None]
@@ -190,15 +190,15 @@ def train_encoders(
     encoders = new_encoders(recipe).train()
     shares = torch.tensor(recipe.shares)
 
-    def loss_at(_step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss_at(_step: int, generator: torch.Generator) -> Tensor:
         chosen = sets[("toy", "scenes", "fluent")[int(torch.multinomial(shares, 1, generator=generator))]]
         places = torch.randperm(len(chosen), generator=generator)[: recipe.batch_size]
         captions = [chosen.captions[place] for place in places.tolist()]
-        return contrastive_loss(encoders, chosen.clips[places], captions, tokenizers, recipe, generator), {}
+        return contrastive_loss(encoders, chosen.clips[places], captions, tokenizers, recipe, generator)
 
     train(
         dict(encoders.named_parameters()),
-        loss_at,
+        of_loss(loss_at, recipe.seed),
         _training(recipe),
         folder=folder,
         on_step=lambda step, logged: on_progress(step + 1, recipe.num_steps, logged["loss"]),

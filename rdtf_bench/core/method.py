@@ -63,6 +63,9 @@ class Training:
     checkpoint_every: int
     seed: int
     lr_schedule: str = "constant_with_warmup"  # a name of diffusers' get_scheduler
+    mixed_precision: str = "no"  # "bf16" or "fp16" computes the network under autocast; weights stay in float32
+    micro_batch_size: int | None = None  # clips of one backward pass on one process; None: its whole share of the batch
+    gradient_checkpointing: bool = False  # recompute activations in the backward pass
 
 
 @dataclass(frozen=True, kw_only=True)

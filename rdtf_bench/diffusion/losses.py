@@ -6,6 +6,32 @@ from jaxtyping import Float
 from torch import Tensor
 
 
+def masked_error(
+    output: Float[Tensor, "B C F H W"], target: Float[Tensor, "B C F H W"], counted: Float[Tensor, "B F"]
+) -> Float[Tensor, ""]:
+    """Return the sum of the squared errors over the frames where `counted` is 1."""
+    frames = counted[:, None, :, None, None]
+    return ((output - target).square() * frames).sum()
+
+
+def counted_elements(
+    target: Float[Tensor, "B C F H W"],
+    counted: Float[Tensor, "B F"],
+    *,
+    mean_over: Literal["counted", "all"] = "counted",
+) -> float:
+    """Return the number that a sum of squared errors is divided by.
+
+    `mean_over="counted"` takes the number of counted elements. `mean_over="all"` takes the number of all elements, as
+    the authors' code does: it multiplies both sides by the mask and takes a plain mean. This shrinks the loss and the
+    gradient of a clip with k of F frames by k / F.
+    """
+    if mean_over == "all":
+        return float(target.numel())
+    elements_per_frame = target[0, :, 0].numel()
+    return float(counted.sum()) * elements_per_frame
+
+
 def masked_mse(
     output: Float[Tensor, "B C F H W"],
     target: Float[Tensor, "B C F H W"],
@@ -13,15 +39,5 @@ def masked_mse(
     *,
     mean_over: Literal["counted", "all"] = "counted",
 ) -> Float[Tensor, ""]:
-    """Return the mean squared error over the frames where `counted` is 1.
-
-    `mean_over="counted"` divides by the number of counted elements. `mean_over="all"` divides by the number of all
-    elements, as the authors' code does: it multiplies both sides by the mask and takes a plain mean. This shrinks the
-    loss and the gradient of a clip with k of F frames by k / F.
-    """
-    frames = counted[:, None, :, None, None]
-    error = ((output - target).square() * frames).sum()
-    if mean_over == "all":
-        return error / output.numel()
-    elements_per_frame = output[0, :, 0].numel()
-    return error / (counted.sum() * elements_per_frame)
+    """Return the mean squared error over the frames where `counted` is 1."""
+    return masked_error(output, target, counted) / counted_elements(target, counted, mean_over=mean_over)

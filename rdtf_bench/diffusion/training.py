@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
@@ -18,8 +20,11 @@ from rdtf_bench.core.method import OnStep, Training
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.store import written_whole
 
-LossAt = Callable[[int, torch.Generator], tuple[Tensor, dict[str, float]]]
-"""Function from a step and its generator to the loss to minimise and further values to log."""
+Gradients = Callable[[int], dict[str, float]]
+"""Function that adds the gradients of a step to the parameters, and returns the "loss" and further values to log."""
+
+LossAt = Callable[[int, torch.Generator], Tensor]
+"""Function from a step and its generator to the loss of the step."""
 
 
 @runtime_checkable
@@ -33,50 +38,73 @@ class Stateful(Protocol):
 
 def train(
     parameters: Mapping[str, nn.Parameter],
-    loss_at: LossAt,
+    gradients: Gradients,
     training: Training,
     *,
     folder: Path,
     on_step: OnStep,
     stateful: Mapping[str, Stateful] | None = None,
+    accelerator: Accelerator | None = None,
 ) -> None:
     """Train `parameters` for `training.num_steps` steps; resume from the checkpoint in `folder` if there is one.
 
     At the end the parameters are set to their exponential moving average, with the warm-up of diffusers' EMAModel.
-    `ema_decay=0` switches the average off.
+    `ema_decay=0` switches the average off. `accelerator` is that of the gradients, if they are computed with one.
     """
     trained = list(parameters.values())
-    optimizer = torch.optim.AdamW(trained, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True)
+    if accelerator is None:
+        accelerator = accelerator_for(trained[0].device)
+    adamw = torch.optim.AdamW(trained, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True)
     schedule = get_scheduler(
         training.lr_schedule,
-        optimizer,
+        adamw,
         num_warmup_steps=training.warmup_steps,
         num_training_steps=training.num_steps,
     )
+    optimizer = accelerator.prepare_optimizer(adamw)
     ema = None
     if training.ema_decay > 0:
         ema = EMAModel(trained, decay=training.ema_decay, use_ema_warmup=True, power=3 / 4)
     parts: dict[str, Any] = {"optimizer": optimizer, "schedule": schedule, **(stateful or {})}
     if ema is not None:
         parts["ema"] = ema
+    if accelerator.scaler is not None:
+        parts["scaler"] = accelerator.scaler
     path = folder / "checkpoint.pt"
     first = _resume(path, parameters, parts)
     if ema is not None:
         ema.to(trained[0].device)  # a checkpoint is read on the CPU
     for step in range(first, training.num_steps):
-        loss, logged = loss_at(step, generator_for(training.seed, "step", step))
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(trained, training.max_grad_norm)
+        measured = gradients(step)
+        norm = accelerator.clip_grad_norm_(trained, training.max_grad_norm)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad(set_to_none=True)
         if ema is not None:
             ema.step(trained)
-        on_step(step, {"loss": loss.item(), "grad_norm": float(norm), **logged})
-        if (step + 1) % training.checkpoint_every == 0 and step + 1 < training.num_steps:
+        on_step(step, {**measured, "grad_norm": float(norm)})
+        due = (step + 1) % training.checkpoint_every == 0 and step + 1 < training.num_steps
+        if due and accelerator.is_main_process:
             _save(path, step + 1, parameters, parts)
     if ema is not None:
         ema.copy_to(trained)
+
+
+def of_loss(loss_at: LossAt, seed: int) -> Gradients:
+    """Return the gradients of a loss that draws everything random in a step from one generator, on one process."""
+
+    def gradients(step: int) -> dict[str, float]:
+        loss = loss_at(step, generator_for(seed, "step", step))
+        loss.backward()  # type: ignore[no-untyped-call]
+        return {"loss": loss.item()}
+
+    return gradients
+
+
+def accelerator_for(device: torch.device, *, mixed_precision: str = "no") -> Accelerator:
+    """Return the accelerator of one training on this device, on as many processes as were started together."""
+    AcceleratorState._reset_state()  # a process trains one row after another, and their precisions may differ
+    return Accelerator(mixed_precision=mixed_precision, cpu=device.type == "cpu")
 
 
 def _resume(path: Path, parameters: Mapping[str, nn.Parameter], parts: Mapping[str, Any]) -> int:

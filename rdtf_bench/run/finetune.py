@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -159,7 +159,7 @@ def finetune(
 
     Faults of base, options and data are reported before the first step.
     """
-    place, config = _device(device), _config(settings, gradient_checkpointing)
+    place, config = _device(device), _config(settings)
     chosen = _choose(settings, out, skip_broken=skip_broken, sink=sink)
     assets, fingerprint = _find_base(settings)
     asked = {**settings.as_dict(), "base_fingerprint": fingerprint, "data_fingerprint": chosen.fingerprint}
@@ -182,7 +182,8 @@ def finetune(
         method.load(folder)
     else:
         with closing(TrainingLog(out / LOG, num_steps, report)) as log:
-            _train(method, clips, settings.training, out, on_step=partial(after_step, log=log))
+            training = replace(settings.training, gradient_checkpointing=gradient_checkpointing)
+            _train(method, clips, training, out, on_step=partial(after_step, log=log))
     on_samples(num_steps, _sample(method, settings, real), real)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return Finished(
@@ -230,9 +231,8 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _config(settings: Settings, gradient_checkpointing: bool) -> Any:
-    options = {**settings.options, "gradient_checkpointing": gradient_checkpointing}
-    config = typed_config("method", settings.method, options, "finetune")
+def _config(settings: Settings) -> Any:
+    config = typed_config("method", settings.method, settings.options, "finetune")
     if config.variant != "faithful":
         raise ProtocolError(
             "finetune: option variant: the faithful methods alone are tuned. For the released ones: rdtf-bench run "

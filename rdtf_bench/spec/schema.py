@@ -343,6 +343,15 @@ class Budget(Part):
     """Decay of the exponential moving average of the weights; 0 switches it off."""
     checkpoint_every: PositiveInt
     """Steps between two checkpoints, from which an interrupted training goes on."""
+    mixed_precision: Literal["no", "bf16", "fp16"] = "no"
+    """Precision in which the network computes; its weights stay in float32."""
+    micro_batch_size: PositiveInt | None = None
+    """Clips of one backward pass on one process; the gradients of a step are accumulated over such passes.
+
+    Fewer clips need less memory. By default, a process computes its whole share of the batch at once.
+    """
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass, which needs less memory and more time."""
 
 
 class Sampling(Part):

@@ -26,6 +26,7 @@ from rdtf_bench.core.method import Conditions, Sampler, Training
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.video import to_unit
 from rdtf_bench.diffusion.latents import encode
+from rdtf_bench.diffusion.objective import Drawn
 
 WIDTH = 16  # of the context
 MODULES = (i2v_adapter, simda, customize_a_video)
@@ -184,6 +185,11 @@ def training(**changed: Any) -> Training:
         "seed": 0,
     }
     return Training(**{**settings, **changed})
+
+
+def drawn(*indices: int) -> list[Drawn]:
+    """Return these clips as a training step draws them."""
+    return [Drawn(index=index, generator=generator_for(0, "clip", index)) for index in indices]
 
 
 def conditions(*masks: tuple[int, ...]) -> Conditions:

@@ -13,6 +13,7 @@ from rdtf_bench.baselines import customize_a_video
 from rdtf_bench.baselines.customize_a_video import (
     ABSORBER,
     MOTION,
+    AbsorberStep,
     CustomizeAVideo,
     shuffle_unknown,
     without_temporal_layers,
@@ -21,7 +22,7 @@ from rdtf_bench.baselines.i2vgen_xl.examples import Examples
 from rdtf_bench.core.errors import AssetError
 from rdtf_bench.core.method import OnStep
 from rdtf_bench.core.seeds import generators_for
-from tests.baselines.small_base import FIRST, SAMPLER, Build, Clips, conditions, disturb, training
+from tests.baselines.small_base import FIRST, SAMPLER, Build, Clips, conditions, disturb, drawn, training
 
 
 def random_inputs(method: Any) -> dict[str, Tensor]:
@@ -73,10 +74,10 @@ def test_only_unknown_frames_are_shuffled() -> None:
 def test_the_absorber_sees_frames_out_of_order_and_alone(build: Build, clips: Clips) -> None:
     method = build(customize_a_video)
     assert isinstance(method, CustomizeAVideo)
-    examples = Examples(method.parts, method.config, clips, training())
+    step = AbsorberStep(method, Examples(method.parts, method.config, clips, training()))
     method._activate(ABSORBER)
     with without_temporal_layers(method.network):
-        torch.autograd.backward(method.absorber_loss(examples, (0, 1), "it2v", torch.Generator().manual_seed(0)))
+        torch.autograd.backward(step.error(method.network, step.batch(drawn(0, 1), 0.0)))
     with_gradient = {name for name, parameter in method.network.named_parameters() if parameter.grad is not None}
     assert with_gradient == set(method.adapter(ABSORBER))
     assert not any("temp" in name or "transformer_in" in name for name in with_gradient)

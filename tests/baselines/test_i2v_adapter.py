@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from rdtf_bench.baselines import i2v_adapter
 from rdtf_bench.baselines.i2v_adapter import CrossFrameAttention
+from rdtf_bench.baselines.i2vgen_xl.tuning import noisy_batch, velocity_error
 from rdtf_bench.baselines.i2vgen_xl.unet import Context, find_known
 from rdtf_bench.core.seeds import generators_for
 from rdtf_bench.diffusion.latents import decode
@@ -78,7 +79,8 @@ def test_the_network_sees_known_frames_free_of_noise(build: Build) -> None:
         for name, tensor in method.denoiser_inputs(batch_size=1, num_frames=8, size_px=64).items()
         if name in ("encoder_hidden_states", "image_embeddings", "fps")
     }
-    method.velocity_loss(clean, known, inputs, counted=1 - known, generator=generator)
+    batch = noisy_batch(method, clean, known, inputs, counted=1 - known, generators=[generator])
+    velocity_error(method.network, batch)
     given = conditions((0, 1, 0, 0, 0, 0, 0, 1))
     method.generate(given, generators_for(0, given.clip_ids, "sample"), SAMPLER)
     assert len(seen) == 1 + SAMPLER.num_steps

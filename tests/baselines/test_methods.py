@@ -13,7 +13,7 @@ from torch import Tensor
 
 from rdtf_bench.baselines import customize_a_video, i2v_adapter, simda
 from rdtf_bench.baselines.i2vgen_xl.examples import Examples
-from rdtf_bench.baselines.i2vgen_xl.tuning import TunedI2VGenXL
+from rdtf_bench.baselines.i2vgen_xl.tuning import TunedI2VGenXL, TuningStep, noisy_batch, velocity_error
 from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet
 from rdtf_bench.core.errors import AssetError, ProtocolError
 from rdtf_bench.core.method import Method
@@ -28,6 +28,7 @@ from tests.baselines.small_base import (
     Clips,
     conditions,
     disturb,
+    drawn,
     random_inputs,
     training,
     unet,
@@ -87,7 +88,8 @@ def test_every_trained_weight_has_a_gradient_by_the_second_step_and_no_other_eve
     for _ in range(2):
         optimizer.zero_grad()
         counted = method.counted(known, "it2v")
-        torch.autograd.backward(method.velocity_loss(clean, known, inputs, counted=counted, generator=generator))
+        batch = noisy_batch(method, clean, known, inputs, counted=counted, generators=[generator, generator])
+        torch.autograd.backward(velocity_error(method.network, batch) / batch.target.numel())
         optimizer.step()
     trained = method.trainable()
     silent = [name for name, weight in trained.items() if weight.grad is None or not bool(weight.grad.any())]
@@ -112,12 +114,14 @@ def _is_adapter(name: str) -> bool:
 @each_method
 def test_steps_on_the_same_noise_lower_its_loss(module: ModuleType, build: Build, clips: Clips) -> None:
     method = build(module)
-    examples = Examples(method.parts, method.config, clips, training())
-    optimizer = torch.optim.Adam(method.trainable().values(), lr=1e-2)
+    step = TuningStep(method, Examples(method.parts, method.config, clips, training()))
+    method.task = "it2v"
+    optimizer = torch.optim.Adam(method.trainable().values(), lr=3e-3)
     losses = []
     for _ in range(6):
         optimizer.zero_grad()
-        loss = method.loss(examples, (0, 3), "it2v", torch.Generator().manual_seed(0))
+        batch = step.batch(drawn(0, 3), 0.0)
+        loss = step.error(method.network, batch) / step.count(batch)
         torch.autograd.backward(loss)
         optimizer.step()
         losses.append(loss.item())
@@ -323,10 +327,10 @@ def test_activations_made_again_give_the_same_weights(
 ) -> None:
     weights = []
     for again in (False, True):
-        method = build(module, gradient_checkpointing=again)
+        method = build(module)
         folder = tmp_path / str(again)
         folder.mkdir()
-        method.fit(clips, training(num_steps=5), folder=folder, on_step=lambda *_: None)
+        method.fit(clips, training(num_steps=5, gradient_checkpointing=again), folder=folder, on_step=lambda *_: None)
         assert all("forward" not in vars(block) for block in method.parts.unet.up_blocks)
         weights.append(method.trainable())
     assert all(torch.equal(weight, weights[1][name]) for name, weight in weights[0].items())
@@ -360,10 +364,11 @@ def test_in_bfloat16_the_base_alone_is_narrow(module: ModuleType, build: Build, 
 def test_it_trains_on_a_gpu_and_samples_on_either_device(
     module: ModuleType, build: Build, assets: Mapping[str, Path], clips: Clips, tmp_path: Path
 ) -> None:
-    config = module.Config(text_tokens=8, precision="bf16", gradient_checkpointing=True)
+    config = module.Config(text_tokens=8, precision="bf16")
     method = module.build(config, assets=assets, device=torch.device("cuda"))
     (tmp_path / "fit").mkdir()
-    method.fit(clips, training(num_steps=5), folder=tmp_path / "fit", on_step=lambda *_: None)
+    budget = training(num_steps=5, gradient_checkpointing=True)
+    method.fit(clips, budget, folder=tmp_path / "fit", on_step=lambda *_: None)
     assert bool(sample(method, FIRST).isfinite().all())
     (tmp_path / "saved").mkdir()
     method.save(tmp_path / "saved")

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from rdtf_bench.core.method import Training
+from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.diffusion.training import train
 
 
@@ -42,12 +43,14 @@ class Problem:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.seen = list(state_dict["seen"])
 
-    def loss_at(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def gradients(self, step: int) -> dict[str, float]:
+        generator = generator_for(0, "step", step)
         target = 3 + torch.randn(4, generator=generator).to(self.weight.device)
         # the sum over what was seen stands for a curriculum: it decides what comes
         loss = (self.weight - target - 0.01 * len(self.seen)).square().mean()
         self.seen.append(loss.item())
-        return loss, {"step_again": float(step)}
+        loss.backward()  # type: ignore[no-untyped-call]
+        return {"loss": loss.item(), "step_again": float(step)}
 
     def run(self, folder: Path, *, stop_before: int | None = None, **changed: Any) -> None:
         def on_step(step: int, measured: dict[str, float]) -> None:
@@ -57,7 +60,7 @@ class Problem:
 
         folder.mkdir(exist_ok=True)
         parameters = {"weight": self.weight}
-        train(parameters, self.loss_at, training(**changed), folder=folder, on_step=on_step, stateful={"seen": self})
+        train(parameters, self.gradients, training(**changed), folder=folder, on_step=on_step, stateful={"seen": self})
 
 
 @pytest.mark.parametrize("stop_before", [2, 3, 5])

@@ -175,7 +175,7 @@ def test_the_tasks_of_a_table_are_those_that_have_masks() -> None:
 
 RESOLVED = {
     "ci": "9b63a8c82c1472e6",
-    "gpu": "1b3855c5e6142a4b",
+    "gpu": "96dacc5777d62a8c",
     "long": "1ef4ecb4c921bc69",
     "paper": "19bce46949d89bfa",
     "scarce": "3a2bc25a5c059df7",

@@ -8,6 +8,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from rdtf_bench.data.frames import Representative
+from rdtf_bench.diffusion.objective import Drawn
 from rdtf_bench.models.rdtf.curriculum import Case
 from rdtf_bench.models.rdtf.dual_mask import (
     Extraction,
@@ -48,10 +49,9 @@ def extracted(
 def masked(cases: list[Case], *, padding: Padding = "grey") -> MaskedClips:
     stickers = Stickers()
     return masked_clips(
-        [1] * len(cases),
+        [Drawn(index=1, generator=torch.Generator().manual_seed(0)) for _ in cases],
         cases,
-        torch.Generator().manual_seed(0),
-        latents_of=lambda index, places: stickers.latents(index)[list(places)],
+        latents_of=lambda index, places, _: stickers.latents(index)[list(places)],
         num_frames=8,
         extraction=Extraction(stickers, clustering=True, representative="first"),
         padding=padding,

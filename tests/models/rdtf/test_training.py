@@ -13,7 +13,8 @@ from torch import Tensor
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.video import to_unit
 from rdtf_bench.diffusion.latents import encode
-from rdtf_bench.models.rdtf.training import posterior_samples
+from rdtf_bench.diffusion.objective import Drawn
+from rdtf_bench.models.rdtf.training import TrainingStep, posterior_samples
 from tests.models.rdtf.small import TRAINING, Stickers, make
 
 
@@ -26,13 +27,19 @@ def test_logs_what_the_curriculum_did(assets: dict[str, Path], tmp_path: Path) -
         assert row["weight_interpolation"] + row["weight_prediction"] + row["weight_generation"] == pytest.approx(1)
 
 
+def loss_of(step: TrainingStep, batch_size: int) -> Tensor:
+    drawn = [Drawn(index=place % 2, generator=generator_for(0, "clip", place)) for place in range(batch_size)]
+    batch = step.batch(drawn, 0.0)
+    return step.error(step.network, batch) / step.count(batch)
+
+
 def test_steps_on_one_batch_lower_its_loss(assets: dict[str, Path]) -> None:
     method = make(assets, curriculum="none")
     step = method._training_step(Stickers(), TRAINING)
     optimizer = torch.optim.SGD(method.network.parameters(), lr=1e-2)
     losses = []
     for _ in range(3):
-        loss, _ = step.loss_at(0, generator_for(0, "step", 0))
+        loss = loss_of(step, 2)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -46,7 +53,7 @@ def test_padding_carries_no_loss(assets: dict[str, Path]) -> None:
     gradients: list[Tensor] = []
     method.network.register_forward_hook(lambda _, __, output: output.sample.register_hook(gradients.append) and None)
     step = method._training_step(Stickers(), replace(TRAINING, batch_size=8))
-    loss, _ = step.loss_at(0, generator_for(0, "step", 0))
+    loss = loss_of(step, 8)
     loss.backward()  # type: ignore[no-untyped-call]
     has_gradient = gradients[0].abs().amax(dim=(1, 3, 4)) > 0
     lengths = has_gradient.sum(dim=1)
@@ -66,8 +73,7 @@ def test_latents_of_the_posterior_are_its_mode_and_noise_from_the_generator(asse
     mode = encode(autoencoder, to_unit(Pictures().frames(0, (0, 1))[None]))[0]
 
     def drawn(seed: int, places: tuple[int, ...] = (0, 1)) -> Tensor:
-        generator = torch.Generator().manual_seed(seed)
-        return posterior_samples(Pictures(), autoencoder, generator)(0, places)
+        return posterior_samples(Pictures(), autoencoder)(0, places, torch.Generator().manual_seed(seed))
 
     torch.testing.assert_close(drawn(0), drawn(0), rtol=0, atol=0)
     differences = torch.stack([drawn(seed) - mode for seed in range(64)])

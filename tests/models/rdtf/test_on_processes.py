@@ -1,0 +1,80 @@
+"""Training on two processes equals training on one, with gradient accumulation and without, also across a kill."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from tests.models.rdtf.on_processes import STEPS, train
+
+ROOT = Path(__file__).parents[3]
+PROGRAM = "tests.models.rdtf.on_processes"
+
+
+@pytest.fixture(scope="module")
+def one(assets: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one process makes."""
+    out = tmp_path_factory.mktemp("one")
+    train(assets, out / "plain")
+    train(assets, out / "accumulated", micro_batch_size=1)
+    return out
+
+
+@pytest.fixture(scope="module")
+def two(assets: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two processes make."""
+    out = tmp_path_factory.mktemp("two")
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [
+            sys.executable,
+            *launcher,
+            "-m",
+            "tests.models.rdtf.on_processes",
+            str(assets["autoencoder"].parent),
+            str(out),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return out
+
+
+def read(out: Path) -> tuple[list[float], int, dict[str, Tensor]]:
+    said = json.loads((out / "losses.json").read_text(encoding="utf-8"))
+    return said["losses"], said["processes"], load_file(out / "made.safetensors")
+
+
+def require_equal(found: Path, expected: Path) -> None:
+    (losses, _, tensors), (expected_losses, _, expected_tensors) = read(found), read(expected)
+    assert len(expected_losses) == STEPS
+    assert losses == pytest.approx(expected_losses[-len(losses) :], abs=1e-9)
+    for name, tensor in expected_tensors.items():
+        assert tensor.dtype == torch.float64
+        torch.testing.assert_close(tensors[name], tensor, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("how", ["plain", "accumulated"])
+def test_two_processes_train_and_sample_as_one(one: Path, two: Path, how: str) -> None:
+    assert (read(one / how)[1], read(two / how)[1]) == (1, 2)
+    require_equal(two / how, one / how)
+
+
+def test_accumulation_changes_nothing(one: Path) -> None:
+    require_equal(one / "accumulated", one / "plain")
+
+
+def test_a_training_killed_on_two_processes_goes_on_on_one(assets: dict[str, Path], one: Path, two: Path) -> None:
+    assert not (two / "killed" / "losses.json").exists()
+    train(assets, two / "killed")
+    assert len(read(two / "killed")[0]) == STEPS - 10  # from the checkpoint of step 10
+    require_equal(two / "killed", one / "plain")
