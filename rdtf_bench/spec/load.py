@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.spec import document, places
 from rdtf_bench.spec.document import Document, Fault, FaultyFileError
+from rdtf_bench.spec.grid import expand
 from rdtf_bench.spec.places import KINDS, SCALE
 from rdtf_bench.spec.schema import CostSpec, File, Place, Scale, Sheet, TableSet, TableSpec, ValiditySpec
 
@@ -54,7 +55,8 @@ def load(kind: str, name_or_path: str, known: Names | None = None) -> File:
 
 
 def load_protocol(name_or_path: str, known: Names | None = None) -> TableSpec:
-    return _load(TableSpec, "table", name_or_path, known)
+    """Return the table, with its grid expanded into rows."""
+    return expand(_load(TableSpec, "table", name_or_path, known))
 
 
 def load_set(name_or_path: str) -> TableSet:

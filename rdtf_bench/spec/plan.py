@@ -218,10 +218,11 @@ class _Planner:
             options=options,
             assets={role: self._digest(role, row.method) for role in asset_roles(facts, options)},
         )
+        own = {name: value for name, value in row.settings.model_dump().items() if value is not None}
         training = TrainingIdentity(
             task=EVERY_TASK if _serves_every_task(facts, options) else self.spec.task,
             num_frames=self.scale.clip.num_frames,
-            learning_rate=at_scale.learning_rate,
+            learning_rate=own.get("learning_rate", at_scale.learning_rate),
             seed=seed,
             **self.scale.training.model_dump(),
         )
@@ -234,13 +235,16 @@ class _Planner:
         sample = TrainedSamples(
             fit=fit.key,
             task=self.spec.task,
-            known_frames=self.spec.known_frames,
+            known_frames=own.get("known_frames", self.spec.known_frames),
             real=clips_in_use(self.scale, self.data, "test"),
             sampler=SamplerIdentity(
-                **self.scale.sampling.model_dump(exclude={"batch_size"}),
-                eta=at_scale.eta,
-                guidance_text=at_scale.guidance_text,
-                guidance_image=at_scale.guidance_image,
+                **{
+                    **self.scale.sampling.model_dump(exclude={"batch_size"}),
+                    "num_steps": own.get("sampling_steps", self.scale.sampling.num_steps),
+                },
+                eta=own.get("eta", at_scale.eta),
+                guidance_text=own.get("guidance_text", at_scale.guidance_text),
+                guidance_image=own.get("guidance_image", at_scale.guidance_image),
             ),
             batch_size=self.scale.sampling.batch_size,
             seed=seed,

@@ -1,7 +1,7 @@
 """The fields of protocol files and scale files, with their units. Read this file to learn what they may say."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -15,6 +15,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     PrivateAttr,
+    ValidationError,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -104,6 +105,26 @@ class PaperValue(Part):
         return float(digits) * {"": 1.0, "M": 1e6, "B": 1e9}[unit]
 
 
+GridSetting = Literal["learning_rate", "eta", "guidance_text", "guidance_image", "sampling_steps", "known_frames"]
+"""A setting that a grid may vary: a field of Settings."""
+
+
+class Settings(Part):
+    """What a row trains and samples with instead of the settings of its method at the scale."""
+
+    learning_rate: PositiveFloat | None = None
+    eta: NonNegativeFloat | None = None
+    """Noise of the DDIM sampler: 0 is deterministic, 1 is that of DDPM."""
+    guidance_text: NonNegativeFloat | None = None
+    """Guidance scale of the caption; 1 is no guidance."""
+    guidance_image: NonNegativeFloat | None = None
+    """Guidance scale of the given frames, for methods that have one."""
+    sampling_steps: PositiveInt | None = None
+    """Number of denoising steps."""
+    known_frames: Literal["overwrite", "keep"] | None = None
+    """Whether the given frames replace the generated ones before scoring, instead of what the table says."""
+
+
 class Row(Part):
     """One row of a table: a method, and what it does differently from the scale's settings."""
 
@@ -113,6 +134,8 @@ class Row(Part):
     """A method of `rdtf-bench list`."""
     options: Options = {}
     """Options of the method; they go before those of the scale."""
+    settings: Settings = Settings()
+    """Settings of training and sampling that go before those of the scale."""
     paper: dict[str, PaperValue] = {}
     """The paper's number for each metric that the table measures."""
 
@@ -148,6 +171,11 @@ class TableSpec(File):
     controls: tuple[Control, ...]
     """Rows that no method makes, such as static: real clips, or clips that are derived from them."""
     rows: tuple[Row, ...]
+    grid: dict[GridSetting, tuple[int | float | str, ...]] = {}
+    """Settings whose every combination is a row for each of the rows."""
+    scored: Literal["test", "validation"] = "test"
+    """The split whose clips are generated and scored. `validation` is for the choice of settings: the footer names the
+    best of each method, and no test clip has a part in it."""
     panels: tuple[Panel, ...] = ()
     """Panels of the loss plot; without any, all trained rows share one."""
     notes: tuple[str, ...] = ()
@@ -155,7 +183,7 @@ class TableSpec(File):
 
     @model_validator(mode="after")
     def panels_and_paper_values_belong_to_rows_and_metrics(self) -> "TableSpec":
-        faults: list[tuple[Place, str]] = []
+        faults: list[tuple[Place, str]] = [*self._faults_of_grid()]
         labels = {row.label for row in self.rows}
         for i, panel in enumerate(self.panels):
             if stray := sorted(set(panel.rows) - labels):
@@ -167,6 +195,14 @@ class TableSpec(File):
                 faults.append((("rows", i, "paper"), said))
         _refuse(faults)
         return self
+
+    def _faults_of_grid(self) -> Iterator[tuple[Place, str]]:
+        for name, values in self.grid.items():
+            for i, value in enumerate(values):
+                try:
+                    Settings.model_validate({name: value})
+                except ValidationError as error:
+                    yield ("grid", name, i), f"{value!r} is no {name}: {error.errors()[0]['msg']}"
 
 
 class TableSet(File):

@@ -20,7 +20,14 @@ PINNED = Path(__file__).with_name("pinned_ids.json")
 RESULTS = Path(__file__).parents[2] / "results"
 RECORDS = sorted(path for path in RESULTS.glob("*/*.json"))
 NOWHERE = Path("no-store")  # the identity of the built-in data is not read from a store
-UNPUBLISHED = ("table9", "table10")  # not measured yet
+UNPUBLISHED = (  # not measured yet
+    "ablate-known-frames",
+    "ablate-sampler",
+    "sweep-learning-rate",
+    "sweep-sampler",
+    "table9",
+    "table10",
+)
 PUBLISHED_AT = {
     "tiny": [name for name in protocol_names() if name not in ("ci", *UNPUBLISHED)],
     "ci": ["ci"],

@@ -1,16 +1,17 @@
-"""Effect of each option: a method's rows compared with its row without options, over the same clips. Pure; no torch."""
+"""Effect of an option or setting: rows of a method compared with its plain row, over the same clips. Pure; no torch."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from rdtf_bench.report.table.grid import decimals_for
 from rdtf_bench.report.table.rows import Number, difference
-from rdtf_bench.spec.schema import TableSpec
+from rdtf_bench.spec.schema import Settings, TableSpec
 
 
 def pairs(spec: TableSpec) -> dict[str, str]:
-    """Map the label of each row with options to that of the same method's row without any, if the table has one."""
+    """Map the label of each row with options or settings to that of the same method's first row without options."""
     plain = {row.method: row.label for row in reversed(spec.rows) if not row.options}
-    return {row.label: plain[row.method] for row in spec.rows if row.options and row.method in plain}
+    changed = [row for row in spec.rows if row.options or row.settings != Settings()]
+    return {row.label: plain[row.method] for row in changed if row.label != plain.get(row.method, row.label)}
 
 
 def notes(spec: TableSpec, numbers: Sequence[Number]) -> Iterator[str]:

@@ -35,6 +35,7 @@ def notes(
         *_warnings(numbers),
         *_blind(numbers),
         *_samplers(cells),
+        *_chosen(spec, cells, numbers),
         *_against_reference(numbers),
         *differences.notes(spec, numbers),
         *_intervals(spec, numbers),
@@ -177,6 +178,27 @@ def _samplers(cells: Sequence[Cell]) -> Iterator[str]:
     if len(by_eta) > 1:
         said = "; ".join(f"{eta:g}: {', '.join(dict.fromkeys(labels))}" for eta, labels in sorted(by_eta.items()))
         yield f"The rows sample with different eta ({said}). Differences between them are partly those of the samplers."
+
+
+def _chosen(spec: TableSpec, cells: Sequence[Cell], numbers: Sequence[Number]) -> Iterator[str]:
+    """Name the best setting of each method in its first metric, where validation clips are scored to choose one."""
+    if spec.scored != "validation":
+        return
+    metric = spec.metrics[0]
+    column = {number.row: number for number in numbers if number.metric == metric and number.kind != "control"}
+    by_method: dict[str, list[Number]] = {}
+    for label, line in lines(cells).items():
+        if label in column:
+            by_method.setdefault(line[0].method, []).append(column[label])
+    said = []
+    for found in by_method.values():
+        choose = max if found[0].higher_is_better else min
+        said.append(f"{choose(found, key=lambda number: number.value).row} (of {len(found)})")
+    if said:
+        yield (
+            f"Scored on the validation clips, to choose settings. Best {next(iter(column.values())).label} of each "
+            f"method: {'; '.join(said)}."
+        )
 
 
 def _method(label: str, line: Sequence[Cell], records: Mapping[str, Record]) -> str:

@@ -65,10 +65,11 @@ def identify(
     store: Path,
     min_train_frames: int = 2,
     options: Options = NO_OPTIONS,
+    scored: str = "test",
 ) -> Dataset:
     """Return what a plan needs of the data. A folder is read; built-in data is not written and has an identity only."""
     if source is None:
-        return Dataset(identity=_builtin_identity(name, sizes, _typed(name, options)), clips={})
+        return Dataset(identity=_builtin_identity(name, sizes, scored, _typed(name, options)), clips={})
     return read(
         name,
         source,
@@ -78,6 +79,7 @@ def identify(
         skip_broken=True,
         min_train_frames=min_train_frames,
         options=options,
+        scored=scored,
     )
 
 
@@ -91,11 +93,13 @@ def read(
     skip_broken: bool,
     min_train_frames: int = 2,
     options: Options = NO_OPTIONS,
+    scored: str = "test",
 ) -> Dataset:
     """Return the clips of a run. Built-in data is written into the store if it is not there.
 
     Clips that are scored need `min_frames` frames. Training stickers may be shorter, because methods extend them.
-    `options` are those of the dataset module.
+    `options` are those of the dataset module. With `scored="validation"` the validation clips take the place of the
+    test clips, which then have no part in the run.
     """
     module = catalog.load("dataset", name)
     cut = _typed(name, options)
@@ -110,9 +114,10 @@ def read(
     chosen = {
         split: module.choose(folder.clips, split=split, most=most[split], min_frames=fewest[split]) for split in most
     }
+    chosen["test"] = chosen[scored]
     clips = {split: choice.clips for split, choice in chosen.items()}
     identity = (
-        _builtin_identity(name, sizes, cut)
+        _builtin_identity(name, sizes, scored, cut)
         if source is None
         else DataIdentity(
             dataset=name,
@@ -160,19 +165,19 @@ def _typed(name: str, options: Options) -> dict[str, Any]:
     return asdict(typed(catalog.load("dataset", name).Config, options, name=name, where="dataset_options"))
 
 
-def _builtin_identity(name: str, sizes: DataSizes, options: Mapping[str, Any]) -> DataIdentity:
+def _builtin_identity(name: str, sizes: DataSizes, scored: str, options: Mapping[str, Any]) -> DataIdentity:
     """Return the identity of built-in data: parameters of the generator and the number of clips decide its bytes."""
     made = catalog.load("dataset", name).builtin(**options)
     num_train = min(sizes.train, made.counts["train"])
     num_validation = min(sizes.validation, made.counts["validation"])
-    num_test = min(sizes.test, made.counts["test"])
+    num_test = num_validation if scored == "validation" else min(sizes.test, made.counts["test"])
     return DataIdentity(
         dataset=name,
         source=BUILTIN,
         train=f"{made.fingerprint}:train:{num_train}",
         validation=f"{made.fingerprint}:validation:{num_validation}",
-        test=f"{made.fingerprint}:test:{num_test}",
-        test_clusters=f"{made.fingerprint}:test:{num_test}",
+        test=f"{made.fingerprint}:{scored}:{num_test}",
+        test_clusters=f"{made.fingerprint}:{scored}:{num_test}",
         num_train=num_train,
         num_validation=num_validation,
         num_test=num_test,

@@ -43,6 +43,7 @@ def export(
         store=store,
         skip_broken=skip_broken,
         options=spec.dataset_options,
+        scored=spec.scored,
     )
     clips = found.clips["test"]
     _require_distinct((clip.id for clip in clips), out)

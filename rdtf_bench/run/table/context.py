@@ -59,7 +59,13 @@ def cells_of(
 ) -> tuple[Dataset, list[Cell]]:
     """Return the data and cells of a table without writing data or checking weights."""
     data = datasets.identify(
-        spec.dataset, source, scale.data, scale.clip.fewest_frames, store=store, options=spec.dataset_options
+        spec.dataset,
+        source,
+        scale.data,
+        scale.clip.fewest_frames,
+        store=store,
+        options=spec.dataset_options,
+        scored=spec.scored,
     )
     return data, plan_cells(spec, scale, data.identity, find_assets(scale), outside)
 

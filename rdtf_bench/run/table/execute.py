@@ -77,6 +77,7 @@ def run(
             store=store.root,
             skip_broken=skip_broken,
             options=spec.dataset_options,
+            scored=spec.scored,
         )
         for clips in outside.values():
             clips.require([clip.id for clip in data.clips["test"]], scale.clip)

@@ -2,6 +2,7 @@
 
 from rdtf_bench.report.table.differences import notes, pairs
 from rdtf_bench.spec.load import load_protocol, protocol_names
+from rdtf_bench.spec.schema import Settings
 from tests.report.numbers import COMMON, number
 
 WITH_OWN = (21.0, -19.0, 19.0, -21.0)
@@ -18,7 +19,8 @@ def test_every_ablation_asks_what_each_of_its_rows_changes() -> None:
     for name in protocol_names():
         if name.startswith("ablate-"):
             spec = load_protocol(name)
-            assert list(pairs(spec)) == [row.label for row in spec.rows if row.options], name
+            changed = [row.label for row in spec.rows if row.options or row.settings != Settings()]
+            assert list(pairs(spec)) == [label for label in changed if label not in pairs(spec).values()], name
 
 
 def test_the_difference_is_paired_and_named_with_its_interval() -> None:
