@@ -3,9 +3,11 @@
 A temporal adapter is a 1x1x1 convolution to half the width, a depthwise (3, 1, 1) convolution, a 1x1x1 convolution back
 and a residual. A spatial adapter is a bottleneck of a quarter of the width with GELU; one follows the self-attention,
 and one runs parallel to the feed-forward layer. The last layer of each adapter starts at zero, so the base is unchanged
-before training. Latent-shift attention is left out (see README.md).
+before training. Latent-shift attention has no parameters; it is an option, because it changes the frozen base before
+training and the RDTF paper does not name it.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any, Literal
 
 import torch
 from diffusers.models.attention import BasicTransformerBlock
+from diffusers.models.attention_processor import Attention
 from diffusers.models.resnet import TemporalConvLayer
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -23,7 +26,7 @@ from rdtf_bench.baselines.i2vgen_xl.counting import (
 )  # the same for all three baselines
 from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
 from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL, draw_kaiming
-from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet, become
+from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet, Context, become, split_heads
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.diffusion.masks import task_named
 from rdtf_bench.models.frozen import Configs
@@ -34,6 +37,9 @@ LEARNING_RATE = 5e-5  # from the authors' code
 ASSETS = ("autoencoder", "text_encoder", "image_encoder", "base")
 MORE_ASSETS = {("variant", "released"): ("t5_encoder",)}
 
+SHIFTS = ((4, 3, 2, 1), (3, 2, 1, 0), (2, 1, 0, 0), (1, 2, 3, 4))
+"""How many frames earlier a token is taken from, by row and column of a 4x4 pattern (the authors' code)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config(Conditioning):
@@ -43,6 +49,8 @@ class Config(Conditioning):
     places: Literal["attention", "all"] = "attention"
     temporal_ratio: float = 0.5
     spatial_ratio: float = 0.25
+    # True lets the spatial self-attention also see tokens of earlier frames (latent-shift attention).
+    latent_shift: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -77,6 +85,48 @@ class SpatialAdapter(nn.Module):
     def forward(self, hidden_states: Float[Tensor, "B L D"]) -> Float[Tensor, "B L D"]:
         added: Tensor = self.up(nn.functional.gelu(self.down(hidden_states)))
         return added
+
+
+class ShiftedAttention:
+    """Attention processor whose keys and values are the frame's own tokens and shifted ones (latent-shift attention).
+
+    The order is that of the paper, [z, shifted z]. DEVIATION: the authors' code concatenates the shifted tokens of the
+    previous and of the current frame, and no token stays where it is.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    def __call__(
+        self,
+        attn: Attention,
+        hidden_states: Float[Tensor, "BF L D"],
+        encoder_hidden_states: None = None,  # noqa: ARG002 (self-attention)
+        attention_mask: None = None,  # noqa: ARG002
+    ) -> Float[Tensor, "BF L D"]:
+        given = torch.cat([hidden_states, self._shifted(hidden_states)], dim=1)
+        query, key, value = (
+            split_heads(states, attn.heads) for states in (attn.to_q(hidden_states), attn.to_k(given), attn.to_v(given))
+        )
+        attended = nn.functional.scaled_dot_product_attention(query, key, value)
+        return attn.to_out[1](attn.to_out[0](attended.transpose(1, 2).flatten(2)))
+
+    def _shifted(self, hidden_states: Float[Tensor, "BF L D"]) -> Float[Tensor, "BF L D"]:
+        height, width = self.context.first_known_latents.shape[-2:]
+        shrink = math.isqrt(height * width // hidden_states.shape[1])
+        return shift_over_time(hidden_states, self.context.num_frames, height // shrink, width // shrink)
+
+
+def shift_over_time(
+    states: Float[Tensor, "BF L D"], num_frames: int, height: int, width: int
+) -> Float[Tensor, "BF L D"]:
+    """Take each token from as many frames earlier as `SHIFTS` says for its place; at the start from its own frame."""
+    clips = states.reshape(-1, num_frames, height, width, states.shape[-1])
+    rows, columns = torch.arange(height) % len(SHIFTS), torch.arange(width) % len(SHIFTS)
+    shifts = torch.tensor(SHIFTS)[rows[:, None], columns]
+    frames = torch.arange(num_frames)[:, None, None].expand(-1, height, width)
+    source = torch.where(frames >= shifts, frames - shifts, frames).to(states.device)
+    return clips.gather(1, source[None, ..., None].expand_as(clips)).reshape(states.shape)
 
 
 class AdaptedTemporalConv(TemporalConvLayer):  # type: ignore[misc]
@@ -125,6 +175,8 @@ def add_adapter(unet: AdapterI2VGenXLUNet, config: Config) -> None:
             device = block.norm1.weight.device
             block.attention_adapter = SpatialAdapter(block.dim, config.spatial_ratio).to(device)
             block.feed_forward_adapter = SpatialAdapter(block.dim, config.spatial_ratio).to(device)
+            if config.latent_shift:
+                block.attn1.set_processor(ShiftedAttention(unet.context))
     for layer, width in _temporal_places(unet, config):
         become(layer, AdaptedSTI if isinstance(layer, STI) else AdaptedTemporalConv)
         layer.adapter = TemporalAdapter(width, config.temporal_ratio).to(unet.device)

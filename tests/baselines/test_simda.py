@@ -5,8 +5,8 @@ from torch import nn
 
 from rdtf_bench.baselines import simda
 from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet
-from rdtf_bench.baselines.simda import SpatialAdapter, TemporalAdapter
-from tests.baselines.small_base import Build, unet
+from rdtf_bench.baselines.simda import SpatialAdapter, TemporalAdapter, shift_over_time
+from tests.baselines.small_base import Build, random_inputs, unet
 
 
 def places(config: simda.Config) -> dict[str, list[str]]:
@@ -62,3 +62,39 @@ def test_the_seed_decides_the_start(build: Build) -> None:
         starts.append(torch.cat([parameter.detach().flatten() for parameter in method.trainable().values()]))
     assert torch.equal(starts[0], starts[1])
     assert not torch.equal(starts[0], starts[2])
+
+
+def test_a_token_is_taken_from_as_many_frames_earlier_as_its_place_says() -> None:
+    frames, height, width = 6, 4, 8
+    # the value of a token is its frame, then its row and column
+    states = torch.cartesian_prod(torch.arange(2 * frames), torch.arange(height), torch.arange(width)).float()
+    shifted = shift_over_time(states.reshape(2 * frames, height * width, 3), frames, height, width)
+    for clip in range(2):
+        for frame in range(frames):
+            for row in range(height):
+                for column in range(width):
+                    shift = simda.SHIFTS[row % 4][column % 4]
+                    source = frame - shift if frame >= shift else frame
+                    token = shifted[clip * frames + frame, row * width + column].tolist()
+                    assert token == [clip * frames + source, row, column]
+
+
+def test_with_latent_shift_a_frame_sees_earlier_frames_and_no_later_ones(build: Build) -> None:
+    network = build(simda, latent_shift=True).parts.unet
+    attention = network.down_blocks[0].attentions[0].transformer_blocks[0].attn1
+    network.context.num_frames = 5
+    network.context.first_known_latents = torch.zeros(1, 4, 4, 4)
+    states = torch.randn(5, 16, attention.to_q.in_features, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        before = attention(states)
+        states[2] += 1
+        moved = (attention(states) - before).abs().amax((1, 2)) > 0
+    assert moved.tolist() == [False, False, True, True, True]
+
+
+def test_latent_shift_adds_no_parameter_and_changes_the_base_before_training(build: Build) -> None:
+    plain, shifted = build(simda), build(simda, latent_shift=True)
+    assert plain.parameter_counts() == shifted.parameter_counts()
+    given = random_inputs(plain)
+    with torch.no_grad():
+        assert not torch.allclose(plain.network(**given).sample, shifted.network(**given).sample, atol=1e-4)

@@ -294,7 +294,7 @@ def test_a_file_without_a_mapping_is_refused(content: bytes, said: str, tmp_path
         load_table(str(path))
 
 
-OF_EVERY_METHOD = ("ablate-baselines", "ablate-known-frames", "ablate-sampler")
+OF_EVERY_METHOD = ("ablate-baselines", "ablate-known-frames", "ablate-parts", "ablate-sampler")
 OF_RDTF = [name for name in protocol_names() if name.startswith("ablate-") and name not in OF_EVERY_METHOD]
 
 

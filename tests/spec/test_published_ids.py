@@ -22,6 +22,7 @@ RECORDS = sorted(path for path in RESULTS.glob("*/*.json"))
 NOWHERE = Path("no-store")  # the identity of the built-in data is not read from a store
 UNPUBLISHED = (  # not measured yet
     "ablate-known-frames",
+    "ablate-parts",
     "ablate-sampler",
     "sweep-learning-rate",
     "sweep-sampler",
