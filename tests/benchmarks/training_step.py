@@ -60,7 +60,7 @@ def steps_of(scale_name: str) -> dict[str, Callable[[int], object]]:
     scale, (spec,) = load_scale(scale_name), load_tables("table1", None)
     _, cells = context.cells_of(spec, scale, None, Path("no-store"))
     assets = {role: asset.path for role, asset in context.find_assets(scale).items()}
-    steps = {}
+    steps: dict[str, Callable[[int], object]] = {}
     for cell in cells:
         if cell.fit is None:
             continue

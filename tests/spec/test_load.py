@@ -175,9 +175,9 @@ def test_the_tasks_of_a_table_are_those_that_have_masks() -> None:
 
 RESOLVED = {
     "ci": "9b63a8c82c1472e6",
-    "gpu": "96dacc5777d62a8c",
+    "gpu": "76e58c915b78b623",
     "long": "1ef4ecb4c921bc69",
-    "paper": "251513c6fffc8e3c",
+    "paper": "82139efe6d296fb3",
     "scarce": "3a2bc25a5c059df7",
     "tiny": "a06060858eee4b86",
 }

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from accelerate.hooks import CpuOffload  # type: ignore[import-untyped]
+from accelerate.hooks import CpuOffload
 from diffusers.utils import export_to_gif
 from PIL import Image
 from torch import nn
