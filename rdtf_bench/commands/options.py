@@ -70,6 +70,9 @@ Format = Annotated[str, typer.Option("--format", help="Print as text, md, csv, j
 SkipBroken = Annotated[
     bool, typer.Option("--skip-broken", help="Leave out files that cannot be read, instead of stopping at the first.")
 ]
+Retrain = Annotated[
+    bool, typer.Option("--retrain", help="Train rows that ship with the package anew, instead of loading them.")
+]
 Results = Annotated[
     Path | None,
     typer.Option("--results", help="Published results; default: results/ of the checkout, else of the current folder."),

@@ -1,5 +1,9 @@
 """`rdtf-bench publish`: copy the records of a protocol into results/."""
 
+from typing import Annotated
+
+import typer
+
 from rdtf_bench.commands.kinds import kind_for
 from rdtf_bench.commands.options import (
     DEFAULT_SCALE,
@@ -25,7 +29,21 @@ def publish(
     method: Methods = None,
     seeds: Seeds = None,
     results: Results = None,
+    with_weights: Annotated[
+        bool,
+        typer.Option("--with-weights", help="Also copy the trained rows into the package."),
+    ] = False,
 ) -> None:
     """Copy the records of a protocol into results/ and write its README anew."""
-    chosen = select(table, scale, data, store, external=extra, methods=method, seeds=seeds, results=results)
+    chosen = select(
+        table,
+        scale,
+        data,
+        store,
+        external=extra,
+        methods=method,
+        seeds=seeds,
+        results=results,
+        with_weights=with_weights,
+    )
     kind_for(chosen).publish(chosen)

@@ -11,6 +11,7 @@ from rdtf_bench.commands.options import (
     Data,
     Methods,
     Quiet,
+    Retrain,
     ScaleName,
     Seeds,
     SkipBroken,
@@ -32,24 +33,49 @@ def run(
     method: Methods = None,
     seeds: Seeds = None,
     skip_broken: SkipBroken = False,
+    retrain: Retrain = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure what the store does not hold yet of a protocol, log it to MLflow and print the result."""
-    chosen = select(table, scale, data, store, external=extra, methods=method, seeds=seeds, skip_broken=skip_broken)
+    chosen = select(
+        table,
+        scale,
+        data,
+        store,
+        external=extra,
+        methods=method,
+        seeds=seeds,
+        skip_broken=skip_broken,
+        retrain=retrain,
+    )
     kind_for(chosen).run(chosen, tracking_uri=tracking_uri, quiet=quiet)
 
 
 def ablate(
-    name: Annotated[str, typer.Argument(help="modules, dcl, ddu, sti, gains, k, paper-or-code or baselines.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="What follows `ablate-` in `rdtf-bench list`, such as dcl or sampler."),
+    ],
     scale: ScaleName = DEFAULT_SCALE,
     data: Data = None,
     store: StoreDir = DEFAULT_STORE,
     tracking_uri: Uri = None,
     seeds: Seeds = None,
     skip_broken: SkipBroken = False,
+    retrain: Retrain = False,
     quiet: Quiet = False,
 ) -> None:
     """Run an ablation of RDTF or of the baselines: `ablate dcl` is short for `run ablate-dcl`."""
     from rdtf_bench.run.protocols import ablation
 
-    run(ablation(name), scale, data, store, tracking_uri, seeds=seeds, skip_broken=skip_broken, quiet=quiet)
+    run(
+        ablation(name),
+        scale,
+        data,
+        store,
+        tracking_uri,
+        seeds=seeds,
+        skip_broken=skip_broken,
+        retrain=retrain,
+        quiet=quiet,
+    )

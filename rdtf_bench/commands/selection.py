@@ -25,6 +25,8 @@ class Selection:
     methods: tuple[str, ...] = ()
     seeds: int | None = None
     skip_broken: bool = False
+    retrain: bool = False
+    with_weights: bool = False
     results: Path = field(default_factory=results_folder)
 
     @property
@@ -54,6 +56,8 @@ def select(
     methods: list[str] | None = None,
     seeds: int | None = None,
     skip_broken: bool = False,
+    retrain: bool = False,
+    with_weights: bool = False,
     results: Path | None = None,
 ) -> Selection:
     """Return the selection that the options of a command make; an option that was not given is None."""
@@ -66,5 +70,7 @@ def select(
         methods=tuple(methods or ()),
         seeds=seeds,
         skip_broken=skip_broken,
+        retrain=retrain,
+        with_weights=with_weights,
         results=results or results_folder(),
     )

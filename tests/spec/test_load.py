@@ -179,6 +179,7 @@ RESOLVED = {
     "long": "1ef4ecb4c921bc69",
     "paper": "82139efe6d296fb3",
     "scarce": "3a2bc25a5c059df7",
+    "small": "b2042f5c6d652156",
     "tiny": "a06060858eee4b86",
 }
 """Hashes of the scales from when each file held every key. A change of a scale raises its version and its hash."""

@@ -61,6 +61,7 @@ class Tables:
                 quiet=quiet,
                 outside=external,
                 command=environment.command_line(),
+                retrain=chosen.retrain,
             )
             if number:
                 typer.echo()
@@ -87,11 +88,16 @@ class Tables:
             typer.echo(plan_text(table.spec, table.scale, table.data, table.cells, chosen.store, table.notes))
 
     def publish(self, chosen: Selection) -> None:
+        from rdtf_bench.core.store import Store
         from rdtf_bench.report.table.publish import publish
+        from rdtf_bench.run.table import shipped
 
         results = chosen.results
         for table in _planned(chosen):
             typer.echo(publish(table.spec, table.scale, table.cells, store=chosen.store, results=results))
+            if chosen.with_weights:
+                new = shipped.ship(Store(chosen.store), table.cells)
+                typer.echo(f"new trained rows in {shipped.FOLDER}: {', '.join(new) or 'none'}")
 
     def validate(self, protocol: str) -> None:
         from rdtf_bench.run.build.modules import check_options

@@ -17,6 +17,7 @@ from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.inputs.training_set import write_list
 from rdtf_bench.run.record import Record, ScoreRecord
+from rdtf_bench.run.table import shipped
 from rdtf_bench.run.table.context import NONE, Bench, cells_of, find_assets, make_bench, plan_cells, roles_of
 from rdtf_bench.run.table.external import OutsideClips
 from rdtf_bench.run.table.finished import fit_facts, score_of, seconds_of_samples, sha256_of_samples
@@ -51,11 +52,13 @@ def run(
     quiet: bool,
     outside: Mapping[str, OutsideClips] = NONE,
     command: str | None = None,
+    retrain: bool = False,
     engine: Engine = LOCAL,
 ) -> Outcome:
     """Measure every cell of a table that the store does not hold yet.
 
     `outside` holds further rows, whose clips were made elsewhere. `command` is the command line that the records keep.
+    Trained rows that ship with the package are taken from it; `retrain` trains them anew.
     """
     began_s = time.monotonic()
     store = Store(root.resolve())
@@ -83,6 +86,10 @@ def run(
             clips.require([clip.id for clip in data.clips["test"]], scale.clip)
         cells = plan_cells(spec, scale, data.identity, assets, outside)
         bench = make_bench(spec.controls, scale, data, assets, store, outside)
+        if retrain:
+            shipped.discard(store, cells)
+        elif taken := shipped.install(store, cells):
+            console.print(f"trained rows that ship with rdtf-bench: {', '.join(taken)}", highlight=False)
         jobs = jobs_for(bench, cells)
         if jobs:
             registry.verify([assets[role] for role in roles_of(cells)])

@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from rdtf_bench.core.method import Method, Training, TrainingClips
 from rdtf_bench.core.store import Store, write_text
@@ -48,6 +50,8 @@ def _train(method: Method, fit: FitIdentity, clips: TrainingClips, *, store: Sto
     shutil.rmtree(weights, ignore_errors=True)
     weights.mkdir()
     method.save(weights)
+    if training.weights == "float16":
+        _round_to_half(weights)
     shutil.rmtree(checkpoints)
     facts = {
         "identity": fit.as_dict(),
@@ -57,6 +61,16 @@ def _train(method: Method, fit: FitIdentity, clips: TrainingClips, *, store: Sto
     }
     write_text(folder / "fit.json", json.dumps(facts, indent=1, sort_keys=True) + "\n")
     store.finish("fit", fit.key)
+
+
+def _round_to_half(folder: Path) -> None:
+    """Store the float32 tensors of every safetensors file in half precision; methods load them as float32."""
+    for path in sorted(folder.rglob("*.safetensors")):
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (a file is no mapping)
+        rounded = {name: tensor.half() if tensor.dtype == torch.float32 else tensor for name, tensor in tensors.items()}
+        save_file(rounded, path, metadata)
 
 
 class TrainingLog:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from rdtf_bench.core.method import OnStep, Training, TrainingClips
@@ -129,3 +131,16 @@ def test_a_killed_training_goes_on_and_its_seconds_are_those_of_both_attempts(
     assert [row["step"] for row in logged] == [0, 1, 2, 3]
     assert logged[-1]["elapsed_s"] >= 100.0
     assert fit_facts(store, identity.key).seconds >= 100.0
+
+
+def test_weights_are_rounded_to_half_precision_and_their_notes_stay(tmp_path: Path) -> None:
+    tensors = {"weight": torch.tensor([1.0, 1 / 3]), "step": torch.tensor([7])}
+    (tmp_path / "adapter").mkdir()
+    for path in (tmp_path / "a.safetensors", tmp_path / "adapter" / "b.safetensors"):
+        save_file(tensors, path, {"format": "pt"})
+    fitting._round_to_half(tmp_path)
+    for path in (tmp_path / "a.safetensors", tmp_path / "adapter" / "b.safetensors"):
+        with safe_open(path, framework="pt") as file:
+            assert file.metadata() == {"format": "pt"}
+            assert torch.equal(file.get_tensor("weight"), tensors["weight"].half())
+            assert torch.equal(file.get_tensor("step"), tensors["step"])
