@@ -43,6 +43,7 @@ FEATURES = {  # of frames, by the name of the asset they look through
 RECIPES = {"toy": "rdtf_bench.models.toy.build"}
 HUBS = {"i2vgen-xl": "rdtf_bench.baselines.i2vgen_xl.hub"}
 PIPELINES = {"rdtf": "rdtf_bench.models.rdtf.pipeline"}
+COURSES = {"rdtf": "rdtf_bench.models.rdtf.course"}  # what a method's curriculum draws over a training
 
 KINDS = {
     "method": METHODS,
@@ -53,6 +54,7 @@ KINDS = {
     "recipe": RECIPES,
     "hub": HUBS,
     "pipeline": PIPELINES,
+    "course": COURSES,
 }
 
 REQUIRED = {  # what a module of each kind must define; the contracts are in core/method.py and core/metric.py

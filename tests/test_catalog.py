@@ -66,7 +66,7 @@ def test_a_module_that_is_not_installed_is_named() -> None:
 
 
 def test_the_catalog_lists_what_a_protocol_names_and_what_must_not_be_imported() -> None:
-    named, hidden = {"method", "control", "dataset", "metric", "feature"}, {"recipe", "hub", "pipeline"}
+    named, hidden = {"method", "control", "dataset", "metric", "feature"}, {"recipe", "hub", "pipeline", "course"}
     assert set(catalog.KINDS) == named | hidden
     for kind in hidden:
         assert all(re.match(r"rdtf_bench\.(models|baselines)\.", module) for module in catalog.KINDS[kind].values())

@@ -14,15 +14,8 @@ from rdtf_bench.diffusion.latents import encode
 from rdtf_bench.diffusion.losses import counted_elements, masked_error
 from rdtf_bench.diffusion.objective import Drawn, draw_noise, draw_timesteps
 from rdtf_bench.models.rdtf.config import Config
-from rdtf_bench.models.rdtf.curriculum import (
-    TASKS,
-    Case,
-    draw_cases,
-    expected_level,
-    family_weights,
-    make_curriculum,
-    training_tasks,
-)
+from rdtf_bench.models.rdtf.course import curriculum_of
+from rdtf_bench.models.rdtf.curriculum import Case, draw_cases, expected_level, family_weights
 from rdtf_bench.models.rdtf.dfgn import DFGN
 from rdtf_bench.models.rdtf.dual_mask import Extraction, LatentsOf, MaskedClips, masked_clips
 from rdtf_bench.models.rdtf.generation import pixels_per_latent
@@ -65,17 +58,7 @@ class TrainingStep:
         self.extraction = Extraction(
             clips, clustering=config.extraction == "clusters", representative=config.representative
         )
-        self.curriculum = make_curriculum(
-            config.curriculum,
-            variant=config.curriculum_variant,
-            k_min=config.k_min,
-            k_max=config.k_max,
-            tasks=tuple(TASKS) if config.condition_masks == "all" else training_tasks(training.task),
-            gains=config.curriculum_gains,
-            balance=config.curriculum_balance,
-            num_steps=training.num_steps,
-            history_steps=config.curriculum_history_steps,
-        )
+        self.curriculum = curriculum_of(config, task=training.task, num_steps=training.num_steps)
         self._grey_latent: Tensor | None = None
 
     def batch(self, drawn: Sequence[Drawn], progress: float) -> Batch:

@@ -8,7 +8,6 @@ from rdtf_bench.report import layouts
 from rdtf_bench.run.inspection import Inspection, Leak, Spread
 
 NONE = "none"
-UNKNOWN = "not known"
 MEANS = {
     "same bytes": "files of the same bytes",
     "near copies": "clips that show nearly the same",
@@ -57,8 +56,9 @@ def notes(found: Inspection) -> list[str]:
     uneven, without_trailer = folder.num_uneven, folder.num_without_trailer
     near = "were not looked for" if folder.near_copies is None else f"{folder.num_near_copies:,} clips"
     captioned = found.splits["all"].num_captioned
+    from_where = f"{captioned:,} clips have one, from {folder.captions_from}; {len(found.captions):,} are different"
     return [
-        f"Captions: {captioned:,} clips have one, from {folder.captions_from}; {len(found.captions):,} are different.",
+        f"Captions: {from_where if captioned else NONE}.",
         f"Splits: {folder.split_from}.",
         f"Copies, in whatever split: {folder.num_copies:,} clips of equal bytes; near copies: {near}.",
         *([f"Frames shown for different times: {uneven:,} files."] if uneven else []),

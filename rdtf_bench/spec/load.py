@@ -14,7 +14,7 @@ from rdtf_bench.spec import document, places
 from rdtf_bench.spec.document import Document, Fault, FaultyFileError
 from rdtf_bench.spec.grid import expand
 from rdtf_bench.spec.places import KINDS, SCALE
-from rdtf_bench.spec.schema import CostSpec, File, Place, Scale, Sheet, TableSet, TableSpec, ValiditySpec
+from rdtf_bench.spec.schema import CostSpec, FigureSpec, File, Place, Scale, Sheet, TableSet, TableSpec, ValiditySpec
 
 Spec = TypeVar("Spec", bound=File)
 Names = Mapping[str, Collection[str]]
@@ -28,7 +28,7 @@ SPECS: dict[str, type[File]] = {kind: KINDS[kind].spec for kind in places.PROTOC
 
 
 def kind_of(name_or_path: str) -> str:
-    """Return the kind of a protocol: table, set, costs, sheet or validity."""
+    """Return the kind of a protocol: table, set, costs, sheet, validity or figure."""
     if not places.is_path(name_or_path):
         return places.find_named(name_or_path, places.PROTOCOLS)[0]
     kind = document.read(Path(name_or_path)).kind
@@ -73,6 +73,10 @@ def load_sheet(name_or_path: str) -> Sheet:
 
 def load_validity(name_or_path: str) -> ValiditySpec:
     return _load(ValiditySpec, "validity", name_or_path)
+
+
+def load_figure(name_or_path: str, known: Names | None = None) -> FigureSpec:
+    return _load(FigureSpec, "figure", name_or_path, known)
 
 
 def load_scale(name_or_path: str, known: Names | None = None) -> Scale:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rdtf_bench.core.errors import ProtocolError, UnknownNameError, unknown_name
-from rdtf_bench.spec.schema import CostSpec, File, Scale, Sheet, TableSet, TableSpec, ValiditySpec
+from rdtf_bench.spec.schema import CostSpec, FigureSpec, File, Scale, Sheet, TableSet, TableSpec, ValiditySpec
 
 PACKAGE = Path(__file__).parents[1] / "protocols"
 VARIABLE = "RDTF_BENCH_PROTOCOLS"
@@ -27,6 +27,7 @@ KINDS = {
     "costs": Kind("costs", CostSpec),
     "sheet": Kind("sheets", Sheet),
     "validity": Kind("validity", ValiditySpec),
+    "figure": Kind("figures", FigureSpec),
     "scale": Kind("scales", Scale),
 }
 SCALE = "scale"
@@ -61,7 +62,7 @@ def family(kind: str) -> tuple[str, ...]:
     """Return the kinds that share one set of names: all protocols, or scales.
 
     >>> family("sheet")
-    ('table', 'set', 'costs', 'sheet', 'validity')
+    ('table', 'set', 'costs', 'sheet', 'validity', 'figure')
     """
     return (SCALE,) if kind == SCALE else PROTOCOLS
 

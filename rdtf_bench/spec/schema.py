@@ -347,6 +347,91 @@ class Sheet(File):
     printed: tuple[PrintedMask, ...] = ()
 
 
+class FrameCounts(Part):
+    """A published histogram of the number of frames, beside which that of a data folder is drawn."""
+
+    label: str
+    """The dataset of the published histogram."""
+    published: str
+    """Where the histogram is printed, and how its values were read."""
+    largest: tuple[PositiveInt, ...]
+    """The largest number of frames of each bin, from 2 frames on; one more bin holds longer clips."""
+    thousands: tuple[PositiveFloat, ...]
+    """Thousands of clips in each bin."""
+
+    @model_validator(mode="after")
+    def bins_rise_and_have_one_value_each(self) -> "FrameCounts":
+        if list(self.largest) != sorted(set(self.largest)):
+            _refuse([(("largest",), "the bins must rise")])
+        if len(self.thousands) != len(self.largest) + 1:
+            said = f"{len(self.largest)} bins and that of longer clips need {len(self.largest) + 1} values"
+            _refuse([(("thousands",), f"{said}, and there are {len(self.thousands)}")])
+        return self
+
+
+class FrameExtraction(Part):
+    """Frames that clustering takes from clips, beside frames at equal intervals."""
+
+    num_clips: PositiveInt
+    """Number of training clips, each of more frames than the largest k."""
+    max_frames: PositiveInt
+    """Maximum number of frames kept of one clip, at equal intervals."""
+    k: tuple[PositiveInt, ...]
+    """Numbers of frames that are taken."""
+    draws: PositiveInt
+    """Number of clusterings of each clip, over which the coverage is averaged."""
+    tolerance: PositiveFloat
+    """Root mean square of the differences of the pixels, of 255, up to which two frames show the same content."""
+    shown_clips: PositiveInt
+    shown_k: PositiveInt
+    """Number of clips in the picture, and of frames that are marked in each."""
+
+
+class SimulatedLoss(Part):
+    """A training loss that falls exponentially from one value towards another, with noise in proportion."""
+
+    num_steps: PositiveInt
+    start: PositiveFloat
+    end: PositiveFloat
+    noise: NonNegativeFloat
+    """Standard deviation of the noise, as a share of the loss."""
+
+
+class CurriculumCourse(Part):
+    """Shares of the cases that a curriculum draws in each part of a training."""
+
+    table: TableName
+    """The table whose training log gives the losses that the curriculum follows, if the store holds it."""
+    row: str
+    """Label of the row of the table."""
+    parts: PositiveInt
+    """Number of equal parts of the training."""
+    simulated: SimulatedLoss
+    """The losses that the curriculum follows where the store holds no training log of the row."""
+
+
+class FigureSpec(File):
+    """A figure of the paper that is drawn from a data folder or a curriculum; it has exactly one of three parts."""
+
+    version: PositiveInt
+    """Raised by every change that can move a number."""
+    source: str
+    """Where the paper prints this figure."""
+    dataset: Dataset
+    """A dataset of `rdtf-bench list`."""
+    frame_counts: FrameCounts | None = None
+    extraction: FrameExtraction | None = None
+    curriculum: CurriculumCourse | None = None
+    notes: tuple[str, ...] = ()
+    """Sentences that are printed below the figure's table."""
+
+    @model_validator(mode="after")
+    def one_thing_is_drawn(self) -> "FigureSpec":
+        if sum(part is not None for part in (self.frame_counts, self.extraction, self.curriculum)) != 1:
+            raise ValueError("a figure has exactly one of frame_counts, extraction and curriculum")
+        return self
+
+
 class DataSizes(Part):
     """Maximum number of clips of each split, and of frames of one training clip."""
 

@@ -6,6 +6,7 @@ import pytest
 
 from rdtf_bench.commands.kinds import KINDS, kind_of
 from rdtf_bench.commands.kinds.costs import Costs
+from rdtf_bench.commands.kinds.figure import Figures
 from rdtf_bench.commands.kinds.table import Tables
 from rdtf_bench.commands.kinds.validity import Validities
 from rdtf_bench.core.errors import UnknownNameError
@@ -18,6 +19,7 @@ EXAMPLES = {
     "costs": ("table8", "tiny"),
     "sheet": ("table6", "tiny"),
     "validity": ("metric-validity", "tiny"),
+    "figure": ("figure3", "tiny"),
 }
 NOT_MEASURED = 6
 
@@ -38,7 +40,7 @@ def test_a_verb_answers_for_every_kind(
     places += ["--results", str(tmp_path / "results")] if verb != "plan" else []
     status, printed = rdtf_bench(monkeypatch, capsys, verb, name, "--scale", scale, *places)
     if (verb, kind) in {("publish", "table"), ("publish", "set"), ("publish", "costs")} or (
-        kind == "validity" and verb != "plan"
+        kind in ("validity", "figure") and verb != "plan"
     ):
         assert status == NOT_MEASURED
         assert "Run: rdtf-bench run" in printed
@@ -58,7 +60,9 @@ def test_validate_reads_every_kind(
     assert printed.startswith(name)
 
 
-@pytest.mark.parametrize(("kind", "owner"), [("table", Tables), ("costs", Costs), ("validity", Validities)])
+@pytest.mark.parametrize(
+    ("kind", "owner"), [("table", Tables), ("costs", Costs), ("validity", Validities), ("figure", Figures)]
+)
 def test_run_calls_the_kind_of_the_protocol(
     kind: str,
     owner: type,

@@ -1,10 +1,11 @@
-"""Kinds of protocol: what each command does for a table, a set, costs, a sheet or a validity protocol.
+"""Kinds of protocol: what each command does for a table, a set, costs, a sheet, a validity protocol or a figure.
 
 A command looks a protocol's kind up once, with `kind_of`, and calls one of its verbs. May import everything below
 commands/, inside functions, so that `--help` stays fast.
 """
 
 from rdtf_bench.commands.kinds.costs import Costs
+from rdtf_bench.commands.kinds.figure import Figures
 from rdtf_bench.commands.kinds.kind import Kind
 from rdtf_bench.commands.kinds.sheet import Sheets
 from rdtf_bench.commands.kinds.table import Sets, Tables
@@ -12,7 +13,7 @@ from rdtf_bench.commands.kinds.validity import Validities
 from rdtf_bench.commands.selection import Selection
 from rdtf_bench.core.errors import ProtocolError
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (Tables(), Sets(), Costs(), Sheets(), Validities())}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (Tables(), Sets(), Costs(), Sheets(), Validities(), Figures())}
 
 
 def kind_of(protocol: str) -> Kind:
