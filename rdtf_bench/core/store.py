@@ -4,7 +4,6 @@ An entry is a folder `<root>/<kind>/<key>/`. It is made in `<root>/unfinished/<k
 finished shards survive a killed process, and is renamed when it is complete, so that no reader sees a part of it.
 """
 
-import errno
 import fcntl
 import glob
 import hashlib
@@ -19,7 +18,6 @@ from typing import Any
 
 from rdtf_bench.core.errors import StoreError
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
 UNFINISHED = ".tmp"
 """Ending of the files and folders that `written_whole` has not renamed yet."""
 
@@ -83,19 +81,6 @@ def only_run_in(root: Path) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _space_on(root: Path) -> Iterator[None]:
-    """Raise StoreError where the disk is full."""
-    try:
-        yield
-    except OSError as fault:
-        if fault.errno not in FULL:
-            raise
-        raise StoreError(
-            f"{root}: there is no space left on the disk. Free some, and repeat the command: what is finished is kept."
-        ) from fault
-
-
 def _flush(path: Path) -> None:
     for part in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if part.is_file():
@@ -150,10 +135,9 @@ class Store:
         folder = self.unfinished(kind, key)
         shutil.rmtree(folder)
         folder.mkdir()
-        with _space_on(self.root):
-            try:
-                write(folder)
-                return self.finish(kind, key)
-            except OSError:
-                _remove(folder)  # what is half written would fill the disk
-                raise
+        try:
+            write(folder)
+        except OSError:
+            _remove(folder)  # the disk may be full
+            raise
+        return self.finish(kind, key)

@@ -11,8 +11,9 @@ from pathlib import Path
 from rdtf_bench.core.dataset import Builtin, Clip
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.data import fluent
-from rdtf_bench.data.reading.folders.folder import Chosen, Folder, Progress, choose, clustering, fingerprint
+from rdtf_bench.data.reading.folders.folder import Chosen, Folder, choose, clustering, fingerprint
 from rdtf_bench.data.reading.folders.folder import read as read_folder
+from rdtf_bench.data.reading.folders.index import Progress
 from rdtf_bench.data.sources import hub, packed
 from rdtf_bench.data.toy import stickers as toy_stickers
 
@@ -87,7 +88,7 @@ def prepare(source: str | None, *, store: Path) -> Path:
 def read(root: Path, *, name: str = "asg", cache: Path | None = None, on_progress: Progress | None = None) -> Folder:
     """Read the clips of a folder; `cache` is a folder of indexes, one per data folder."""
     key = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
-    index = cache / f"{name}-{key}.json" if cache else None
+    index = cache / f"{name}-{key}.parquet" if cache else None
     # toy stickers are drawn apart from each other, and the intervals that are published hang on their clusters
     drawn_here = root.name.endswith(toy_stickers.fingerprint())
     return read_folder(root, name=name, near_copies=not drawn_here, cache=index, on_progress=on_progress)

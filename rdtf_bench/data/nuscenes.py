@@ -16,7 +16,8 @@ from pathlib import Path, PurePosixPath
 from rdtf_bench.core.dataset import Builtin, Clip
 from rdtf_bench.core.errors import DataError, ProtocolError, listed
 from rdtf_bench.core.store import key_of
-from rdtf_bench.data.reading.folders.folder import Chosen, Folder, Progress, choose, clustering, fingerprint
+from rdtf_bench.data.reading.folders.folder import Chosen, Folder, choose, clustering, fingerprint
+from rdtf_bench.data.reading.folders.index import Progress
 from rdtf_bench.data.reading.folders.walk import Broken
 from rdtf_bench.data.reading.nuscenes import splits as nuscenes_splits
 from rdtf_bench.data.reading.nuscenes import tables as nuscenes_tables

@@ -26,7 +26,8 @@ import numpy as np
 
 from rdtf_bench.core.dataset import Builtin, Clip
 from rdtf_bench.core.errors import DataError, listed
-from rdtf_bench.data.reading.folders.folder import Chosen, Folder, Progress, choose, clustering, fingerprint
+from rdtf_bench.data.reading.folders.folder import Chosen, Folder, choose, clustering, fingerprint
+from rdtf_bench.data.reading.folders.index import Progress
 from rdtf_bench.data.reading.folders.inspection import EVEN_US
 from rdtf_bench.data.reading.folders.walk import Broken, Tree, told, walk
 from rdtf_bench.data.reading.videos.index import Times, VideoFacts, inspect_videos

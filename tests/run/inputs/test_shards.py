@@ -1,15 +1,16 @@
-"""Shards of the prepared training split: every clip gets its own numbers back, and damage is found."""
+"""Shards of the prepared training split: every clip gets its own numbers back, and damage and kills lose no other."""
 
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
-from rdtf_bench import catalog
 from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.method import TrainingClips
@@ -18,12 +19,9 @@ from rdtf_bench.data.frames import rotated
 from rdtf_bench.data.reading.clips import all_frames
 from rdtf_bench.run.inputs import shards
 from rdtf_bench.run.inputs.shards import Networks, StoredTrainingClips, make_shard
-from rdtf_bench.run.inputs.training_set import SHARD, SHARD_FILE, TrainingSet, training_set, write_list
-from rdtf_bench.run.progress import Event, Report, Silent
-from rdtf_bench.spec.identities import TrainingSetIdentity
-from tests.data.clips import clip_of
-
-NETWORKS = Networks(autoencoder=Path("autoencoder"), features=("small", Path("weights")), device=torch.device("cpu"))
+from rdtf_bench.run.inputs.training_set import SHARD, SHARD_FILE
+from rdtf_bench.run.progress import Event, Report
+from tests.run.inputs.small_shards import NETWORKS, STAND_INS, clips_in, described, encoded, listed, prepare
 
 
 class Listening:
@@ -34,45 +32,20 @@ class Listening:
         self.events.append(event)
 
 
-def encoded(_: object, frames: Tensor, __: object) -> Tensor:
-    """Stands in for the autoencoder: every second pixel of the red channel, twice."""
-    return frames[:, :1, ::2, ::2].repeat(1, 2, 1, 1).float() / 255
-
-
-def described(frames: Tensor, size_px: int) -> Tensor:
-    """Stands in for the feature network: the pixels themselves."""
-    assert size_px == 8
-    return frames.flatten(1).float()
-
-
 @pytest.fixture(autouse=True)
 def _small_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shards, "load_autoencoder", lambda *_: None)
-    monkeypatch.setattr(shards, "_encoded", encoded)
-    network = SimpleNamespace(load=lambda *_: SimpleNamespace(features=described))
-    monkeypatch.setattr(catalog, "load", lambda *_: network)
-    monkeypatch.setattr(shards, "CLIPS_AT_ONCE", 2)  # several row groups in a shard
-    monkeypatch.setattr(shards, "FRAMES_AT_ONCE", 3)
+    for (module, name), stand_in in STAND_INS.items():
+        monkeypatch.setattr(module, name, stand_in)
 
 
 @pytest.fixture
 def files(stickers: str) -> list[Clip]:
-    """Seven stickers of 5 frames of 16 px."""
-    return [clip_of(Path(stickers) / f"{number}.png", 5, split="train", sha256=str(number)) for number in range(7)]
-
-
-def listed(files: Sequence[Clip], store: Store, **changed: Any) -> TrainingSet:
-    given = {"train": "t", "size_px": 8, "max_frames": 4, "autoencoder": "a", "frame_features": "f"}
-    identity = TrainingSetIdentity(**{**given, "clips_per_shard": 3, **changed})
-    training = training_set(identity, files[0].path.parent, len(files), files)
-    write_list(store, training, files)
-    return training
+    return clips_in(Path(stickers))
 
 
 def prepared(files: Sequence[Clip], store: Store, **changed: Any) -> StoredTrainingClips:
     training = listed(files, store, **changed)
-    for shard in range(training.num_shards):
-        make_shard(store, training, shard, NETWORKS, Report(Silent(), "job", "preparing"))
+    prepare(store, training)
     return StoredTrainingClips(store, training)
 
 
@@ -86,7 +59,7 @@ def test_every_clip_keeps_its_own_frames_latents_and_features(files: list[Clip],
         frames = all_frames(file, most=4, size_px=8)
         assert torch.equal(split.frames(index, [0, 1, 2, 3]), frames)
         assert torch.equal(split.frames(index, [2, 0]), frames[[2, 0]])
-        assert torch.equal(split.latents(index), encoded(None, frames, None))
+        assert torch.equal(split.latents(index), encoded(frames))
         assert torch.equal(split.features(index), rotated(described(frames, 8)))
 
 
@@ -102,7 +75,7 @@ def test_features_are_left_out_where_no_method_needs_them(files: list[Clip], tmp
     store = Store(tmp_path / "store")
     training = listed(files, store, frame_features=None)
     networks = Networks(autoencoder=Path("autoencoder"), features=None, device=torch.device("cpu"))
-    make_shard(store, training, 0, networks, Report(Silent(), "job", "preparing"))
+    make_shard(store, training, 0, networks, Report(Listening(), "job", "preparing"))
     split = StoredTrainingClips(store, training)
     assert split.latents(0).shape == (4, 2, 4, 4)
     with pytest.raises(KeyError, match="features"):
@@ -156,4 +129,25 @@ def test_a_damaged_shard_is_named_and_made_again_by_the_next_run(
     assert training.missing(store) == [1]
     again = prepared(files, store)
     assert path.read_bytes() == content
-    assert torch.equal(again.latents(4), encoded(None, all_frames(files[4], most=4, size_px=8), None))
+    assert torch.equal(again.latents(4), encoded(all_frames(files[4], most=4, size_px=8)))
+
+
+def test_a_killed_preparation_keeps_its_finished_shards(files: list[Clip], stickers: str, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    training = listed(files, store)
+    half_written = store.root / "unfinished" / SHARD / training.shards[1] / SHARD_FILE
+    command = [sys.executable, "-m", "tests.run.inputs.small_shards", stickers, str(store.root)]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[3]) as process:
+        while process.poll() is None and not half_written.is_file():
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert training.missing(store) == [1, 2]
+    finished = store.path(SHARD, training.shards[0]) / SHARD_FILE
+    before = finished.stat().st_mtime_ns
+    split = prepared(files, store)
+    assert finished.stat().st_mtime_ns == before
+    assert training.missing(store) == []
+    for index, file in enumerate(files):
+        assert torch.equal(split.latents(index), encoded(all_frames(file, most=4, size_px=8)))
+    assert not list((store.root / "unfinished").rglob("*.parquet"))

@@ -6,15 +6,14 @@ lists and checks folders with it.
 """
 
 import hashlib
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.errors import LISTED, DataError, listed
-from rdtf_bench.core.store import key_of, write_text
+from rdtf_bench.core.store import key_of
 from rdtf_bench.data.reading import media
 from rdtf_bench.data.reading.folders import copies, vsd2m
 from rdtf_bench.data.reading.folders.captions import (
@@ -25,13 +24,11 @@ from rdtf_bench.data.reading.folders.captions import (
     split_by_caption,
     split_of_folder,
 )
-from rdtf_bench.data.reading.folders.inspection import Facts, inspect
+from rdtf_bench.data.reading.folders.index import Progress, inspect_all
 from rdtf_bench.data.reading.folders.walk import Broken, Tree, told, walk
 from rdtf_bench.data.reading.media import ANIMATION_SUFFIXES
 
 SPLITS = ("train", "validation", "test")
-CACHE_VERSION = 4  # raised when `inspect` returns something else
-Progress = Callable[[int, int], None]  # number of files done, number of all files
 Pairs = tuple[tuple[str, str], ...]  # of clip ids, such that they connect all clips that are copies of each other
 
 
@@ -124,14 +121,14 @@ def read(
 
     Clips of equal bytes form one cluster, and so do near copies, which are looked for if `near_copies` says so.
 
-    `cache` is a JSON file with the results of earlier calls, which are used for files of the same size and modification
-    time. Raises DataError if the folder or its metadata is wrong. Single broken files are listed in the result.
+    `cache` is the index of the folder (see index.py). Raises DataError if the folder or its metadata is wrong. Single
+    broken files are listed in the result.
     """
     tree = walk(root, ANIMATION_SUFFIXES)
     if not tree.files:
         raise DataError(f"{root}: holds no file {_wanted(tree)}")
     rows, notes = _rows(tree)
-    facts = _inspect_all(tree.files, cache, on_progress)
+    facts = inspect_all(tree.files, cache, on_progress)
     ids = _ids(name, tree.files, rows)
     there = [at for at, found in facts.items() if found.num_frames > 1 and (at in rows or not tree.metadata)]
     lacking = {at: why for at in there if at in rows and (why := _lacks_keyframes(rows[at], facts[at].num_frames))}
@@ -360,50 +357,6 @@ def _clusters(captions: Mapping[str, str], rows: Mapping[str, Row], pairs: Itera
     for one, other in pairs:
         join(own[one], own[other])
     return {at: first_of(label)[1] for at, label in own.items()}
-
-
-def _inspect_all(files: Mapping[str, Path], cache: Path | None, report: Progress | None) -> dict[str, Facts]:
-    known = _read_cache(cache)
-    facts: dict[str, Facts] = {}
-    entries = {}
-    for done, (at, path) in enumerate(files.items(), start=1):
-        stamp = _stamp(path)
-        entry = known.get(at)
-        if entry is None or entry[0] != stamp:
-            entry = (stamp, inspect(path, with_look=True))
-        entries[at] = entry
-        facts[at] = entry[1]
-        if report:
-            report(done, len(files))
-    if cache and entries != known:
-        _write_cache(cache, entries)
-    return facts
-
-
-def _stamp(path: Path) -> str:
-    try:
-        stat = path.stat()
-    except OSError:  # a dangling link, which `inspect` reports
-        return "absent"
-    return f"{stat.st_size}:{stat.st_mtime_ns}"
-
-
-def _read_cache(cache: Path | None) -> dict[str, tuple[str, Facts]]:
-    """Read the results of earlier calls; unexpected content counts as none, so that all files are inspected."""
-    if cache is None:
-        return {}
-    try:
-        held = json.loads(cache.read_text())
-        if held["version"] != CACHE_VERSION:
-            return {}
-        return {at: (stamp, Facts(**found)) for at, (stamp, found) in held["files"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
-
-
-def _write_cache(cache: Path, entries: Mapping[str, tuple[str, Facts]]) -> None:
-    held = {"version": CACHE_VERSION, "files": {at: (stamp, asdict(found)) for at, (stamp, found) in entries.items()}}
-    write_text(cache, json.dumps(held))
 
 
 def _count(number: int, noun: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdtf_bench.core.store import sha256_of, written_whole
-from rdtf_bench.data.reading.folders.folder import Progress
+from rdtf_bench.data.reading.folders.index import Progress
 from rdtf_bench.data.reading.media import Unreadable, reading
 from rdtf_bench.data.reading.videos.video import Video
 

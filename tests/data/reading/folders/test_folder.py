@@ -1,5 +1,4 @@
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,9 +8,7 @@ from pyarrow import parquet
 
 from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.data.reading.folders import folder as data_folder
 from rdtf_bench.data.reading.folders.folder import choose, clustering, fingerprint, read
-from rdtf_bench.data.reading.folders.inspection import Facts, inspect
 
 Animation = Callable[..., Path]
 
@@ -210,10 +207,10 @@ def test_a_file_is_found_under_any_spelling_of_its_name(tmp_path: Path, animatio
         {"file_name": "sub\\caf\u00e9.gif", "text": "one"},
         {"file_name": "back\\slash.gif", "text": "two"},
     )
-    folder = read(tmp_path / "data", name="m", cache=tmp_path / "index.json")
+    folder = read(tmp_path / "data", name="m", cache=tmp_path / "index.parquet")
     assert {clip.id: clip.caption for clip in folder.clips} == {"m/sub/caf\u00e9": "one", "m/back\\slash": "two"}
     assert all(clip.path.is_file() for clip in folder.clips)
-    assert read(tmp_path / "data", name="m", cache=tmp_path / "index.json") == folder
+    assert read(tmp_path / "data", name="m", cache=tmp_path / "index.parquet") == folder
     write_rows(
         tmp_path / "data",
         {"file_name": "sub\\cafe\u0301.gif", "text": "one"},
@@ -255,44 +252,6 @@ def test_hidden_files_are_no_data(tmp_path: Path, animation: Animation) -> None:
     animation(tmp_path / ".cache" / "b.gif", 3)
     animation(tmp_path / "__MACOSX" / "c.gif", 3)
     assert [clip.id for clip in read(tmp_path, name="m").clips] == ["m/a"]
-
-
-def test_a_second_read_looks_at_changed_files_only(
-    tmp_path: Path, animation: Animation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root, cache = tmp_path / "data", tmp_path / "cache" / "index.json"
-    for number in range(4):
-        animation(root / f"{number}.gif", 3)
-    (root / "bad.gif").touch()
-    inspected: list[str] = []
-
-    def counting(path: Path, *, with_look: bool) -> Facts:
-        inspected.append(path.name)
-        return inspect(path, with_look=with_look)
-
-    monkeypatch.setattr(data_folder, "inspect", counting)
-    first = read(root, name="m", cache=cache)
-    assert len(inspected) == 5
-    assert read(root, name="m", cache=cache) == first
-    assert len(inspected) == 5
-    animation(root / "2.gif", 6)
-    os.utime(root / "3.gif", (1, 1))
-    changed = read(root, name="m", cache=cache)
-    assert inspected[5:] == ["2.gif", "3.gif"]
-    assert [clip.num_frames for clip in changed.clips] == [3, 3, 6, 3]
-    assert fingerprint(changed.clips) != fingerprint(first.clips)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"version": 0, "files": {}}', '{"version": 1, "files": {"a.gif": 3}}']
-)
-def test_a_corrupt_cache_is_made_anew(text: str, tmp_path: Path, animation: Animation) -> None:
-    animation(tmp_path / "data" / "a.gif", 3)
-    cache = tmp_path / "index.json"
-    cache.write_text(text)
-    assert [clip.num_frames for clip in read(tmp_path / "data", name="m", cache=cache).clips] == [3]
-    assert json.loads(cache.read_text())["files"]["a.gif"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "index.json"]
 
 
 def test_progress_counts_files(tmp_path: Path, animation: Animation) -> None:
@@ -373,7 +332,7 @@ def test_the_fingerprint_knows_bytes_and_captions_but_no_order_and_no_path() -> 
 
 
 def test_real_stickers_are_read_whole(real_stickers: Path, tmp_path: Path) -> None:
-    folder = read(real_stickers, name="asg", cache=tmp_path / "index.json")
+    folder = read(real_stickers, name="asg", cache=tmp_path / "index.parquet")
     assert len(folder.clips) == 1114
     assert not folder.broken
     assert not folder.stills
@@ -383,4 +342,4 @@ def test_real_stickers_are_read_whole(real_stickers: Path, tmp_path: Path) -> No
         by_caption.setdefault(clip.caption, set()).add(clip.split)
     assert max(len(splits) for splits in by_caption.values()) == 1
     assert "asg/noto_animated_160/004-grinning" in {clip.id for clip in folder.clips}
-    assert read(real_stickers, name="asg", cache=tmp_path / "index.json") == folder
+    assert read(real_stickers, name="asg", cache=tmp_path / "index.parquet") == folder

@@ -1,0 +1,103 @@
+"""Keeps what was found in the files of a data folder, so that a file is read again only when it has changed.
+
+The index is one Parquet file for each folder. It is saved while it grows, so that an interrupted first check of a large
+folder goes on where it was. For files that did not change, it costs one `stat` call each.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from rdtf_bench.core.errors import printable
+from rdtf_bench.core.store import written_whole
+from rdtf_bench.data.reading.folders.inspection import Facts, inspect
+
+VERSION = 5  # raised when `inspect` returns something else
+SAVED_EVERY_S = 60.0
+Progress = Callable[[int, int], None]  # number of files done, number of all files
+
+Entries = dict[str, tuple[str, Facts]]
+"""By the path of a file below the root: its size and modification time, and what it holds."""
+
+
+def inspect_all(files: Mapping[str, Path], cache: Path | None, report: Progress | None) -> dict[str, Facts]:
+    """Return what each file holds. `cache` is the index of the folder."""
+    known = _read(cache)
+    entries: Entries = {}
+    num_new, saved_s = 0, time.monotonic()
+    try:
+        for done, (at, path) in enumerate(files.items(), start=1):
+            stamp, entry = _stamp(path), known.get(at)
+            if entry is None or entry[0] != stamp:
+                entry = (stamp, inspect(path, with_look=True))
+                num_new += 1
+            entries[at] = entry
+            if report:
+                report(done, len(files))
+            if num_new and time.monotonic() - saved_s > SAVED_EVERY_S:
+                _write(cache, known | entries)
+                num_new, saved_s = 0, time.monotonic()
+    except BaseException:
+        if num_new:
+            _write(cache, known | entries)
+        raise
+    if num_new or entries.keys() != known.keys():
+        _write(cache, entries)
+    return {at: facts for at, (_, facts) in entries.items()}
+
+
+def _stamp(path: Path) -> str:
+    try:
+        stat = os.stat(path)
+    except OSError:  # a dangling link, which `inspect` reports
+        return "absent"
+    return f"{stat.st_size}:{stat.st_mtime_ns}"
+
+
+def _read(cache: Path | None) -> Entries:
+    """Read the results of earlier calls; unexpected content counts as none, so that all files are inspected."""
+    import pyarrow.parquet as parquet
+    from pyarrow import ArrowException
+
+    if cache is None or not cache.is_file():
+        return {}
+    try:
+        table = parquet.read_table(cache)
+        if (table.schema.metadata or {}).get(b"version") != str(VERSION).encode():
+            return {}
+        columns = {name: table[name].to_pylist() for name in ("at", "stamp", *_FIELDS)}
+    except (ArrowException, OSError, KeyError):
+        return {}
+    found = (Facts(**dict(zip(_FIELDS, row, strict=True))) for row in zip(*map(columns.get, _FIELDS), strict=True))
+    return {at: (stamp, facts) for at, stamp, facts in zip(columns["at"], columns["stamp"], found, strict=True)}
+
+
+def _write(cache: Path | None, entries: Entries) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    if cache is None:
+        return
+    kinds = {str: pa.string(), int: pa.int64(), bool: pa.bool_()}
+    facts = [found for _, found in entries.values()]
+    columns: dict[str, Any] = {
+        "at": pa.array(list(entries), pa.string()),
+        "stamp": pa.array([stamp for stamp, _ in entries.values()], pa.string()),
+    }
+    for name, kind in _FIELDS.items():
+        columns[name] = pa.array(_values(facts, name), kinds.get(kind, pa.string()))
+    table = pa.table(columns).replace_schema_metadata({"version": str(VERSION)})
+    with written_whole(cache) as making:
+        parquet.write_table(table, making, compression="zstd")
+
+
+def _values(facts: Iterable[Facts], name: str) -> list[Any]:
+    if name == "why_broken":  # libraries word it, and Arrow refuses half of a surrogate pair
+        return [None if found.why_broken is None else printable(found.why_broken) for found in facts]
+    return [getattr(found, name) for found in facts]
+
+
+_FIELDS: Mapping[str, Any] = {field.name: field.type for field in fields(Facts)}
