@@ -53,8 +53,9 @@ class Config:
 
     # Condition masks that training draws from: those of all tasks, or only those of the evaluated task.
     condition_masks: Literal["all", "task"] = "all"
-    # How k frames are chosen from a sticker: one per cluster (figure 4), or at equal intervals.
-    extraction: Literal["clusters", "intervals"] = "clusters"
+    # How k frames are chosen from a sticker: one per cluster (figure 4), at equal intervals, or among the key frames
+    # that the data names, which the authors clustered offline (the released code).
+    extraction: Literal["clusters", "intervals", "offline"] = "clusters"
     # What training takes from the autoencoder's posterior. The released code takes a sample.
     latent: Literal["mode", "sample"] = "mode"
     # Smallest and largest number of frames in the loss (Table 6, "range of k").

@@ -14,12 +14,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from rdtf_bench.core.errors import DataError
 from rdtf_bench.core.method import TrainingClips
 from rdtf_bench.data.frames import ClusteredFrames, Representative, whole_loop
 from rdtf_bench.diffusion.objective import Drawn
 from rdtf_bench.models.rdtf.curriculum import Case
 
 Padding = Literal["grey", "last"]
+Choice = Literal["clusters", "intervals", "offline"]
 
 LatentsOf = Callable[[int, Sequence[int], torch.Generator], Float[Tensor, "k c h w"]]
 """(index of a sticker, places of its frames, random generator) -> the latents of these frames."""
@@ -37,20 +39,35 @@ class MaskedClips:
 class Extraction:
     """Choose the frames of a sticker that a training step sees."""
 
-    def __init__(self, clips: TrainingClips, *, clustering: bool, representative: Representative) -> None:
+    def __init__(self, clips: TrainingClips, *, choice: Choice, representative: Representative) -> None:
+        """Choose one frame per cluster, frames at equal intervals, or the key frames that the data names."""
         self.clips = clips
-        self._clustering, self._representative = clustering, representative
+        self._choice, self._representative = choice, representative
+
+    def available(self, index: int) -> int:
+        """Return the number of frames of a sticker that can be chosen."""
+        return len(self._keyframes(index) if self._choice == "offline" else self.clips.features(index))
 
     def frames(self, index: int, count: int, generator: torch.Generator) -> tuple[int, ...]:
         """Return the numbers of `count` frames of a sticker in temporal order.
 
         A sticker with fewer frames is extended by playing it back and forth.
         """
-        features = self.clips.features(index)
-        available = len(features)
-        if self._clustering and available >= count:
+        available = self.available(index)
+        if self._choice == "clusters" and available >= count:
+            features = self.clips.features(index)
             return ClusteredFrames(features).draw(count, generator, representative=self._representative)
-        return whole_loop(available, count)
+        places = whole_loop(available, count)
+        return tuple(self._keyframes(index)[place] for place in places) if self._choice == "offline" else places
+
+    def _keyframes(self, index: int) -> Sequence[int]:
+        keyframes = self.clips.keyframes(index)
+        if not keyframes:
+            raise DataError(
+                f"{self.clips.ids[index]}: the data names no key frames of this clip (keyframe_idx), which the option "
+                "extraction: offline needs. Add them to its metadata, or choose clusters or intervals."
+            )
+        return keyframes
 
 
 def masked_clips(

@@ -55,9 +55,7 @@ class TrainingStep:
     ) -> None:
         self.config, self.clips, self.device = config, clips, device
         self.network, self.autoencoder, self.text, self.scheduler = network, autoencoder, text, scheduler
-        self.extraction = Extraction(
-            clips, clustering=config.extraction == "clusters", representative=config.representative
-        )
+        self.extraction = Extraction(clips, choice=config.extraction, representative=config.representative)
         self.curriculum = curriculum_of(config, task=training.task, num_steps=training.num_steps)
         self._grey_latent: Tensor | None = None
 
@@ -65,7 +63,7 @@ class TrainingStep:
         """Draw a case for each of these clips, and return the masked and noisy batch."""
         config, clips = self.config, self.clips
         generators = [clip.generator for clip in drawn]
-        available = [len(clips.features(clip.index)) for clip in drawn]
+        available = [self.extraction.available(clip.index) for clip in drawn]
         cases = draw_cases(self.curriculum, progress, available, generators)
         masked = masked_clips(
             drawn,

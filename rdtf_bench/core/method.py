@@ -103,6 +103,10 @@ class TrainingClips(Protocol):
         """Return the mode of the autoencoder's posterior times its scaling factor, for each frame."""
         ...
 
+    def keyframes(self, index: int) -> Sequence[int]:
+        """Return the places of the frames that the makers of the data chose for training; none if they chose none."""
+        ...
+
     def features(self, index: int) -> Float[Tensor, "F R"]:
         """Return the features by which frame extraction clusters the frames, rotated into at most F dimensions."""
         ...

@@ -166,6 +166,9 @@ class Clips:
     def latents(self, index: int) -> Float[Tensor, "F C H W"]:
         return self._latents[index]
 
+    def keyframes(self, index: int) -> Sequence[int]:  # noqa: ARG002
+        return ()
+
     def features(self, index: int) -> Float[Tensor, "F D"]:  # noqa: ARG002
         raise AssertionError("the baselines take frames at equal intervals")
 

@@ -51,6 +51,9 @@ class RandomClips:
     def latents(self, index: int) -> Float[Tensor, "F C H W"]:
         return self._latents[index]
 
+    def keyframes(self, index: int) -> Sequence[int]:  # noqa: ARG002
+        return ()
+
     def features(self, index: int) -> Float[Tensor, "F D"]:
         return self._features[index]
 

@@ -25,7 +25,7 @@ class Five:
     def frames(self, index: int, places: Sequence[int] = ()) -> Any:  # noqa: ARG002
         pytest.fail(f"the frames of clip {index} were read")
 
-    latents = features = frames
+    latents = features = keyframes = frames
 
 
 class Line:

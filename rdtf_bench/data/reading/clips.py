@@ -37,6 +37,15 @@ def all_frames(
     return _decode(clip, numbers if only is None else [numbers[place] for place in only], size_px, fit)
 
 
+def keyframe_places(clip: Clip, *, most: int, frames_by: FramesBy = "index") -> tuple[int, ...]:
+    """Return which of the frames of `all_frames` are nearest to the key frames of a clip, in ascending order."""
+    if not clip.keyframes:
+        return ()
+    numbers = _numbers(clip, min(most, clip.num_frames), frames_by)
+    nearest = (min(range(len(numbers)), key=lambda place: abs(numbers[place] - key)) for key in clip.keyframes)
+    return tuple(sorted(set(nearest)))
+
+
 def _numbers(clip: Clip, count: int, frames_by: FramesBy) -> Sequence[int]:
     """Return the numbers of the chosen frames. The frames of windows and pictures follow at the rate of a camera."""
     if frames_by == "time" and clip.window is None and not clip.frames:

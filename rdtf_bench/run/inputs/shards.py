@@ -25,7 +25,7 @@ from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.store import Store
 from rdtf_bench.core.video import to_unit
 from rdtf_bench.data.frames import rotated
-from rdtf_bench.data.reading.clips import all_frames
+from rdtf_bench.data.reading.clips import all_frames, keyframe_places
 from rdtf_bench.diffusion.latents import encode, load_autoencoder
 from rdtf_bench.diffusion.order import WINDOW_SHARDS
 from rdtf_bench.run.inputs.training_set import LIST, LIST_FILE, SHARD, SHARD_FILE, TrainingSet, read_clips
@@ -147,9 +147,11 @@ class StoredTrainingClips:
         return self._ends[-1]
 
     def frames(self, index: int, places: Sequence[int]) -> UInt8[Tensor, "k C H W"]:
-        shard, row = self._place(index)
-        (clip,) = read_clips(self._shard(shard).clips.slice(row, 1), self._training.root)
-        return _all_frames(clip, self._training.identity, only=places)
+        return _all_frames(self._clip(index), self._training.identity, only=places)
+
+    def keyframes(self, index: int) -> Sequence[int]:
+        identity = self._training.identity
+        return keyframe_places(self._clip(index), most=identity.max_frames, frames_by=identity.frames_by)
 
     def latents(self, index: int) -> Float[Tensor, "F C H W"]:
         shard, row = self._place(index)
@@ -167,6 +169,11 @@ class StoredTrainingClips:
         shard, row = self._place(index)
         found: str = self._shard(shard).clips[column][row].as_py()
         return found
+
+    def _clip(self, index: int) -> Clip:
+        shard, row = self._place(index)
+        (clip,) = read_clips(self._shard(shard).clips.slice(row, 1), self._training.root)
+        return clip
 
     def _numbers(self, held: _Shard, row: int, column: str, dtype: str) -> Float[Tensor, " N"]:
         # a copy in float32, since memory of Arrow must not be written to

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.data.reading.clips import all_frames, clip_frames
+from rdtf_bench.data.reading.clips import all_frames, clip_frames, keyframe_places
 from tests.data.clips import clip_of
 from tests.data.videos import write_video
 
@@ -58,3 +58,13 @@ def test_a_frame_is_stretched_or_its_central_square_is_taken(tmp_path: Path) -> 
     clip = clip_of(tmp_path, 2, frames=paths)
     assert clip_frames(clip, num_frames=2, size_px=8)[0, 0, 0, 0] == 0
     assert (clip_frames(clip, num_frames=2, size_px=8, fit="crop") == 200).all()
+
+
+def test_key_frames_are_the_nearest_of_the_frames_that_are_kept(tmp_path: Path) -> None:
+    def places(*keyframes: int, most: int) -> tuple[int, ...]:
+        return keyframe_places(clip_of(tmp_path / "a.gif", 12, keyframes=keyframes), most=most)
+
+    assert places(1, 4, 11, most=16) == (1, 4, 11)
+    assert places(1, 4, 11, most=4) == (0, 1, 3)  # frames 0, 3, 6 and 9 are kept
+    assert places(0, 1, most=4) == (0,)
+    assert places(most=4) == ()

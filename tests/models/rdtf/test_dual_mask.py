@@ -7,10 +7,12 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from rdtf_bench.core.errors import DataError
 from rdtf_bench.data.frames import Representative
 from rdtf_bench.diffusion.objective import Drawn
 from rdtf_bench.models.rdtf.curriculum import Case
 from rdtf_bench.models.rdtf.dual_mask import (
+    Choice,
     Extraction,
     MaskedClips,
     Padding,
@@ -35,14 +37,17 @@ class Stickers:
         count = (2, 12)[index]
         return torch.nn.functional.one_hot(torch.arange(count) // 3, 4).float() + 0.001 * torch.arange(count)[:, None]
 
+    def keyframes(self, index: int) -> Sequence[int]:
+        return ((), (1, 4, 6, 9))[index]
+
     def frames(self, index: int, places: Sequence[int]) -> UInt8[Tensor, "F C H W"]:  # noqa: ARG002
         pytest.fail(f"the frames of sticker {index} were read: latents and features are enough")
 
 
 def extracted(
-    index: int, count: int, *, clustering: bool = True, representative: Representative = "random"
+    index: int, count: int, *, choice: Choice = "clusters", representative: Representative = "random"
 ) -> list[int]:
-    extraction = Extraction(Stickers(), clustering=clustering, representative=representative)
+    extraction = Extraction(Stickers(), choice=choice, representative=representative)
     return list(extraction.frames(index, count, torch.Generator().manual_seed(0)))
 
 
@@ -53,7 +58,7 @@ def masked(cases: list[Case], *, padding: Padding = "grey") -> MaskedClips:
         cases,
         latents_of=lambda index, places, _: stickers.latents(index)[list(places)],
         num_frames=8,
-        extraction=Extraction(stickers, clustering=True, representative="first"),
+        extraction=Extraction(stickers, choice="clusters", representative="first"),
         padding=padding,
         grey=GREY,
     )
@@ -65,12 +70,12 @@ def test_clustering_takes_one_frame_a_group_in_order() -> None:
 
 
 def test_without_data_utilization_frames_are_at_equal_intervals() -> None:
-    assert extracted(1, 8, clustering=False) == [0, 1, 3, 4, 6, 7, 9, 10]
+    assert extracted(1, 8, choice="intervals") == [0, 1, 3, 4, 6, 7, 9, 10]
 
 
-@pytest.mark.parametrize("clustering", [True, False])
-def test_a_shorter_sticker_goes_back_and_forth(clustering: bool) -> None:
-    assert extracted(0, 5, clustering=clustering) == [0, 1, 0, 1, 0]
+@pytest.mark.parametrize("choice", ["clusters", "intervals"])
+def test_a_shorter_sticker_goes_back_and_forth(choice: Choice) -> None:
+    assert extracted(0, 5, choice=choice) == [0, 1, 0, 1, 0]
 
 
 def test_the_first_k_frames_count_and_the_rest_is_padding() -> None:
@@ -84,3 +89,12 @@ def test_the_first_k_frames_count_and_the_rest_is_padding() -> None:
 def test_padding_may_repeat_the_last_frame() -> None:
     clips = masked([Case(task="it2v", known=(0, 1, 0))], padding="last")
     assert len(set(clips.latents[0, 2:, 0, 0, 0].tolist())) == 1
+
+
+def test_offline_extraction_takes_the_key_frames_of_the_data() -> None:
+    assert Extraction(Stickers(), choice="offline", representative="random").available(1) == 4
+    assert extracted(1, 4, choice="offline") == [1, 4, 6, 9]
+    assert extracted(1, 2, choice="offline") == [1, 6]
+    assert extracted(1, 6, choice="offline") == [1, 4, 6, 9, 6, 4]  # back and forth
+    with pytest.raises(DataError, match=r"short: the data names no key frames of this clip .* or choose clusters"):
+        extracted(0, 2, choice="offline")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,12 @@ def test_every_clip_keeps_its_own_frames_latents_and_features(files: list[Clip],
         assert torch.equal(split.frames(index, [2, 0]), frames[[2, 0]])
         assert torch.equal(split.latents(index), encoded(frames))
         assert torch.equal(split.features(index), rotated(described(frames, 8)))
+
+
+def test_key_frames_are_places_among_the_frames_that_are_kept(files: list[Clip], tmp_path: Path) -> None:
+    with_key_frames = [replace(file, keyframes=(1, 4) if number else ()) for number, file in enumerate(files)]
+    split = prepared(with_key_frames, Store(tmp_path / "store"))
+    assert [split.keyframes(index) for index in range(3)] == [(), (1, 3), (1, 3)]  # frames 0, 1, 2 and 3 of 5 are kept
 
 
 def test_latents_are_stored_in_half_precision_where_the_scale_says_so(files: list[Clip], tmp_path: Path) -> None:

@@ -31,6 +31,9 @@ class NoClips:
     def latents(self, index: int) -> Tensor:
         raise AssertionError(index)
 
+    def keyframes(self, index: int) -> Sequence[int]:
+        raise AssertionError(index)
+
     features = latents
 
 
