@@ -107,7 +107,8 @@ def _intervals(spec: TableSpec, numbers: Sequence[Number]) -> Iterator[str]:
 
 def _parts(numbers: Sequence[Number]) -> Iterator[str]:
     if any(number.metric == "fvd" for number in numbers):
-        yield parts_of_fvd(any(number.part_of == "fvd" for number in numbers))
+        are_there = any(number.part_of == "fvd" for number in numbers)
+        yield parts_of_fvd(are_there) + ("" if are_there else " Older records hold none either.")
 
 
 def parts_of_fvd(are_there: bool) -> str:
@@ -118,10 +119,7 @@ def parts_of_fvd(are_there: bool) -> str:
             "frames does not change. FVD motion: that of their mean absolute first and second differences. The parts "
             "do not add up: FVD is at least their sum."
         )
-    return (
-        "FVD appearance and FVD motion: n/a. The features of I3D are averaged over time and have no such parts, and "
-        "older records hold none."
-    )
+    return "FVD appearance and FVD motion: n/a. The features of I3D are averaged over time and have no such parts."
 
 
 def _yardsticks(found: Sequence[Record]) -> str:
