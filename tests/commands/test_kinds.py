@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from rdtf_bench.commands.kinds import KINDS, kind_of
 from rdtf_bench.commands.kinds.costs import Costs
@@ -87,6 +88,25 @@ def test_a_sheet_is_published_as_a_section_of_the_readme(
     readme = (results / "README.md").read_text(encoding="utf-8")
     assert "## table6: " in readme
     assert "| eta | 1 |" in readme
+
+
+def test_a_figure_of_a_folder_is_drawn_once_and_published_with_its_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in (3, 12):
+        frames = [Image.new("RGB", (8, 8), (20 * frame, number, 0)) for frame in range(number)]
+        (tmp_path / "mine").mkdir(exist_ok=True)
+        frames[0].save(tmp_path / "mine" / f"{number}.gif", save_all=True, append_images=frames[1:])
+    chosen = ["figure3", "--data", f"asg={tmp_path / 'mine'}", "--store", str(tmp_path / "store")]
+    status, printed = rdtf_bench(monkeypatch, capsys, "run", *chosen, "--quiet")
+    assert status == 0
+    assert "clips (asg, mine)" in printed
+    assert ": done: " in rdtf_bench(monkeypatch, capsys, "plan", *chosen)[1]
+    assert rdtf_bench(monkeypatch, capsys, "show", *chosen) == (0, printed)
+    results = tmp_path / "results"
+    status, _ = rdtf_bench(monkeypatch, capsys, "publish", *chosen, "--results", str(results))
+    assert status == 0
+    assert sorted(path.name for path in (results / "figure3").iterdir()) == ["tiny.csv", "tiny.md", "tiny.png"]
 
 
 def test_power_says_that_it_needs_trained_rows(
