@@ -12,11 +12,13 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 MIN_INTERVAL_S = 0.2
 PLAIN_SHARE = 0.25  # without a terminal, one line is printed per quarter of a job
@@ -100,7 +102,7 @@ class Display:
             self._live.update(self._whole, completed=self._completed_s())
             self._live.console.print(f"[green]done[/green]  {job}")
         elif not self._quiet:
-            self._console.print(f"{self._clock()} {job}: done", highlight=False)
+            self._console.print(f"{self._clock()} {job}: done{self._left()}", highlight=False)
 
     def _draw(self, live: Progress, event: Event) -> None:
         if event.job not in self._bars:
@@ -123,9 +125,27 @@ class Display:
     def _completed_s(self) -> float:
         return sum(self._expected_s[job] * share for job, share in self._share_done.items())
 
+    def _left(self) -> str:
+        """Say how long the unfinished jobs take if they go on as the finished ones did."""
+        done_s, all_s = self._completed_s(), sum(self._expected_s.values())
+        if done_s >= all_s:
+            return ""
+        return f", about {_minutes((time.monotonic() - self._began_s) / done_s * (all_s - done_s))} left"
+
     def _clock(self) -> str:
-        minutes, seconds = divmod(int(time.monotonic() - self._began_s), 60)
-        return f"[{minutes:02d}:{seconds:02d}]"
+        return f"[{_minutes(time.monotonic() - self._began_s)}]"
+
+
+class _Rate(ProgressColumn):
+    """Units per second, such as clips or steps."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.1f}/s")
+
+
+def _minutes(seconds: float) -> str:
+    return "{:02d}:{:02d}".format(*divmod(int(seconds), 60))
 
 
 def _bars(console: Console) -> Progress:
@@ -133,6 +153,7 @@ def _bars(console: Console) -> Progress:
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
+        _Rate(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),

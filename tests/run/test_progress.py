@@ -1,6 +1,7 @@
 """What is told of running jobs, with and without a terminal."""
 
 import io
+import re
 import time
 
 import pytest
@@ -56,7 +57,7 @@ def test_without_a_terminal_a_line_is_printed_per_quarter_of_a_stage(clock: list
         "[06:06] train: step 6/8",
         "[08:08] train: step 8/8",
         "[08:08] train: sampling 1/1",
-        "[08:08] train: done",
+        "[08:08] train: done, about 02:42 left",  # 10 of 40 expected seconds at the rate of the first 30
     ]
 
 
@@ -79,6 +80,17 @@ def test_a_terminal_shows_bars_and_the_share_of_the_expected_time() -> None:
         assert display._completed_s() == 40.0
     assert "done  train" in written.getvalue()
     assert "40/40" in written.getvalue()
+
+
+def test_a_bar_tells_its_rate() -> None:
+    at, written = console(terminal=True)
+    with Display(at, EXPECTED_S, quiet=False) as display:
+        assert display._live is not None
+        display._live.get_time = iter(range(1000)).__next__  # a second for each look at the clock
+        for done in range(1, 9):
+            display.put(Event("train", "step", done, 8))
+        display._live.refresh()
+    assert re.search(r"8/8 +\d\.\d/s", written.getvalue())
 
 
 def test_a_silent_sink_takes_any_event() -> None:
