@@ -29,6 +29,8 @@ from rdtf_bench.spec.schema import DataSizes
 Options = Mapping[str, object]
 NO_OPTIONS: Options = {}
 BUILTIN = "toy"
+ON_HUB = "asg"
+"""The dataset that may be a repository of the Hugging Face Hub."""
 MIN_TEST_CLIPS = 50
 """Fewest test clips for which a confidence interval is reliable."""
 
@@ -104,6 +106,7 @@ def read(
     module = catalog.load("dataset", name)
     cut = _typed(name, options)
     if source and hub.is_hub(source):
+        _require_from_hub(name, source)
         source = hub.pinned(source)
     root = module.prepare(source, store=store)
     folder = module.read(root, name=name, cache=store / "data" / "indexes", **cut)
@@ -153,6 +156,11 @@ def read(
     if options:
         facts["options"] = dict(options)
     return Dataset(identity=identity, clips=clips, root=folder.root, facts=facts)
+
+
+def _require_from_hub(name: str, source: str) -> None:
+    if name != ON_HUB:
+        raise DataError(f"{source}: {ON_HUB} alone is read from the Hub. Download {name} and give its folder.")
 
 
 def _published(source: str) -> str:

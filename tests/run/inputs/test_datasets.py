@@ -9,6 +9,7 @@ from PIL import Image
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import DataError, ProtocolError
 from rdtf_bench.data.reading.folders.folder import Folder
+from rdtf_bench.data.sources import hub
 from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.inputs.datasets import identify, read
 from rdtf_bench.spec.load import load_scale
@@ -144,3 +145,17 @@ def test_options_are_part_of_the_identity_of_the_stand_in(tmp_path: Path) -> Non
 def test_a_wrong_option_is_refused(name: str, options: dict[str, object], says: str, tmp_path: Path) -> None:
     with pytest.raises(ProtocolError, match=says):
         identify(name, None, SIZES, 8, store=tmp_path, options=options)
+
+
+def test_only_stickers_are_read_from_the_hub(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"hf:me/x: asg alone is read from the Hub\. Download ophnet"):
+        identify("ophnet", "hf:me/x", SIZES, 8, store=tmp_path)
+
+
+def test_the_record_names_the_commit_of_a_dataset_of_the_hub(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = folder.rename(tmp_path / "c0ffee")
+    monkeypatch.setattr(hub, "download", lambda _: hub.Snapshot(root=snapshot, is_packed=False))
+    found = read("asg", "hf:me/stickers", SIZES, 8, store=tmp_path / "store", skip_broken=False)
+    assert found.facts["source"] == found.identity.source == "hf:me/stickers@c0ffee"
