@@ -1,10 +1,10 @@
-import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.data import asg
@@ -50,7 +50,7 @@ def test_two_folders_have_two_indexes(tmp_path: Path, animation: Callable[..., P
     for name in ("one", "two"):
         animation(tmp_path / name / f"{name}.gif", 3)
         asg.read(tmp_path / name, cache=tmp_path / "indexes")
-    indexed = [list(json.loads(path.read_text())["files"]) for path in (tmp_path / "indexes").iterdir()]
+    indexed = [parquet.read_table(path)["at"].to_pylist() for path in (tmp_path / "indexes").iterdir()]
     assert sorted(indexed) == [["one.gif"], ["two.gif"]]
 
 
