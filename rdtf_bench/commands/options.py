@@ -73,6 +73,9 @@ SkipBroken = Annotated[
 Retrain = Annotated[
     bool, typer.Option("--retrain", help="Train rows that ship with the package anew, instead of loading them.")
 ]
+Processes = Annotated[
+    int, typer.Option("--processes", min=1, help="Train each row on this many processes together, each on a device.")
+]
 Results = Annotated[
     Path | None,
     typer.Option("--results", help="Published results; default: results/ of the checkout, else of the current folder."),

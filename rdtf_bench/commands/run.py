@@ -10,6 +10,7 @@ from rdtf_bench.commands.options import (
     DEFAULT_STORE,
     Data,
     Methods,
+    Processes,
     Quiet,
     Retrain,
     ScaleName,
@@ -34,6 +35,7 @@ def run(
     seeds: Seeds = None,
     skip_broken: SkipBroken = False,
     retrain: Retrain = False,
+    processes: Processes = 1,
     quiet: Quiet = False,
 ) -> None:
     """Measure what the store does not hold yet of a protocol, log it to MLflow and print the result."""
@@ -47,6 +49,7 @@ def run(
         seeds=seeds,
         skip_broken=skip_broken,
         retrain=retrain,
+        processes=processes,
     )
     kind_for(chosen).run(chosen, tracking_uri=tracking_uri, quiet=quiet)
 
@@ -63,6 +66,7 @@ def ablate(
     seeds: Seeds = None,
     skip_broken: SkipBroken = False,
     retrain: Retrain = False,
+    processes: Processes = 1,
     quiet: Quiet = False,
 ) -> None:
     """Run an ablation of RDTF or of the baselines: `ablate dcl` is short for `run ablate-dcl`."""
@@ -77,5 +81,6 @@ def ablate(
         seeds=seeds,
         skip_broken=skip_broken,
         retrain=retrain,
+        processes=processes,
         quiet=quiet,
     )

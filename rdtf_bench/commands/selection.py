@@ -26,6 +26,7 @@ class Selection:
     seeds: int | None = None
     skip_broken: bool = False
     retrain: bool = False
+    processes: int = 1
     with_weights: bool = False
     results: Path = field(default_factory=results_folder)
 
@@ -57,6 +58,7 @@ def select(
     seeds: int | None = None,
     skip_broken: bool = False,
     retrain: bool = False,
+    processes: int = 1,
     with_weights: bool = False,
     results: Path | None = None,
 ) -> Selection:
@@ -71,6 +73,7 @@ def select(
         seeds=seeds,
         skip_broken=skip_broken,
         retrain=retrain,
+        processes=processes,
         with_weights=with_weights,
         results=results or results_folder(),
     )

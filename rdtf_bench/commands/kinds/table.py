@@ -62,6 +62,7 @@ class Tables:
                 outside=external,
                 command=environment.command_line(),
                 retrain=chosen.retrain,
+                processes=chosen.processes,
             )
             if number:
                 typer.echo()

@@ -34,6 +34,7 @@ class Bench:
     outside: Mapping[str, OutsideClips]  # row -> clips made elsewhere
     real: Mapping[str, str]  # split -> key of its decoded clips
     training: TrainingSet
+    processes: int = 1  # that train a row together
 
 
 def find_assets(scale: Scale) -> dict[str, Asset]:
@@ -87,6 +88,8 @@ def make_bench(
     assets: Mapping[str, Asset],
     store: Store,
     outside: Mapping[str, OutsideClips] = NONE,
+    *,
+    processes: int = 1,
 ) -> Bench:
     """Return what the jobs of a run with these control rows share.
 
@@ -107,4 +110,5 @@ def make_bench(
         outside=dict(outside),
         real={split: planning.clips_in_use(scale, identity, split).key for split in splits},
         training=training_set(train_identity, data.root, identity.num_train, train),
+        processes=processes,
     )

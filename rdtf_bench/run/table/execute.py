@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from rdtf_bench.assets import registry
+from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.core.store import Store, only_run_in
 from rdtf_bench.run import environment, record
 from rdtf_bench.run.engines.engine import Engine
@@ -53,14 +54,17 @@ def run(
     outside: Mapping[str, OutsideClips] = NONE,
     command: str | None = None,
     retrain: bool = False,
+    processes: int = 1,
     engine: Engine = LOCAL,
 ) -> Outcome:
     """Measure every cell of a table that the store does not hold yet.
 
     `outside` holds further rows, whose clips were made elsewhere. `command` is the command line that the records keep.
-    Trained rows that ship with the package are taken from it; `retrain` trains them anew.
+    Trained rows that ship with the package are taken from it; `retrain` trains them anew. `processes` train a row
+    together.
     """
     began_s = time.monotonic()
+    _require_divisible(scale, processes)
     store = Store(root.resolve())
     with only_run_in(store.root):
         for name in registry.pin(find_assets(scale).values()):  # before the plan: identities contain the hashes
@@ -85,7 +89,7 @@ def run(
         for clips in outside.values():
             clips.require([clip.id for clip in data.clips["test"]], scale.clip)
         cells = plan_cells(spec, scale, data.identity, assets, outside)
-        bench = make_bench(spec.controls, scale, data, assets, store, outside)
+        bench = make_bench(spec.controls, scale, data, assets, store, outside, processes=processes)
         if retrain:
             shipped.discard(store, cells)
         elif taken := shipped.install(store, cells):
@@ -107,6 +111,14 @@ def run(
         wall_s=wall_s,
         peak_memory_gib=memory_gib,
     )
+
+
+def _require_divisible(scale: Scale, processes: int) -> None:
+    if scale.training.batch_size % processes:
+        raise ProtocolError(
+            f"--processes {processes}: the scale {scale.name} has batches of {scale.training.batch_size} clips, which "
+            f"{processes} processes cannot share equally. Give a number that divides {scale.training.batch_size}."
+        )
 
 
 def _records(
@@ -174,7 +186,7 @@ def _record(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         format_version=record.FORMAT_VERSION,
         command=command,
-        num_processes=1,
+        num_processes=1 if fit is None else fit.num_processes,
         resolved_scale=scale.model_dump(mode="json"),
         samples_sha256=sha256_of_samples(bench.store, cell.sample_key),
     )

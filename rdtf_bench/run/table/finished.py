@@ -21,7 +21,8 @@ class FitFacts:
 
     seconds: float
     components: dict[str, int]  # parameter counts by component
-    peak_memory_gib: float  # of the process that trained
+    peak_memory_gib: float  # of the first process that trained
+    num_processes: int  # that trained together
 
 
 def score_of(store: Store, key: str) -> ScoreRecord:
@@ -49,7 +50,12 @@ def can_have_parts(metric: str) -> bool:
 def fit_facts(store: Store, key: str) -> FitFacts:
     """Return the facts of the training that has this key."""
     raw = json.loads((store.path("fit", key) / "fit.json").read_text(encoding="utf-8"))
-    return FitFacts(seconds=raw["seconds"], components=raw["components"], peak_memory_gib=raw["peak_memory_gib"])
+    return FitFacts(
+        seconds=raw["seconds"],
+        components=raw["components"],
+        peak_memory_gib=raw["peak_memory_gib"],
+        num_processes=raw.get("num_processes", 1),
+    )
 
 
 def read_log(path: Path) -> list[LogRow]:

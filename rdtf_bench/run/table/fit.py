@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import torch
+from accelerate import PartialState
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -20,7 +21,17 @@ from rdtf_bench.run.table.finished import read_log
 from rdtf_bench.spec.identities import FitIdentity
 
 
-def fitted(
+def fitted(fit: FitIdentity, *, store: Store, assets: Mapping[str, Path], device: torch.device) -> Method:
+    """Return the method with the weights that the store holds.
+
+    They are always loaded, so that samples do not depend on where the training happened.
+    """
+    method = build(fit, assets, device)
+    method.load(store.path("fit", fit.key) / "weights")
+    return method
+
+
+def train(
     fit: FitIdentity,
     clips: TrainingClips,
     *,
@@ -28,23 +39,21 @@ def fitted(
     assets: Mapping[str, Path],
     device: torch.device,
     report: Report,
-) -> Method:
-    """Return the method with its trained weights; train it first where the store has none."""
+) -> None:
+    """Train a method; write its weights, log and facts into the store.
+
+    Of processes that train together, the first one alone writes.
+    """
+    state = PartialState(cpu=device.type == "cpu")
     method = build(fit, assets, device)
-    if not store.has("fit", fit.key):
-        _train(method, fit, clips, store=store, report=report)
-        # load the stored weights, so that samples do not depend on whether training happened in this process
-        method = build(fit, assets, device)
-    method.load(store.path("fit", fit.key) / "weights")
-    return method
-
-
-def _train(method: Method, fit: FitIdentity, clips: TrainingClips, *, store: Store, report: Report) -> None:
-    """Train a method and write weights, log and facts into the store."""
     folder = store.unfinished("fit", fit.key)
     checkpoints, weights = folder / "checkpoints", folder / "weights"
     checkpoints.mkdir(exist_ok=True)
     training = Training(**fit.training.model_dump())
+    if not state.is_main_process:
+        method.fit(clips, training, folder=checkpoints, on_step=lambda *_: None)
+        state.wait_for_everyone()
+        return
     with closing(TrainingLog(folder / "log.jsonl", training.num_steps, report)) as log:
         method.fit(clips, training, folder=checkpoints, on_step=log.add)
     shutil.rmtree(weights, ignore_errors=True)
@@ -52,12 +61,14 @@ def _train(method: Method, fit: FitIdentity, clips: TrainingClips, *, store: Sto
     method.save(weights)
     if training.weights == "float16":
         _round_to_half(weights)
+    state.wait_for_everyone()  # nobody reads a checkpoint any more
     shutil.rmtree(checkpoints)
     facts = {
         "identity": fit.as_dict(),
         "seconds": round(log.seconds(), 3),
         "components": method.parameter_counts(),
         "peak_memory_gib": round(environment.peak_memory_gib(), 3),
+        "num_processes": state.num_processes,
     }
     write_text(folder / "fit.json", json.dumps(facts, indent=1, sort_keys=True) + "\n")
     store.finish("fit", fit.key)

@@ -21,6 +21,7 @@ from rdtf_bench.run.progress import Report, Sink
 from rdtf_bench.run.selftest import probe as probing
 from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.run.table import fit as fitting
+from rdtf_bench.run.table import launch
 from rdtf_bench.run.table import sample as sampling
 from rdtf_bench.run.table import score as scoring
 from rdtf_bench.run.table.context import Bench
@@ -69,14 +70,9 @@ def train_and_sample(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
     """Train the method of a row, unless the store holds its weights, and sample the clips of the row."""
     assert isinstance(cell.sample, TrainedSamples)
     if not bench.store.has("samples", cell.sample_key):
-        method = fitting.fitted(
-            cell.trained,
-            StoredTrainingClips(bench.store, bench.training),
-            store=bench.store,
-            assets=bench.assets,
-            device=_device(bench),
-            report=Report(sink, job, "training"),
-        )
+        if not bench.store.has("fit", cell.fit_key):
+            _train(bench, cell, Report(sink, job, "training"))
+        method = fitting.fitted(cell.trained, store=bench.store, assets=bench.assets, device=_device(bench))
         sampling.write_samples(
             method,
             cell.sample,
@@ -84,6 +80,29 @@ def train_and_sample(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
             store=bench.store,
             report=Report(sink, job, "sampling"),
         )
+
+
+def _train(bench: Bench, cell: Cell, report: Report) -> None:
+    """Train a row in this process, or on several that are started for it."""
+    if bench.processes > 1:
+        request = launch.Request(
+            fit=cell.trained,
+            training=bench.training,
+            store=bench.store,
+            assets=bench.assets,
+            device=bench.scale.device,
+            threads=bench.scale.threads_per_worker,
+        )
+        launch.train(request, bench.processes, report)
+        return
+    fitting.train(
+        cell.trained,
+        StoredTrainingClips(bench.store, bench.training),
+        store=bench.store,
+        assets=bench.assets,
+        device=_device(bench),
+        report=report,
+    )
 
 
 def make_control(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
