@@ -16,7 +16,7 @@ from rdtf_bench.data import asg
 from rdtf_bench.data.reading.folders import index
 from rdtf_bench.data.reading.folders.inspection import Facts
 from rdtf_bench.data.reading.folders.walk import walk
-from rdtf_bench.data.reading.media import ANIMATION_SUFFIXES
+from rdtf_bench.data.reading.suffixes import ANIMATION_SUFFIXES
 
 PER_FOLDER = 1_000
 

@@ -14,11 +14,9 @@ from rdtf_bench.data.reading.images.apng import Apng
 from rdtf_bench.data.reading.images.gif import Gif
 from rdtf_bench.data.reading.images.webp import WebP
 from rdtf_bench.data.reading.source import Source
+from rdtf_bench.data.reading.suffixes import VIDEO_SUFFIXES
 from rdtf_bench.data.reading.videos.video import Video
 
-IMAGE_SUFFIXES = (".gif", ".webp", ".png", ".apng")
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".webm", ".mov", ".mkv", ".avi")
-ANIMATION_SUFFIXES = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
 VERSION = 2
 """Raised when other pixels are read from a file, which then is another dataset. 1 composed as Pillow does."""
 

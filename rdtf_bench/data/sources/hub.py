@@ -7,7 +7,7 @@ from typing import Any
 
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.data.reading.folders.walk import METADATA_NAMES
-from rdtf_bench.data.reading.media import ANIMATION_SUFFIXES
+from rdtf_bench.data.reading.suffixes import ANIMATION_SUFFIXES
 from rdtf_bench.data.sources import disk, packed
 
 PREFIX = "hf:"

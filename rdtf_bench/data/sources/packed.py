@@ -13,7 +13,7 @@ from rdtf_bench.core.errors import DataError, listed
 from rdtf_bench.core.store import key_of, remove_leftovers, sha256_of, write_text, written_whole
 from rdtf_bench.data.reading.folders.captions import SPLIT_NAMES, row_of
 from rdtf_bench.data.reading.folders.walk import METADATA_NAMES
-from rdtf_bench.data.reading.media import ANIMATION_SUFFIXES
+from rdtf_bench.data.reading.suffixes import ANIMATION_SUFFIXES
 from rdtf_bench.data.sources import disk, parquet, tars
 from rdtf_bench.data.sources.samples import Sample
 

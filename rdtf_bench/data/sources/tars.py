@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from rdtf_bench.core.errors import DataError
-from rdtf_bench.data.reading.media import ANIMATION_SUFFIXES
+from rdtf_bench.data.reading.suffixes import ANIMATION_SUFFIXES
 from rdtf_bench.data.sources.samples import COLUMNS, Sample
 
 ANIMATIONS = tuple(suffix.removeprefix(".") for suffix in ANIMATION_SUFFIXES)

@@ -20,7 +20,8 @@ from rdtf_bench.data.reading.folders.captions import Row, read_metadata, spellin
 from rdtf_bench.data.reading.folders.inspection import inspect
 from rdtf_bench.data.reading.folders.walk import Broken, Tree, told, walk
 from rdtf_bench.data.reading.images import stills
-from rdtf_bench.data.reading.media import ANIMATION_SUFFIXES, UNREADABLE, VIDEO_SUFFIXES
+from rdtf_bench.data.reading.media import UNREADABLE
+from rdtf_bench.data.reading.suffixes import ANIMATION_SUFFIXES, VIDEO_SUFFIXES
 
 STILL_SUFFIXES = (".jpg", ".jpeg", ".bmp")  # of frames; PNG and WebP files may be frames as well
 

@@ -26,7 +26,7 @@ from rdtf_bench.data.reading.folders.captions import (
 )
 from rdtf_bench.data.reading.folders.index import Progress, inspect_all
 from rdtf_bench.data.reading.folders.walk import Broken, Tree, told, walk
-from rdtf_bench.data.reading.media import ANIMATION_SUFFIXES
+from rdtf_bench.data.reading.suffixes import ANIMATION_SUFFIXES
 
 SPLITS = ("train", "validation", "test")
 Pairs = tuple[tuple[str, str], ...]  # of clip ids, such that they connect all clips that are copies of each other

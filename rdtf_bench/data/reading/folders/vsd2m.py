@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from rdtf_bench.core.errors import DataError, listed
 from rdtf_bench.data.reading.folders.captions import Row, json_lines, require_distinct, row_of
-from rdtf_bench.data.reading.media import ANIMATION_SUFFIXES
+from rdtf_bench.data.reading.suffixes import ANIMATION_SUFFIXES
 
 SUFFIXES = (".json", ".jsonl")
 FILE_FIELD, CAPTION_FIELD = "visual_path", "eng_cap"
