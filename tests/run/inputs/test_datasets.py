@@ -70,6 +70,14 @@ def test_test_clips_of_one_cluster_are_refused_before_any_work(folder: Path, tmp
         read("asg", str(folder), SIZES, 8, store=tmp_path / "store", skip_broken=False)
 
 
+def test_the_same_bytes_in_two_splits_are_refused_even_if_broken_files_may_be_skipped(
+    folder: Path, tmp_path: Path
+) -> None:
+    (folder / "train.gif").write_bytes((folder / "7.gif").read_bytes())
+    with pytest.raises(DataError, match=r"different splits:\n  7.gif \(test\) and train.gif \(train\)"):
+        read("asg", str(folder), SIZES, 8, store=tmp_path / "store", skip_broken=True)
+
+
 def test_too_few_test_clips_are_refused(folder: Path, tmp_path: Path) -> None:
     text = (folder / "metadata.jsonl").read_text()
     (folder / "metadata.jsonl").write_text(text.replace('"test"', '"train"', 11))
