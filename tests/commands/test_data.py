@@ -1,9 +1,13 @@
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image, ImageDraw
 
+from rdtf_bench.core.store import only_run_in
+from rdtf_bench.run.table import prepare as preparing
+from rdtf_bench.spec.schema import Scale
 from tests.command_line import rdtf_bench
 
 
@@ -61,3 +65,36 @@ def test_a_broken_folder_is_inspected_to_the_end(
     assert status == 4
     assert "1 broken file: is empty\n" in printed
     assert "Not sound: 1 broken file, 0 leaks between splits.\n" in printed
+
+
+def test_prepare_says_first_what_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    training = SimpleNamespace(num_clips=2_500, num_shards=3)
+    bench = SimpleNamespace(training=training, store=SimpleNamespace(root=tmp_path))
+    found = SimpleNamespace(bench=bench, jobs=("one", "another"), num_bytes=12_345_678)
+    asked: list[object] = []
+
+    def preparation(name: str, source: str, scale: Scale, root: Path, *, skip_broken: bool) -> object:
+        asked.extend((name, source, scale.name, root, skip_broken))
+        return found
+
+    monkeypatch.setattr(preparing, "preparation", preparation)
+    monkeypatch.setattr(preparing, "prepare", lambda given, *_, **__: asked.append(given))
+    arguments = ["data", "prepare", "asg=mine", "--store", str(tmp_path), "--scale", "gpu", "--skip-broken"]
+    status, printed = rdtf_bench(monkeypatch, capsys, *arguments)
+    assert status == 0
+    assert printed.splitlines() == [
+        f"2,500 training clips at scale gpu: 2 of 3 shards to prepare, at most 12.3 MB in {tmp_path}",
+        "all 3 shards are prepared",
+    ]
+    assert asked == ["asg", "mine", "gpu", tmp_path, True, found]
+
+
+def test_prepare_is_refused_while_a_run_works_in_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with only_run_in(tmp_path):
+        status, printed = rdtf_bench(monkeypatch, capsys, "data", "prepare", "asg=mine", "--store", str(tmp_path))
+    assert status == 6
+    assert "another run works in this store" in printed
