@@ -34,7 +34,7 @@ __all__ = [
 
 MORE_CLIPS = (
     "Add animations, or change which are for test, validation and training: in the split column of the metadata file, "
-    "or by folders named test, validation and train."
+    "or by folders or packed files named test, validation and train."
 )
 LONG = "toy-long"
 LONG_COUNTS = {"train": 8, "validation": 64, "test": 64}

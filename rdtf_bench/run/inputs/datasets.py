@@ -134,7 +134,7 @@ def read(
             num_test=len(clips["test"]),
         )
     )
-    _require_enough(root, clips, module.MORE_CLIPS)
+    _require_enough(source or str(root), clips, module.MORE_CLIPS)
     facts: dict[str, object] = {
         "source": _published(source) if source else BUILTIN,
         "files": len(folder.clips),
@@ -192,16 +192,16 @@ def _builtin_identity(name: str, sizes: DataSizes, scored: str, options: Mapping
     )
 
 
-def _require_enough(root: Path, clips: dict[str, tuple[Clip, ...]], more_clips: str) -> None:
+def _require_enough(place: str, clips: dict[str, tuple[Clip, ...]], more_clips: str) -> None:
     if len(clips["test"]) < MIN_TEST_CLIPS:
         raise DataError(
-            f"{root}: the test split has {len(clips['test'])} usable clips, and at least {MIN_TEST_CLIPS} are needed "
+            f"{place}: the test split has {len(clips['test'])} usable clips, and at least {MIN_TEST_CLIPS} are needed "
             f"for an interval that means something. {more_clips}"
         )
     if len({clip.cluster for clip in clips["test"]}) < 2:
         raise DataError(
-            f"{root}: all test clips are in one cluster ({clips['test'][0].cluster}), and an interval needs at least "
+            f"{place}: all test clips are in one cluster ({clips['test'][0].cluster}), and an interval needs at least "
             f"two. {more_clips}"
         )
     if not clips["train"]:
-        raise DataError(f"{root}: the training split is empty. {more_clips}")
+        raise DataError(f"{place}: the training split is empty. {more_clips}")

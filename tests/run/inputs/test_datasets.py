@@ -14,6 +14,7 @@ from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.inputs.datasets import identify, read
 from rdtf_bench.spec.load import load_scale
 from tests.data import nuscenes_folder
+from tests.data.sources.packing import write_parquet
 
 SIZES = load_scale("tiny").data
 
@@ -167,3 +168,14 @@ def test_the_record_names_the_commit_of_a_dataset_of_the_hub(
     monkeypatch.setattr(hub, "download", lambda _: hub.Snapshot(root=snapshot, is_packed=False))
     found = read("asg", "hf:me/stickers", SIZES, 8, store=tmp_path / "store", skip_broken=False)
     assert found.facts["source"] == found.identity.source == "hf:me/stickers@c0ffee"
+
+
+def test_too_few_clips_of_a_packed_file_are_told_by_the_name_that_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets, "MIN_TEST_CLIPS", 2)
+    animation(tmp_path / "a.gif", 9)
+    data = {"image": [(tmp_path / "a.gif").read_bytes()], "text": ["a"], "split": ["test"]}
+    source = write_parquet(tmp_path / "packed.parquet", data)
+    with pytest.raises(DataError, match=r"^\S+/packed\.parquet: the test split has 1 usable clips"):
+        read("asg", str(source), SIZES, 8, store=tmp_path / "store", skip_broken=False)
