@@ -67,6 +67,7 @@ def test_evened_takes_a_pure_bias_for_no_spread() -> None:
     assert deviation(evened(1 / 160, without, numbers)) < 0.4 * deviation(without)
 
 
+@pytest.mark.long
 def test_interval_of_a_difference_covers_a_known_distance() -> None:
     """95 % intervals of the paired difference of two Frechet distances at n = 25 d; 4 % is three standard errors."""
     generator = torch.Generator().manual_seed(0)

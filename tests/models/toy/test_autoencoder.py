@@ -30,6 +30,7 @@ def clips(seed: int = 0) -> dict[str, torch.Tensor]:
     }
 
 
+@pytest.mark.long
 def test_the_card_is_what_the_shipped_weights_do_on_unseen_scenes() -> None:
     unseen = corpus.scenes(VALIDATION_SCENES, seed=corpus.SCENES_VALIDATION_SEED)
     found = autoencoder.measure(FOLDER, [unseen])
@@ -38,7 +39,7 @@ def test_the_card_is_what_the_shipped_weights_do_on_unseen_scenes() -> None:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_card_is_what_the_shipped_weights_do_on_toy_stickers(tmp_path: Path) -> None:
     found = autoencoder.measure(FOLDER, [corpus.toy(tmp_path, split="validation")])
     assert found["toy-asg_psnr_db"] == pytest.approx(read_card(FOLDER).validation["toy-asg_psnr_db"], abs=TOLERANCE_DB)

@@ -46,13 +46,14 @@ def unseen() -> tuple[corpus.Corpus, Encoded]:
     return clips, base.encode_clips(clips, **PARTS, recipe=BaseRecipe())
 
 
+@pytest.mark.long
 def test_the_card_s_losses_are_those_of_the_shipped_weights(unseen: tuple[corpus.Corpus, Encoded]) -> None:
     card = read_card(FOLDER).validation
     for name, loss in base.losses_by_band(base.load_base(FOLDER), unseen[1], BaseRecipe()).items():
         assert loss == pytest.approx(card[name], rel=0.01), name  # last bits of convolutions
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_card_s_scenes_are_those_the_shipped_weights_make(unseen: tuple[corpus.Corpus, Encoded]) -> None:
     card = read_card(FOLDER).validation
     found = base.measure(FOLDER, *unseen, PARTS["autoencoder"], BaseRecipe())

@@ -44,6 +44,7 @@ def cached(count: int, name: str) -> Cached:
     return Cached(features=torch.rand(count, 8, 1280, generator=generator), tokens=tokens)
 
 
+@pytest.mark.long
 def test_the_card_is_what_the_shipped_weights_do_on_toy_stickers(shipped: ClipSimilarity, tmp_path: Path) -> None:
     toy_stickers.write(tmp_path / "toy", counts={"validation": 128})
     found = corpus.stickers(tmp_path / "toy", name=toy_stickers.NAME, split="validation", data=tmp_path)
@@ -55,6 +56,7 @@ def test_the_card_is_what_the_shipped_weights_do_on_toy_stickers(shipped: ClipSi
     assert figures["r_at_1"] > 50 * figures["chance"]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not STICKERS.is_dir(), reason="real stickers are not here")
 def test_real_stickers_are_found_far_above_chance(shipped: ClipSimilarity, tmp_path: Path) -> None:
     # every seventh, by links: checking and decoding all that the card was measured on takes a minute

@@ -61,6 +61,7 @@ def test_the_mean_score_falls_with_each_level_of_what_it_sees(
     assert all(worse < better for better, worse in pairwise(means)), means
 
 
+@pytest.mark.long
 def test_the_card_is_what_the_shipped_weights_do(
     shipped: FastVQA, autoencoder: AutoencoderKL, validation: Corpus
 ) -> None:
@@ -168,7 +169,7 @@ def test_a_finished_folder_is_scaled_to_its_first_set(
     assert float(torch.logit(torch.cat(rescaled)).std()) == pytest.approx(1, abs=1e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not STICKERS.is_dir(), reason="real stickers are not here")
 def test_the_card_is_what_the_shipped_weights_do_on_real_stickers(
     shipped: FastVQA, autoencoder: AutoencoderKL, tmp_path: Path

@@ -43,6 +43,7 @@ def test_the_shipped_network_is_the_real_class_on_eight_frames() -> None:
     assert not torch.allclose(found, load_i3d(FOLDER, profile="videogpt")(video))
 
 
+@pytest.mark.long
 def test_the_card_is_what_the_shipped_weights_do() -> None:
     card, name = read_card(FOLDER), toy_scenes.NAME
     found = i3d.drawn(name, i3d.draws(training=False)[name], card.recipe["num_validation"], silent)
@@ -96,6 +97,7 @@ def test_loss_by_hand() -> None:
     assert float(i3d.loss(logits, labels)) == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.long
 def test_an_interrupted_training_ends_in_the_same_bytes(few: list[Labelled], tmp_path: Path) -> None:
     recipe = dataclasses.replace(SMALL, checkpoint_every=2)
 

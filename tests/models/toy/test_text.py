@@ -31,7 +31,7 @@ def test_the_cards_are_what_the_shipped_weights_do_on_unseen_scenes() -> None:
     assert found["toy-scenes_clip_r_at_1_four_frames"] > 4 * found["toy-scenes_chance"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_cards_are_what_the_shipped_weights_do_on_toy_stickers(tmp_path: Path) -> None:
     found = text.measure(**PLACES, sets=[corpus.toy(tmp_path, split="validation")])
     cards = read_card(PLACES["text"]).validation | read_card(PLACES["t5"]).validation
