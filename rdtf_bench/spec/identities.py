@@ -42,6 +42,7 @@ class OtherClipsIdentity(ClipsIdentity):
     """Real clips of another split, which are compared with the test clips."""
 
     split: str
+    most: int | None = None  # number of clips that are decoded; None: all of the split
 
 
 class TrainingSetIdentity(Identity):

@@ -168,6 +168,13 @@ def other_clips_split(data: DataIdentity) -> str:
     return "validation" if data.num_validation >= data.num_test else "train"
 
 
+def other_clips(scale: Scale, data: DataIdentity) -> OtherClipsIdentity:
+    """Return the identity of the other real clips. Of a training split, no more are decoded than there are to test."""
+    split = other_clips_split(data)
+    most = data.num_test if split == "train" and data.num_train > data.num_test else None
+    return OtherClipsIdentity(split=split, most=most, **clips_in_use(scale, data, split).model_dump())
+
+
 def _says_something(row: str, uses: Collection[str]) -> bool:
     """Return whether a metric of clips is measured for a row, which may be a control."""
     if row == "real":
@@ -265,9 +272,7 @@ class _Planner:
         version = self.constants("control", name)["VERSION"]
         real = clips_in_use(self.scale, self.data, "test")
         if name == "other_real_clips":
-            split = other_clips_split(self.data)
-            clips = clips_in_use(self.scale, self.data, split)
-            other = OtherClipsIdentity(split=split, **clips.model_dump())
+            other = other_clips(self.scale, self.data)
             # the name under which the row was first published; it decides the id
             sample = ControlSamples(control="noise_floor", version=version, real=real, other=other)
         elif name == "real":

@@ -6,7 +6,7 @@ import pytest
 from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.spec.identities import ControlSamples
 from rdtf_bench.spec.load import load_protocol, load_scale
-from rdtf_bench.spec.plan import Cell, DataIdentity, asset_roles, plan
+from rdtf_bench.spec.plan import Cell, DataIdentity, asset_roles, other_clips, plan
 from rdtf_bench.spec.schema import Scale, TableSpec
 from tests.plans import DATA
 
@@ -131,6 +131,15 @@ def test_other_real_clips_are_training_clips_where_validation_is_too_small() -> 
     few = DataIdentity(**{**vars(DATA), "num_validation": 3})
     assert other_split(cells()) == "validation"
     assert other_split(cells(data=few)) == "train"
+
+
+def test_of_many_training_clips_no_more_are_decoded_than_there_are_test_clips() -> None:
+    scale = load_scale("tiny")
+    few = DataIdentity(**{**vars(DATA), "num_validation": 3})
+    assert other_clips(scale, few).most == few.num_test
+    as_few = DataIdentity(**{**vars(few), "num_train": few.num_test})
+    assert other_clips(scale, as_few).most is None
+    assert other_clips(scale, DATA).most is None
 
 
 def test_other_real_clips_keep_the_id_of_their_first_name() -> None:

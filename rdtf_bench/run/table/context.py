@@ -100,15 +100,21 @@ def make_bench(
     train_identity = planning.training_set(scale, identity, digests)
     # a plan does not read built-in data, whose clips an earlier run may have listed
     train = data.clips.get("train") or listed_clips(store, train_identity, data.root)
-    splits = ["test", planning.other_clips_split(identity)] if "other_real_clips" in controls else ["test"]
+    real = {"test": planning.clips_in_use(scale, identity, "test").key}
+    clips = {"test": data.clips.get("test", ())}
+    if "other_real_clips" in controls:
+        other = planning.other_clips(scale, identity)
+        whole_split = planning.clips_in_use(scale, identity, other.split)
+        real[other.split] = whole_split.key if other.most is None else other.key
+        clips[other.split] = data.clips.get(other.split, ())[: other.most]
     return Bench(
         store=store,
         scale=scale,
         assets={role: asset.path for role, asset in assets.items()},
         dataset=identity.dataset,
-        clips={split: data.clips.get(split, ()) for split in splits},
+        clips=clips,
         outside=dict(outside),
-        real={split: planning.clips_in_use(scale, identity, split).key for split in splits},
+        real=real,
         training=training_set(train_identity, data.root, identity.num_train, train),
         processes=processes,
     )

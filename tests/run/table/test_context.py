@@ -8,6 +8,7 @@ from rdtf_bench.run.table.external import OutsideClips
 from rdtf_bench.spec.load import load_protocol, load_scale
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.schema import DataSizes, Scale
+from tests.data.clips import clip_of
 from tests.plans import DATA
 
 SPEC, TINY = load_protocol("table1"), load_scale("tiny")
@@ -56,3 +57,12 @@ def test_prepared_training_data_have_a_key_of_what_decides_them() -> None:
     assert ours.training.identity.key != longer.training.identity.key
     assert ours.real == longer.real
     assert ours.training == bench(TINY.model_copy(update={"workers": 9})).training
+
+
+def test_jobs_carry_no_more_training_clips_than_are_scored() -> None:
+    train = tuple(clip_of(Path(f"data/{number}.gif"), 8, split="train") for number in range(600))
+    few = replace(DATA, num_validation=3)
+    data = Dataset(identity=few, clips={"train": train, "validation": (), "test": ()}, root=Path("data"))
+    made = make_bench(("other_real_clips",), TINY, data, find_assets(TINY), Store(Path("store")))
+    assert made.clips["train"] == train[: few.num_test]
+    assert len(made.training.shards) == 3
