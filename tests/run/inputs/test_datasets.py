@@ -1,6 +1,7 @@
 import json
 import re
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image
 
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import DataError, ProtocolError
+from rdtf_bench.data import nuscenes
 from rdtf_bench.data.reading.folders.folder import Folder
 from rdtf_bench.data.sources import hub
 from rdtf_bench.run.inputs import datasets
@@ -131,6 +133,15 @@ def test_options_of_the_protocol_cut_the_clips_and_are_part_of_their_identity(
     assert dense.facts["options"] == {"cameras": ["CAM_FRONT"], "stride": 1}
 
 
+@pytest.fixture
+def small_stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(nuscenes, "STAND_IN", {"train": (2, 5), "validation": (1, 3), "test": (1, 3)})
+    nuscenes.builtin.cache_clear()
+    yield
+    nuscenes.builtin.cache_clear()
+
+
+@pytest.mark.usefixtures("small_stand_in")
 def test_options_are_part_of_the_identity_of_the_stand_in(tmp_path: Path) -> None:
     found = [
         identify("nuscenes", None, SIZES, 8, store=tmp_path, options=options).identity.train
