@@ -6,12 +6,13 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
+from rdtf_bench.assets import registry
 from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, load_parts
 from rdtf_bench.baselines.i2vgen_xl.tuning import mark_known
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.models.toy import base, corpus
 from rdtf_bench.models.toy.base import BaseRecipe, Encoded
-from rdtf_bench.models.toy.build import BASE_DATA, base_validation
+from rdtf_bench.models.toy.build import BASE_DATA, FVD_CLIPS, base_validation
 from rdtf_bench.models.toy.card import WEIGHTS, read_card
 
 FOLDER = WEIGHTS / "base"
@@ -59,6 +60,22 @@ def test_the_card_s_scenes_are_those_the_shipped_weights_make(unseen: tuple[corp
     found = base.measure(FOLDER, *unseen, PARTS["autoencoder"], BaseRecipe())
     for name in ("generated_psnr_db", "static_psnr_db", "autoencoder_psnr_db"):
         assert found[name] == pytest.approx(card[name], abs=0.1), name
+
+
+@pytest.mark.long
+def test_the_card_s_fvd_is_that_of_the_shipped_weights() -> None:
+    card = read_card(FOLDER).validation
+    many = base_validation(FVD_CLIPS)
+    given = base.encode_clips(many, **PARTS, recipe=BaseRecipe())
+    efficientnet = registry.find("efficientnet_lite0").path
+    found = base.fvd_against_static(FOLDER, many, given, PARTS["autoencoder"], efficientnet, BaseRecipe())
+    for name, value in found.items():
+        assert value == pytest.approx(card[name], rel=0.02), name
+
+
+def test_the_base_is_better_than_standing_still_on_its_own_domain() -> None:
+    card = read_card(FOLDER).validation
+    assert card["fvd_minus_static_ci_high"] < 0
 
 
 def test_the_base_learnt_from_scenes_alone() -> None:
