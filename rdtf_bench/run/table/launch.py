@@ -72,7 +72,7 @@ def train(request: Request, processes: int, report: Report) -> None:
 
 def _report(log: Path, num_steps: int, report: Report) -> None:
     with suppress(OSError, ValueError, IndexError):  # the log is being written
-        report.advance(read_log(log)[-1]["step"] + 1, num_steps)
+        report.advance(int(read_log(log)[-1]["step"]) + 1, num_steps)
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import sys
 import time
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def stand_in(script: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     path = tmp_path / "python"
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
-    monkeypatch.setattr(launch.sys, "executable", str(path))
+    monkeypatch.setattr(sys, "executable", str(path))
     monkeypatch.setattr(launch, "POLL_S", 0.02)
 
 
