@@ -7,18 +7,19 @@ from typing import Annotated
 import typer
 
 from rdtf_bench import __version__
-from rdtf_bench.commands import assets, conditions, data
-from rdtf_bench.commands.check import check
-from rdtf_bench.commands.finetune import finetune
-from rdtf_bench.commands.generate import generate
+from rdtf_bench.commands import conditions, data
 from rdtf_bench.commands.listing import list_names
-from rdtf_bench.commands.params import params
+from rdtf_bench.commands.metrics.check import check
+from rdtf_bench.commands.metrics.power import power
+from rdtf_bench.commands.metrics.score import score
+from rdtf_bench.commands.metrics.selftest import selftest
+from rdtf_bench.commands.models import assets
+from rdtf_bench.commands.models.finetune import finetune
+from rdtf_bench.commands.models.generate import generate
+from rdtf_bench.commands.models.params import params
 from rdtf_bench.commands.plan import plan
-from rdtf_bench.commands.power import power
 from rdtf_bench.commands.publish import publish
 from rdtf_bench.commands.run import ablate, run
-from rdtf_bench.commands.score import score
-from rdtf_bench.commands.selftest import selftest
 from rdtf_bench.commands.show import show
 from rdtf_bench.commands.show_scale import show_scale
 from rdtf_bench.commands.sync import sync

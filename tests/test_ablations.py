@@ -15,7 +15,8 @@ from rdtf_bench.run.table import execute, schedule
 from rdtf_bench.run.table.context import cells_of
 from rdtf_bench.run.table.execute import Outcome
 from rdtf_bench.spec.load import load_scale
-from rdtf_bench.spec.schema import Panel, Scale, TableSpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import Panel, TableSpec
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # MLflow's own
 Measured = tuple[TableSpec, Scale, Outcome]

@@ -14,7 +14,8 @@ from rdtf_bench.report.table.table import render
 from rdtf_bench.run.table import execute, finished
 from rdtf_bench.run.table.execute import Outcome
 from rdtf_bench.spec.load import load_protocol, load_scale
-from rdtf_bench.spec.schema import Scale, TableSpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import TableSpec
 
 pytestmark = pytest.mark.slow
 KEYS = ["method", "dataset", "task", "metric", "yardstick", "value", "ci_low", "ci_high", "n", "paper"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rdtf_bench.commands.options import DEFAULT_SCALE, DEFAULT_STORE, results_folder
 
 if TYPE_CHECKING:  # for the annotation alone: `--help` reads no schema
-    from rdtf_bench.spec.schema import Scale
+    from rdtf_bench.spec.scale import Scale
 
 
 @dataclass(frozen=True, kw_only=True)

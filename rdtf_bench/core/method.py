@@ -11,7 +11,7 @@ SERVES_EVERY_TASK_UNLESS
     `(option, value)`: one set of weights serves every task, unless the option has that value. Tables of different tasks
     then share one training.
 AT_SCALE
-    `{scale: fields of spec.schema.MethodAtScale}`: what a method of another package needs at each scale that it
+    `{scale: fields of spec.scale.MethodAtScale}`: what a method of another package needs at each scale that it
     supports. For the methods of this package, the scale files say it.
 LEARNING_RATE
     Default learning rate of `rdtf-bench finetune`, for methods that tune I2VGen-XL.

@@ -8,29 +8,17 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from rdtf_bench.core.dataset import Builtin, Clip
+from rdtf_bench.core.dataset import Builtin
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.data import fluent
-from rdtf_bench.data.reading.folders.folder import Chosen, Folder, choose, clustering, fingerprint
+from rdtf_bench.data.reading.folders.folder import Folder
+from rdtf_bench.data.reading.folders.folder import choose as choose  # what every dataset module offers
+from rdtf_bench.data.reading.folders.folder import clustering as clustering
+from rdtf_bench.data.reading.folders.folder import fingerprint as fingerprint
 from rdtf_bench.data.reading.folders.folder import read as read_folder
 from rdtf_bench.data.reading.folders.index import Progress
 from rdtf_bench.data.sources import hub, packed
 from rdtf_bench.data.toy import stickers as toy_stickers
-
-__all__ = [
-    "Builtin",
-    "Chosen",
-    "Clip",
-    "Config",
-    "Folder",
-    "builtin",
-    "choose",
-    "clustering",
-    "fingerprint",
-    "prepare",
-    "read",
-]
-
 
 MORE_CLIPS = (
     "Add animations, or change which are for test, validation and training: in the split column of the metadata file, "

@@ -16,27 +16,16 @@ from pathlib import Path, PurePosixPath
 from rdtf_bench.core.dataset import Builtin, Clip
 from rdtf_bench.core.errors import DataError, ProtocolError, listed
 from rdtf_bench.core.store import key_of
-from rdtf_bench.data.reading.folders.folder import Chosen, Folder, choose, clustering, fingerprint
+from rdtf_bench.data.reading.folders.folder import Folder
+from rdtf_bench.data.reading.folders.folder import choose as choose  # what every dataset module offers
+from rdtf_bench.data.reading.folders.folder import clustering as clustering
+from rdtf_bench.data.reading.folders.folder import fingerprint as fingerprint
 from rdtf_bench.data.reading.folders.index import Progress
 from rdtf_bench.data.reading.folders.walk import Broken
 from rdtf_bench.data.reading.nuscenes import splits as nuscenes_splits
 from rdtf_bench.data.reading.nuscenes import tables as nuscenes_tables
 from rdtf_bench.data.reading.nuscenes.tables import CAMERAS, Frame
 from rdtf_bench.data.toy import driving
-
-__all__ = [
-    "Builtin",
-    "Chosen",
-    "Clip",
-    "Config",
-    "Folder",
-    "builtin",
-    "choose",
-    "clustering",
-    "fingerprint",
-    "prepare",
-    "read",
-]
 
 MORE_CLIPS = (
     "Unpack the pictures of more scenes, samples and sweeps, or name other scenes for test, validation and training in "

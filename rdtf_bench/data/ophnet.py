@@ -26,26 +26,15 @@ import numpy as np
 
 from rdtf_bench.core.dataset import Builtin, Clip
 from rdtf_bench.core.errors import DataError, listed
-from rdtf_bench.data.reading.folders.folder import Chosen, Folder, choose, clustering, fingerprint
+from rdtf_bench.data.reading.folders.folder import Folder
+from rdtf_bench.data.reading.folders.folder import choose as choose  # what every dataset module offers
+from rdtf_bench.data.reading.folders.folder import clustering as clustering
+from rdtf_bench.data.reading.folders.folder import fingerprint as fingerprint
 from rdtf_bench.data.reading.folders.index import Progress
 from rdtf_bench.data.reading.folders.inspection import EVEN_US
 from rdtf_bench.data.reading.folders.walk import Broken, Tree, told, walk
 from rdtf_bench.data.reading.videos.index import Times, VideoFacts, inspect_videos
 from rdtf_bench.data.toy import surgery
-
-__all__ = [
-    "Builtin",
-    "Chosen",
-    "Clip",
-    "Config",
-    "Folder",
-    "builtin",
-    "choose",
-    "clustering",
-    "fingerprint",
-    "prepare",
-    "read",
-]
 
 MORE_CLIPS = (
     "Add videos, as with `rdtf-bench data fetch ophnet`: clips for test and validation come from those that the "

@@ -12,7 +12,8 @@ from rdtf_bench.report.figures import losses
 from rdtf_bench.run import record, track
 from rdtf_bench.run.table import finished
 from rdtf_bench.run.table.execute import Outcome
-from rdtf_bench.spec.schema import Scale, TableSpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import TableSpec
 
 CLIPS_SHOWN = 6
 ROWS = "rows.json"

@@ -29,7 +29,8 @@ from rdtf_bench.run.build import instruments
 from rdtf_bench.run.progress import Report, Sink
 from rdtf_bench.run.record import ScoreRecord
 from rdtf_bench.run.table.score import CLIPS_AT_ONCE, scored
-from rdtf_bench.spec.schema import Options, Scale
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import Options
 
 STAYING = 2
 """Fewest clips that must remain for a distance when an interval leaves out a group of them."""

@@ -20,7 +20,7 @@ from rdtf_bench.run.protocols import load_table
 from rdtf_bench.run.table.context import cells_of, find_assets
 from rdtf_bench.run.table.worker import be_quiet
 from rdtf_bench.spec.identities import TrainedSamples
-from rdtf_bench.spec.schema import Scale
+from rdtf_bench.spec.scale import Scale
 
 METHOD = "rdtf"
 PIPELINE = "RDTFPipeline"

@@ -9,7 +9,8 @@ from rdtf_bench import catalog
 from rdtf_bench.core.errors import ProtocolError, unknown_name
 from rdtf_bench.spec import load
 from rdtf_bench.spec.load import kind_of, load_protocol, load_set, protocol_names
-from rdtf_bench.spec.schema import MethodAtScale, Row, Scale, TableSpec
+from rdtf_bench.spec.scale import MethodAtScale, Scale
+from rdtf_bench.spec.schema import Row, TableSpec
 
 ABLATE = "ablate-"
 

@@ -4,7 +4,8 @@ from rdtf_bench.assets import registry
 from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.diffusion.masks import TASKS
 from rdtf_bench.run.build.modules import typed_config
-from rdtf_bench.spec.schema import Scale, Sheet
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import Sheet
 
 SheetRow = dict[str, str]
 

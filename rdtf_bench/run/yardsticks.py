@@ -7,7 +7,7 @@ from rdtf_bench.assets import registry
 from rdtf_bench.assets.official import OFFICIAL
 from rdtf_bench.spec.load import load_scale
 from rdtf_bench.spec.plan import asset_roles
-from rdtf_bench.spec.schema import Scale
+from rdtf_bench.spec.scale import Scale
 
 OFFICIAL_AT = "paper"
 """The scale that names the official network of each metric, and its options."""

@@ -14,7 +14,8 @@ from typing import Any, Literal, TypeVar
 
 from rdtf_bench.core.dataset import Fit, FramesBy, LatentsDtype
 from rdtf_bench.core.store import key_of
-from rdtf_bench.spec.schema import Budget, ClipShape, Options, Part, Timing
+from rdtf_bench.spec.scale import Budget, Timing
+from rdtf_bench.spec.schema import ClipShape, Options, Part
 
 
 class Identity(Part):

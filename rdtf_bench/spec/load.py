@@ -14,7 +14,8 @@ from rdtf_bench.spec import document, places
 from rdtf_bench.spec.document import Document, Fault, FaultyFileError
 from rdtf_bench.spec.grid import expand
 from rdtf_bench.spec.places import KINDS, SCALE
-from rdtf_bench.spec.schema import CostSpec, FigureSpec, File, Place, Scale, Sheet, TableSet, TableSpec, ValiditySpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import CostSpec, FigureSpec, File, Place, Sheet, TableSet, TableSpec, ValiditySpec
 
 Spec = TypeVar("Spec", bound=File)
 Names = Mapping[str, Collection[str]]

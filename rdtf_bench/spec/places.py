@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rdtf_bench.core.errors import ProtocolError, UnknownNameError, unknown_name
-from rdtf_bench.spec.schema import CostSpec, FigureSpec, File, Scale, Sheet, TableSet, TableSpec, ValiditySpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import CostSpec, FigureSpec, File, Sheet, TableSet, TableSpec, ValiditySpec
 
 PACKAGE = Path(__file__).parents[1] / "protocols"
 VARIABLE = "RDTF_BENCH_PROTOCOLS"

@@ -23,7 +23,8 @@ from rdtf_bench.spec.identities import (
     TrainingIdentity,
     TrainingSetIdentity,
 )
-from rdtf_bench.spec.schema import RENAMED_CONTROLS, Options, Row, Scale, TableSpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import RENAMED_CONTROLS, Options, Row, TableSpec
 
 Constants = Callable[[str, str], dict[str, Any]]
 """(kind, name) -> the module's constants; catalog.constants, or a fake in tests."""

@@ -11,7 +11,7 @@ import pytest
 from rdtf_bench.assets import download, registry
 from rdtf_bench.assets.official import OFFICIAL
 from rdtf_bench.baselines.i2vgen_xl import hub as hub_module
-from rdtf_bench.commands.assets import list_assets
+from rdtf_bench.commands.models.assets import list_assets
 from rdtf_bench.core.errors import AssetError, UnknownNameError
 
 BYTES = b"weights"

@@ -211,7 +211,7 @@ SAMPLER = Sampler(num_steps=2, timestep_spacing="leading", eta=0.0, guidance_tex
 
 
 def disturb(method: TunedI2VGenXL) -> None:
-    """As if trained: every adapter weight away from its initial value."""
+    """Move every adapter weight away from its initial value, as a training does."""
     with torch.no_grad():
         for name, parameter in method.trainable().items():
             parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator_for(1, name)))

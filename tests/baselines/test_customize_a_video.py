@@ -102,7 +102,7 @@ def test_the_stages_share_the_budget_and_the_absorber_is_discarded(build: Build,
 
 
 def test_a_sample_between_two_steps_is_made_as_at_the_end(build: Build, clips: Clips, tmp_path: Path) -> None:
-    """Without the absorber and with the temporal layers: in the first stage it is the base's.
+    """Sample without the absorber and with the temporal layers: in the first stage it is the base's.
     The training goes on as if nothing had been."""
     given = conditions(FIRST)
 

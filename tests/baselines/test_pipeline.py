@@ -72,7 +72,7 @@ def of_pipeline(
 
 
 def of_ours(method: tuning.TunedI2VGenXL, given: Conditions, guidance: float, monkeypatch: pytest.MonkeyPatch) -> Noise:
-    """From the noise of the fixture's seed."""
+    """Sample from the noise of the fixture's seed."""
     sampled: list[Tensor] = []
 
     def keep(_: Any, latents: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ def drifting(num_frames: int, width: int) -> torch.Tensor:
 
 
 def milliseconds(num_frames: int, width: int) -> dict[str, list[float]]:
-    """Of the preparation, of each draw, and of scikit-learn's k-means on the features as they are."""
+    """Measure the preparation, each draw, and scikit-learn's k-means on the features as they are."""
     features = drifting(num_frames, width)
     generator = torch.Generator().manual_seed(1)
     taken: dict[str, list[float]] = {"prepared, once": [], "a draw": [], "k-means, not rotated": []}

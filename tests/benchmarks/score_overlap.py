@@ -25,7 +25,7 @@ from rdtf_bench.run.compare import compare
 from rdtf_bench.run.progress import Silent
 from rdtf_bench.run.table.score import CLIPS_AT_ONCE
 from rdtf_bench.spec.load import load_scale
-from rdtf_bench.spec.schema import Scale
+from rdtf_bench.spec.scale import Scale
 
 METRICS = ("fvd", "vqa")
 

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 
 from rdtf_bench.core.store import only_run_in
 from rdtf_bench.run.table import prepare as preparing
-from rdtf_bench.spec.schema import Scale
+from rdtf_bench.spec.scale import Scale
 from tests.command_line import rdtf_bench
 
 

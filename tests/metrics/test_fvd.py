@@ -119,7 +119,7 @@ torch.distributed.destroy_process_group()
 
 
 def test_two_processes_equal_one(tmp_path: Path) -> None:
-    """With gloo; the first process also gets all real clips, the second some of the first's own as a sampler pads.
+    """Use gloo; the first process also gets all real clips, the second some of the first's own as a sampler pads.
 
     Once with features kept and once as moments.
     """

@@ -11,7 +11,8 @@ from rdtf_bench.report.table.table import render
 from rdtf_bench.run.record import PartRecord, Record, ScoreRecord
 from rdtf_bench.spec.load import load_scale
 from rdtf_bench.spec.plan import Cell, Constants, DataIdentity, plan
-from rdtf_bench.spec.schema import Scale, TableSpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import TableSpec
 
 METRICS = ("fvd", "vqa", "clip", "params", "seconds")
 ROWS = {

@@ -17,7 +17,8 @@ from rdtf_bench.run.record import Record
 from rdtf_bench.run.table.context import find_assets, make_bench
 from rdtf_bench.run.table.execute import Outcome
 from rdtf_bench.spec.plan import Cell, DataIdentity
-from rdtf_bench.spec.schema import Scale, TableSpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import TableSpec
 
 
 @pytest.fixture

@@ -23,7 +23,8 @@ from rdtf_bench.spec.identities import (
 )
 from rdtf_bench.spec.load import load_protocol, load_scale
 from rdtf_bench.spec.plan import Cell, plan
-from rdtf_bench.spec.schema import RENAMED_CONTROLS, Budget, ClipShape, Part, Sampling
+from rdtf_bench.spec.scale import Budget, Sampling
+from rdtf_bench.spec.schema import RENAMED_CONTROLS, ClipShape, Part
 from tests.plans import DATA
 
 TABLES = sorted((Path(__file__).parents[2] / "results").glob("*/tables/*.json"))

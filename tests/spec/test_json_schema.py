@@ -15,7 +15,7 @@ FILES = [(kind, path) for kind, (folder, _) in KINDS.items() for path in sorted(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_shipped_schema_is_what_the_model_gives(kind: str) -> None:
-    """After a change of spec/schema.py: python -m rdtf_bench.spec.json_schema"""
+    """Check the shipped schemas. After a change of spec/schema.py, run: python -m rdtf_bench.spec.json_schema"""
     assert (json_schema.FOLDER / f"{kind}.json").read_text(encoding="utf-8") == json_schema.text_of(kind)
 
 

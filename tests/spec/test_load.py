@@ -301,7 +301,7 @@ OF_RDTF = [name for name in protocol_names() if name.startswith("ablate-") and n
 
 @pytest.mark.parametrize("name", ["table3", "table4", "figure8", *OF_RDTF])
 def test_an_ablation_leaves_one_row_as_it_is(name: str) -> None:
-    """That of table1, so that its training is shared."""
+    """Check that it is the row of table1, so that its training is shared."""
     assert [row.method for row in load_protocol(name).rows if not row.options].count("rdtf") == 1
 
 

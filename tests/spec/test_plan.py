@@ -7,7 +7,8 @@ from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.spec.identities import ControlSamples
 from rdtf_bench.spec.load import load_protocol, load_scale
 from rdtf_bench.spec.plan import Cell, DataIdentity, asset_roles, other_clips, plan
-from rdtf_bench.spec.schema import Scale, TableSpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import TableSpec
 from tests.plans import DATA
 
 FACTS: dict[str, dict[str, Any]] = {

@@ -14,7 +14,8 @@ if TYPE_CHECKING:  # for the annotations alone: `--help` reads no schema
     from rdtf_bench.run.record import Record
     from rdtf_bench.run.table.external import OutsideClips
     from rdtf_bench.spec.plan import Cell
-    from rdtf_bench.spec.schema import Scale, TableSpec
+    from rdtf_bench.spec.scale import Scale
+    from rdtf_bench.spec.schema import TableSpec
 
 PIPE_WIDTH = 120
 """Columns of a table that is not printed to a terminal."""

@@ -10,7 +10,8 @@ from rdtf_bench.report.table.verdicts import against
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec.identities import ControlSamples, TrainedSamples
 from rdtf_bench.spec.plan import Cell
-from rdtf_bench.spec.schema import Scale, TableSpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import TableSpec
 
 REFERENCE = "static"
 """The control row with which every method is compared: a repeated first frame."""

@@ -12,7 +12,8 @@ from rdtf_bench.run.table import schedule
 from rdtf_bench.run.table.context import Bench, find_assets, make_bench
 from rdtf_bench.run.table.finished import is_scored
 from rdtf_bench.spec.plan import Cell
-from rdtf_bench.spec.schema import Scale, TableSpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import TableSpec
 
 
 def plan_text(

@@ -14,7 +14,8 @@ from rdtf_bench.report import layouts
 from rdtf_bench.report.table.rows import Number, rows
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec.plan import Cell
-from rdtf_bench.spec.schema import Scale, TableSpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import TableSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,8 @@ from rdtf_bench.run.inputs.datasets import BUILTIN
 from rdtf_bench.run.record import Record
 from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.spec.plan import Cell
-from rdtf_bench.spec.schema import Scale, TableSpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import TableSpec
 
 HEADER = """\
 # Results

@@ -10,7 +10,8 @@ from rdtf_bench.report.table.grid import Grid
 from rdtf_bench.report.table.rows import columns, rows
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec.plan import Cell, Constants
-from rdtf_bench.spec.schema import Scale, TableSpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import TableSpec
 
 STARRED = ("*best*", "_second best_")
 STYLED = ("best (bold)", "second best (underlined)")

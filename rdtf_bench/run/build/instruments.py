@@ -9,7 +9,7 @@ from rdtf_bench.core.metric import Metric
 from rdtf_bench.run.build.modules import build_metric, device_of
 from rdtf_bench.spec.identities import MetricIdentity
 from rdtf_bench.spec.plan import asset_roles
-from rdtf_bench.spec.schema import Scale
+from rdtf_bench.spec.scale import Scale
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from rdtf_bench.core.metric import Metric
 from rdtf_bench.spec import options as options_spec
 from rdtf_bench.spec.identities import FitIdentity, MetricIdentity
 from rdtf_bench.spec.plan import Cell
-from rdtf_bench.spec.schema import Scale
+from rdtf_bench.spec.scale import Scale
 
 
 def typed_config(kind: str, name: str, options: Mapping[str, object], where: str) -> Any:

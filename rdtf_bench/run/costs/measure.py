@@ -26,7 +26,8 @@ from rdtf_bench.run.costs import memory
 from rdtf_bench.run.costs.parameters import configured, parameter_counts
 from rdtf_bench.run.costs.record import FILE, CostRecord, Measured, key
 from rdtf_bench.spec.load import load_scale
-from rdtf_bench.spec.schema import CostSpec, Options, Scale
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import CostSpec, Options
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 SPREAD = 0.02  # of the random weights: activations neither explode nor vanish

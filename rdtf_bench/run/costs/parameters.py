@@ -11,7 +11,8 @@ from rdtf_bench.core.method import Configs
 from rdtf_bench.run.build.modules import typed_config
 from rdtf_bench.run.protocols import at_scale
 from rdtf_bench.spec.plan import asset_roles
-from rdtf_bench.spec.schema import Options, Scale
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import Options
 
 COST_FUNCTIONS = ("parameter_counts", "denoiser_on_meta", "denoiser_inputs")
 

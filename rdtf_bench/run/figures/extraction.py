@@ -19,7 +19,8 @@ from rdtf_bench.data.reading.clips import all_frames
 from rdtf_bench.run.build.modules import device_of
 from rdtf_bench.run.figures.plan import Row
 from rdtf_bench.run.progress import Report
-from rdtf_bench.spec.schema import FrameExtraction, Scale
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import FrameExtraction
 
 SEED = 0
 

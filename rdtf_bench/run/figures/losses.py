@@ -11,7 +11,8 @@ from rdtf_bench.core.store import Store
 from rdtf_bench.run.protocols import load_table
 from rdtf_bench.run.table import finished
 from rdtf_bench.run.table.context import cells_of
-from rdtf_bench.spec.schema import CurriculumCourse, Option, Scale, SimulatedLoss
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import CurriculumCourse, Option, SimulatedLoss
 
 SEED = 0
 

@@ -14,7 +14,8 @@ from rdtf_bench.data.reading.folders.folder import Folder
 from rdtf_bench.run.figures import losses
 from rdtf_bench.run.protocols import known_names, load_table
 from rdtf_bench.spec.load import load_figure
-from rdtf_bench.spec.schema import FigureSpec, Scale
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import FigureSpec
 
 KIND = "figures"
 ROWS, PICTURE, CSV = "rows.json", "figure.png", "figure.csv"

@@ -24,7 +24,7 @@ from rdtf_bench.core.errors import DataError, unknown_name
 from rdtf_bench.data.sources import hub
 from rdtf_bench.spec.options import typed
 from rdtf_bench.spec.plan import DataIdentity
-from rdtf_bench.spec.schema import DataSizes
+from rdtf_bench.spec.scale import DataSizes
 
 Options = Mapping[str, object]
 NO_OPTIONS: Options = {}

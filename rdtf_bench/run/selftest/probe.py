@@ -7,7 +7,7 @@ from rdtf_bench.metrics.trials import selftest
 from rdtf_bench.metrics.trials.selftest import Outcome
 from rdtf_bench.run.build import instruments
 from rdtf_bench.run.selftest import record as selftest_record
-from rdtf_bench.spec.schema import Scale
+from rdtf_bench.spec.scale import Scale
 
 
 def run(scale: Scale, probes: Sequence[str] | None = None) -> list[Outcome]:

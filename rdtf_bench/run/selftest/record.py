@@ -8,7 +8,8 @@ from rdtf_bench import catalog
 from rdtf_bench.assets import registry
 from rdtf_bench.core.store import key_of, write_text
 from rdtf_bench.spec.plan import asset_roles
-from rdtf_bench.spec.schema import Options, Scale
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import Options
 
 METRICS = ("fvd", "vqa", "clip")
 

@@ -18,7 +18,8 @@ from rdtf_bench.run.inputs.clips import RealClips
 from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.progress import Report
 from rdtf_bench.run.table import sample
-from rdtf_bench.spec.schema import Scale, TableSpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import TableSpec
 
 METADATA = "metadata.jsonl"
 FRAMES = "known_frames"

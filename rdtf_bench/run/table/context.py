@@ -17,7 +17,8 @@ from rdtf_bench.run.table.external import OutsideClips
 from rdtf_bench.spec import plan as planning
 from rdtf_bench.spec.identities import QualityScore
 from rdtf_bench.spec.plan import Cell, DataIdentity
-from rdtf_bench.spec.schema import Scale, TableSpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import TableSpec
 
 NONE: Mapping[str, OutsideClips] = MappingProxyType({})
 

@@ -24,7 +24,8 @@ from rdtf_bench.run.table.external import OutsideClips
 from rdtf_bench.run.table.finished import fit_facts, score_of, seconds_of_samples, sha256_of_samples
 from rdtf_bench.run.table.schedule import jobs_for
 from rdtf_bench.spec.plan import Cell
-from rdtf_bench.spec.schema import Scale, TableSpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import TableSpec
 
 LOCAL: Engine = LocalEngine()
 

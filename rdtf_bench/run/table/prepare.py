@@ -16,7 +16,7 @@ from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.inputs.training_set import bytes_to_write, write_list
 from rdtf_bench.run.table.context import Bench, find_assets, make_bench
 from rdtf_bench.run.table.schedule import Job, shard_jobs
-from rdtf_bench.spec.schema import Scale
+from rdtf_bench.spec.scale import Scale
 
 
 @dataclass(frozen=True, kw_only=True)

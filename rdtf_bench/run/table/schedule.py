@@ -8,7 +8,7 @@ from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.run.table.context import Bench
 from rdtf_bench.run.table.finished import is_scored
 from rdtf_bench.spec.plan import Cell
-from rdtf_bench.spec.schema import ExpectedSeconds, Scale
+from rdtf_bench.spec.scale import ExpectedSeconds, Scale
 
 
 @dataclass(frozen=True, kw_only=True)

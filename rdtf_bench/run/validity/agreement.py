@@ -12,7 +12,8 @@ from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.store import Store, key_of, write_text
 from rdtf_bench.run.validity import plan as validity_plan
 from rdtf_bench.run.validity.plan import PlannedCurve
-from rdtf_bench.spec.schema import Scale, ValiditySpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import ValiditySpec
 
 KIND = "agreements"
 FILE = "agreement.json"

@@ -23,7 +23,8 @@ from rdtf_bench.run.validity import plan as validity_plan
 from rdtf_bench.run.validity.agreement import AgreementRecord, PlannedAgreement
 from rdtf_bench.run.validity.plan import CurveRecord, Look, PlannedCurve
 from rdtf_bench.spec.plan import other_clips_split
-from rdtf_bench.spec.schema import Scale, ValiditySpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import ValiditySpec
 
 
 def run(

@@ -14,7 +14,8 @@ from rdtf_bench.core.store import Store, key_of, write_text
 from rdtf_bench.run.inputs import datasets
 from rdtf_bench.spec.load import load_validity
 from rdtf_bench.spec.plan import DataIdentity, asset_roles, other_clips_split
-from rdtf_bench.spec.schema import ClipShape, DataSizes, Options, Scale, ShortClips, ValiditySpec
+from rdtf_bench.spec.scale import DataSizes, Scale
+from rdtf_bench.spec.schema import ClipShape, Options, ShortClips, ValiditySpec
 
 KIND = "curves"
 FILE = "curve.json"

@@ -1,4 +1,4 @@
-"""With `isolate_padding` what stands in the padding changes nothing, and real frames come out as without it."""
+"""Isolated padding: its content changes nothing, and real frames come out as without it."""
 
 from typing import Any
 

@@ -9,7 +9,8 @@ from rdtf_bench.report.table.plans import plan_text
 from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.table import schedule
 from rdtf_bench.spec.plan import Cell, DataIdentity
-from rdtf_bench.spec.schema import Scale, TableSpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import TableSpec
 
 
 @pytest.fixture

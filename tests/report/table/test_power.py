@@ -8,7 +8,8 @@ from rdtf_bench.core.intervals import difference
 from rdtf_bench.report.table.power import Pair, pairs, text
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec.plan import Cell
-from rdtf_bench.spec.schema import Scale, TableSpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import TableSpec
 
 
 def between(found: list[Pair], metric: str, *rows: str) -> Pair:

@@ -12,7 +12,8 @@ from rdtf_bench.report.table.table import render
 from rdtf_bench.run import record
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec.plan import Cell
-from rdtf_bench.spec.schema import Scale, TableSpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import TableSpec
 
 RESULTS = Path(__file__).parents[3] / "results"
 

@@ -13,12 +13,13 @@ from rdtf_bench.run import record
 from rdtf_bench.run.record import Record
 from rdtf_bench.run.table import execute
 from rdtf_bench.spec.plan import Cell
-from rdtf_bench.spec.schema import Scale, TableSpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import TableSpec
 from tests.command_line import rdtf_bench
 
 
 def moved(record: Record, metric: str, by: float, **fields: object) -> Record:
-    """With the value of one score changed by so many of its jackknife deviations."""
+    """Return it with the value of one score changed by so many of its jackknife deviations."""
     score = record.scores[metric]
     step = by * intervals.deviation(score.without_group) if score.without_group else by
     changed = dataclasses.replace(score, value=score.value + step, **fields)  # type: ignore[arg-type]

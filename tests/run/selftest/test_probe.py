@@ -11,7 +11,7 @@ from rdtf_bench.run.build import instruments
 from rdtf_bench.run.selftest import probe
 from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.spec.load import load_scale
-from rdtf_bench.spec.schema import Scale
+from rdtf_bench.spec.scale import Scale
 
 
 def test_the_metrics_of_the_scale_are_probed_each_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from rdtf_bench.run.selftest import probe
 from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.run.table import context
 from rdtf_bench.spec.load import load_protocol, load_scale
-from rdtf_bench.spec.schema import Scale
+from rdtf_bench.spec.scale import Scale
 
 TINY = load_scale("tiny")
 FAULTS = {"resize": "other values than by hand"}

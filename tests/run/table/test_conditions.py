@@ -12,7 +12,8 @@ from rdtf_bench.data.reading.clips import clip_frames
 from rdtf_bench.run.progress import Report, Silent
 from rdtf_bench.run.table import conditions
 from rdtf_bench.spec.load import load_protocol, load_scale
-from rdtf_bench.spec.schema import ClipShape, Scale, TableSpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import ClipShape, TableSpec
 from tests.data.clips import clip_of
 
 TABLE = load_protocol("table1").model_copy(update={"rows": (), "controls": ("static",)})

@@ -7,7 +7,7 @@ from rdtf_bench.run.table.context import Bench, cells_of, find_assets, make_benc
 from rdtf_bench.run.table.external import OutsideClips
 from rdtf_bench.spec.load import load_protocol, load_scale
 from rdtf_bench.spec.plan import Cell
-from rdtf_bench.spec.schema import DataSizes, Scale
+from rdtf_bench.spec.scale import DataSizes, Scale
 from tests.data.clips import clip_of
 from tests.plans import DATA
 

@@ -16,7 +16,8 @@ from rdtf_bench.run.table import external, sample, work
 from rdtf_bench.run.table.sample import read_samples
 from rdtf_bench.spec.load import load_protocol, load_scale
 from rdtf_bench.spec.plan import Cell, plan
-from rdtf_bench.spec.schema import ClipShape, Scale, TableSpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import ClipShape, TableSpec
 
 TABLE = load_protocol("table1").model_copy(update={"rows": (), "controls": ("static",)})
 NUM_CLIPS = 50

@@ -12,7 +12,7 @@ from rdtf_bench.run.table.context import Bench
 from rdtf_bench.run.table.schedule import Job, expected_seconds, jobs_for, ready
 from rdtf_bench.spec.identities import ExternalSamples
 from rdtf_bench.spec.plan import Cell
-from rdtf_bench.spec.schema import ExpectedSeconds, Scale
+from rdtf_bench.spec.scale import ExpectedSeconds, Scale
 
 RESULTS = Path(__file__).parents[3] / "results"
 PUBLISHED = sorted(RESULTS.glob("*/tables/*.json"))

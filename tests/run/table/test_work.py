@@ -20,7 +20,8 @@ from rdtf_bench.run.table.finished import score_of
 from rdtf_bench.run.table.sample import read_samples
 from rdtf_bench.spec.load import load_protocol, load_scale
 from rdtf_bench.spec.plan import Cell
-from rdtf_bench.spec.schema import ClipShape, Timing
+from rdtf_bench.spec.scale import Timing
+from rdtf_bench.spec.schema import ClipShape
 
 
 class Heard:

@@ -98,7 +98,7 @@ def test_every_rule_is_measured_on_the_same_clips(spec: ValiditySpec, tmp_path: 
 
 
 def test_at_full_size_the_network_is_the_official_one() -> None:
-    """With the asset that the scale names; `run` says where to get it before any work."""
+    """Name the asset that the scale asks for; `run` says where to get it before any work."""
     for scale in map(load_scale, ("gpu", "paper")):
         looks = validity_plan.looks(load_validity("fvd-8-frames"), scale)
         assert {look.options["network"] for look in looks} == {"i3d"}

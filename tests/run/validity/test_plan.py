@@ -9,7 +9,8 @@ from rdtf_bench.core.store import Store
 from rdtf_bench.run.validity import plan as validity_plan
 from rdtf_bench.run.validity.plan import CurveRecord
 from rdtf_bench.spec.load import load_scale, load_validity
-from rdtf_bench.spec.schema import ClipShape, Scale, ValiditySpec
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import ClipShape, ValiditySpec
 
 
 class LaterClip(ClipShape):
