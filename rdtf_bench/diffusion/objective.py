@@ -101,16 +101,15 @@ class ClipGradients:
     def _parts(self, step: int) -> list[list[Drawn]]:
         """Return this process's clips of a step, one list for each backward pass."""
         training, clips = self.training, self.clips
-        first = step * training.batch_size
-        drawn = [
-            Drawn(
-                index=index,
-                generator=generator_for(training.seed, "clip", place // len(clips.ids), clips.ids[index]),
-            )
-            for place, index in enumerate(batch_indices(clips.shard_sizes, training, step), start=first)
-        ]
         size = training.batch_size // self.accelerator.num_processes
-        mine = drawn[self.accelerator.process_index * size :][:size]
+        first = self.accelerator.process_index * size
+        # cut before anything of a clip is read: the shards of the other processes' clips stay closed
+        indices = batch_indices(clips.shard_sizes, training, step)[first : first + size]
+        num_clips = len(clips.ids)
+        mine = [
+            Drawn(index=index, generator=generator_for(training.seed, "clip", place // num_clips, clips.ids[index]))
+            for place, index in enumerate(indices, start=step * training.batch_size + first)
+        ]
         at_once = training.micro_batch_size or size
         return [mine[start : start + at_once] for start in range(0, size, at_once)]
 
