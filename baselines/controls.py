@@ -9,6 +9,13 @@ from rdtf_bench.core.video import Video
 from rdtf_bench.diffusion.latents import decode, encode
 
 VERSION = 1
+SUMMARIES = {
+    "static": "The nearest known frame, repeated: what a method that generates no motion makes.",
+    "autoencoder": "The true clip through the autoencoder: no method that works on its latents can be better.",
+    "real": "The true clip as it is: what a column says of perfect clips.",
+    "other_real_clips": "True clips of another split against the test clips, unpaired.",
+}
+"""What `rdtf-bench list` says of each row."""
 
 
 def static(frames: Video, known: Float[Tensor, "B F"], autoencoder: AutoencoderKL) -> Video:

@@ -101,7 +101,9 @@ def constants(kind: str, name: str) -> dict[str, Any]:
 
 
 def summary(kind: str, name: str) -> str:
-    """Return the first line of the module's docstring."""
+    """Return the first line of the module's docstring; of control rows, which share a module, their own summary."""
+    if kind == "control":
+        return str(constants(kind, name)["SUMMARIES"][name])
     text = ast.get_docstring(ast.parse(_source(kind, name))) or ""
     return text.partition("\n")[0]
 

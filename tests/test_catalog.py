@@ -70,3 +70,8 @@ def test_the_catalog_lists_what_a_protocol_names_and_what_must_not_be_imported()
     assert set(catalog.KINDS) == named | hidden
     for kind in hidden:
         assert all(re.match(r"rdtf_bench\.(models|baselines)\.", module) for module in catalog.KINDS[kind].values())
+
+
+def test_every_control_row_has_a_summary_of_its_own() -> None:
+    said = [catalog.summary("control", name) for name in catalog.names("control")]
+    assert len(set(said)) == len(said)
