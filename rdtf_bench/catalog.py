@@ -59,6 +59,7 @@ KINDS = {
 
 REQUIRED = {  # what a module of each kind must define; the contracts are in core/method.py and core/metric.py
     "method": ("VERSION", "ASSETS", "Config", "build"),
+    "control": ("VERSION", "SUMMARIES"),
     "metric": ("LABEL", "UNIT", "HIGHER_IS_BETTER", "VERSION", "USES"),
 }
 
