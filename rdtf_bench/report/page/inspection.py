@@ -1,6 +1,5 @@
 """Write what a data folder holds as a JSON file and as an HTML page with plots and thumbnails. No torch."""
 
-import base64
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -19,6 +17,7 @@ from rdtf_bench.data.reading.folders.folder import SPLITS
 from rdtf_bench.data.reading.media import Unreadable
 from rdtf_bench.report import inspection as report
 from rdtf_bench.report.figures import canvas
+from rdtf_bench.report.page.clips import data_uri
 from rdtf_bench.run.inspection import Inspection, Leak, pictures
 
 SHOWN_OF_SPLIT, SHOWN_OF_KIND, SHOWN_OF_GROUP = 8, 12, 4
@@ -148,7 +147,7 @@ def _strip(clip: Clip) -> Strip:
         return Strip(clip=clip, uri="", width_px=width)
     encoded = io.BytesIO()
     strip.save(encoded, "WEBP", quality=80)
-    return Strip(clip=clip, uri=_uri("webp", encoded.getvalue()), width_px=width)
+    return Strip(clip=clip, uri=data_uri("image/webp", encoded.getvalue()), width_px=width)
 
 
 def _plots(found: Inspection) -> Iterator[Plot]:
@@ -164,7 +163,7 @@ def _plots(found: Inspection) -> Iterator[Plot]:
         if len({value for _, value in values}) > 1:
             median = sorted(value for _, value in values)[len(values) // 2]
             alt = f"Histogram: {title.lower()} of {len(values):,} clips by split; the median is {median:g}."
-            light, dark = (_uri("png", _histogram(title, values, ink=ink)) for ink in INK.values())
+            light, dark = (data_uri("image/png", _histogram(title, values, ink=ink)) for ink in INK.values())
             yield Plot(title=title, alt=alt, light=light, dark=dark)
 
 
@@ -193,8 +192,3 @@ def _histogram(title: str, values: Sequence[tuple[str, float]], *, ink: str) -> 
     axes.spines[["left", "bottom"]].set_color(ink)
     axes.legend(frameon=False, labelcolor=ink, fontsize="small")
     return canvas.encoded(figure)
-
-
-def _uri(kind: str, data: bytes) -> str:
-    # base64 and the words around it are safe in an attribute
-    return Markup(f"data:image/{kind};base64,{base64.b64encode(data).decode()}")
