@@ -111,3 +111,18 @@ class TrackingError(BenchError):
     """MLflow cannot be used. Results never depend on it, so this is no fault of the store, and no number is lost."""
 
     exit_status = 8
+
+
+class DeviceError(BenchError):
+    """The device is absent, there are too few of them, or its memory is full."""
+
+    exit_status = 9
+
+
+class Stopped(BenchError):
+    """A signal asked the run to stop. What is finished is kept, and trainings have saved checkpoints.
+
+    The exit status is that of a failure for the time being (EX_TEMPFAIL of sysexits.h): the same command continues.
+    """
+
+    exit_status = 75

@@ -7,7 +7,7 @@ uninterrupted one.
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -16,24 +16,16 @@ from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
+from rdtf_bench.core.errors import Stopped
 from rdtf_bench.core.method import OnStep, Training
 from rdtf_bench.core.seeds import generator_for
-from rdtf_bench.core.store import written_whole
+from rdtf_bench.diffusion.checkpoints import Checkpoints, Stateful
 
 Gradients = Callable[[int], dict[str, float]]
 """Function that adds the gradients of a step to the parameters, and returns the "loss" and further values to log."""
 
 LossAt = Callable[[int, torch.Generator], Tensor]
 """Function from a step and its generator to the loss of the step."""
-
-
-@runtime_checkable
-class Stateful(Protocol):
-    """An object that changes during training and belongs in the checkpoint, such as a curriculum."""
-
-    def state_dict(self) -> dict[str, Any]: ...
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None: ...
 
 
 def train(
@@ -48,6 +40,7 @@ def train(
 ) -> None:
     """Train `parameters` for `training.num_steps` steps; resume from the checkpoint in `folder` if there is one.
 
+    `on_step` is called after each step. Where it raises Stopped, a checkpoint of this step is saved.
     At the end the parameters are set to their exponential moving average, with the warm-up of diffusers' EMAModel.
     `ema_decay=0` switches the average off. `accelerator` is that of the gradients, if they are computed with one.
     """
@@ -70,8 +63,8 @@ def train(
         parts["ema"] = ema
     if accelerator.scaler is not None:
         parts["scaler"] = accelerator.scaler
-    path = folder / "checkpoint.pt"
-    first = _resume(path, parameters, parts)
+    checkpoints = Checkpoints(folder, parameters, parts, every=training.checkpoint_every)
+    first = checkpoints.resume()
     if ema is not None:
         ema.to(trained[0].device)  # a checkpoint is read on the CPU
     for step in range(first, training.num_steps):
@@ -82,10 +75,13 @@ def train(
         optimizer.zero_grad(set_to_none=True)
         if ema is not None:
             ema.step(trained)
-        on_step(step, {**measured, "grad_norm": float(norm)})
-        due = (step + 1) % training.checkpoint_every == 0 and step + 1 < training.num_steps
-        if due and accelerator.is_main_process:
-            _save(path, step + 1, parameters, parts)
+        try:
+            on_step(step, {**measured, "grad_norm": float(norm)})
+        except Stopped:
+            checkpoints.save(step + 1)
+            raise
+        if accelerator.is_main_process and step + 1 < training.num_steps and checkpoints.is_due(step + 1):
+            checkpoints.save(step + 1)
     if ema is not None:
         ema.copy_to(trained)
 
@@ -105,23 +101,3 @@ def accelerator_for(device: torch.device, *, mixed_precision: str = "no") -> Acc
     """Return the accelerator of one training on this device, on as many processes as were started together."""
     AcceleratorState._reset_state()  # a process trains one row after another, and their precisions may differ
     return Accelerator(mixed_precision=mixed_precision, cpu=device.type == "cpu")
-
-
-def _resume(path: Path, parameters: Mapping[str, nn.Parameter], parts: Mapping[str, Any]) -> int:
-    if not path.is_file():
-        return 0
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    with torch.no_grad():
-        for name, parameter in parameters.items():
-            parameter.copy_(saved["parameters"][name])
-    for name, part in parts.items():
-        part.load_state_dict(saved[name])
-    return int(saved["step"])
-
-
-def _save(path: Path, step: int, parameters: Mapping[str, nn.Parameter], parts: Mapping[str, Any]) -> None:
-    weights = {name: parameter.detach() for name, parameter in parameters.items()}
-    state = {"step": step, "parameters": weights, **{name: part.state_dict() for name, part in parts.items()}}
-    # through an open file: by a path, torch would put the temporary name into the checkpoint's bytes
-    with written_whole(path) as making, making.open("wb") as file:
-        torch.save(state, file)

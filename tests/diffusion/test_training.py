@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from rdtf_bench.core.errors import Stopped
 from rdtf_bench.core.method import Training
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.diffusion.training import train
@@ -52,11 +53,18 @@ class Problem:
         loss.backward()  # type: ignore[no-untyped-call]
         return {"loss": loss.item(), "step_again": float(step)}
 
-    def run(self, folder: Path, *, stop_before: int | None = None, **changed: Any) -> None:
+    def run(
+        self,
+        folder: Path,
+        *,
+        stop_before: int | None = None,
+        stop: BaseException | type[BaseException] = KeyboardInterrupt,
+        **changed: Any,
+    ) -> None:
         def on_step(step: int, measured: dict[str, float]) -> None:
             self.log.append((step, measured))
             if step + 1 == stop_before:
-                raise KeyboardInterrupt
+                raise stop
 
         folder.mkdir(exist_ok=True)
         parameters = {"weight": self.weight}
@@ -131,4 +139,14 @@ def test_a_checkpoint_of_a_gpu_goes_on_there_and_on_a_cpu(tmp_path: Path) -> Non
 
 def test_no_half_written_checkpoint_stays(tmp_path: Path) -> None:
     Problem().run(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.before.pt", "checkpoint.pt"]
+
+
+def test_a_training_that_is_asked_to_stop_saves_its_last_step(tmp_path: Path) -> None:
+    whole, again = Problem(), Problem()
+    whole.run(tmp_path / "whole")
+    with pytest.raises(Stopped):
+        Problem().run(tmp_path / "stopped", stop_before=3, stop=Stopped("now"))
+    again.run(tmp_path / "stopped")
+    assert [step for step, _ in again.log] == [3, 4, 5]
+    assert torch.equal(again.weight, whole.weight)

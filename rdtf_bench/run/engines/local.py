@@ -2,16 +2,17 @@
 
 import multiprocessing
 import os
-import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from multiprocessing.managers import SyncManager
 from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 
-from rdtf_bench.run import environment
+from rdtf_bench.core.errors import Stopped
+from rdtf_bench.run import environment, stopping
 from rdtf_bench.run.progress import Display, Event, Silent, Sink
 from rdtf_bench.run.table import worker
 from rdtf_bench.run.table.context import Bench
@@ -40,7 +41,9 @@ class LocalEngine:
         os.environ.update(worker.environment(threads))
         context = multiprocessing.get_context("spawn")
         expected_s = {job.name: job.expected_s for job in jobs}
-        with context.Manager() as manager, Display(console, expected_s, quiet=quiet) as display:
+        manager = SyncManager(ctx=context)
+        manager.start(stopping.ignore)
+        with manager, Display(console, expected_s, quiet=quiet) as display:
             events: _Events = manager.Queue()
             listener = threading.Thread(target=_listen, args=(events, display), daemon=True)
             listener.start()
@@ -97,13 +100,16 @@ def _start(threads: int, sink: Sink) -> None:
     global _sink
     _sink = sink
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    stopping.ignore_in_worker()
     worker.prepare(threads)
 
 
 def _call(function: str, bench: Bench, job: str, arguments: Mapping[str, object]) -> tuple[int, float]:
     """Run one job in this worker and return the id of this process and its peak memory in GiB."""
-    worker.call(function, bench, _sink, job, arguments)
+    try:
+        worker.call(function, bench, _sink, job, arguments)
+    except Stopped as stopped:
+        os._exit(stopped.exit_status)  # the driver ends the pool, and this process must not wait for another job
     return os.getpid(), environment.peak_memory_gib()
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rdtf_bench.assets import registry
 from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.core.store import Store, only_run_in
-from rdtf_bench.run import environment, record
+from rdtf_bench.run import environment, record, stopping
 from rdtf_bench.run.engines.engine import Engine
 from rdtf_bench.run.engines.local import LocalEngine
 from rdtf_bench.run.inputs import datasets
@@ -100,7 +100,8 @@ def run(
             registry.verify([assets[role] for role in roles_of(cells)])
         if any(job.function == "train_and_sample" for job in jobs):
             write_list(store, bench.training, data.clips["train"])
-        memory_gib = engine.run(jobs, bench, console, quiet=quiet)
+        with stopping.on_signals():
+            memory_gib = engine.run(jobs, bench, console, quiet=quiet)
         records = _records(spec, scale, data, bench, cells, command)
         wall_s = time.monotonic() - began_s
     return Outcome(

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from rdtf_bench.core.method import Method, Training, TrainingClips
 from rdtf_bench.core.store import Store, write_text
-from rdtf_bench.run import environment
+from rdtf_bench.run import environment, stopping
 from rdtf_bench.run.build.modules import build
 from rdtf_bench.run.progress import Report
 from rdtf_bench.run.table.finished import read_log
@@ -51,11 +51,17 @@ def train(
     checkpoints.mkdir(exist_ok=True)
     training = Training(**fit.training.model_dump())
     if not state.is_main_process:
+        stopping.ignore()  # the first process ends the training, at the end of a step
         method.fit(clips, training, folder=checkpoints, on_step=lambda *_: None)
         state.wait_for_everyone()
         return
-    with closing(TrainingLog(folder / "log.jsonl", training.num_steps, report)) as log:
-        method.fit(clips, training, folder=checkpoints, on_step=log.add)
+    with stopping.after_step() as check, closing(TrainingLog(folder / "log.jsonl", training.num_steps, report)) as log:
+
+        def on_step(step: int, measured: Mapping[str, float]) -> None:
+            log.add(step, measured)
+            check()
+
+        method.fit(clips, training, folder=checkpoints, on_step=on_step)
     shutil.rmtree(weights, ignore_errors=True)
     weights.mkdir()
     method.save(weights)

@@ -9,17 +9,20 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import torch
 from accelerate import PartialState
 
 from rdtf_bench.core.errors import BenchError, StoreError
 from rdtf_bench.core.store import Store, written_whole
+from rdtf_bench.run import stopping
 from rdtf_bench.run.inputs.shards import StoredTrainingClips
 from rdtf_bench.run.inputs.training_set import TrainingSet
 from rdtf_bench.run.progress import Report, Silent
@@ -43,6 +46,7 @@ class Request:
     assets: Mapping[str, Path]
     device: str  # cpu or cuda
     threads: int
+    parent: int  # process whose end ends the training
 
 
 def train(request: Request, processes: int, report: Report) -> None:
@@ -61,9 +65,11 @@ def train(request: Request, processes: int, report: Report) -> None:
             start_new_session=True,  # a signal for the run is handed on below, once
         )
     try:
-        while child.poll() is None:
-            time.sleep(POLL_S)
-            _report(folder / "log.jsonl", request.fit.training.num_steps, report)
+        with stopping.after_step() as check:
+            while child.poll() is None:
+                time.sleep(POLL_S)
+                check()
+                _report(folder / "log.jsonl", request.fit.training.num_steps, report)
     finally:
         _end(child)
     if not request.store.has("fit", request.fit.key):
@@ -99,9 +105,17 @@ def _fault(folder: Path, status: int) -> BaseException:
     )
 
 
+def _end_without(parent: int) -> None:
+    """End this process when the one that asked for the training is gone, because a killed process cannot end it."""
+    while psutil.pid_exists(parent):
+        time.sleep(1)
+    os._exit(1)
+
+
 def main(path: Path) -> None:
     """Run one of the processes. The first of them writes the log, the weights and its fault."""
     request: Request = pickle.loads(path.read_bytes())
+    threading.Thread(target=_end_without, args=(request.parent,), daemon=True).start()
     worker.prepare(request.threads)
     state = PartialState(cpu=request.device == "cpu")
     try:

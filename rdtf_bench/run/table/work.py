@@ -3,6 +3,7 @@
 A job whose result the store holds does nothing, so a run that was killed resumes where it stopped.
 """
 
+import os
 import time
 from functools import partial
 
@@ -92,6 +93,7 @@ def _train(bench: Bench, cell: Cell, report: Report) -> None:
             assets=bench.assets,
             device=bench.scale.device,
             threads=bench.scale.threads_per_worker,
+            parent=os.getpid(),
         )
         launch.train(request, bench.processes, report)
         return

@@ -1,4 +1,5 @@
 import json
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from rdtf_bench.core.errors import Stopped
 from rdtf_bench.core.method import OnStep, Training, TrainingClips
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.progress import Report, Silent
@@ -50,6 +52,7 @@ class Counter:
         self.steps: list[int] = []
         self.loaded = ""
         self._dies_at = dies_at
+        self.on_first_step: Callable[[], None] = lambda: None
 
     def fit(self, clips: TrainingClips, training: Training, *, folder: Path, on_step: OnStep) -> None:
         del clips
@@ -59,6 +62,8 @@ class Counter:
             if step == self._dies_at:
                 raise KeyboardInterrupt
             self.steps.append(step)
+            if len(self.steps) == 1:
+                self.on_first_step()
             on_step(step, {"loss": 1.0 / (step + 1)})
             checkpoint.write_text(str(step))  # one step behind: resumed training repeats it
 
@@ -116,6 +121,19 @@ def test_a_finished_training_leaves_weights_log_and_facts_and_no_checkpoints(
     assert [row["step"] for row in training_log(store, identity.key)] == [0, 1, 2, 3]
     assert fit_facts(store, identity.key).components == {"total": 3}
     assert json.loads((folder / "fit.json").read_text(encoding="utf-8"))["identity"] == identity.as_dict()
+
+
+def test_a_training_that_gets_a_signal_ends_after_its_step(
+    fitted: Fitted, identity: FitIdentity, tmp_path: Path
+) -> None:
+    store, method = Store(tmp_path), Counter()
+    method.on_first_step = lambda: signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(Stopped):
+        fitted(store, method)
+    assert method.steps == [0]
+    assert not store.has("fit", identity.key)
+    log = store.unfinished("fit", identity.key) / "log.jsonl"
+    assert [json.loads(line)["step"] for line in log.read_text(encoding="utf-8").splitlines()] == [0]
 
 
 def test_a_killed_training_goes_on_and_its_seconds_are_those_of_both_attempts(

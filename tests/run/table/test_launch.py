@@ -2,13 +2,15 @@
 
 import os
 import pickle
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from rdtf_bench.core.errors import ProtocolError, StoreError
+from rdtf_bench.core.errors import ProtocolError, Stopped, StoreError
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.progress import Report, Silent
 from rdtf_bench.run.table import launch
@@ -21,7 +23,13 @@ def request_(planned: tuple[Bench, list[Cell]], tmp_path: Path) -> launch.Reques
     bench, cells = planned
     fit = next(cell.fit for cell in cells if cell.fit is not None)
     return launch.Request(
-        fit=fit, training=bench.training, store=Store(tmp_path / "store"), assets={}, device="cpu", threads=1
+        fit=fit,
+        training=bench.training,
+        store=Store(tmp_path / "store"),
+        assets={},
+        device="cpu",
+        threads=1,
+        parent=os.getpid(),
     )
 
 
@@ -83,3 +91,19 @@ def test_an_interruption_ends_them(request_: launch.Request, monkeypatch: pytest
         train(request_)
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_a_signal_ends_them(request_: launch.Request, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stand_in(f"echo $$ > {tmp_path}/pid\nexec sleep 60", monkeypatch, tmp_path)
+    monkeypatch.setattr(launch, "_report", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(Stopped):
+        train(request_)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_a_process_ends_with_the_one_that_asked_for_the_training() -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    code = f"from rdtf_bench.run.table import launch; launch._end_without({gone.pid})"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 1

@@ -1,0 +1,84 @@
+"""The checkpoints of a training: the last two are kept, and a damaged one is passed over."""
+
+import logging
+import time
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import nn
+
+from rdtf_bench.core.store import written_whole
+
+LAST, BEFORE = "checkpoint.pt", "checkpoint.before.pt"
+MAX_S_BETWEEN = 15 * 60
+"""Seconds after which a checkpoint is due even if a scale asks for few of them."""
+
+_log = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """An object that changes during training and belongs in the checkpoint, such as a curriculum."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None: ...
+
+
+class Checkpoints:
+    """Saves and reads the checkpoints of one training in a folder."""
+
+    def __init__(
+        self, folder: Path, parameters: Mapping[str, nn.Parameter], parts: Mapping[str, Stateful], *, every: int
+    ) -> None:
+        """Keep `parameters` and the state of all `parts`; a checkpoint is due after `every` steps."""
+        self._folder, self._parameters, self._parts, self._every = folder, parameters, parts, every
+        self._saved_s = time.monotonic()
+
+    def is_due(self, step: int) -> bool:
+        """Tell whether to save after this many steps: their number decides, or the time since the last checkpoint."""
+        return step % self._every == 0 or time.monotonic() - self._saved_s > MAX_S_BETWEEN
+
+    def save(self, step: int) -> None:
+        """Save the state after `step` steps; the checkpoint before it is kept as well."""
+        weights = {name: parameter.detach() for name, parameter in self._parameters.items()}
+        state = {"step": step, "parameters": weights}
+        state |= {name: part.state_dict() for name, part in self._parts.items()}
+        last = self._folder / LAST
+        if last.is_file():
+            last.replace(self._folder / BEFORE)
+        # through an open file: by a path, torch would put the temporary name into the checkpoint's bytes
+        with written_whole(last) as making, making.open("wb") as file:
+            torch.save(state, file)
+        self._saved_s = time.monotonic()
+
+    def resume(self) -> int:
+        """Load the newest checkpoint that is whole, and return the number of its steps; 0 if there is none."""
+        for path in (self._folder / LAST, self._folder / BEFORE):
+            if path.is_file() and _is_whole(path):
+                return self._load(path)
+        return 0
+
+    def _load(self, path: Path) -> int:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.no_grad():
+            for name, parameter in self._parameters.items():
+                parameter.copy_(saved["parameters"][name])
+        for name, part in self._parts.items():
+            part.load_state_dict(saved[name])
+        return int(saved["step"])
+
+
+def _is_whole(path: Path) -> bool:
+    """Tell whether all bytes of a checkpoint are those that were written, by the checksums in the file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except zipfile.BadZipFile:
+        damaged = path.name
+    if damaged is not None:
+        _log.warning("%s: the checkpoint is damaged and is passed over.", path)
+    return damaged is None
