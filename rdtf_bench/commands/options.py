@@ -76,6 +76,14 @@ Retrain = Annotated[
 Processes = Annotated[
     int, typer.Option("--processes", min=1, help="Train each row on this many processes together, each on a device.")
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        help="Number of jobs that run side by side, each on a GPU of its own if there are any; default: the scale's.",
+    ),
+]
 Results = Annotated[
     Path | None,
     typer.Option("--results", help="Published results; default: results/ of the checkout, else of the current folder."),

@@ -20,6 +20,7 @@ from rdtf_bench.commands.options import (
     Table,
     Uri,
     With,
+    Workers,
 )
 from rdtf_bench.commands.selection import select
 
@@ -36,6 +37,7 @@ def run(
     skip_broken: SkipBroken = False,
     retrain: Retrain = False,
     processes: Processes = 1,
+    workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
     """Measure what the store does not hold yet of a protocol, log it to MLflow and print the result."""
@@ -50,6 +52,7 @@ def run(
         skip_broken=skip_broken,
         retrain=retrain,
         processes=processes,
+        workers=workers,
     )
     kind_for(chosen).run(chosen, tracking_uri=tracking_uri, quiet=quiet)
 
@@ -67,6 +70,7 @@ def ablate(
     skip_broken: SkipBroken = False,
     retrain: Retrain = False,
     processes: Processes = 1,
+    workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
     """Run an ablation of RDTF or of the baselines: `ablate dcl` is short for `run ablate-dcl`."""
@@ -82,5 +86,6 @@ def ablate(
         skip_broken=skip_broken,
         retrain=retrain,
         processes=processes,
+        workers=workers,
         quiet=quiet,
     )

@@ -27,6 +27,7 @@ class Selection:
     skip_broken: bool = False
     retrain: bool = False
     processes: int = 1
+    workers: int | None = None  # None: as many as the scale says
     with_weights: bool = False
     results: Path = field(default_factory=results_folder)
 
@@ -34,7 +35,8 @@ class Selection:
     def scale(self) -> "Scale":
         from rdtf_bench.run.protocols import load_scale
 
-        return load_scale(self.scale_name)
+        scale = load_scale(self.scale_name)
+        return scale if self.workers is None else scale.model_copy(update={"workers": self.workers})
 
     def source_of(self, dataset: str) -> str | None:
         """Return the source that --data names for this dataset; None stands for the built-in data."""
@@ -59,6 +61,7 @@ def select(
     skip_broken: bool = False,
     retrain: bool = False,
     processes: int = 1,
+    workers: int | None = None,
     with_weights: bool = False,
     results: Path | None = None,
 ) -> Selection:
@@ -74,6 +77,7 @@ def select(
         skip_broken=skip_broken,
         retrain=retrain,
         processes=processes,
+        workers=workers,
         with_weights=with_weights,
         results=results or results_folder(),
     )

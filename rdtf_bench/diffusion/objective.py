@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.core.method import OnStep, Training, TrainingClips
 from rdtf_bench.core.seeds import generator_for
+from rdtf_bench.diffusion.checkpoints import Stateful
 from rdtf_bench.diffusion.order import batch_indices
-from rdtf_bench.diffusion.training import Stateful, accelerator_for, train
+from rdtf_bench.diffusion.training import accelerator_for, train
 
 Batch = Any
 """The inputs and targets of some clips, in the form of an objective's own."""

@@ -75,7 +75,7 @@ def test_a_checkpoint_is_due_by_steps_and_by_time(tmp_path: Path, monkeypatch: p
     made = Checkpoints(tmp_path, {}, {}, every=3)
     assert [step for step in range(1, 8) if made.is_due(step)] == [3, 6]
     late_s = time.monotonic() + checkpoints.MAX_S_BETWEEN + 1
-    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: late_s)
+    monkeypatch.setattr(time, "monotonic", lambda: late_s)
     assert made.is_due(4)
     made.save(4)
     assert not made.is_due(5)

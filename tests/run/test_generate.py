@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from rdtf_bench import cli
-from rdtf_bench.core.errors import DataError, InputError, ProtocolError, StoreError
+from rdtf_bench.core.errors import DataError, DeviceError, InputError, StoreError
 from rdtf_bench.run import generate
 from rdtf_bench.spec.load import load_scale
 
@@ -98,7 +98,7 @@ def test_the_environments_store_may_stand_beside_a_saved_model(
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 def test_a_scale_for_a_gpu_is_refused_where_there_is_none(tmp_path: Path) -> None:
-    with pytest.raises(ProtocolError, match="scale gpu runs on a CUDA device and this machine has none"):
+    with pytest.raises(DeviceError, match="scale gpu runs on a CUDA device"):
         generate.from_store("table1", load_scale("gpu"), None, tmp_path)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from rdtf_bench import catalog
-from rdtf_bench.core.errors import ProtocolError
+from rdtf_bench.core.errors import DeviceError
 from rdtf_bench.core.method import Method
 from rdtf_bench.core.metric import Metric
 from rdtf_bench.spec import options as options_spec
@@ -50,9 +50,10 @@ def build_metric(identity: MetricIdentity, assets: Mapping[str, Path], device: t
 
 
 def device_of(scale: Scale) -> torch.device:
-    """Return the device of a scale; ProtocolError where this machine has no such device."""
+    """Return the device of a scale; DeviceError where torch sees no such device."""
     if scale.device == "cuda" and not torch.cuda.is_available():
-        raise ProtocolError(
-            f"scale {scale.name} runs on a CUDA device and this machine has none. Choose one for the CPU: --scale tiny"
+        raise DeviceError(
+            f"scale {scale.name} runs on a CUDA device, and torch {torch.__version__} sees none here. Choose a scale "
+            "for the CPU (--scale tiny); on a machine with a GPU, look at the driver with nvidia-smi."
         )
     return torch.device(scale.device)

@@ -6,13 +6,16 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.managers import SyncManager
+from multiprocessing.sharedctypes import Synchronized
 from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 
-from rdtf_bench.core.errors import Stopped
+from rdtf_bench.core.errors import DeviceError, Stopped
 from rdtf_bench.run import environment, stopping
+from rdtf_bench.run.engines import devices
 from rdtf_bench.run.progress import Display, Event, Silent, Sink
 from rdtf_bench.run.table import worker
 from rdtf_bench.run.table.context import Bench
@@ -47,10 +50,14 @@ class LocalEngine:
             events: _Events = manager.Queue()
             listener = threading.Thread(target=_listen, args=(events, display), daemon=True)
             listener.start()
-            pool = ProcessPoolExecutor(bench.scale.workers, context, _start, (threads, events))
+            started = context.Value("i", 0)
+            gpus_each = bench.processes if bench.scale.device == "cuda" else 0
+            pool = ProcessPoolExecutor(bench.scale.workers, context, _start, (threads, events, started, gpus_each))
             try:
-                _check_options(jobs, bench, pool)
+                _check(jobs, bench, pool)
                 peaks_gib = _schedule(jobs, bench, pool, display)
+            except BrokenProcessPool as fault:
+                raise _died(bench) from fault
             except BaseException:
                 for process in list((pool._processes or {}).values()):
                     process.terminate()
@@ -62,11 +69,18 @@ class LocalEngine:
         return environment.peak_memory_gib() + sum(peaks_gib.values())
 
 
-def _check_options(jobs: Sequence[Job], bench: Bench, pool: Executor) -> None:
-    """Check the options of every row before any work, so that a wrong one stops the run at its start."""
+def _check(jobs: Sequence[Job], bench: Bench, pool: Executor) -> None:
+    """Check the device and the options of every row before any work, so that a fault stops the run at its start."""
     cells = [job.arguments["cell"] for job in jobs if job.function == "train_and_sample"]
-    if cells:
-        pool.submit(_call, "check_options", bench, "options", {"cells": cells}).result()
+    pool.submit(_call, "check", bench, "device and options", {"cells": cells}).result()
+
+
+def _died(bench: Bench) -> DeviceError:
+    return DeviceError(
+        "a worker process ended without a word, as happens when the memory of the machine is full. What is finished is "
+        f"kept, and the same command continues. Give a number below {bench.scale.workers} to --workers, or the scale a "
+        "smaller training.micro_batch_size, training.batch_size or sampling.batch_size."
+    )
 
 
 def _schedule(jobs: Sequence[Job], bench: Bench, pool: Executor, display: Display) -> dict[int, float]:
@@ -95,10 +109,14 @@ def _listen(events: _Events, display: Display) -> None:
         display.put(event)
 
 
-def _start(threads: int, sink: Sink) -> None:
-    """Make this process a worker. Runs once in each new process."""
+def _start(threads: int, sink: Sink, started: "Synchronized[int]", gpus_each: int) -> None:
+    """Make this process a worker with GPUs of its own, if there are any. Runs once in each new process."""
     global _sink
     _sink = sink
+    if gpus_each:
+        with started.get_lock():
+            number, started.value = started.value, started.value + 1
+        devices.take(number, gpus_each)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     stopping.ignore_in_worker()
     worker.prepare(threads)

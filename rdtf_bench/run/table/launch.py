@@ -16,7 +16,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import torch
 from accelerate import PartialState
 
@@ -107,8 +106,10 @@ def _fault(folder: Path, status: int) -> BaseException:
 
 def _end_without(parent: int) -> None:
     """End this process when the one that asked for the training is gone, because a killed process cannot end it."""
-    while psutil.pid_exists(parent):
-        time.sleep(1)
+    with suppress(ProcessLookupError):
+        while True:
+            os.kill(parent, 0)  # sends nothing: it asks whether the process exists
+            time.sleep(1)
     os._exit(1)
 
 

@@ -15,6 +15,7 @@ from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
 from rdtf_bench.diffusion.latents import load_autoencoder
 from rdtf_bench.metrics import seconds
 from rdtf_bench.run.build import modules
+from rdtf_bench.run.engines import devices
 from rdtf_bench.run.inputs import clips as stored_clips
 from rdtf_bench.run.inputs.clips import RealClips
 from rdtf_bench.run.inputs.shards import Networks, StoredTrainingClips, make_shard
@@ -36,8 +37,10 @@ def real_clips(bench: Bench, split: str) -> RealClips:
     return stored_clips.read_clips(bench.store.path("clips", bench.real[split]))
 
 
-def check_options(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> None:  # noqa: ARG001
-    """Check the options of all rows that are trained. A job, because the modules that hold the options import torch."""
+def check(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> None:  # noqa: ARG001
+    """Check the device, and the options of the rows that are trained. A job, because both need torch."""
+    if _device(bench).type == "cuda":
+        devices.require(bench.processes)
     modules.check_options(cells)
 
 
@@ -204,7 +207,8 @@ def time_denoisers(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> Non
         method = modules.build(cell.trained, bench.assets, _device(bench))
         method.load(bench.store.path("fit", cell.fit_key) / "weights")
         inputs = method.denoiser_inputs(batch_size=1, num_frames=shape.num_frames, size_px=shape.size_px)
-        denoisers[cell.score_key("seconds")] = (method.denoiser().eval(), inputs)
+        # in float32, as the yardstick says, also where a base is kept in bfloat16
+        denoisers[cell.score_key("seconds")] = (method.denoiser().eval().float(), inputs)
     taken = seconds.measure(denoisers, warmup=timing.warmup, repeats=timing.repeats)
     yardstick = f"1x{shape.num_frames}x{shape.size_px}x{shape.size_px} {bench.scale.device} fp32"
     for key, values in taken.items():

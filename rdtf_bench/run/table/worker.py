@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from importlib import import_module
 
+from rdtf_bench.core.errors import DeviceError
 from rdtf_bench.run.progress import Sink
 from rdtf_bench.run.table.context import Bench
 
@@ -25,8 +26,17 @@ def prepare(threads: int) -> None:
 
 
 def call(function: str, bench: Bench, sink: Sink, job: str, arguments: Mapping[str, object]) -> None:
-    """Run one function of run.table.work in this process."""
-    getattr(import_module("rdtf_bench.run.table.work"), function)(bench, sink, job, **arguments)
+    """Run one function of run.table.work in this process. Raises DeviceError where the memory of the GPU is full."""
+    import torch
+
+    try:
+        getattr(import_module("rdtf_bench.run.table.work"), function)(bench, sink, job, **arguments)
+    except torch.OutOfMemoryError as fault:
+        raise DeviceError(
+            f"{job}: the memory of the GPU is full. What is finished is kept, and the same command continues. In scale "
+            f"{bench.scale.name}, reduce training.micro_batch_size or sampling.batch_size, or set "
+            f"training.gradient_checkpointing: true. PyTorch says: {str(fault).splitlines()[0]}"
+        ) from fault
 
 
 def be_quiet() -> None:

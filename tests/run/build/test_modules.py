@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rdtf_bench import catalog
-from rdtf_bench.core.errors import ProtocolError
+from rdtf_bench.core.errors import DeviceError, ProtocolError
 from rdtf_bench.run.build import modules
 from rdtf_bench.run.build.modules import check_options, device_of, typed_config
 from rdtf_bench.run.table.context import find_assets
@@ -87,7 +87,7 @@ def test_a_scale_for_a_gpu_is_refused_where_there_is_none(monkeypatch: pytest.Mo
     assert device_of(load_scale("tiny")) == torch.device("cpu")
     gpu = load_scale("gpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ProtocolError, match=r"scale gpu runs on a CUDA device .* --scale tiny"):
+    with pytest.raises(DeviceError, match=r"scale gpu runs on a CUDA device.* \(--scale tiny\)"):
         device_of(gpu)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert device_of(gpu) == torch.device("cuda")

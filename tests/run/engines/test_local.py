@@ -32,7 +32,7 @@ def test_options_of_every_row_to_be_trained_are_checked_before_any_job(planned: 
     digests = {role: asset.digest for role, asset in find_assets(bench.scale).items()}
     jobs = jobs_for(bench, plan(wrong, bench.scale, DATA, digests, catalog.constants))
     with ThreadPoolExecutor(1) as pool, pytest.raises(ProtocolError, match=r"row 'mine': .*k_max 9"):
-        local._check_options(jobs, bench, pool)
+        local._check(jobs, bench, pool)
 
 
 @pytest.mark.slow
@@ -40,10 +40,10 @@ def test_jobs_run_in_worker_processes_and_are_shown_when_done(planned: tuple[Ben
     bench, cells = planned
     bench = replace(bench, scale=bench.scale.model_copy(update={"workers": 1}))
     trained = [cell for cell in cells if cell.fit is not None]
-    first = Job(name="first", function="check_options", arguments={"cells": trained[:1]}, expected_s=1.0)
+    first = Job(name="first", function="check", arguments={"cells": trained[:1]}, expected_s=1.0)
     then = Job(
         name="then",
-        function="check_options",
+        function="check",
         arguments={"cells": trained[1:]},
         after=frozenset({"first"}),
         expected_s=2.0,

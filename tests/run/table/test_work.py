@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from rdtf_bench.core.errors import DeviceError
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.build import modules
 from rdtf_bench.run.inputs import datasets
@@ -109,7 +110,8 @@ def test_every_denoiser_is_timed_as_often_with_its_own_weights(
         return {"input": torch.zeros(batch_size, 2)}
 
     def build(*_: object) -> SimpleNamespace:
-        return SimpleNamespace(load=loaded.append, denoiser=lambda: nn.Linear(2, 2), denoiser_inputs=denoiser_inputs)
+        in_half = nn.Linear(2, 2).bfloat16()  # as the frozen base with `precision: bf16`
+        return SimpleNamespace(load=loaded.append, denoiser=lambda: in_half, denoiser_inputs=denoiser_inputs)
 
     monkeypatch.setattr(modules, "build", build)
     work.time_denoisers(bench, Silent(), "denoiser seconds", timed)
@@ -125,5 +127,14 @@ def test_a_job_checks_the_options_of_each_trained_row(
     bench, cells = planned
     seen: list[Sequence[Cell]] = []
     monkeypatch.setattr(modules, "check_options", seen.append)
-    work.check_options(bench, Silent(), "options", cells)
+    work.check(bench, Silent(), "device and options", cells)
     assert seen == [cells]
+
+
+def test_a_run_without_its_device_stops_before_any_work(
+    planned: tuple[Bench, list[Cell]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = replace(planned[0], scale=planned[0].scale.model_copy(update={"device": "cuda"}))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(DeviceError, match="sees none here"):
+        work.check(bench, Silent(), "device and options", planned[1])

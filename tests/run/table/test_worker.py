@@ -3,6 +3,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from rdtf_bench.core.errors import DeviceError
 from rdtf_bench.run.progress import Silent
 from rdtf_bench.run.table import work, worker
 from rdtf_bench.run.table.context import Bench
@@ -45,3 +46,14 @@ def test_a_job_is_called_by_name_with_its_arguments(
     sink = Silent()
     worker.call("score_cell", bench, sink, "score RDTF", {"cell": cells[0]})
     assert told == [bench, sink, "score RDTF", {"cell": cells[0]}]
+
+
+def test_full_memory_of_a_gpu_is_said_with_what_to_change(
+    planned: tuple[Bench, list[Cell]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB.\nmore")
+
+    monkeypatch.setattr(work, "prepare_real", full)
+    with pytest.raises(DeviceError, match=r"^real clips: .*training.micro_batch_size.*Tried to allocate 20 GiB.$"):
+        worker.call("prepare_real", planned[0], Silent(), "real clips", {})
