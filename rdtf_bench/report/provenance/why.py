@@ -1,0 +1,117 @@
+"""Write what decided one number, as text and as data. No torch."""
+
+import shlex
+from collections.abc import Iterator
+
+from rdtf_bench.assets import registry
+from rdtf_bench.core.errors import AssetError, unknown_name
+from rdtf_bench.report import layouts
+from rdtf_bench.report.provenance.facts import Facts, facts
+from rdtf_bench.report.provenance.sources import Recorded
+from rdtf_bench.run.record import Record
+
+NOT_RECORDED = "not recorded"
+HEADINGS = {
+    "number": "Number",
+    "configuration": "Configuration",
+    "data": "Data",
+    "weights": "Weights",
+    "files": "SHA-256 of weights",
+    "seeds": "Random seeds",
+    "code": "Code",
+    "packages": "Packages",
+    "machine": "Machine",
+    "samples": "Generated clips",
+    "took": "Time and memory",
+    "repeat": "Commands",
+}
+
+NOTES = (
+    "Weights: each has its name and one hash of the SHA-256 of all files. "
+    "`trained` is the key of the row's own weights in the store.",
+    "Generated clips: the SHA-256 of all pixels of the row.",
+)
+
+
+def why(found: Recorded, table: str, metric: str) -> Facts:
+    """Return the facts of a number with its record and the commands that repeat it; UnknownNameError for the metric."""
+    known = found.record.scores
+    if metric not in known:
+        raise unknown_name(f"metric of the row {found.row!r}", metric, known)
+    decided = facts(found.record, metric)
+    decided["number"] = {"table": table, "row": found.row, "metric": metric, "record": found.place, **decided["number"]}
+    decided["files"] = dict(_files(decided["weights"], found.record))
+    decided["repeat"] = _commands(found, table, metric)
+    return {section: decided[section] for section in HEADINGS if decided[section]}
+
+
+def render(decided: Facts, *, format: str) -> str:
+    """Write the facts in one of layouts.FORMATS; JSON keeps the sections as they are."""
+    layouts.require_format(format)
+    if format == "json":
+        return layouts.as_json(decided)
+    if format == "csv":
+        rows = [
+            {"section": section, "name": name, "value": _words(value)}
+            for section, named in decided.items()
+            for name, value in named.items()
+        ]
+        return layouts.as_csv(rows, ("section", "name", "value"))
+    number = decided["number"]
+    tables = [
+        layouts.Table(
+            head=(HEADINGS[section], ""),
+            align="ll",
+            groups=[[line for name, value in named.items() for line in _lines(name, value)]],
+        )
+        for section, named in decided.items()
+    ]
+    return layouts.document(
+        tables, NOTES, format=format, title=f"{number['table']}: {number['row']}, {number['metric']}"
+    )
+
+
+def _files(weights: dict[str, object], record: Record) -> Iterator[tuple[str, object]]:
+    """Yield the hash of every file of the weights that are here, if these are the weights of the record."""
+    for role, name in (record.resolved_scale or {}).get("assets", {}).items():
+        if role not in weights:
+            continue
+        try:
+            asset = registry.find(name)
+        except AssetError:
+            yield f"{name} as {role}", "The file is not installed here."
+            continue
+        if weights[role] != f"{name} {asset.digest}":
+            yield f"{name} as {role}", f"The registry here names other bytes: {asset.digest}."
+            continue
+        yield from ((f"{name}/{file}".rstrip("/"), sha256) for file, sha256 in asset.files.items())
+
+
+def _commands(found: Recorded, table: str, metric: str) -> dict[str, object]:
+    commit = found.record.environment.get("commit")
+    replay = shlex.join(["rdtf-bench", "replay", table, found.row, metric, "--scale", found.record.scale])
+    return {
+        "command": found.record.command,
+        "replay": replay,
+        **({"checkout": f"git checkout {commit}"} if commit else {}),
+    }
+
+
+def _lines(name: str, value: object) -> Iterator[tuple[str, str]]:
+    """Yield one line, or one for each item of a list."""
+    items = value if isinstance(value, list) and value else [value]
+    yield from ((name if not place else "", _words(item)) for place, item in enumerate(items))
+
+
+def _words(value: object) -> str:
+    match value:
+        case None:
+            return NOT_RECORDED
+        case []:
+            return "none"
+        case list():
+            return ", ".join(map(str, value))
+        case float():
+            return f"{value:.10g}"
+        case _:
+            return str(value)

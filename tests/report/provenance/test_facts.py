@@ -1,0 +1,52 @@
+"""What a record knows about one of its numbers; the records are planted."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from rdtf_bench.report.provenance.facts import facts
+from rdtf_bench.run.record import Record
+from rdtf_bench.spec.plan import Cell
+
+
+def recorded(cells: list[Cell], records: Mapping[str, Record], row: str) -> Record:
+    cell = next(cell for cell in cells if cell.label == row)
+    scores = {metric: identity.as_dict() for metric, identity in cell.scores.items()}
+    found = records[cell.id]
+    return replace(found, config={**found.config, "scores": scores})
+
+
+def test_a_score_of_clips_is_decided_by_training_sampling_data_and_metric(
+    cells: list[Cell], records: dict[str, Record]
+) -> None:
+    found = facts(recorded(cells, records, "RDTF"), "fvd")
+    cell = next(cell for cell in cells if cell.label == "RDTF")
+    assert found["configuration"]["training.num_steps"] == cell.trained.training.num_steps
+    assert found["configuration"]["metric.options.network"] == "enet_lite0"
+    assert found["data"]["fingerprint_train"] == "a" * 16
+    assert found["data"]["fingerprint_test"] == "c" * 16
+    assert found["weights"]["trained"] == cell.fit_key
+    assert found["seeds"] == {"row": 0, "training": 0, "sampling": 0}
+
+
+def test_a_number_of_parameters_depends_on_no_clip_and_no_training(
+    cells: list[Cell], records: dict[str, Record]
+) -> None:
+    found = facts(recorded(cells, records, "RDTF"), "params")
+    assert found["data"] == {}
+    assert found["samples"] == {}
+    assert not any(name.startswith(("training", "sampling")) for name in found["configuration"])
+    assert found["configuration"]["options.norm_num_groups"] == 4
+
+
+def test_weights_have_the_name_that_the_scale_gave_their_role(cells: list[Cell], records: dict[str, Record]) -> None:
+    found = recorded(cells, records, "static")
+    assert facts(found, "fvd")["weights"]["autoencoder"] == "d" * 16
+    named = replace(found, resolved_scale={"assets": {"autoencoder": "toy/autoencoder"}})
+    assert facts(named, "fvd")["weights"]["autoencoder"] == f"toy/autoencoder {'d' * 16}"
+
+
+def test_a_gpu_is_a_fact_of_records_of_a_gpu_alone(cells: list[Cell], records: dict[str, Record]) -> None:
+    found = recorded(cells, records, "RDTF")
+    on_cpu, on_gpu = (replace(found, environment={"device": device, "gpu": "H200"}) for device in ("cpu", "cuda"))
+    assert "gpu" not in facts(on_cpu, "fvd")["machine"]
+    assert facts(on_gpu, "fvd")["machine"]["gpu"] == "H200"
