@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rdtf_bench.run.record import Record
+from rdtf_bench.spec.schema import RENAMED_CONTROLS
 
 Facts = dict[str, dict[str, object]]
 """Section -> name -> value, which JSON can hold. A name has dots where the record nests."""
 
-OUTCOME = ("number", "samples", "took")
-"""Sections that the number came with. The other sections decided it."""
+DECIDING = ("configuration", "data", "weights", "seeds", "code", "packages", "machine")
+"""Sections that decided the number. The number came with the others."""
 
 
 def facts(record: Record, metric: str) -> Facts:
@@ -22,7 +23,7 @@ def facts(record: Record, metric: str) -> Facts:
         "number": _number(record, metric),
         "configuration": _configuration(record, fit, sample, identity),
         "data": {} if counted else _data(record, fit, sample, identity),
-        "weights": _weights(record, fit, sample, identity),
+        "weights": _weights(fit, sample, identity),
         "seeds": _seeds(record, fit, sample),
         "code": _code(record, fit, identity),
         "packages": {"python": record.environment.get("python"), **dict(record.environment.get("packages", {}))},
@@ -53,9 +54,10 @@ def _number(record: Record, metric: str) -> dict[str, object]:
 def _configuration(
     record: Record, fit: Mapping[str, Any], sample: Mapping[str, Any], identity: Mapping[str, Any]
 ) -> dict[str, object]:
+    is_control = record.kind == "control"  # older records call the other kinds "method"
     decided = {
-        "kind": record.kind,
-        "method": record.method,
+        "kind": "control" if is_control else "trained" if record.config.get("fit") else "external",
+        "method": RENAMED_CONTROLS.get(record.method, record.method) if is_control else record.method,
         "task": record.task,
         "options": fit.get("options", {}),
         "training": _without(fit.get("training", {}), "seed"),
@@ -81,17 +83,12 @@ def _data(
     return dict(_flat(decided))
 
 
-def _weights(
-    record: Record, fit: Mapping[str, Any], sample: Mapping[str, Any], identity: Mapping[str, Any]
-) -> dict[str, object]:
-    """Return `name hash` for each network by its role; the hash is that of the registry over all files."""
+def _weights(fit: Mapping[str, Any], sample: Mapping[str, Any], identity: Mapping[str, Any]) -> dict[str, object]:
+    """Return the hash of each network by its role; it is that of the registry over all files."""
     prepared = {role: fit.get("data", {}).get(role) for role in ("autoencoder", "frame_features")}
     control = {"autoencoder": sample.get("autoencoder")}
     digests = {**prepared, **control, **fit.get("assets", {}), **identity.get("assets", {})}
-    names = (record.resolved_scale or {}).get("assets", {})
-    found: dict[str, object] = {
-        role: f"{names[role]} {digest}" if role in names else digest for role, digest in digests.items() if digest
-    }
+    found: dict[str, object] = {role: digest for role, digest in digests.items() if digest}
     return {**found, "trained": sample["fit"]} if "fit" in sample else found
 
 

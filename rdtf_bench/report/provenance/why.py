@@ -1,14 +1,13 @@
 """Write what decided one number, as text and as data. No torch."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rdtf_bench.assets import registry
 from rdtf_bench.core.errors import AssetError, unknown_name
 from rdtf_bench.report import layouts
 from rdtf_bench.report.provenance.facts import Facts, facts
 from rdtf_bench.report.provenance.sources import Recorded
-from rdtf_bench.run.record import Record
 
 NOT_RECORDED = "not recorded"
 HEADINGS = {
@@ -40,7 +39,11 @@ def why(found: Recorded, table: str, metric: str) -> Facts:
         raise unknown_name(f"metric of the row {found.row!r}", metric, known)
     decided = facts(found.record, metric)
     decided["number"] = {"table": table, "row": found.row, "metric": metric, "record": found.place, **decided["number"]}
-    decided["files"] = dict(_files(decided["weights"], found.record))
+    names = (found.record.resolved_scale or {}).get("assets", {})
+    decided["files"] = dict(_files(decided["weights"], names))
+    decided["weights"] = {
+        role: f"{names[role]} {digest}" if role in names else digest for role, digest in decided["weights"].items()
+    }
     decided["repeat"] = _commands(found, table, metric)
     return {section: decided[section] for section in HEADINGS if decided[section]}
 
@@ -71,17 +74,17 @@ def render(decided: Facts, *, format: str) -> str:
     )
 
 
-def _files(weights: dict[str, object], record: Record) -> Iterator[tuple[str, object]]:
+def _files(digests: Mapping[str, object], names: Mapping[str, str]) -> Iterator[tuple[str, object]]:
     """Yield the hash of every file of the weights that are here, if these are the weights of the record."""
-    for role, name in (record.resolved_scale or {}).get("assets", {}).items():
-        if role not in weights:
+    for role, name in names.items():
+        if role not in digests:
             continue
         try:
             asset = registry.find(name)
         except AssetError:
             yield f"{name} as {role}", "The file is not installed here."
             continue
-        if weights[role] != f"{name} {asset.digest}":
+        if digests[role] != asset.digest:
             yield f"{name} as {role}", f"The registry here names other bytes: {asset.digest}."
             continue
         yield from ((f"{name}/{file}".rstrip("/"), sha256) for file, sha256 in asset.files.items())

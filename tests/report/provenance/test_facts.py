@@ -38,11 +38,17 @@ def test_a_number_of_parameters_depends_on_no_clip_and_no_training(
     assert found["configuration"]["options.norm_num_groups"] == 4
 
 
-def test_weights_have_the_name_that_the_scale_gave_their_role(cells: list[Cell], records: dict[str, Record]) -> None:
-    found = recorded(cells, records, "static")
-    assert facts(found, "fvd")["weights"]["autoencoder"] == "d" * 16
-    named = replace(found, resolved_scale={"assets": {"autoencoder": "toy/autoencoder"}})
-    assert facts(named, "fvd")["weights"]["autoencoder"] == f"toy/autoencoder {'d' * 16}"
+def test_a_control_row_has_the_weights_that_its_clips_passed_through(
+    cells: list[Cell], records: dict[str, Record]
+) -> None:
+    assert facts(recorded(cells, records, "static"), "fvd")["weights"]["autoencoder"] == "d" * 16
+
+
+def test_names_of_older_records_are_those_of_today(cells: list[Cell], records: dict[str, Record]) -> None:
+    trained = replace(recorded(cells, records, "RDTF"), kind="method")
+    assert facts(trained, "fvd")["configuration"]["kind"] == "trained"
+    other = replace(recorded(cells, records, "other real clips"), method="noise_floor")
+    assert facts(other, "fvd")["configuration"]["method"] == "other_real_clips"
 
 
 def test_a_gpu_is_a_fact_of_records_of_a_gpu_alone(cells: list[Cell], records: dict[str, Record]) -> None:
