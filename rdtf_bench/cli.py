@@ -21,6 +21,7 @@ from rdtf_bench.commands.plan import plan
 from rdtf_bench.commands.publish import publish
 from rdtf_bench.commands.records.diff import diff
 from rdtf_bench.commands.records.why import why
+from rdtf_bench.commands.report import report
 from rdtf_bench.commands.run import ablate, run
 from rdtf_bench.commands.show import show
 from rdtf_bench.commands.show_scale import show_scale
@@ -57,6 +58,7 @@ def _add(command: Callable[..., None], example: str, *, name: str | None = None)
 _add(run, "run table1 --data asg=my_stickers")
 _add(ablate, "ablate dcl --seeds 3")
 _add(show, "show table1 --format md")
+_add(report, "report table1 --out table1.html")
 _add(plan, "plan table1 --scale long")
 _add(list_names, "list", name="list")
 _add(show_scale, "show-scale long > my_scale.yaml")

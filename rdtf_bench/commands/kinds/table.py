@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -100,6 +101,35 @@ class Tables:
             if chosen.with_weights:
                 new = shipped.ship(Store(chosen.store), table.cells)
                 typer.echo(f"new trained rows in {shipped.FOLDER}: {', '.join(new) or 'none'}")
+
+    def report(self, chosen: Selection, *, out: Path | None) -> list[Path]:
+        """Write one HTML page per table and return the paths; ProtocolError where one file would hold several."""
+        from rdtf_bench.core.errors import ProtocolError
+        from rdtf_bench.core.store import Store, write_text
+        from rdtf_bench.report.page.table_page import Contents, page
+        from rdtf_bench.run import record
+        from rdtf_bench.run.selftest import record as selftest_record
+
+        tables, written = list(_planned(chosen)), []
+        if out and len(tables) > 1:
+            names = ", ".join(table.spec.name for table in tables)
+            raise ProtocolError(f"{chosen.protocol}: --out names one file, and this set has several tables: {names}")
+        for table in tables:
+            contents = Contents(
+                spec=table.spec,
+                scale=table.scale,
+                cells=table.cells,
+                records=record.find(
+                    [cell.id for cell in table.cells],
+                    [record.folder_in(chosen.store), chosen.results / table.spec.name],
+                ),
+                store=Store(chosen.store),
+                warning=selftest_record.warning(chosen.store, table.scale),
+            )
+            path = out or Path(f"report-{table.spec.name}.html")
+            write_text(path, page(contents))
+            written.append(path)
+        return written
 
     def validate(self, protocol: str) -> None:
         from rdtf_bench.run.build.modules import check_options

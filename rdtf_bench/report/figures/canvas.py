@@ -28,3 +28,16 @@ def encoded(figure: "Figure") -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", transparent=True)
     return buffer.getvalue()
+
+
+def inked(figure: "Figure", colour: str) -> "Figure":
+    """Give text, ticks and axes of a figure this colour, and return the figure."""
+    for axes in figure.axes:
+        for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
+            text.set_color(colour)
+        axes.tick_params(which="both", colors=colour)
+        axes.spines[:].set_color(colour)
+        legend = axes.get_legend()
+        for text in legend.get_texts() if legend else []:
+            text.set_color(colour)
+    return figure

@@ -3,10 +3,14 @@
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rdtf_bench.core.store import write_text
 from rdtf_bench.report import layouts
 from rdtf_bench.report.figures import canvas
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Log = Sequence[Mapping[str, int | float]]
 """One entry per training step."""
@@ -33,6 +37,11 @@ CURRICULA_SHOWN = 6
 
 
 def draw(panels: Mapping[str, Logs], *, path: Path) -> Path:
+    """Write `losses_of` as a PNG file and return its path."""
+    return canvas.save(losses_of(panels), path)
+
+
+def losses_of(panels: Mapping[str, Logs]) -> "Figure":
     """Draw the panels side by side: the `loss` of each row, pale, and its trailing mean.
 
     The axis is logarithmic, so losses must be above 0.
@@ -52,10 +61,15 @@ def draw(panels: Mapping[str, Logs], *, path: Path) -> Path:
         axes.grid(visible=True, which="both", alpha=0.2)
         if logs:  # beside the curves: an ablation has up to twenty
             axes.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
-    return canvas.save(figure, path)
+    return figure
 
 
 def draw_curricula(logs: Logs, *, path: Path) -> Path:
+    """Write `curricula_of` as a PNG file and return its path."""
+    return canvas.save(curricula_of(logs), path)
+
+
+def curricula_of(logs: Logs) -> "Figure":
     """Draw one column per row: task weights, target and realised level, and the loss with its history.
 
     This is Figure 5 of the paper and the right side of its Table 4. `with_curriculum` finds the rows that can be drawn.
@@ -77,7 +91,7 @@ def draw_curricula(logs: Logs, *, path: Path) -> Path:
             axes.grid(visible=True, alpha=0.2)
             axes.legend(frameon=False, fontsize="small")
         column[-1].set(xlabel="training step")
-    return canvas.save(figure, path)
+    return figure
 
 
 def with_curriculum(logs: Logs) -> dict[str, Log]:

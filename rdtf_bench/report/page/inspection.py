@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -16,8 +15,9 @@ from rdtf_bench.core.store import write_text
 from rdtf_bench.data.reading.folders.folder import SPLITS
 from rdtf_bench.data.reading.media import Unreadable
 from rdtf_bench.report import inspection as report
-from rdtf_bench.report.figures import canvas
 from rdtf_bench.report.page.clips import data_uri
+from rdtf_bench.report.page.plots import Plot, plot
+from rdtf_bench.report.page.rendering import render
 from rdtf_bench.run.inspection import Inspection, Leak, pictures
 
 SHOWN_OF_SPLIT, SHOWN_OF_KIND, SHOWN_OF_GROUP = 8, 12, 4
@@ -26,17 +26,6 @@ STRIP_FRAMES, FRAME_PX = 4, 72
 BINS = 30
 MOST_SHOWN = 0.99
 """Quantile of the values at which a histogram ends; larger values are counted in its last bin."""
-INK = {"light": "#1f2328", "dark": "#e6edf3"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plot:
-    """One histogram, for a light and for a dark page."""
-
-    title: str
-    alt: str
-    light: str  # data URI
-    dark: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,14 +84,8 @@ def facts(found: Inspection) -> dict[str, Any]:
 
 def page(found: Inspection) -> str:
     """Return the HTML page. All pictures are inside it."""
-    environment = Environment(
-        loader=PackageLoader("rdtf_bench.report.page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("inspection.html").render(
+    return render(
+        "inspection.html",
         found=found,
         title=report.title(found),
         verdict=report.verdict(found),
@@ -163,11 +146,10 @@ def _plots(found: Inspection) -> Iterator[Plot]:
         if len({value for _, value in values}) > 1:
             median = sorted(value for _, value in values)[len(values) // 2]
             alt = f"Histogram: {title.lower()} of {len(values):,} clips by split; the median is {median:g}."
-            light, dark = (data_uri("image/png", _histogram(title, values, ink=ink)) for ink in INK.values())
-            yield Plot(title=title, alt=alt, light=light, dark=dark)
+            yield plot(title, alt, _histogram(title, values))
 
 
-def _histogram(title: str, values: Sequence[tuple[str, float]], *, ink: str) -> bytes:
+def _histogram(title: str, values: Sequence[tuple[str, float]]) -> Figure:
     """Draw stacked bars, one colour per split. Where the values are whole numbers, every bar has as many of them."""
     ordered = sorted(value for _, value in values)
     lowest, highest = ordered[0], ordered[int(MOST_SHOWN * (len(ordered) - 1))]
@@ -185,10 +167,8 @@ def _histogram(title: str, values: Sequence[tuple[str, float]], *, ink: str) -> 
     axes.hist(of_split, bins=edges, stacked=True, color=("C0", "C1", "C2"), label=SPLITS, rwidth=0.9)
     axes.locator_params(axis="x", integer=whole)
     axes.locator_params(axis="y", integer=True)
-    axes.set_xlabel(title, color=ink)
-    axes.set_ylabel("clips", color=ink)
-    axes.tick_params(colors=ink)
+    axes.set_xlabel(title)
+    axes.set_ylabel("clips")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(ink)
-    axes.legend(frameon=False, labelcolor=ink, fontsize="small")
-    return canvas.encoded(figure)
+    axes.legend(frameon=False, fontsize="small")
+    return figure

@@ -56,7 +56,7 @@ def publish(spec: TableSpec, scale: Scale, cells: Sequence[Cell], *, store: Path
         "scale": scale.model_dump(mode="json"),
         "cells": [cell.as_dict() for cell in cells],
     }
-    name = f"{scale.name}-{_slug(_source(records))}" + (f"-{len(spec.seeds)}-seeds" if len(spec.seeds) > 1 else "")
+    name = f"{scale.name}-{_slug(source_of(records))}" + (f"-{len(spec.seeds)}-seeds" if len(spec.seeds) > 1 else "")
     write_text(results / spec.name / "tables" / f"{name}.json", json.dumps(contents, indent=1, sort_keys=True) + "\n")
     write_text(results / "README.md", readme(results))
     missing = [cell.label for cell in cells if cell.id not in records]
@@ -72,7 +72,7 @@ def read_published(folder: Path, scale: str) -> list[Cell]:
             f"{path}: nothing was published there to compare with. Publish first: rdtf-bench run {folder.name} "
             f"--scale {scale}, then rdtf-bench publish {folder.name} --scale {scale}"
         )
-    _, _, cells = _read(path)
+    _, _, cells = read_table(path)
     return cells
 
 
@@ -84,7 +84,7 @@ def readme(results: Path) -> str:
 
 
 def _section(path: Path) -> str:
-    spec, scale, cells = _read(path)
+    spec, scale, cells = read_table(path)
     folder = path.parents[1]
     records = record.find((cell.id for cell in cells), [folder])
     table = render(spec, scale, cells, records, format="md")
@@ -98,7 +98,7 @@ def _section(path: Path) -> str:
         [
             f"## {spec.name}: {spec.title}",
             "",
-            f"Scale `{scale.name}`, data `{_source(records)}`, protocol version {spec.version}{seeds}.",
+            f"Scale `{scale.name}`, data `{source_of(records)}`, protocol version {spec.version}{seeds}.",
             "",
             table,
             "",
@@ -108,7 +108,8 @@ def _section(path: Path) -> str:
     )
 
 
-def _read(path: Path) -> tuple[TableSpec, Scale, list[Cell]]:
+def read_table(path: Path) -> tuple[TableSpec, Scale, list[Cell]]:
+    """Return the protocol, the scale and the cells that results/<table>/tables/<name>.json holds."""
     raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     try:
         # through JSON: strict mode then still takes a list for a tuple
@@ -122,7 +123,7 @@ def _read(path: Path) -> tuple[TableSpec, Scale, list[Cell]]:
     return spec, scale, [Cell.from_dict(cell) for cell in raw["cells"]]
 
 
-def _source(records: Mapping[str, Record]) -> str:
+def source_of(records: Mapping[str, Record]) -> str:
     """Name the data; of a user's folder only the last part, because its place is private."""
     return Path(str(next(iter(records.values())).data["source"])).resolve().name
 

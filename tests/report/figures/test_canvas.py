@@ -22,3 +22,17 @@ def test_an_encoded_figure_has_no_background() -> None:
     with Image.open(io.BytesIO(canvas.encoded(Figure(figsize=(2, 1), dpi=50)))) as image:
         assert (image.format, image.size) == ("PNG", (100, 50))
         assert image.getchannel("A").getextrema() == (0, 0)
+
+
+def test_an_inked_figure_has_its_text_and_axes_in_that_colour() -> None:
+    figure = Figure()
+    axes = figure.subplots()
+    axes.plot([0, 1], label="RDTF")
+    axes.set(xlabel="step", title="loss")
+    axes.legend()
+    canvas.inked(figure, "#e6edf3")
+    legend = axes.get_legend()
+    assert legend is not None
+    words = [axes.title, axes.xaxis.label, axes.xaxis.get_ticklabels()[0], legend.get_texts()[0]]
+    assert {word.get_color() for word in words} == {"#e6edf3"}
+    assert axes.lines[0].get_color() == "C0"

@@ -1,0 +1,39 @@
+"""Training curves of a table as pictures of a page: losses, and the course of each curriculum. No torch."""
+
+from collections.abc import Iterator, Sequence
+
+from rdtf_bench.core.store import Store
+from rdtf_bench.report.figures import losses
+from rdtf_bench.report.page.plots import Plot, plot
+from rdtf_bench.run.table import finished
+from rdtf_bench.spec.plan import Cell
+from rdtf_bench.spec.schema import TableSpec
+
+
+def curves(spec: TableSpec, cells: Sequence[Cell], store: Store) -> list[Plot]:
+    """Return the curves of the trainings that the store holds; none if it holds none."""
+    logs = {
+        cell.name: finished.training_log(store, cell.fit_key)
+        for cell in cells
+        if cell.fit is not None and store.has("fit", cell.fit_key)
+    }
+    return list(_plots(spec, logs)) if logs else []
+
+
+def _plots(spec: TableSpec, logs: losses.Logs) -> Iterator[Plot]:
+    panels = {panel.title: {row: logs[row] for row in panel.rows if row in logs} for panel in spec.panels}
+    for title, of_panel in ({title: of for title, of in panels.items() if of} or {"": logs}).items():
+        heading = f"Training loss: {title}" if title else "Training loss"
+        yield plot(heading, _loss_alt(of_panel), losses.losses_of({"": of_panel}))
+    if curricula := losses.with_curriculum(logs):
+        alt = f"Curves of task weights, levels and losses of the curriculum of {', '.join(curricula)}."
+        yield plot("Curriculum", alt, losses.curricula_of(curricula))
+
+
+def _loss_alt(logs: losses.Logs) -> str:
+    """Say where each smoothed curve starts and ends."""
+    ends = []
+    for row, log in logs.items():
+        smoothed = losses.smoothed([float(entry["loss"]) for entry in log])
+        ends.append(f"{row} from {smoothed[0]:.3g} to {smoothed[-1]:.3g}")
+    return f"Curves of the training loss over the steps, smoothed: {'; '.join(ends)}."

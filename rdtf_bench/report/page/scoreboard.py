@@ -1,0 +1,129 @@
+"""The table of a page with the place of each interval in its column, and what is resolved in it. Pure; no torch."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from rdtf_bench.core import intervals
+from rdtf_bench.report import layouts
+from rdtf_bench.report.table import footer, grid
+from rdtf_bench.report.table.grid import Column, Entry, Grid
+from rdtf_bench.report.table.rows import Number, difference
+from rdtf_bench.report.table.verdicts import against, are_resolved
+from rdtf_bench.spec.schema import TableSpec
+
+NONE = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """Where a value and its interval lie between the ends of all intervals of the column, in percent."""
+
+    start: float
+    width: float
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Value:
+    """One cell of the table. `bar` is None for a number without an interval."""
+
+    entry: Entry
+    bar: Bar | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One column with its cells by row."""
+
+    column: Column
+    values: Mapping[str, Value]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scoreboard:
+    methods: tuple[str, ...]
+    controls: tuple[str, ...]
+    metrics: tuple[Metric, ...]
+
+
+def scoreboard(shown: Grid, spec: TableSpec, numbers: Sequence[Number]) -> Scoreboard:
+    """Return the table with a bar for each interval."""
+    columns = zip(shown.columns, metric_names(spec, numbers), strict=True)
+    metrics = (_metric(column, [number for number in numbers if number.metric == name]) for column, name in columns)
+    return Scoreboard(methods=shown.methods, controls=shown.controls, metrics=tuple(metrics))
+
+
+def metric_names(spec: TableSpec, numbers: Sequence[Number]) -> list[str]:
+    """Return the names of the columns' metrics: those of the protocol, then the parts of their scores."""
+    return [*spec.metrics, *dict.fromkeys(number.metric for number in numbers if number.part_of)]
+
+
+def verdict_table(shown: Grid, spec: TableSpec, numbers: Sequence[Number]) -> layouts.Table:
+    """Return one line per metric: which methods are best, tied or behind, and how they compare with a still frame."""
+    head = ["metric", "best", "tied with the best", "behind the best"]
+    head += [f"better than {footer.REFERENCE}", f"worse than {footer.REFERENCE}", f"tied with {footer.REFERENCE}"]
+    rows = [
+        [column.name, *_ranking(column, shown.methods), *_against(numbers, name)]
+        for column, name in zip(shown.columns, metric_names(spec, numbers), strict=True)
+    ]
+    return layouts.Table(heading="Resolved and tied", head=head, groups=[rows], align="l" * len(head))
+
+
+def pair_table(spec: TableSpec, numbers: Sequence[Number]) -> layouts.Table:
+    """Return one line per pair of methods and metric over clips, with the number of clips that would resolve it."""
+    groups = []
+    for name in metric_names(spec, numbers):
+        column = [n for n in numbers if n.metric == name and n.kind != "control" and n.without_group]
+        pairs = list(combinations(column, 2)) if len({n.yardstick for n in column}) == 1 else []
+        groups.append([_pair(*pair, apart) for pair, apart in zip(pairs, are_resolved(pairs), strict=True)])
+    head = ["metric", "difference", "value", "95 % interval", "resolved", "clips needed"]
+    return layouts.Table(heading="Every pair of methods", head=head, groups=[of for of in groups if of], align="llrrlr")
+
+
+def _metric(column: Column, numbers: Sequence[Number]) -> Metric:
+    found = {number.row: number for number in numbers}
+    low = min((number.ci_low for number in numbers), default=0.0)
+    high = max((number.ci_high for number in numbers), default=0.0)
+    values = {
+        label: Value(entry=entry, bar=_bar(found[label], low, high) if entry.interval and high > low else None)
+        for label, entry in column.entries.items()
+    }
+    return Metric(column=column, values=values)
+
+
+def _bar(number: Number, low: float, high: float) -> Bar:
+    start, end, at = (100 * (value - low) / (high - low) for value in (number.ci_low, number.ci_high, number.value))
+    return Bar(start=round(start, 2), width=round(end - start, 2), at=round(at, 2))
+
+
+def _ranking(column: Column, methods: Sequence[str]) -> Iterator[str]:
+    verdicts = {label: column.entries[label].verdict for label in methods}
+    judged = any(verdicts.values())
+    for wanted in (("best",), ("tied",), ("second", "")):
+        yield (
+            ", ".join(label for label in methods if verdicts[label] in wanted) or NONE
+            if judged
+            else grid.NOT_APPLICABLE
+        )
+
+
+def _against(numbers: Sequence[Number], metric: str) -> Sequence[str]:
+    found = against(footer.REFERENCE, [number for number in numbers if number.metric == metric])
+    if found is None:
+        return [grid.NOT_APPLICABLE] * 3
+    return [", ".join(rows) or NONE for rows in (found.better, found.worse, found.unresolved)]
+
+
+def _pair(one: Number, other: Number, apart: bool) -> list[str]:
+    found = difference(one, other)
+    places = grid.decimals_for(max(abs(one.value), abs(other.value)))
+    needed = intervals.clips_to_resolve(found.value, deviation=found.deviation, n=one.n) if found.value else None
+    return [
+        f"{one.label} {'↑' if one.higher_is_better else '↓'}",
+        f"{one.row} − {other.row}",
+        f"{found.value:+.{places}f}",
+        f"[{found.ci_low:+.{places}f}, {found.ci_high:+.{places}f}]",
+        "yes" if apart else "no",
+        grid.NOT_APPLICABLE if needed is None else f"{needed:,}",
+    ]

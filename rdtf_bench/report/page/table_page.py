@@ -1,0 +1,128 @@
+"""The page of one table: numbers, verdicts, clips, scores of clips, curves, costs and provenance in one HTML file."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rdtf_bench import catalog
+from rdtf_bench.core.errors import BenchError
+from rdtf_bench.core.store import Store
+from rdtf_bench.report.page import costs, curves, provenance, scoreboard
+from rdtf_bench.report.page.gallery import Gallery, gallery, real_clips
+from rdtf_bench.report.page.rendering import render
+from rdtf_bench.report.table import footer, grid
+from rdtf_bench.report.table.publish import source_of
+from rdtf_bench.report.table.rows import rows
+from rdtf_bench.report.table.table import STYLED
+from rdtf_bench.run.record import Record
+from rdtf_bench.spec.plan import Cell
+from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import TableSpec
+
+if TYPE_CHECKING:
+    from rdtf_bench.run.inputs.clips import RealClips
+    from rdtf_bench.run.table.per_clip import ClipScores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What a page is made of: a planned table, its records by cell id, and the store that may hold its clips."""
+
+    spec: TableSpec
+    scale: Scale
+    cells: Sequence[Cell]
+    records: Mapping[str, Record]
+    store: Store
+    warning: str | None = None
+
+    @property
+    def first_seed(self) -> list[Cell]:
+        """Return the cells whose clips and curves are shown: those of the first seed, and the controls."""
+        return [cell for cell in self.cells if cell.is_control or cell.seed == self.spec.seeds[0]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clips:
+    """What the store holds of a table's clips, and a sentence for each thing that it lacks."""
+
+    gallery: "Gallery | None" = None
+    ids: Sequence[str] = ()
+    captions: Sequence[str] = ()
+    scores: "Sequence[ClipScores]" = ()
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def linked(self) -> set[int]:
+        """Return the places of the test clips that the gallery shows."""
+        return {prompt.place for prompt in self.gallery.prompts} if self.gallery else set()
+
+
+def page(contents: Contents, *, home: str = "") -> str:
+    """Return the HTML page. Everything is inside it, so that it can be opened from a disk and sent as one file.
+
+    `home` is the address of the page that lists all tables, where there is one.
+    """
+    spec, scale, cells, records = contents.spec, contents.scale, contents.cells, contents.records
+    numbers = rows(spec, cells, records)
+    shown = grid.build(spec, cells, numbers, catalog.constants)
+    return render(
+        "table.html",
+        title=f"{spec.name}: {spec.title}",
+        summary=summary(contents),
+        warning=contents.warning,
+        home=home,
+        run=command(contents, "run"),
+        report=command(contents, "report"),
+        board=scoreboard.scoreboard(shown, spec, numbers),
+        legend=footer.legend(*STYLED) if shown.has_verdicts else "",
+        has_gaps=shown.has_gaps,
+        verdicts=scoreboard.verdict_table(shown, spec, numbers),
+        pairs=scoreboard.pair_table(spec, numbers),
+        clips=_clips(contents),
+        curves=curves.curves(spec, contents.first_seed, contents.store),
+        costs=costs.table(cells, records),
+        total=costs.total(cells, records),
+        provenance=provenance.tables({cell.name: records[cell.id] for cell in cells if cell.id in records}),
+        notes=footer.notes(spec, scale, cells, records, numbers),
+    )
+
+
+def summary(contents: Contents) -> dict[str, str]:
+    """Return the facts that stand at the top of the page and on the index, by name."""
+    records = contents.records
+    facts = {"scale": contents.scale.name, "dataset": contents.spec.dataset, "task": contents.spec.task}
+    if not records:
+        return {**facts, "measured": grid.NOT_RUN}
+    over_clips = {score.n for found in records.values() for score in found.scores.values() if score.without_group}
+    facts["data"] = source_of(records)
+    if over_clips:
+        facts["test clips"] = " and ".join(map(str, sorted(over_clips)))
+    facts["seeds"] = str(len(contents.spec.seeds))
+    return {**facts, "measured": max(found.created for found in records.values())[:10]}
+
+
+def command(contents: Contents, verb: str) -> str:
+    """Return the command that runs a table or writes its page."""
+    return f"rdtf-bench {verb} {contents.spec.as_argument} --scale {contents.scale.as_argument}"
+
+
+def _clips(contents: Contents) -> Clips:
+    store, cells = contents.store, contents.first_seed
+    real = real_clips(cells, store)
+    if real is None:
+        return Clips(missing=["The store holds no clips of this table, and published results have none."])
+    found = gallery(cells, real, store, task=contents.spec.task)
+    missing = [f"The store holds no clips of {', '.join(found.absent)}."] if found.absent else []
+    scores, said = _scores(contents, real)
+    return Clips(gallery=found, ids=real.ids, captions=real.captions, scores=scores, missing=[*missing, *said])
+
+
+def _scores(contents: Contents, real: "RealClips") -> "tuple[Sequence[ClipScores], list[str]]":
+    from rdtf_bench.run.table import per_clip
+
+    cells = [cell for cell in contents.first_seed if cell.method != "other_real_clips"]
+    try:
+        found = per_clip.of_table(cells, contents.scale, real.captions, contents.store)
+    except BenchError as fault:  # weights that this machine lacks cost the scores of clips alone
+        return [], [f"The scores of single clips could not be computed: {fault}"]
+    return found, [] if found else ["The store holds no scores of single clips of this table."]
