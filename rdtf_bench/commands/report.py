@@ -1,5 +1,6 @@
 """`rdtf-bench report`: write a table, its clips and its provenance as an HTML page."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -16,14 +17,20 @@ from rdtf_bench.commands.options import (
     ScaleName,
     Seeds,
     StoreDir,
-    Table,
     With,
 )
-from rdtf_bench.commands.selection import select
+from rdtf_bench.commands.selection import Selection, select
+
+SITE = Path("report")
 
 
 def report(
-    table: Table,
+    table: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PROTOCOL]", help="A table or set of tables: a name that `rdtf-bench list` prints, or a YAML file."
+        ),
+    ] = None,
     scale: ScaleName = DEFAULT_SCALE,
     data: Data = None,
     store: StoreDir = DEFAULT_STORE,
@@ -31,8 +38,15 @@ def report(
     method: Methods = None,
     seeds: Seeds = None,
     results: Results = None,
+    all_tables: Annotated[
+        bool, typer.Option("--all", help="Write a page for every table in results/, and an index that links to them.")
+    ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Write this file; default: report-PROTOCOL.html in the current folder.")
+        Path | None,
+        typer.Option(
+            help="Write this file, or with --all this folder; default: report-PROTOCOL.html or report/, in the current "
+            "folder."
+        ),
     ] = None,
 ) -> None:
     """Write one HTML file with the table, its clips in motion, scores of clips, curves, costs and provenance.
@@ -42,12 +56,32 @@ def report(
     """
     from rdtf_bench.core.errors import ProtocolError
 
-    chosen = select(table, scale, data, store, external=extra, methods=method, seeds=seeds, results=results)
+    if all_tables == (table is not None):
+        raise ProtocolError("report needs either a protocol, such as table1, or --all for everything in results/")
+    chosen = select(table or "", scale, data, store, external=extra, methods=method, seeds=seeds, results=results)
+    for path in _site(chosen, out) if all_tables else _pages(chosen, out):
+        typer.echo(f"{path}: {path.stat().st_size / 1e3:,.0f} kB", err=True)
+
+
+def _pages(chosen: Selection, out: Path | None) -> Iterable[Path]:
+    from rdtf_bench.core.errors import ProtocolError, StoreError
+
     kind = kind_for(chosen)
     if not isinstance(kind, Tables):
         raise ProtocolError(
-            f"{table}: a page shows a protocol with trained rows, and this one is of kind {kind.name!r}. Print it "
-            f"with: rdtf-bench show {table}"
+            f"{chosen.protocol}: a page shows a protocol with trained rows, and this one is of kind {kind.name!r}. "
+            f"Print it with: rdtf-bench show {chosen.protocol}"
         )
-    for path in kind.report(chosen, out=out):
-        typer.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB", err=True)
+    if out and out.is_dir():
+        raise StoreError(f"{out}: is a folder. Name a file: --out {out / 'report.html'}")
+    return kind.report(chosen, out=out)
+
+
+def _site(chosen: Selection, out: Path | None) -> Iterable[Path]:
+    from rdtf_bench.core.errors import StoreError
+    from rdtf_bench.core.store import Store
+    from rdtf_bench.report.page import site
+
+    if out and out.is_file():
+        raise StoreError(f"{out}: is a file. With --all, --out names a folder")
+    return site.write(chosen.results, out or SITE, Store(chosen.store))

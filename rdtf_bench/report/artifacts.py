@@ -1,4 +1,4 @@
-"""Pictures and MLflow runs of a finished table, made from the store: sample grids, loss curves, curricula."""
+"""Pictures, the page and MLflow runs of a finished table, made from the store."""
 
 import json
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import TableSpec
 
 CLIPS_SHOWN = 6
+PAGE = "report.html"
 ROWS = "rows.json"
 """Lists the rows of a finished table, beside its pictures."""
 
@@ -27,11 +28,12 @@ def write(
     root = outcome.bench.store.root
     folder = pictures_folder(spec, scale, outcome)
     logs = _logs(outcome)
-    names = ["samples.gif", "samples.png", "loss.png", "loss.csv"]
+    names = ["samples.gif", "samples.png", "loss.png", "loss.csv", PAGE]
     if losses.with_curriculum(logs):
         names += ["curriculum.png"]
     if not all((folder / name).is_file() for name in names):
         _draw(spec, outcome, logs, folder)
+        _write_page(spec, scale, outcome, folder / PAGE)
     _write_rows(spec, scale, outcome, folder / ROWS)
     uri = track.tracking_uri(tracking_uri, root)
 
@@ -63,6 +65,13 @@ def closing_line(outcome: Outcome) -> str:
     minutes, seconds = divmod(round(outcome.wall_s), 60)
     work = f"{outcome.jobs_done} jobs in" if outcome.jobs_done else "nothing left to do, checked in"
     return f"{work} {minutes} min {seconds:02d} s; peak memory of all processes {outcome.peak_memory_gib:.1f} GiB"
+
+
+def _write_page(spec: TableSpec, scale: Scale, outcome: Outcome, path: Path) -> None:
+    from rdtf_bench.report.page.table_page import Contents, page
+
+    contents = Contents(spec=spec, scale=scale, cells=outcome.cells, records=outcome.records, store=outcome.bench.store)
+    write_text(path, page(contents))
 
 
 def _write_rows(spec: TableSpec, scale: Scale, outcome: Outcome, path: Path) -> None:

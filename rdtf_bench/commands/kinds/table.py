@@ -110,10 +110,11 @@ class Tables:
         from rdtf_bench.run import record
         from rdtf_bench.run.selftest import record as selftest_record
 
-        tables, written = list(_planned(chosen)), []
+        tables = list(_planned(chosen))
         if out and len(tables) > 1:
             names = ", ".join(table.spec.name for table in tables)
             raise ProtocolError(f"{chosen.protocol}: --out names one file, and this set has several tables: {names}")
+        written = []
         for table in tables:
             contents = Contents(
                 spec=table.spec,

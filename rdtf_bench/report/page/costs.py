@@ -1,6 +1,7 @@
 """Training budget and measured costs of each row of a table. No torch."""
 
 from collections.abc import Mapping, Sequence
+from math import fsum
 
 from rdtf_bench.report import layouts
 from rdtf_bench.run.record import Record
@@ -33,7 +34,9 @@ def table(cells: Sequence[Cell], records: Mapping[str, Record]) -> layouts.Table
 def total(cells: Sequence[Cell], records: Mapping[str, Record]) -> str:
     """Say how long training and sampling of all rows took together."""
     found = [records[cell.id].stage_seconds for cell in cells if cell.id in records]
-    training, sampling = (sum(of.get(stage, 0.0) for of in found) for stage in ("fit", "sample"))
+    if not found:
+        return "Nothing has been trained or sampled yet."
+    training, sampling = (fsum(of.get(stage, 0.0) for of in found) for stage in ("fit", "sample"))
     return f"Training took {_duration(training)} and sampling {_duration(sampling)}, summed over all rows."
 
 

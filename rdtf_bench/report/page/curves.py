@@ -21,8 +21,10 @@ def curves(spec: TableSpec, cells: Sequence[Cell], store: Store) -> list[Plot]:
 
 
 def _plots(spec: TableSpec, logs: losses.Logs) -> Iterator[Plot]:
-    panels = {panel.title: {row: logs[row] for row in panel.rows if row in logs} for panel in spec.panels}
-    for title, of_panel in ({title: of for title, of in panels.items() if of} or {"": logs}).items():
+    panels: dict[str, losses.Logs] = {
+        panel.title: of for panel in spec.panels if (of := {row: logs[row] for row in panel.rows if row in logs})
+    }
+    for title, of_panel in (panels or {"": logs}).items():
         heading = f"Training loss: {title}" if title else "Training loss"
         yield plot(heading, _loss_alt(of_panel), losses.losses_of({"": of_panel}))
     if curricula := losses.with_curriculum(logs):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 TRUTH = "real clip"
 MOST_PROMPTS = 200
-MOST_BYTES = 23_000_000
+MOST_BYTES = 20_000_000
 """Limit of all sprites of a page, as data URIs. The whole page then stays below 25 MB."""
 NOT_SHOWN = ("real", "other_real_clips")
 """Controls without clips of their own for these prompts: the first is the real clip that every row shows."""

@@ -39,6 +39,11 @@ class Metric:
     column: Column
     values: Mapping[str, Value]
 
+    @property
+    def has_paper(self) -> bool:
+        """Return whether the paper prints a number for any row."""
+        return self.column.has_paper and any(of.entry.paper != grid.NOT_APPLICABLE for of in self.values.values())
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scoreboard:

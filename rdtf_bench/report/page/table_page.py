@@ -56,6 +56,14 @@ class Clips:
         """Return the places of the test clips that the gallery shows."""
         return {prompt.place for prompt in self.gallery.prompts} if self.gallery else set()
 
+    @property
+    def decimals(self) -> dict[str, int]:
+        """Return the number of decimals of each metric that suits its largest score."""
+        return {
+            scores.metric: grid.decimals_for(max(abs(value) for of_row in scores.rows.values() for value in of_row))
+            for scores in self.scores
+        }
+
 
 def page(contents: Contents, *, home: str = "") -> str:
     """Return the HTML page. Everything is inside it, so that it can be opened from a disk and sent as one file.

@@ -27,7 +27,7 @@ def test_an_encoded_figure_has_no_background() -> None:
 def test_an_inked_figure_has_its_text_and_axes_in_that_colour() -> None:
     figure = Figure()
     axes = figure.subplots()
-    axes.plot([0, 1], label="RDTF")
+    axes.plot([0, 1], label="RDTF", color="#ff0000")
     axes.set(xlabel="step", title="loss")
     axes.legend()
     canvas.inked(figure, "#e6edf3")
@@ -35,4 +35,4 @@ def test_an_inked_figure_has_its_text_and_axes_in_that_colour() -> None:
     assert legend is not None
     words = [axes.title, axes.xaxis.label, axes.xaxis.get_ticklabels()[0], legend.get_texts()[0]]
     assert {word.get_color() for word in words} == {"#e6edf3"}
-    assert axes.lines[0].get_color() == "C0"
+    assert axes.lines[0].get_color() == "#ff0000"

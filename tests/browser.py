@@ -1,0 +1,48 @@
+"""A page in headless Chromium: what a script finds in it, with every error that the page reports."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+
+CATCH_ERRORS = """<script>
+window.faults = [];
+const fault = (event) => window.faults.push(event.message || `not loaded: ${event.target.tagName}`);
+window.addEventListener("error", fault, true);
+window.addEventListener("unhandledrejection", (event) => window.faults.push(String(event.reason)));
+console.error = (...words) => window.faults.push(words.join(" "));
+</script>"""
+PROBE = """<script>
+window.addEventListener("load", async () => {
+  const found = await (async () => {%s})();
+  const place = document.createElement("pre");
+  place.id = "probe";
+  place.textContent = JSON.stringify({...found, faults: window.faults});
+  document.body.append(place);
+});
+</script></body>"""
+
+
+def probed(page: Path, script: str, *, folder: Path, flags: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what the body of an async function returns in a page, and under `faults` every error of the page."""
+    assert CHROMIUM is not None
+    text = page.read_text(encoding="utf-8").replace("<head>", f"<head>{CATCH_ERRORS}", 1)
+    before, _, after = text.rpartition("</body>")
+    copy = folder / "probed.html"
+    copy.write_text(before + PROBE % script + after, encoding="utf-8")
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}", *flags]
+    command += ["--virtual-time-budget=5000", "--dump-dom", copy.resolve().as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    found = re.search('<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL)
+    assert found, done.stderr
+    result: dict[str, Any] = json.loads(html.unescape(found[1]))
+    return result
