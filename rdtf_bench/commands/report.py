@@ -28,7 +28,7 @@ def report(
     table: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PROTOCOL]", help="A table or set of tables: a name that `rdtf-bench list` prints, or a YAML file."
+            metavar="PROTOCOL", help="A table or set of tables: a name that `rdtf-bench list` prints, or a YAML file."
         ),
     ] = None,
     scale: ScaleName = DEFAULT_SCALE,
