@@ -1,7 +1,8 @@
 """A content-addressed store of results: an entry is complete and is never computed again. No torch.
 
 An entry is a folder `<root>/<kind>/<key>/`. It is made in `<root>/unfinished/<kind>/<key>/`, where checkpoints and
-finished shards survive a killed process, and is renamed when it is complete, so that no reader sees a part of it.
+finished shards survive a killed process, and is renamed when it is complete, so that no reader sees a part of it. It
+holds the SHA-256 of each of its files, so that damage is found.
 """
 
 import fcntl
@@ -20,6 +21,8 @@ from rdtf_bench.core.errors import StoreError
 
 UNFINISHED = ".tmp"
 """Ending of the files and folders that `written_whole` has not renamed yet."""
+HASHES = "sha256.json"
+"""File of an entry with the SHA-256 of each other file. Entries of earlier versions have none."""
 
 
 def key_of(identity: Any) -> str:
@@ -81,6 +84,12 @@ def only_run_in(root: Path) -> Iterator[None]:
         yield
 
 
+def _files(folder: Path) -> list[str]:
+    """Return the paths of the files below a folder, without the list of hashes."""
+    paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in paths if path != HASHES)
+
+
 def _flush(path: Path) -> None:
     for part in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if part.is_file():
@@ -109,6 +118,27 @@ class Store:
         """Remove an entry, so that it is made again."""
         _remove(self.path(kind, key))
 
+    def hashes(self, kind: str, key: str) -> dict[str, str] | None:
+        """Return the SHA-256 of each file of an entry as it was finished; None for an entry of an earlier version."""
+        path = self.path(kind, key) / HASHES
+        if not path.is_file():
+            return None
+        try:
+            held: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            return {HASHES: ""}  # the list itself is damaged
+        return held
+
+    def faults(self, kind: str, key: str) -> list[str]:
+        """Return what is wrong with the files of an entry; nothing is known to be wrong where it has no hashes."""
+        entry, found = self.path(kind, key), []
+        for name, sha256 in (self.hashes(kind, key) or {}).items():
+            if not (entry / name).is_file():
+                found.append(f"{entry / name} is absent")
+            elif sha256_of(entry / name) != sha256:
+                found.append(f"{entry / name} has other bytes than when it was written")
+        return found
+
     def unfinished(self, kind: str, key: str) -> Path:
         """Return the folder in which the entry is made. It survives a killed process; `finish` makes it the entry."""
         folder = self.root / "unfinished" / kind / key
@@ -116,10 +146,12 @@ class Store:
         return folder
 
     def finish(self, kind: str, key: str) -> Path:
-        """Flush the unfinished folder to disk and rename it to the entry, whose path is returned."""
+        """Hash the files, flush the unfinished folder to disk and rename it to the entry, whose path is returned."""
         folder, entry = self.unfinished(kind, key), self.path(kind, key)
         for leftover in list(folder.rglob(f".*{UNFINISHED}")):  # of a writer that was killed
             _remove(leftover)
+        hashes = {name: sha256_of(folder / name) for name in _files(folder)}
+        write_text(folder / HASHES, json.dumps(hashes, indent=1, sort_keys=True) + "\n")
         _flush(folder)
         entry.parent.mkdir(parents=True, exist_ok=True)
         if entry.is_dir():  # another process was first: on the same machine its bits are the same

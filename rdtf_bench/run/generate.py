@@ -41,6 +41,10 @@ def from_store(table: str, scale: Scale, source: str | None, root: Path) -> Any:
             f"{root}: RDTF as {table} has it at scale {scale.name} is not trained yet. Run: rdtf-bench run "
             f"{spec.as_argument} --scale {scale.as_argument}, or name a saved pipeline: --model FOLDER"
         )
+    if faults := store.faults("fit", cell.fit_key):
+        raise StoreError(
+            f"{'; '.join(faults)}. Train it again: rdtf-bench run {spec.as_argument} --scale {scale.as_argument}"
+        )
     found = find_assets(scale)
     registry.verify([found[role] for role in cell.trained.assets])
     method = build(cell.trained, {role: asset.path for role, asset in found.items()}, device)

@@ -106,7 +106,17 @@ def save(record: Record, folder: Path) -> Path:
 
 
 def read(path: Path) -> Record:
-    """Read a record of this format or an older one; StoreError for a newer format."""
+    """Read a record of this format or an older one; StoreError for a newer format or a damaged file."""
+    try:
+        return _read(path)
+    except (ValueError, KeyError, TypeError, AttributeError) as fault:
+        raise StoreError(
+            f"{path}: is not a record of rdtf-bench, or it is damaged: {fault!r}. Remove it; the next run of its table "
+            "writes it again."
+        ) from fault
+
+
+def _read(path: Path) -> Record:
     raw = json.loads(path.read_text(encoding="utf-8"))
     if raw.get("format_version", 1) > FORMAT_VERSION:
         raise StoreError(

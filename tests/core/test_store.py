@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from rdtf_bench.core.errors import StoreError
-from rdtf_bench.core.store import Store, key_of, only_run_in, remove_leftovers, write_text, written_whole
+from rdtf_bench.core.store import HASHES, Store, key_of, only_run_in, remove_leftovers, write_text, written_whole
 
 
 def test_a_key_depends_on_every_value_and_not_on_the_order_of_keys() -> None:
@@ -41,7 +41,7 @@ def test_what_was_interrupted_is_not_there_and_is_made_anew(tmp_path: Path) -> N
         store.make("kind", "key", dies)
     assert not store.has("kind", "key")
     entry = store.make("kind", "key", lambda folder: write_text(folder / "x", "whole"))
-    assert [path.name for path in entry.iterdir()] == ["x"]
+    assert sorted(path.name for path in entry.iterdir()) == [HASHES, "x"]
 
 
 def test_unfinished_work_survives_until_it_is_finished(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_what_a_killed_writer_left_does_not_become_part_of_an_entry(tmp_path: Pa
     folder = store.unfinished("samples", "key")
     write_text(folder / "shard-0000", "whole")
     (folder / ".shard-0001.1.tmp").write_text("half")
-    assert [path.name for path in store.finish("samples", "key").iterdir()] == ["shard-0000"]
+    assert [path.name for path in store.finish("samples", "key").glob("*") if path.name != HASHES] == ["shard-0000"]
 
 
 def test_leftovers_are_those_of_one_path_alone(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_nothing_half_written_stays_where_the_disk_is_full(tmp_path: Path) -> No
     store.make("kind", "finished", lambda _: None)
     with pytest.raises(OSError, match="No space left"):
         store.make("kind", "key", write)
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [HASHES]  # of the finished entry
     assert store.has("kind", "finished")
 
 
@@ -138,3 +138,27 @@ def test_an_entry_that_is_removed_is_made_again(tmp_path: Path) -> None:
     store.remove("kind", "key")
     store.make("kind", "key", lambda folder: write_text(folder / "a", "whole"))
     assert (store.path("kind", "key") / "a").read_text() == "whole"
+
+
+def _three_files(folder: Path) -> None:
+    for name in ("a", "b", "c"):
+        write_text(folder / name, name)
+
+
+def test_a_file_that_is_changed_or_absent_is_a_fault_of_its_entry(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    entry = store.make("kind", "key", _three_files)
+    assert store.faults("kind", "key") == []
+    (entry / "a").write_text("x")
+    (entry / "b").unlink()
+    assert store.faults("kind", "key") == [
+        f"{entry / 'a'} has other bytes than when it was written",
+        f"{entry / 'b'} is absent",
+    ]
+
+
+def test_an_entry_of_an_earlier_version_has_no_hashes(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    entry = store.make("kind", "key", lambda folder: write_text(folder / "a", "a"))
+    (entry / HASHES).unlink()
+    assert (store.hashes("kind", "key"), store.faults("kind", "key")) == (None, [])

@@ -126,10 +126,7 @@ def _of_store(store: Path, table: str, scale: str) -> Rows:
 def _of_file(path: Path) -> Rows:
     if not path.is_file():
         raise StoreError(f"{path}: there is no such file. A record is a file such as results/table1/ID.json")
-    try:
-        found = record.read(path)
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as fault:
-        raise StoreError(f"{path}: is not a record of rdtf-bench: {fault!r}") from fault
+    found = record.read(path)
     row = f"{found.method}, seed {found.seed}" if found.seed else found.method
     return {row: Recorded(row=row, place=str(path), record=found)}
 

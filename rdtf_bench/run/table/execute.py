@@ -18,6 +18,7 @@ from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.inputs.training_set import write_list
 from rdtf_bench.run.record import Record, ScoreRecord
+from rdtf_bench.run.storage import damage
 from rdtf_bench.run.table import shipped
 from rdtf_bench.run.table.context import NONE, Bench, cells_of, find_assets, make_bench, plan_cells, roles_of
 from rdtf_bench.run.table.external import OutsideClips
@@ -91,6 +92,8 @@ def run(
             clips.require([clip.id for clip in data.clips["test"]], scale.clip)
         cells = plan_cells(spec, scale, data.identity, assets, outside)
         bench = make_bench(spec.controls, scale, data, assets, store, outside, processes=processes)
+        for fault in damage.mend(store, cells, bench.real.values(), bench.training.identity.key):
+            console.print(f"{fault}: it is removed and made again", highlight=False, markup=False)
         if retrain:
             shipped.discard(store, cells)
         elif taken := shipped.install(store, cells):

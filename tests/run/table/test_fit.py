@@ -117,7 +117,7 @@ def test_a_finished_training_leaves_weights_log_and_facts_and_no_checkpoints(
     store = Store(tmp_path)
     fitted(store, Counter(), Counter())
     folder = store.path("fit", identity.key)
-    assert sorted(path.name for path in folder.iterdir()) == ["fit.json", "log.jsonl", "weights"]
+    assert sorted(path.name for path in folder.iterdir()) == ["fit.json", "log.jsonl", "sha256.json", "weights"]
     assert [row["step"] for row in training_log(store, identity.key)] == [0, 1, 2, 3]
     assert fit_facts(store, identity.key).components == {"total": 3}
     assert json.loads((folder / "fit.json").read_text(encoding="utf-8"))["identity"] == identity.as_dict()
