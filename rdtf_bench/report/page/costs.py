@@ -64,7 +64,9 @@ def _budget(cell: Cell) -> list[str]:
 
 
 def _millions(count: int | None) -> str:
-    return ABSENT if count is None else f"{count / 1e6:.2f} M"
+    if not count:
+        return ABSENT if count is None else "0"
+    return f"{count / 1e6:.2f} M"
 
 
 def _duration(seconds: float) -> str:

@@ -1,75 +1,63 @@
 """What made the numbers of a table: facts that all rows share, and those that differ between rows. No torch."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from rdtf_bench.report import layouts
-from rdtf_bench.report.table import footer
+from rdtf_bench.report.provenance.facts import facts
 from rdtf_bench.run.record import Record
 
-Facts = dict[str, str]
+SECTIONS = ("code", "machine", "packages", "data", "weights", "seeds", "samples", "took", "configuration")
+"""Sections of `facts` in the order of the page: the longest one is the last."""
+OF_ONE_METRIC = ("metric", "metric_version")
+"""Facts that differ between the metrics of a row; the notes below the table name the yardsticks."""
 
-
-def facts(record: Record) -> Facts:
-    """Return the facts of a record as words, by name; what a record does not state is left out."""
-    environment = record.environment
-    dirty = environment.get("dirty_files")
-    named: dict[str, object] = {
-        "command": record.command,
-        "commit": environment.get("commit"),
-        "changed files": None if dirty is None else ", ".join(dirty) or "none",
-        "protocol": f"{record.protocol}, version {record.protocol_version}",
-        "scale": f"{record.scale}, version {record.scale_version}",
-        "data": footer.data(record.dataset, record.data),
-        **dict(_fingerprints(record)),
-        "seed": record.seed,
-        "rdtf-bench": environment.get("rdtf_bench"),
-        "Python": environment.get("python"),
-        "packages": _packages(environment.get("packages")),
-        "platform": environment.get("platform"),
-        "processor": environment.get("processor"),
-        "cores": environment.get("cores"),
-        "device": environment.get("gpu") or environment.get("device"),
-        "driver": environment.get("driver"),
-        "CUDA": environment.get("cuda"),
-        "threads of a worker": environment.get("threads_per_worker"),
-        "processes of a training": record.num_processes,
-        "made": record.created,
-        "SHA-256 of the clips": record.samples_sha256,
-        "record": f"{record.cell_id}.json",
-    }
-    return {name: str(value) for name, value in named.items() if value is not None}
+Named = dict[tuple[str, str], str]
+"""Values as words by section and name."""
 
 
 def tables(records: Mapping[str, Record]) -> list[layouts.Table]:
     """Return a table of the facts that are equal wherever a row has them, and one of the others; by the row's name."""
-    found = {row: facts(record) for row, record in records.items()}
-    names = list(dict.fromkeys(name for of in found.values() for name in of))
-    shared = [name for name in names if len({of[name] for of in found.values() if name in of}) == 1]
-    same = [[name, next(of[name] for of in found.values() if name in of)] for name in shared]
-    made = [layouts.Table(heading="The same for every row", head=["fact", "value"], groups=[same], align="ll")]
+    found = {row: of_record(record) for row, record in records.items()}
+    names = sorted(dict.fromkeys(name for of in found.values() for name in of), key=lambda name: _rank(name[0]))
+    values = {name: {row: of[name] for row, of in found.items() if name in of} for name in names}
+    shared = [name for name in names if len(set(values[name].values())) == 1]
     differing = [name for name in names if name not in shared]
-    return [*made, _by_row(found, differing)] if differing else made
+    same = [[*name, next(iter(values[name].values()))] for name in shared]
+    different = [[*name, row, value] for name in differing for row, value in values[name].items()]
+    head = ("section", "fact")
+    return [
+        _table("The same for every row that has it", [*head, "value"], same),
+        _table("Different between rows", [*head, "row", "value"], different),
+    ]
 
 
-def _by_row(found: Mapping[str, Facts], names: Sequence[str]) -> layouts.Table:
-    rows = [[name, row, of[name]] for name in names for row, of in found.items() if name in of]
-    groups = [[row for row in rows if row[0] == name] for name in names]
-    return layouts.Table(heading="Different between rows", head=["fact", "row", "value"], groups=groups, align="lll")
+def of_record(record: Record) -> Named:
+    """Return the facts of all scores of a record; what a record does not state is left out."""
+    named: Named = {} if record.command is None else {("code", "command"): record.command}
+    for metric in record.scores:
+        sections = facts(record, metric)
+        for section in SECTIONS:
+            for name, value in sections[section].items():
+                if value is not None and name.partition(".")[0] not in OF_ONE_METRIC:
+                    named[section, name.replace("_", " ")] = _words(value)
+    return named
 
 
-def _fingerprints(record: Record) -> Iterator[tuple[str, object]]:
-    """Yield the fingerprints of the clips and the digests of the frozen networks, from the record's identities."""
-    fit, sample = record.config.get("fit") or {}, record.config.get("sample") or {}
-    yield "fingerprint of the training clips", (fit.get("data") or {}).get("train")
-    yield "fingerprint of the test clips", (sample.get("real") or {}).get("clips")
-    networks = dict(fit.get("assets") or {})
-    for score in (record.config.get("scores") or {}).values():
-        networks |= score.get("assets") or {}
-    for role, digest in sorted(networks.items()):
-        yield f"weights of {role}", digest
+def _table(heading: str, head: Sequence[str], lines: Sequence[Sequence[str]]) -> layouts.Table:
+    groups = [_named_once([line for line in lines if line[0] == section]) for section in SECTIONS]
+    return layouts.Table(heading=heading, head=head, groups=[of for of in groups if of], align="l" * len(head))
 
 
-def _packages(versions: object) -> str | None:
-    if not isinstance(versions, Mapping):
-        return None
-    return ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
+def _named_once(lines: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """Leave the name of the section out of all lines but the first."""
+    return [line if number == 0 else ["", *line[1:]] for number, line in enumerate(lines)]
+
+
+def _rank(section: str) -> int:
+    return SECTIONS.index(section)
+
+
+def _words(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)

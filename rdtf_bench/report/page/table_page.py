@@ -79,6 +79,7 @@ def page(contents: Contents, *, home: str = "") -> str:
         summary=summary(contents),
         warning=contents.warning,
         home=home,
+        name=spec.as_argument,
         run=command(contents, "run"),
         report=command(contents, "report"),
         board=scoreboard.scoreboard(shown, spec, numbers),
