@@ -8,6 +8,7 @@ import typer
 
 from rdtf_bench import __version__
 from rdtf_bench.commands import conditions, data, store
+from rdtf_bench.commands.doctor import doctor
 from rdtf_bench.commands.listing import list_names
 from rdtf_bench.commands.metrics.check import check
 from rdtf_bench.commands.metrics.power import power
@@ -73,6 +74,7 @@ _add(why, "why table1 RDTF fvd")
 _add(diff, "diff git:HEAD~1:table1 table1")
 _add(selftest, "selftest")
 _add(check, "check")
+_add(doctor, "doctor")
 _add(sync, "sync --store adapter")
 _add(ui, "ui --port 5001")
 app.add_typer(conditions.app, name="conditions")

@@ -107,6 +107,12 @@ class RegressionError(BenchError):
     exit_status = 7
 
 
+class CheckError(BenchError):
+    """A check of this machine found that something cannot run here."""
+
+    exit_status = 7
+
+
 class TrackingError(BenchError):
     """MLflow cannot be used. Results never depend on it, so this is no fault of the store, and no number is lost."""
 

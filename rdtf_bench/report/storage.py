@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from rdtf_bench.core.store import Store
+from rdtf_bench.data.sources.disk import in_gib
 from rdtf_bench.report import layouts
 from rdtf_bench.run.storage import entries, sweep
 from rdtf_bench.run.storage.sweep import Waste
@@ -39,20 +40,6 @@ def waste(found: Sequence[Waste]) -> str:
     return layouts.document([_table("kind", "folders", counted)], format="text")
 
 
-def said(num_bytes: int) -> str:
-    """Write a size as a person reads it.
-
-    >>> said(0), said(1536), said(3 * 2**30)
-    ('0 B', '1.5 KiB', '3.0 GiB')
-    """
-    size = float(num_bytes)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"
-
-
 def _by_kind(store: Store) -> dict[str, tuple[int, int]]:
     """Return the number of entries and their bytes by kind, then those of all other folders and files."""
     known = {entry.kind for entry in entries.held(store)}
@@ -81,9 +68,9 @@ def _by_table(store: Store) -> dict[str, tuple[int, int]]:
 
 
 def _table(name: str, counted_as: str, counted: dict[str, tuple[int, int]]) -> layouts.Table:
-    rows = [(what, f"{count:,}", said(size)) for what, (count, size) in counted.items()]
+    rows = [(what, f"{count:,}", in_gib(size)) for what, (count, size) in counted.items()]
     total = sum(size for _, size in counted.values())
     groups: list[list[tuple[str, str, str]]] = [rows]
     if name == "kind":
-        groups.append([("all", f"{sum(count for count, _ in counted.values()):,}", said(total))])
+        groups.append([("all", f"{sum(count for count, _ in counted.values()):,}", in_gib(total))])
     return layouts.Table(head=(name, counted_as, "size"), groups=groups)

@@ -28,7 +28,7 @@ def test_sizes_are_counted_by_kind_and_by_table(tmp_path: Path, cells: list[Cell
 
 
 def test_waste_is_summed_by_kind(tmp_path: Path) -> None:
-    found = [Waste(kind=kind, path=tmp_path, num_bytes=2048) for kind in ("fit", "samples", "samples")]
+    found = [Waste(kind=kind, path=tmp_path, num_bytes=2 * 2**20) for kind in ("fit", "samples", "samples")]
     lines = [line.split() for line in storage.waste(found).splitlines()]
-    assert ["samples", "2", "4.0", "KiB"] in lines
-    assert ["all", "3", "6.0", "KiB"] in lines
+    assert ["samples", "2", "4.0", "MiB"] in lines
+    assert ["all", "3", "6.0", "MiB"] in lines
