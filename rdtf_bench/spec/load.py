@@ -15,7 +15,17 @@ from rdtf_bench.spec.document import Document, Fault, FaultyFileError
 from rdtf_bench.spec.grid import expand
 from rdtf_bench.spec.places import KINDS, SCALE
 from rdtf_bench.spec.scale import Scale
-from rdtf_bench.spec.schema import CostSpec, FigureSpec, File, Place, Sheet, TableSet, TableSpec, ValiditySpec
+from rdtf_bench.spec.schema import (
+    ArenaSpec,
+    CostSpec,
+    FigureSpec,
+    File,
+    Place,
+    Sheet,
+    TableSet,
+    TableSpec,
+    ValiditySpec,
+)
 
 Spec = TypeVar("Spec", bound=File)
 Names = Mapping[str, Collection[str]]
@@ -29,7 +39,7 @@ SPECS: dict[str, type[File]] = {kind: KINDS[kind].spec for kind in places.PROTOC
 
 
 def kind_of(name_or_path: str) -> str:
-    """Return the kind of a protocol: table, set, costs, sheet, validity or figure."""
+    """Return the kind of a protocol: table, set, costs, sheet, validity, figure or arena."""
     if not places.is_path(name_or_path):
         return places.find_named(name_or_path, places.PROTOCOLS)[0]
     kind = document.read(Path(name_or_path)).kind
@@ -78,6 +88,10 @@ def load_validity(name_or_path: str) -> ValiditySpec:
 
 def load_figure(name_or_path: str, known: Names | None = None) -> FigureSpec:
     return _load(FigureSpec, "figure", name_or_path, known)
+
+
+def load_arena(name_or_path: str) -> ArenaSpec:
+    return _load(ArenaSpec, "arena", name_or_path)
 
 
 def load_scale(name_or_path: str, known: Names | None = None) -> Scale:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from rdtf_bench.core.errors import ProtocolError, UnknownNameError, unknown_name
 from rdtf_bench.spec.scale import Scale
-from rdtf_bench.spec.schema import CostSpec, FigureSpec, File, Sheet, TableSet, TableSpec, ValiditySpec
+from rdtf_bench.spec.schema import ArenaSpec, CostSpec, FigureSpec, File, Sheet, TableSet, TableSpec, ValiditySpec
 
 PACKAGE = Path(__file__).parents[1] / "protocols"
 VARIABLE = "RDTF_BENCH_PROTOCOLS"
@@ -29,6 +29,7 @@ KINDS = {
     "sheet": Kind("sheets", Sheet),
     "validity": Kind("validity", ValiditySpec),
     "figure": Kind("figures", FigureSpec),
+    "arena": Kind("arenas", ArenaSpec),
     "scale": Kind("scales", Scale),
 }
 SCALE = "scale"
@@ -63,7 +64,7 @@ def family(kind: str) -> tuple[str, ...]:
     """Return the kinds that share one set of names: all protocols, or scales.
 
     >>> family("sheet")
-    ('table', 'set', 'costs', 'sheet', 'validity', 'figure')
+    ('table', 'set', 'costs', 'sheet', 'validity', 'figure', 'arena')
     """
     return (SCALE,) if kind == SCALE else PROTOCOLS
 

@@ -430,3 +430,44 @@ class FigureSpec(File):
         if sum(part is not None for part in (self.frame_counts, self.extraction, self.curriculum)) != 1:
             raise ValueError("a figure has exactly one of frame_counts, extraction and curriculum")
         return self
+
+
+class Criterion(Part):
+    """One question of a user study, by which raters rank the clips of all rows."""
+
+    name: Name
+    label: str
+    question: str
+    """The question that raters answer, a whole sentence."""
+    about_text: bool = False
+    """Whether the question is about the caption. It is left out for tables whose methods are given none."""
+
+
+class ArenaSpec(File):
+    """A user study: raters rank the clips of a table's trained rows, without knowing which row made which clip."""
+
+    version: PositiveInt
+    """Raised by every change that can move a number."""
+    source: str
+    """Where the paper prints this table."""
+    table: TableName
+    """The table whose rows are ranked."""
+    num_clips: PositiveInt
+    """Number of test clips that each rater sees."""
+    criteria: tuple[Criterion, ...]
+    paper: dict[str, dict[str, PaperValue]] = {}
+    """The paper's number for each row, by its label, and each criterion."""
+    notes: tuple[str, ...] = ()
+    """Sentences that are printed below the table."""
+
+    @model_validator(mode="after")
+    def paper_values_belong_to_criteria(self) -> "ArenaSpec":
+        known = [criterion.name for criterion in self.criteria]
+        faults: list[tuple[Place, str]] = [
+            (("paper", row, name), str(unknown_name("criterion", name, known)))
+            for row, values in self.paper.items()
+            for name in values
+            if name not in known
+        ]
+        _refuse(faults)
+        return self

@@ -1,9 +1,10 @@
-"""Kinds of protocol: what each command does for a table, a set, costs, a sheet, a validity protocol or a figure.
+"""Kinds of protocol: what each command does for a table, a set, costs, a sheet, a validity protocol, a figure, a study.
 
 A command looks a protocol's kind up once, with `kind_of`, and calls one of its verbs. May import everything below
 commands/, inside functions, so that `--help` stays fast.
 """
 
+from rdtf_bench.commands.kinds.arena import Arenas
 from rdtf_bench.commands.kinds.costs import Costs
 from rdtf_bench.commands.kinds.figure import Figures
 from rdtf_bench.commands.kinds.kind import Kind
@@ -13,7 +14,9 @@ from rdtf_bench.commands.kinds.validity import Validities
 from rdtf_bench.commands.selection import Selection
 from rdtf_bench.core.errors import ProtocolError
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (Tables(), Sets(), Costs(), Sheets(), Validities(), Figures())}
+KINDS: dict[str, Kind] = {
+    kind.name: kind for kind in (Tables(), Sets(), Costs(), Sheets(), Validities(), Figures(), Arenas())
+}
 
 
 def kind_of(protocol: str) -> Kind:
