@@ -96,10 +96,8 @@ def _agreement(counted: Mapping[str, Tally]) -> layouts.Table:
 
 
 def _cell(found: Estimate, form: str) -> Cell:
-    if found.interval is None:
-        return Cell(text=form.format(found.value))
-    low, high = (form.format(bound) for bound in found.interval)
-    return Cell(text=form.format(found.value), small=f"[{low}, {high}]")
+    value, *bounds = (form.format(round(number, 2) + 0.0) for number in (found.value, *(found.interval or ())))
+    return Cell(text=value, small=f"[{', '.join(bounds)}]" if bounds else "")
 
 
 def _notes(study: Study) -> list[str]:

@@ -21,6 +21,7 @@ EXAMPLES = {
     "sheet": ("table6", "tiny"),
     "validity": ("metric-validity", "tiny"),
     "figure": ("figure3", "tiny"),
+    "arena": ("table5", "tiny"),
 }
 NOT_MEASURED = 6
 
@@ -45,6 +46,9 @@ def test_a_verb_answers_for_every_kind(
     ):
         assert status == NOT_MEASURED
         assert "Run: rdtf-bench run" in printed
+    elif (verb, kind) == ("publish", "arena"):
+        assert status == NOT_MEASURED
+        assert "Run: rdtf-bench arena make table5" in printed
     else:
         assert status == 0
         assert printed.strip()

@@ -19,6 +19,8 @@ from rdtf_bench.run.inputs.clips import RealClips, read_clips
 from rdtf_bench.run.table.sample import conditions, read_samples
 
 Frames = UInt8[Tensor, "F C H W"]
+KnownFrames = UInt8[Tensor, "K C H W"]
+"""The frames of a clip that the methods were given (K)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,7 @@ class Material:
     arena: Arena
     questions: tuple[Question, ...]
     clips: Mapping[str, Frames]  # by key
-    known: Mapping[str, Frames]  # the frames that the methods were given, by the clip's id
+    known: Mapping[str, KnownFrames]  # by the clip's id
 
 
 def draw(planned: PlannedArena, *, num_clips: int, seed: int) -> Material:
@@ -50,31 +52,34 @@ def draw(planned: PlannedArena, *, num_clips: int, seed: int) -> Material:
     if num_clips > len(real.ids):
         raise ProtocolError(f"--clips {num_clips}: there are {len(real.ids)} test clips. Choose at most so many.")
     places = torch.randperm(len(real.ids), generator=generator_for("arena", seed))[:num_clips].tolist()
-    by_key: dict[str, Frames] = {}
     keys: dict[int, dict[str, str]] = {place: {} for place in places}
+    by_key: dict[str, Frames] = {}
     for label, sample_key in planned.samples.items():
         video = read_samples(planned.store.path("samples", sample_key))
         for place in places:
             key = _key_of(video[place], seed, real.ids[place], label)
             keys[place][label], by_key[key] = key, video[place]
-    task = task_named(planned.table.task)
-    clips = tuple(
-        RankedClip(id=real.ids[place], caption=real.captions[place] if task.uses_text else "", keys=keys[place])
-        for place in places
-    )
-    criteria = tuple(one for one in planned.spec.criteria if task.uses_text or not one.about_text)
-    arena = Arena(
+    arena = _arena(planned, real, keys, seed)
+    known = {real.ids[place]: _known_frames(real, planned.table.task, place) for place in places}
+    return Material(arena=arena, questions=_questions(arena), clips=by_key, known=known)
+
+
+def _arena(planned: PlannedArena, real: RealClips, keys: Mapping[int, dict[str, str]], seed: int) -> Arena:
+    """Return the arena of the test clips at these places, each with its keys by row."""
+    uses_text = task_named(planned.table.task).uses_text
+    return Arena(
         format=1,
         table=planned.table.name,
         scale=planned.scale.name,
         dataset=planned.table.dataset,
         seed=seed,
-        criteria=criteria,
+        criteria=tuple(one for one in planned.spec.criteria if uses_text or not one.about_text),
         samples=planned.samples,
-        clips=clips,
+        clips=tuple(
+            RankedClip(id=real.ids[place], caption=real.captions[place] if uses_text else "", keys=of_clip)
+            for place, of_clip in keys.items()
+        ),
     )
-    known = {real.ids[place]: _known_frames(real, planned.table.task, place) for place in places}
-    return Material(arena=arena, questions=_questions(arena), clips=by_key, known=known)
 
 
 def _questions(arena: Arena) -> tuple[Question, ...]:
@@ -97,7 +102,7 @@ def _key_of(frames: Frames, seed: int, clip_id: str, label: str) -> str:
     return key_of([seed, clip_id, label, pixels])
 
 
-def _known_frames(real: RealClips, task: str, place: int) -> Frames:
+def _known_frames(real: RealClips, task: str, place: int) -> KnownFrames:
     given = conditions(real, task, slice(place, place + 1))
     frames: VideoU8 = to_uint8(given.frames)
     return frames[0][given.known[0].bool()]

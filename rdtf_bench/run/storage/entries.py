@@ -16,7 +16,7 @@ from rdtf_bench.spec.identities import QualityScore, TrainingSetIdentity
 
 OF_TABLES = ("fit", "samples", "observations", "scores", "parts", "clips", LIST, SHARD)
 """Kinds of entries that tables make and can make again."""
-OTHERS = ("costs", "curves", "agreements", "figures")
+OTHERS = ("costs", "curves", "agreements", "figures", "arenas")
 """Kinds of entries that are results of other protocols."""
 
 
