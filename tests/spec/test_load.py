@@ -217,7 +217,8 @@ def test_a_command_names_a_file_as_it_was_loaded(tmp_path: Path) -> None:
 
 
 def test_the_kind_of_a_name_is_that_of_its_folder() -> None:
-    kinds = {name: kind_of(name) for name in ("table1", "table2", "table8", "table6", "metric-validity", "figure3")}
+    names = ("table1", "table2", "table8", "table6", "metric-validity", "figure3", "table5")
+    kinds = {name: kind_of(name) for name in names}
     assert kinds == dict(zip(kinds, SPECS, strict=True))
     assert [is_scale(name) for name in ("tiny", "table1", "ci")] == [True, False, False]  # ci is a table, too
     with pytest.raises(ProtocolError, match=r"'table6' is of kind sheet .*; one of kind costs is needed here"):
