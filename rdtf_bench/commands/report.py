@@ -13,6 +13,7 @@ from rdtf_bench.commands.options import (
     DEFAULT_STORE,
     Data,
     Methods,
+    Quiet,
     Results,
     ScaleName,
     Seeds,
@@ -48,6 +49,7 @@ def report(
             "folder."
         ),
     ] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Write one HTML file with the table, its clips in motion, scores of clips, curves, costs and provenance.
 
@@ -59,12 +61,12 @@ def report(
     if all_tables == (table is not None):
         raise ProtocolError("report needs either a protocol, such as table1, or --all for everything in results/")
     chosen = select(table or "", scale, data, store, external=extra, methods=method, seeds=seeds, results=results)
-    for path in _site(chosen, out) if all_tables else _pages(chosen, out):
+    for path in _site(chosen, out) if all_tables else _pages(chosen, out, quiet):
         typer.echo(f"{path}: {path.stat().st_size / 1e3:,.0f} kB", err=True)
 
 
-def _pages(chosen: Selection, out: Path | None) -> Iterable[Path]:
-    from rdtf_bench.core.errors import ProtocolError, StoreError
+def _pages(chosen: Selection, out: Path | None, quiet: bool) -> Iterable[Path]:
+    from rdtf_bench.core.errors import ProtocolError
 
     kind = kind_for(chosen)
     if not isinstance(kind, Tables):
@@ -72,16 +74,11 @@ def _pages(chosen: Selection, out: Path | None) -> Iterable[Path]:
             f"{chosen.protocol}: a page shows a protocol with trained rows, and this one is of kind {kind.name!r}. "
             f"Print it with: rdtf-bench show {chosen.protocol}"
         )
-    if out and out.is_dir():
-        raise StoreError(f"{out}: is a folder. Name a file: --out {out / 'report.html'}")
-    return kind.report(chosen, out=out)
+    return kind.report(chosen, out=out, quiet=quiet)
 
 
 def _site(chosen: Selection, out: Path | None) -> Iterable[Path]:
-    from rdtf_bench.core.errors import StoreError
     from rdtf_bench.core.store import Store
     from rdtf_bench.report.page import site
 
-    if out and out.is_file():
-        raise StoreError(f"{out}: is a file. With --all, --out names a folder")
     return site.write(chosen.results, out or SITE, Store(chosen.store))

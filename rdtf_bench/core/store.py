@@ -64,6 +64,20 @@ def write_text(path: Path, text: str) -> None:
         making.write_text(text, encoding="utf-8", newline="")
 
 
+def require_place(path: Path, option: str) -> None:
+    """Raise StoreError if a file cannot be written at `path`, which `option` names, so that it is said before the work.
+
+    Absent folders above the file are made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise StoreError(f"{path}: cannot be written: {fault.strerror}. Name another place: {option}") from fault
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        why = "is a folder" if path.is_dir() else f"{path.parent} cannot be written to"
+        raise StoreError(f"{path}: {why}. Name another place: {option}")
+
+
 def remove_leftovers(path: Path) -> None:
     """Remove what killed writers of `path` left beside it. No other process may be writing `path`."""
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED}"):

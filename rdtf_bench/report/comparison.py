@@ -1,6 +1,5 @@
 """Write the scores of one folder of clips against another, as text and as rows."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -47,17 +46,6 @@ def rows(found: FolderComparison) -> list[dict[str, Any]]:
         }
         for name, score in found.scores.items()
     ]
-
-
-def require_place(path: Path) -> None:
-    """Raise StoreError if `write` would fail, so that the user hears of it before the work."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as fault:
-        raise StoreError(f"{path}: cannot be written: {fault.strerror}") from fault
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        why = "is a folder" if path.is_dir() else f"{path.parent} cannot be written to"
-        raise StoreError(f"{path}: {why}. Name another file: --json FILE")
 
 
 def write(found: FolderComparison, path: Path) -> None:

@@ -28,9 +28,9 @@ def test_a_page_of_a_table_that_was_not_run_says_how_to_run_it(
         (("tabel1",), ProtocolError.exit_status, "Did you mean 'table1'?"),
         (("table6",), ProtocolError.exit_status, "rdtf-bench show table6"),
         (("table2", "--out", "a.html"), ProtocolError.exit_status, "table2-interpolation, table2-prediction"),
-        (("ci", "--out", "."), StoreError.exit_status, ".: is a folder. Name a file: --out report.html"),
+        (("ci", "--out", "."), StoreError.exit_status, ".: is a folder. Name another place: --out FILE"),
         (("--all", "--results", "none"), StoreError.exit_status, "none: nothing has been published there"),
-        (("--all", "--out", "file"), StoreError.exit_status, "file: is a file. With --all, --out names a folder"),
+        (("--all", "--out", "file"), StoreError.exit_status, "file/index.html: cannot be written: File exists"),
     ],
 )
 def test_what_cannot_be_written_is_said_before_any_work(

@@ -4,7 +4,16 @@ from pathlib import Path
 import pytest
 
 from rdtf_bench.core.errors import StoreError
-from rdtf_bench.core.store import HASHES, Store, key_of, only_run_in, remove_leftovers, write_text, written_whole
+from rdtf_bench.core.store import (
+    HASHES,
+    Store,
+    key_of,
+    only_run_in,
+    remove_leftovers,
+    require_place,
+    write_text,
+    written_whole,
+)
 
 
 def test_a_key_depends_on_every_value_and_not_on_the_order_of_keys() -> None:
@@ -162,3 +171,13 @@ def test_an_entry_of_an_earlier_version_has_no_hashes(tmp_path: Path) -> None:
     entry = store.make("kind", "key", lambda folder: write_text(folder / "a", "a"))
     (entry / HASHES).unlink()
     assert (store.hashes("kind", "key"), store.faults("kind", "key")) == (None, [])
+
+
+def test_a_place_that_cannot_be_written_is_named_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"file/scores\.json: cannot be written"):
+        require_place(tmp_path / "file" / "scores.json", "--json FILE")
+    with pytest.raises(StoreError, match=r"is a folder\. Name another place: --json FILE"):
+        require_place(tmp_path, "--json FILE")
+    require_place(tmp_path / "new" / "scores.json", "--json FILE")
+    assert not (tmp_path / "new" / "scores.json").exists()

@@ -4,9 +4,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
-from rdtf_bench.core.errors import StoreError
 from rdtf_bench.report import comparison
 from rdtf_bench.run.compare import FolderComparison
 from rdtf_bench.run.record import PartRecord
@@ -76,13 +73,3 @@ def test_rows_are_written_whole_with_the_clips_that_they_compare(tmp_path: Path)
     assert (row["fake"], row["real"], row["num_frames"], row["height_px"]) == ("fake", "real", 8, 48)
     assert row["skipped_broken"] == {"fake": ["a.gif"], "real": []}
     assert row["left_out_other_kinds"] == {"fake": {}, "real": {".avif": 3}}
-
-
-def test_a_place_that_cannot_be_written_is_named_before_the_work(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match=r"file/scores\.json: cannot be written"):
-        comparison.require_place(tmp_path / "file" / "scores.json")
-    with pytest.raises(StoreError, match=r"is a folder\. Name another file: --json FILE"):
-        comparison.require_place(tmp_path)
-    comparison.require_place(tmp_path / "new" / "scores.json")
-    assert not (tmp_path / "new" / "scores.json").exists()

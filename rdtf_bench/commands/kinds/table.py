@@ -11,6 +11,7 @@ import typer
 from rdtf_bench.commands.selection import Selection
 
 if TYPE_CHECKING:  # for the annotations alone: `--help` reads no schema
+    from rdtf_bench.report.page.table_page import Contents
     from rdtf_bench.run.inputs.datasets import Dataset
     from rdtf_bench.run.record import Record
     from rdtf_bench.run.table.external import OutsideClips
@@ -102,35 +103,21 @@ class Tables:
                 new = shipped.ship(Store(chosen.store), table.cells)
                 typer.echo(f"new trained rows in {shipped.FOLDER}: {', '.join(new) or 'none'}")
 
-    def report(self, chosen: Selection, *, out: Path | None) -> list[Path]:
-        """Write one HTML page per table and return the paths; ProtocolError where one file would hold several."""
-        from rdtf_bench.core.errors import ProtocolError
-        from rdtf_bench.core.store import Store, write_text
-        from rdtf_bench.report.page.table_page import Contents, page
-        from rdtf_bench.run import record
-        from rdtf_bench.run.selftest import record as selftest_record
+    def report(self, chosen: Selection, *, out: Path | None, quiet: bool) -> Iterator[Path]:
+        """Write one HTML page per table and yield the paths."""
+        from rich.console import Console
+
+        from rdtf_bench.core.store import write_text
+        from rdtf_bench.report.page.table_page import page
+        from rdtf_bench.run.progress import Display, Report
 
         tables = list(_planned(chosen))
-        if out and len(tables) > 1:
-            names = ", ".join(table.spec.name for table in tables)
-            raise ProtocolError(f"{chosen.protocol}: --out names one file, and this set has several tables: {names}")
-        written = []
-        for table in tables:
-            contents = Contents(
-                spec=table.spec,
-                scale=table.scale,
-                cells=table.cells,
-                records=record.find(
-                    [cell.id for cell in table.cells],
-                    [record.folder_in(chosen.store), chosen.results / table.spec.name],
-                ),
-                store=Store(chosen.store),
-                warning=selftest_record.warning(chosen.store, table.scale),
-            )
-            path = out or Path(f"report-{table.spec.name}.html")
-            write_text(path, page(contents))
-            written.append(path)
-        return written
+        for path, table in _page_paths(chosen, tables, out).items():
+            name = table.spec.name
+            with Display(Console(stderr=True), {name: 1.0}, quiet=quiet) as display:
+                text = page(_contents(chosen, table), on_progress=Report(display, name, "clips").advance)
+            write_text(path, text)
+            yield path
 
     def validate(self, protocol: str) -> None:
         from rdtf_bench.run.build.modules import check_options
@@ -174,6 +161,38 @@ def _planned(chosen: Selection) -> Iterator[_Planned]:
         of_data = [footer.data(spec.dataset, data.facts)] if data.facts else []
         notes = (*of_data, *_left_out(external))
         yield _Planned(spec=spec, scale=scale, data=data, cells=cells, notes=notes)
+
+
+def _page_paths(chosen: Selection, tables: "list[_Planned]", out: Path | None) -> "dict[Path, _Planned]":
+    """Return the file of each table's page; an error if one file would hold several, or if one cannot be written."""
+    from rdtf_bench.core.errors import ProtocolError
+    from rdtf_bench.core.store import require_place
+
+    if out and len(tables) > 1:
+        names = ", ".join(table.spec.name for table in tables)
+        raise ProtocolError(f"{chosen.protocol}: --out names one file, and this set has several tables: {names}")
+    found = {out or Path(f"report-{table.spec.name}.html"): table for table in tables}
+    for path in found:
+        require_place(path, "--out FILE")
+    return found
+
+
+def _contents(chosen: Selection, table: _Planned) -> "Contents":
+    """Return what the page of a table shows, from the store or else from the published results."""
+    from rdtf_bench.core.store import Store
+    from rdtf_bench.report.page.table_page import Contents
+    from rdtf_bench.run import record
+    from rdtf_bench.run.selftest import record as selftest_record
+
+    folders = [record.folder_in(chosen.store), chosen.results / table.spec.name]
+    return Contents(
+        spec=table.spec,
+        scale=table.scale,
+        cells=table.cells,
+        records=record.find([cell.id for cell in table.cells], folders),
+        store=Store(chosen.store),
+        warning=selftest_record.warning(chosen.store, table.scale),
+    )
 
 
 def _external(chosen: Selection) -> "dict[str, OutsideClips]":

@@ -58,6 +58,7 @@ def score(
     """Compare two folders of clips by FVD, VQA and CLIP, each with its 95 % confidence interval, n and yardstick."""
     from rich.console import Console
 
+    from rdtf_bench.core.store import require_place
     from rdtf_bench.report import comparison
     from rdtf_bench.run import yardsticks
     from rdtf_bench.run.compare import compare, metric_names
@@ -65,7 +66,7 @@ def score(
     from rdtf_bench.run.protocols import load_scale
 
     if json is not None:
-        comparison.require_place(json)
+        require_place(json, "--json FILE")
     chosen = load_scale(scale) if scale else yardsticks.with_present(load_scale(DEFAULT_SCALE), metric_names())
     with Display(Console(stderr=True), {"score": 1.0}, quiet=quiet) as display:
         found = compare(

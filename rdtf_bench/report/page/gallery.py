@@ -1,6 +1,6 @@
 """The clips of a finished table as sprites: one prompt is one row, across the real clip, the methods and controls."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +20,13 @@ NOT_SHOWN = ("real", "other_real_clips")
 """Controls without clips of their own for these prompts: the first is the real clip that every row shows."""
 
 Kind = Literal["truth", "method", "control"]
+OnProgress = Callable[[int, int], None]
+"""Called with the number of prompts that are done and of all."""
+
+
+def silent(done: int, total: int) -> None:
+    """Show no progress."""
+    del done, total
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +67,9 @@ def real_clips(cells: Sequence[Cell], store: Store) -> "RealClips | None":
     return read_clips(store.path("clips", key)) if store.has("clips", key) else None
 
 
-def gallery(cells: Sequence[Cell], real: "RealClips", store: Store, *, task: str) -> Gallery:
+def gallery(
+    cells: Sequence[Cell], real: "RealClips", store: Store, *, task: str, on_progress: OnProgress = silent
+) -> Gallery:
     """Return the sprites of these cells, which must have one seed, for at most `MOST_PROMPTS` prompts."""
     from rdtf_bench.run.table.sample import read_samples
 
@@ -70,7 +79,10 @@ def gallery(cells: Sequence[Cell], real: "RealClips", store: Store, *, task: str
     for cell in held:
         kind: Kind = "control" if cell.is_control else "method"
         videos[cell.label] = (kind, read_samples(store.path("samples", cell.sample_key)))
-    prompts = [_prompt(place, real, videos, task) for place in spread(len(real.ids), MOST_PROMPTS)]
+    prompts, places = [], spread(len(real.ids), MOST_PROMPTS)
+    for place in places:
+        prompts.append(_prompt(place, real, videos, task))
+        on_progress(len(prompts), len(places))
     return Gallery(
         prompts=tuple(within(prompts, MOST_BYTES)),
         num_clips=len(real.ids),

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import StoreError
-from rdtf_bench.core.store import Store, write_text
+from rdtf_bench.core.store import Store, require_place, write_text
 from rdtf_bench.report import published
 from rdtf_bench.report.page.rendering import render
 from rdtf_bench.report.page.table_page import Contents, page, summary
@@ -35,7 +35,8 @@ class Entry:
 
 
 def write(results: Path, folder: Path, store: Store) -> Iterator[Path]:
-    """Write the pages into a folder and yield the path of each; StoreError where nothing has been published.
+    """Write the pages into a folder and yield the path of each; StoreError where nothing has been published, or where
+    the folder cannot be written.
 
     Clips and curves come from the store where it holds those of a published table.
     """
@@ -46,6 +47,7 @@ def write(results: Path, folder: Path, store: Store) -> Iterator[Path]:
             f"{results}: nothing has been published there, so there is nothing to show. Publish a table first: "
             "rdtf-bench run table1, then rdtf-bench publish table1"
         )
+    require_place(folder / INDEX, "--out FOLDER")
     entries = []
     for path in tables:
         contents = _contents(path, store)

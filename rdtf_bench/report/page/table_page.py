@@ -8,7 +8,7 @@ from rdtf_bench import catalog
 from rdtf_bench.core.errors import BenchError
 from rdtf_bench.core.store import Store
 from rdtf_bench.report.page import costs, curves, provenance, scoreboard
-from rdtf_bench.report.page.gallery import Gallery, gallery, real_clips
+from rdtf_bench.report.page.gallery import Gallery, OnProgress, gallery, real_clips, silent
 from rdtf_bench.report.page.rendering import render
 from rdtf_bench.report.table import footer, grid
 from rdtf_bench.report.table.publish import source_of
@@ -65,7 +65,7 @@ class Clips:
         }
 
 
-def page(contents: Contents, *, home: str = "") -> str:
+def page(contents: Contents, *, home: str = "", on_progress: OnProgress = silent) -> str:
     """Return the HTML page. Everything is inside it, so that it can be opened from a disk and sent as one file.
 
     `home` is the address of the page that lists all tables, where there is one.
@@ -87,7 +87,7 @@ def page(contents: Contents, *, home: str = "") -> str:
         has_gaps=shown.has_gaps,
         verdicts=scoreboard.verdict_table(shown, spec, numbers),
         pairs=scoreboard.pair_table(spec, numbers),
-        clips=_clips(contents),
+        clips=_clips(contents, on_progress),
         curves=curves.curves(spec, contents.first_seed, contents.store),
         costs=costs.table(cells, records),
         total=costs.total(cells, records),
@@ -115,12 +115,12 @@ def command(contents: Contents, verb: str) -> str:
     return f"rdtf-bench {verb} {contents.spec.as_argument} --scale {contents.scale.as_argument}"
 
 
-def _clips(contents: Contents) -> Clips:
+def _clips(contents: Contents, on_progress: OnProgress) -> Clips:
     store, cells = contents.store, contents.first_seed
     real = real_clips(cells, store)
     if real is None:
         return Clips(missing=["The store holds no clips of this table, and published results have none."])
-    found = gallery(cells, real, store, task=contents.spec.task)
+    found = gallery(cells, real, store, task=contents.spec.task, on_progress=on_progress)
     missing = [f"The store holds no clips of {', '.join(found.absent)}."] if found.absent else []
     scores, said = _scores(contents, real)
     return Clips(gallery=found, ids=real.ids, captions=real.captions, scores=scores, missing=[*missing, *said])
