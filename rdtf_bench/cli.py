@@ -21,6 +21,7 @@ from rdtf_bench.commands.models.params import params
 from rdtf_bench.commands.plan import plan
 from rdtf_bench.commands.publish import publish
 from rdtf_bench.commands.records.diff import diff
+from rdtf_bench.commands.records.replay import replay
 from rdtf_bench.commands.records.why import why
 from rdtf_bench.commands.report import report
 from rdtf_bench.commands.run import ablate, run
@@ -71,6 +72,7 @@ _add(generate, 'generate --prompt "a red star jumping" --image first.png --out s
 _add(finetune, "finetune simda --data my_stickers --base ali-vilab/i2vgen-xl --out adapter")
 _add(power, "power table1")
 _add(why, "why table1 RDTF fvd")
+_add(replay, "replay ci static --scale ci")
 _add(diff, "diff git:HEAD~1:table1 table1")
 _add(selftest, "selftest")
 _add(check, "check")
