@@ -60,6 +60,17 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return folders
 
 
+def test_the_page_of_a_finished_table_has_its_numbers_and_curves(
+    spec: TableSpec, scale: Scale, outcome: Outcome, tmp_path: Path
+) -> None:
+    plain = replace(outcome, cells=[cell for cell in outcome.cells if cell.method != "rdtf"])  # its log is cut short
+    artifacts._write_page(spec, scale, plain, tmp_path / artifacts.PAGE)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<h1>planted: A planted table</h1>" in text
+    assert "612.4" in text
+    assert 'alt="Curves of the training loss over the steps, smoothed: ' in text
+
+
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[track.Table, str]]:
     """What was handed to MLflow."""
