@@ -13,15 +13,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import expit, stdtrit
+from scipy.special import expit, stdtr, stdtrit
 from scipy.stats import rankdata
+
+from rdtf_bench.core import intervals
 
 NEWTON_STEPS = 100
 PRIOR_TIES = 1.0
 """Number of ties that are added to each pair of rows, so that a row that always wins has a finite strength."""
 
-Statistic = Callable[[Float[np.ndarray, "*A N N"]], Float[np.ndarray, "*A N"]]
-"""From the shares of comparisons that rows win to one value for each row."""
+Statistic = Callable[[Float[np.ndarray, "*A N N"]], Float[np.ndarray, "*A V"]]
+"""From the shares of comparisons that rows win to values (V), such as one for each row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +43,25 @@ def average_user_ranking(ranks: Float[np.ndarray, "R B N"]) -> list[Estimate]:
     found = _estimates(ranks, lambda wins: 1 + wins.sum(-1))
     within = [None if one.interval is None else tuple(np.clip(one.interval, 1, rows).tolist()) for one in found]
     return [Estimate(value=one.value, interval=interval) for one, interval in zip(found, within, strict=True)]
+
+
+def tied_with_the_best(ranks: Float[np.ndarray, "R B N"]) -> list[bool] | None:
+    """Return for each row whether its average user ranking is the highest, or not resolved from the highest.
+
+    All pairs of rows are tested on the same rankings at 5 %, corrected by Holm's method, because the best row is picked
+    from the data. Returns None where there is a single rater or clip.
+    """
+    raters, clips, rows = ranks.shape
+    if raters < 2 or clips < 2:
+        return None
+    first, second = np.triu_indices(rows, k=1)
+    wins = _wins(ranks)
+    differences = _spread(wins, lambda shares: shares.sum(-1)[..., first] - shares.sum(-1)[..., second])
+    values = wins.mean((0, 1)).sum(-1)
+    best = int(values.argmax())
+    tests = zip(first.tolist(), second.tolist(), intervals.holm(differences.p_values.tolist()), strict=True)
+    worse = {i + j - best for i, j, p in tests if best in (i, j) and p < 0.05}
+    return [row not in worse for row in range(rows)]
 
 
 def strengths(ranks: Float[np.ndarray, "R B N"]) -> list[Estimate]:
@@ -115,7 +136,7 @@ def _estimates(ranks: Float[np.ndarray, "R B N"], statistic: Statistic) -> list[
     values = statistic(wins.mean((0, 1)))
     if raters < 2 or clips < 2:
         return [Estimate(value=value, interval=None) for value in values.tolist()]
-    margins = _margins(wins, statistic)
+    margins = _spread(wins, statistic).margins
     bounds = zip(values.tolist(), (values - margins).tolist(), (values + margins).tolist(), strict=True)
     return [Estimate(value=value, interval=(low, high)) for value, low, high in bounds]
 
@@ -126,11 +147,31 @@ def _wins(ranks: Float[np.ndarray, "R B N"]) -> Float[np.ndarray, "R B N N"]:
     return (ours < others) + 0.5 * (ours == others) - 0.5 * np.eye(ranks.shape[-1])
 
 
-def _margins(wins: Float[np.ndarray, "R B N N"], statistic: Statistic) -> Float[np.ndarray, " N"]:
-    """Return half the length of the interval of each row: Student's t times the standard deviation.
+@dataclass(frozen=True, kw_only=True)
+class _Spread:
+    """Values with their variances and the degrees of freedom of these, by Welch and Satterthwaite."""
 
-    The degrees of freedom are those of Welch and Satterthwaite. Where raters (or clips) differ by less than the noise
-    of single rankings explains, the noise alone is counted.
+    values: Float[np.ndarray, " V"]
+    variance: Float[np.ndarray, " V"]
+    freedom: Float[np.ndarray, " V"]
+
+    @property
+    def margins(self) -> Float[np.ndarray, " V"]:
+        """Half the lengths of the 95 % intervals."""
+        return stdtrit(self.freedom, 0.975) * np.sqrt(self.variance)
+
+    @property
+    def p_values(self) -> Float[np.ndarray, " V"]:
+        """Two-sided p-values of the hypothesis that a value is 0."""
+        certain = np.where(self.values == 0, 1.0, 0.0)
+        spread = np.sqrt(np.where(self.variance > 0, self.variance, 1.0))
+        return np.where(self.variance > 0, 2 * stdtr(self.freedom, -np.abs(self.values) / spread), certain)
+
+
+def _spread(wins: Float[np.ndarray, "R B N N"], statistic: Statistic) -> _Spread:
+    """Return the values of a statistic with their variances over raters and clips.
+
+    Where raters (or clips) differ by less than the noise of single rankings explains, the noise alone is counted.
     """
     raters, clips = wins.shape[:2]
     total, of_rater, of_clip = wins.sum((0, 1)), wins.sum(1), wins.sum(0)
@@ -145,10 +186,10 @@ def _margins(wins: Float[np.ndarray, "R B N N"], statistic: Statistic) -> Float[
     noise = free / (raters * clips) * (centred**2).sum((0, 1))
     r, c = over_raters > noise, over_clips > noise
     variance = r * over_raters + c * over_clips + (1.0 - r - c) * noise
-    spread = r * over_raters**2 / (raters - 1) + c * over_clips**2 / (clips - 1) + (1.0 - r - c) ** 2 * noise**2 / free
-    freedom = np.divide(variance**2, spread, out=np.ones_like(spread), where=spread > 0)
-    return stdtrit(freedom, 0.975) * np.sqrt(variance)
+    parts = r * over_raters**2 / (raters - 1) + c * over_clips**2 / (clips - 1) + (1.0 - r - c) ** 2 * noise**2 / free
+    freedom = np.divide(variance**2, parts, out=np.ones_like(parts), where=parts > 0)
+    return _Spread(values=statistic(wins.mean((0, 1))), variance=variance, freedom=freedom)
 
 
-def _squares(values: Float[np.ndarray, "G N"]) -> Float[np.ndarray, " N"]:
+def _squares(values: Float[np.ndarray, "G V"]) -> Float[np.ndarray, " V"]:
     return ((values - values.mean(0)) ** 2).sum(0)

@@ -13,8 +13,8 @@ Paper = Mapping[str, Mapping[str, PaperValue]]
 """The paper's number for a row, by its label, and a criterion."""
 
 COLUMNS = (
-    "row", "criterion", "aur", "aur_low_95", "aur_high_95", "paper", "strength", "strength_low_95", "strength_high_95",
-    "alpha", "tied_share", "raters", "clips",
+    "row", "criterion", "aur", "aur_low_95", "aur_high_95", "tied_with_best", "paper", "strength", "strength_low_95",
+    "strength_high_95", "alpha", "tied_share", "raters", "clips",
 )  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def _rankings(
         for criterion in criteria:
             found = counted.get(criterion.name)
             printed = paper.get(row, {}).get(criterion.name)
-            line.append("n/a" if found is None else _cell(found.rankings[place], "{:.2f}"))
+            line.append("n/a" if found is None else _cell(found.rankings[place], "{:.2f}", _mark(found, place)))
             line += [printed.value if printed else "n/a"] if paper else []
         lines.append(line)
     return layouts.Table(heading="Average user ranking", head=head, groups=[lines])
@@ -95,9 +95,16 @@ def _agreement(counted: Mapping[str, Tally]) -> layouts.Table:
     return layouts.Table(heading="Raters", head=["", "Krippendorff's alpha", "tied pairs"], groups=[lines])
 
 
-def _cell(found: Estimate, form: str) -> Cell:
+def _mark(found: Tally, place: int) -> layouts.Mark:
+    """Return whether the row is the best by this criterion, or tied with the best."""
+    if found.tied_with_the_best is None or not found.tied_with_the_best[place]:
+        return ""
+    return "best" if sum(found.tied_with_the_best) == 1 else "tied"
+
+
+def _cell(found: Estimate, form: str, mark: layouts.Mark = "") -> Cell:
     value, *bounds = (form.format(round(number, 2) + 0.0) for number in (found.value, *(found.interval or ())))
-    return Cell(text=value, small=f"[{', '.join(bounds)}]" if bounds else "")
+    return Cell(text=value, mark=mark, small=f"[{', '.join(bounds)}]" if bounds else "")
 
 
 def _notes(study: Study) -> list[str]:
@@ -116,7 +123,9 @@ def _notes(study: Study) -> list[str]:
         return [*notes, "There are no intervals: they need at least two raters and two clips."]
     return [
         *notes,
-        "Intervals: 95 %, for other raters and clips, from a jackknife over both. They do not compare rows.",
+        "Intervals: 95 %, for other raters and clips, from a jackknife over both.",
+        "The best row is marked where its differences from all others are resolved on the same rankings, in a test of "
+        "all pairs of rows (Holm-corrected, 5 %). ≈ marks rows that are tied with the best.",
     ]
 
 
@@ -130,7 +139,8 @@ def _values(counted: Mapping[str, Tally], study: Study | None, paper: Paper) -> 
             ours, strength = found.rankings[place], found.strengths[place]
             low, high = ours.interval or (None, None)
             weakest, strongest = strength.interval or (None, None)
-            numbers = (ours.value, low, high, printed and printed.number, strength.value, weakest, strongest)
+            tied = found.tied_with_the_best and found.tied_with_the_best[place]
+            numbers = (ours.value, low, high, tied, printed and printed.number, strength.value, weakest, strongest)
             counts = (found.alpha, found.tied, len(study.ballots), len(study.arena.clips))
             values.append(dict(zip(COLUMNS, (row, name, *numbers, *counts), strict=True)))
     return values

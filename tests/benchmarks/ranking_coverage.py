@@ -6,20 +6,25 @@ Four rows have known strengths. A rater likes a row more or less than others do 
 row suits a clip by another one (`clips`); each ranking has Gumbel noise, so that without these deviations the
 comparisons follow the model of Bradley and Terry. With `ties`, clips whose impressions round to the same multiple of it
 are tied. The expected value is the mean over 60,000 raters. "Bootstrap" draws raters and clips with replacement, 400
-times for each study, and takes the 2.5 % and 97.5 % quantiles.
+times for each study, and takes the 2.5 % and 97.5 % quantiles. "Equal rows" is the share of the studies of rows without
+differences in which a row is called worse than the best.
 
-Measured with 1,000 studies (numpy 2.3, standard error of a share about 0.5 %):
+Measured with 1,000 studies each (numpy 2.4.6); the standard error of a share of 5 % or 95 % is at most 0.7 %:
 
-    raters clips  deviations  ties  covered  length  bootstrap
-        10    20     0.3 0.6   0.0    95.4%    0.56      97.5%
-         5    20     0.3 0.6   0.0    95.7%    0.76      97.0%
-        10    20     0.6 0.2   0.0    95.2%    0.68      96.4%
-        20    40     0.5 0.5   0.7    94.7%    0.39      95.7%
-         3    12     0.3 0.6   0.0    95.9%    1.41      96.6%
-        10    20     0.0 0.0   0.0    97.4%    0.37      99.7%
+    raters clips  deviations  ties  covered  length  bootstrap  equal rows
+        10    20     0.3 0.6   0.0    95.4%    0.56      97.5%        3.2%
+         5    20     0.3 0.6   0.0    95.7%    0.76      97.0%        3.7%
+        10    20     0.6 0.2   0.0    95.2%    0.68      96.4%        4.6%
+        20    40     0.5 0.5   0.7    94.7%    0.39      95.7%        5.7%
+         3    12     0.3 0.6   0.0    95.9%    1.41      96.6%        5.0%
+        10    20     0.0 0.0   0.0    97.4%    0.37      99.7%        1.2%
+
+Without any deviation between raters or clips the intervals are a little too long: the variance between them is never
+estimated below 0.
 """
 
 import argparse
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +33,7 @@ from jaxtyping import Float
 from scipy.stats import rankdata
 
 from rdtf_bench.core.seeds import generator_for
-from rdtf_bench.metrics.rankings import average_user_ranking
+from rdtf_bench.metrics.rankings import average_user_ranking, tied_with_the_best
 
 STRENGTHS = (-0.5, -0.1, 0.1, 0.5)
 DRAWS = 400
@@ -44,6 +49,7 @@ class Study:
     of_rater: float
     of_clip: float
     ties: float = 0.0
+    strengths: tuple[float, ...] = STRENGTHS
 
 
 STUDIES = (
@@ -67,12 +73,19 @@ def expected(study: Study, random: torch.Generator) -> Float[np.ndarray, " N"]:
     return len(STRENGTHS) + 1 - ranks.mean((0, 1))
 
 
+def calls_one_worse(study: Study, count: int, random: torch.Generator) -> float:
+    """Return the share of the studies of equal rows in which a row is called worse than the best."""
+    equal = dataclasses.replace(study, strengths=(0.0,) * len(STRENGTHS))
+    found = [tied_with_the_best(simulated(equal, random)) for _ in range(count)]
+    return float(np.mean([not all(tied or ()) for tied in found]))
+
+
 def _rankings(
     study: Study, random: torch.Generator, *, raters: tuple[int, int], clips: tuple[int, int]
 ) -> Float[np.ndarray, "R B N"]:
     liking = study.of_rater * torch.randn(*raters, len(STRENGTHS), generator=random)
     fit = study.of_clip * torch.randn(*clips, len(STRENGTHS), generator=random)
-    known = torch.tensor(STRENGTHS) + liking + fit
+    known = torch.tensor(study.strengths) + liking + fit
     uniform = torch.rand(known.shape, generator=random, dtype=torch.float64)
     impressions = (known - torch.log(-torch.log(uniform))).numpy()
     if study.ties:
@@ -114,7 +127,7 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=1000)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    print("raters clips  deviations  ties  covered  length  bootstrap")
+    print("raters clips  deviations  ties  covered  length  bootstrap  equal rows")
     for number, study in enumerate(STUDIES):
         random = generator_for("ranking coverage", number)
         truth = expected(study, random)
@@ -122,7 +135,8 @@ def main() -> None:
         boot = covered_by_bootstrap(study, given.studies, random, truth)
         deviations = f"{study.of_rater} {study.of_clip}"
         size = f"{study.raters:6} {study.clips:5}  {deviations:>10}  {study.ties:4}"
-        print(f"{size}  {share:7.1%}  {length:6.2f}  {boot:9.1%}", flush=True)
+        errors = calls_one_worse(study, given.studies, random)
+        print(f"{size}  {share:7.1%}  {length:6.2f}  {boot:9.1%}  {errors:10.1%}", flush=True)
 
 
 if __name__ == "__main__":

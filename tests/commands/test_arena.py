@@ -29,10 +29,10 @@ def test_a_study_is_made_counted_and_printed_beside_the_paper(
     counting = ["arena", "tally", *map(str, files), "--store", str(tmp_path / "store")]
     status, counted = rdtf_bench(monkeypatch, capsys, *counting)
     assert status == 0
-    assert "RDTF               3.50 [3.50, 3.50]" in counted
+    assert "RDTF               ≈3.50 [3.50, 3.50]" in counted
     status, printed = rdtf_bench(monkeypatch, capsys, "run", "table5", *chosen)
     assert status == 0
-    assert "RDTF               3.50 [3.50, 3.50]   2.03" in printed
+    assert "RDTF               ≈3.50 [3.50, 3.50]   2.03" in printed
 
     results = ["--results", str(tmp_path / "results")]
     assert rdtf_bench(monkeypatch, capsys, "publish", "table5", *chosen, *results)[0] == 0

@@ -13,8 +13,9 @@ from rdtf_bench.metrics.rankings import (
     ordinal_alpha,
     strengths,
     tied_share,
+    tied_with_the_best,
 )
-from tests.benchmarks.ranking_coverage import STUDIES, Study, covered, expected, simulated
+from tests.benchmarks.ranking_coverage import STUDIES, Study, calls_one_worse, covered, expected, simulated
 
 NAN = float("nan")
 TWO_RATERS = np.array([[[1.0, 2, 3], [1, 2, 3]], [[2, 1, 3], [1, 1, 3]]])
@@ -56,6 +57,26 @@ def test_intervals_of_simulated_raters_hold_the_known_value_in_95_of_100_studies
 def test_a_single_rater_or_clip_has_values_without_intervals() -> None:
     assert [one.interval for one in average_user_ranking(TWO_RATERS[:1])] == [None] * 3
     assert [one.interval for one in strengths(TWO_RATERS[:, :1])] == [None] * 3
+
+
+def test_a_row_that_is_resolved_from_the_best_is_not_tied_with_it() -> None:
+    """Two rows share the best places at random, and the third row is the last for all but one rater."""
+    raters = [[[1.0, 2, 3], [2, 1, 3]]] * 3 + [[[2.0, 1, 3], [1, 2, 3]]] * 3 + [[[1.0, 3, 2], [2, 1, 3]]]
+    assert tied_with_the_best(np.array(raters)) == [True, True, False]
+    assert tied_with_the_best(np.array(raters)[..., ::-1]) == [False, True, True]
+    assert tied_with_the_best(TWO_RATERS[:1]) is None
+
+
+def test_rows_that_differ_for_all_raters_and_clips_alike_are_resolved() -> None:
+    ranks = np.broadcast_to(np.array([2.0, 1.0, 3.0]), (4, 5, 3))
+    assert tied_with_the_best(ranks) == [False, True, False]
+    assert tied_with_the_best(np.ones((4, 5, 3))) == [True, True, True]
+
+
+def test_equal_rows_are_called_worse_in_at_most_5_of_100_studies() -> None:
+    share = calls_one_worse(STUDIES[0], 400, generator_for("equal rows"))
+    # the standard error of 5 % is 1.1 % with 400 studies
+    assert share < 0.075
 
 
 def test_raters_who_agree_in_everything_have_an_interval_of_no_length() -> None:

@@ -30,7 +30,7 @@ def test_without_votes_the_papers_numbers_stand_beside_na_and_the_commands_follo
 def test_with_votes_each_value_has_an_interval_and_the_papers_number_beside_it(study: Study) -> None:
     shown = render_protocol(load("table5"), list(RANKS), study, commands=COMMANDS, format="md")
     # RDTF has 3.5, 3.5 and 1; the clips do not differ, and Student's t for two degrees of freedom is 4.3
-    assert "| RDTF | 2.67 [1.00, 4.00] | 2.03 |" in shown
+    assert "| RDTF | ≈2.67 [1.00, 4.00] | 2.03 |" in shown
     assert "| Text alignment | -0.31 | 11 % |" in shown
     assert "sum to 8.0 over four methods" in shown
     assert "There are no votes" not in shown
@@ -52,6 +52,7 @@ def test_data_formats_have_one_line_for_each_row_and_criterion(study: Study) -> 
     ]
     last = rows[-1]
     assert (last["aur"], last["paper"], last["raters"], last["clips"]) == (pytest.approx(8 / 3), 2.31, 3, 3)
+    assert last["tied_with_best"] is True
     lines = list(csv.DictReader(io.StringIO(render(study, format="csv"))))
     assert lines[0]["paper"] == ""
     assert float(lines[0]["aur"]) == pytest.approx(2.0)

@@ -58,7 +58,7 @@ def draw(planned: PlannedArena, *, num_clips: int, seed: int) -> Material:
         video = read_samples(planned.store.path("samples", sample_key))
         for place in places:
             key = _key_of(video[place], seed, real.ids[place], label)
-            keys[place][label], by_key[key] = key, video[place]
+            keys[place][label], by_key[key] = key, video[place].clone()  # else all clips of the row stay in memory
     arena = _arena(planned, real, keys, seed)
     known = {real.ids[place]: _known_frames(real, planned.table.task, place) for place in places}
     return Material(arena=arena, questions=_questions(arena), clips=by_key, known=known)

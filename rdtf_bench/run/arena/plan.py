@@ -1,5 +1,6 @@
 """Which rows an arena ranks, and whether the store holds their clips. Imports no torch."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ class PlannedArena:
     store: Store
     samples: dict[str, str]  # key of the clips by the row's label
     real_key: str  # of the test clips
+    options: str  # --data and --with as they were given, with a space before each
 
     def require_samples(self) -> None:
         """Raise StoreError if the store lacks the clips of a row, ProtocolError if there are fewer than two rows."""
@@ -43,14 +45,21 @@ class PlannedArena:
     @property
     def command_of_table(self) -> str:
         """Return the command that makes the clips of all rows."""
-        return f"rdtf-bench run {self.table.as_argument} --scale {self.scale.as_argument} --store {self.store.root}"
+        return f"rdtf-bench run {self.table.as_argument} {self._chosen}"
 
     @property
     def commands_of_votes(self) -> tuple[str, str]:
         """Return the two commands that lead to a tally: the first makes the page for raters, the second counts."""
-        at = f"--store {self.store.root}"
-        make = f"rdtf-bench arena make {self.spec.as_argument} --scale {self.scale.as_argument} {at} --out arena.html"
-        return make, f"rdtf-bench arena tally votes-*.json {at}"
+        make = f"rdtf-bench arena make {self.spec.as_argument} {self._chosen} --out arena.html"
+        return make, f"rdtf-bench arena tally votes-*.json --store {self._root}"
+
+    @property
+    def _chosen(self) -> str:
+        return f"--scale {self.scale.as_argument}{self.options} --store {self._root}"
+
+    @property
+    def _root(self) -> str:
+        return shlex.quote(str(self.store.root))
 
 
 def load(name: str) -> ArenaSpec:
@@ -80,6 +89,8 @@ def plan(
     """Return an arena with the keys of its rows' clips; of several random seeds, the first is ranked."""
     table = load_table(spec.table)
     data, cells = cells_of(table, scale, source, root, outside)
+    options = [f"--data {shlex.quote(f'{table.dataset}={source}')}"] if source else []
+    options += [f"--with {shlex.quote(f'{label}={clips.folder}')}" for label, clips in outside.items()]
     first = [cell for cell in cells if not cell.is_control and cell.seed == table.seeds[0]]
     return PlannedArena(
         spec=spec,
@@ -87,5 +98,6 @@ def plan(
         scale=scale,
         store=Store(root),
         samples={cell.label: cell.sample_key for cell in first},
+        options="".join(f" {option}" for option in options),
         real_key=planning.clips_in_use(scale, data.identity, "test").key,
     )

@@ -17,6 +17,7 @@ class Tally:
 
     criterion: Criterion
     rankings: list[Estimate]  # average user ranking
+    tied_with_the_best: list[bool] | None  # None where there is a single rater or clip
     strengths: list[Estimate]  # of Bradley and Terry, log odds
     alpha: float | None  # agreement of the raters, Krippendorff's alpha
     tied: float  # share of the pairs of rows
@@ -28,6 +29,7 @@ def tally(study: Study) -> list[Tally]:
         Tally(
             criterion=criterion,
             rankings=rankings.average_user_ranking(ranks),
+            tied_with_the_best=rankings.tied_with_the_best(ranks),
             strengths=rankings.strengths(ranks),
             alpha=rankings.agreement(ranks),
             tied=rankings.tied_share(ranks),

@@ -6,6 +6,7 @@ import torch
 from rdtf_bench.core.errors import ProtocolError, StoreError
 from rdtf_bench.run.arena import make, plan
 from rdtf_bench.run.protocols import load_scale
+from rdtf_bench.run.table.external import OutsideClips
 from rdtf_bench.run.table.sample import read_samples
 from tests.arenas import NUM_CLIPS, filled, material, planned
 
@@ -67,6 +68,13 @@ def test_rows_that_were_not_sampled_are_named_with_the_command_that_samples_them
     found.store.remove("samples", found.samples["SimDA"])
     with pytest.raises(StoreError, match=r"no clips of SimDA at scale ci\. Run: rdtf-bench run table1 --scale ci"):
         make.draw(found, num_clips=2, seed=0)
+
+
+def test_the_command_that_samples_has_the_users_data_and_rows(tmp_path: Path) -> None:
+    mine = OutsideClips(folder=Path("clips"), fingerprint="0123", clips={}, other_kinds={})
+    found = plan.plan(plan.load("table5"), load_scale("ci"), None, tmp_path, {"mine": mine})
+    assert list(found.samples)[-1] == "mine"
+    assert found.command_of_table == f"rdtf-bench run table1 --scale ci --with mine=clips --store {tmp_path}"
 
 
 def test_a_table_stands_for_the_papers_criteria_with_its_rows(tmp_path: Path) -> None:
