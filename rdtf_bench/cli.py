@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rdtf_bench import __version__
-from rdtf_bench.commands import arena, conditions, data, store
+from rdtf_bench.commands import arena, conditions, data, store, verify
 from rdtf_bench.commands.doctor import doctor
 from rdtf_bench.commands.listing import list_names
 from rdtf_bench.commands.metrics.check import check
@@ -83,6 +83,7 @@ app.add_typer(arena.app, name="arena")
 app.add_typer(conditions.app, name="conditions")
 app.add_typer(data.app, name="data")
 app.add_typer(store.app, name="store")
+app.add_typer(verify.app, name="verify")
 app.add_typer(assets.app, name="assets")
 
 

@@ -10,7 +10,13 @@ from rdtf_bench import catalog
 from rdtf_bench.core.errors import UnknownNameError
 
 HEAVY = ("torch", "mlflow", "diffusers", "open_clip", "torchmetrics", "pandas", "scipy", "matplotlib", "accelerate")
-LIGHT_COMMANDS = (["--help"], ["list"], ["plan", "table1"], ["show", "table1", "--format", "json"])
+LIGHT_COMMANDS = (
+    ["--help"],
+    ["list"],
+    ["plan", "table1"],
+    ["show", "table1", "--format", "json"],
+    ["why", "table1", "RDTF", "fvd"],
+)
 NAMES = [(kind, name) for kind, ours in catalog.KINDS.items() for name in ours]
 
 

@@ -74,10 +74,11 @@ def _pairs(numbers: Sequence[Number]) -> Iterator[Pair]:
         column = [number for number in numbers if number.metric == metric]
         for one, other in combinations(column, 2):
             if len(one.without_group) == len(other.without_group):
-                yield _pair(one, other)
+                yield pair(one, other)
 
 
-def _pair(one: Number, other: Number) -> Pair:
+def pair(one: Number, other: Number) -> Pair:
+    """Return the difference of two rows of one metric with the numbers of clips that resolve it."""
     measured = intervals.difference(
         one.value, one.without_group, minus=other.value, minus_without_group=other.without_group
     )

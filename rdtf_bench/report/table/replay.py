@@ -10,8 +10,8 @@ from rdtf_bench.run.replay import is_timed
 
 SAME_MACHINE = "Machine: processor, GPU and package versions are those of the record, so equal bits are expected."
 OTHER_MACHINE = (
-    "Machine: the processor, the GPU, a package version or the number of processes is not that of the record. Equal bits "
-    "are not expected, and scores may differ by the tolerance of `rdtf-bench check`."
+    "Machine: the processor, the GPU, a package version or the number of processes is not that of the record. Equal "
+    "bits are not expected, and scores may differ by the tolerance of `rdtf-bench check`."
 )
 
 

@@ -46,11 +46,11 @@ def verdicts(numbers: Sequence[Number]) -> dict[str, Verdict]:
 def are_resolved(pairs: Sequence[tuple[Number, Number]]) -> list[bool]:
     """Return for each pair whether its numbers differ, at a family-wise error rate of 5 % over all these pairs."""
     if not all(number.without_group for pair in pairs for number in pair):
-        return [_apart(*pair) for pair in pairs]
-    return [p < LEVEL for p in intervals.holm(_p_values(pairs))]
+        return [are_apart(*pair) for pair in pairs]
+    return [p < LEVEL for p in intervals.holm(p_values(pairs))]
 
 
-def _p_values(pairs: Sequence[tuple[Number, Number]]) -> list[float]:
+def p_values(pairs: Sequence[tuple[Number, Number]]) -> list[float]:
     """Return the p-value of each difference, with the variation between seeds if several were trained.
 
     The variance between the few seeds of one pair is itself uncertain, and the smallest of many is far too small. A
@@ -107,5 +107,6 @@ def against(control: str, numbers: Sequence[Number]) -> Against | None:
     )
 
 
-def _apart(one: Number, other: Number) -> bool:
+def are_apart(one: Number, other: Number) -> bool:
+    """Return whether the intervals of two numbers do not overlap."""
     return one.ci_high < other.ci_low or other.ci_high < one.ci_low

@@ -1,0 +1,179 @@
+"""Judge the orderings that the paper states by our records: confirmed, contradicted or undecided. Pure; no torch.
+
+The claims of a table are tested together: the p-values of the paired tests of all its claims are adjusted by Holm, so
+that a table of false claims has one confirmed in at most 5 % of all cases. Costs have no groups of clips; they differ
+if their intervals do not overlap.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rdtf_bench import catalog
+from rdtf_bench.core import intervals
+from rdtf_bench.report import layouts
+from rdtf_bench.report.table import power, verdicts
+from rdtf_bench.report.table.rows import Number
+from rdtf_bench.run.costs.record import CostRecord
+from rdtf_bench.spec.claims import Claim, ClaimSet
+
+Verdict = Literal["confirmed", "contradicted", "undecided", "not run"]
+VERDICTS: tuple[Verdict, ...] = ("confirmed", "contradicted", "undecided", "not run")
+COLUMNS = ("table", "metric", "better", "worse", "paper_better", "paper_worse", "source")
+OURS = ("ours_better", "ours_worse", "yardstick", "verdict", "p_adjusted", "n", "n_to_decide")
+
+Pair = tuple[Number, Number]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """One claim with our numbers and the verdict. What was not measured is None."""
+
+    table: str
+    claim: Claim
+    pair: Pair | None
+    verdict: Verdict
+    p_adjusted: float | None  # None also for costs, which have no test
+    n_to_decide: int | None  # clips at which a single test finds our difference in 4 of 5 tries, where undecided
+
+
+def judge(stated: ClaimSet, numbers: Sequence[Number]) -> list[Judged]:
+    """Return the verdict of each claim of one table from the numbers that were measured."""
+    found = {(number.row, number.metric): number for number in numbers}
+    pairs = {claim: pair for claim in stated.claims if (pair := _pair(claim, found)) is not None}
+    p_values = _adjusted([pair for pair in pairs.values() if _has_groups(pair)])
+    return [_judged(stated.name, claim, pairs.get(claim), p_values) for claim in stated.claims]
+
+
+def of_costs(record: CostRecord | None) -> list[Number]:
+    """Return the numbers of a table of costs, of the first precision where there are several."""
+    found: dict[tuple[str, str], Number] = {}
+    for row in record.rows if record else ():
+        if row.metric in catalog.METRICS and (row.label, row.metric) not in found:
+            facts = catalog.constants("metric", row.metric)
+            found[row.label, row.metric] = Number(
+                method=row.method,
+                dataset="",
+                task="",
+                metric=row.metric,
+                yardstick=row.yardstick,
+                value=row.value,
+                ci_low=row.ci_low,
+                ci_high=row.ci_high,
+                n=row.n,
+                paper=None,
+                row=row.label,
+                kind="trained",
+                label=facts["LABEL"],
+                unit=facts["UNIT"],
+                higher_is_better=facts["HIGHER_IS_BETTER"],
+                seeds=(0,),
+                without_group=(),
+            )
+    return list(found.values())
+
+
+def render(judged: Sequence[Judged], *, scale: str, format: str) -> str:
+    """Write the verdicts of all tables in one of layouts.FORMATS."""
+    layouts.require_format(format)
+    if format in layouts.DATA_FORMATS:
+        return layouts.data([_data(one) for one in judged], (*COLUMNS, *OURS), format=format)
+    head = ("table", "metric", "claim", "paper", "ours", "verdict", "p", "n to decide")
+    tables = list(dict.fromkeys(one.table for one in judged))
+    groups = [[_line(one) for one in judged if one.table == table] for table in tables]
+    shown = layouts.Table(head=head, groups=groups, align="llllllrr")
+    notes = [_summary(judged), *_notes(judged, scale)]
+    return layouts.document([shown], notes, format=format, title="Orderings that the paper states, and ours")
+
+
+def _pair(claim: Claim, found: Mapping[tuple[str, str], Number]) -> Pair | None:
+    """Return our numbers for both rows, unless one is missing or they have different yardsticks."""
+    one, other = (found.get((side.row, claim.metric)) for side in (claim.better, claim.worse))
+    if one is None or other is None or one.yardstick != other.yardstick:
+        return None
+    return one, other
+
+
+def _has_groups(pair: Pair) -> bool:
+    return all(number.without_group for number in pair)
+
+
+def _adjusted(pairs: Sequence[Pair]) -> dict[tuple[str, str, str], float]:
+    """Return the p-value of each pair, adjusted for all of them. Variances between seeds are those of one metric."""
+    by_metric: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        by_metric.setdefault(pair[0].metric, []).append(pair)
+    raw = {_key(pair): p for same in by_metric.values() for pair, p in zip(same, verdicts.p_values(same), strict=True)}
+    return dict(zip(raw, intervals.holm(list(raw.values())), strict=True))
+
+
+def _key(pair: Pair) -> tuple[str, str, str]:
+    return pair[0].metric, pair[0].row, pair[1].row
+
+
+def _judged(table: str, claim: Claim, pair: Pair | None, p_values: Mapping[tuple[str, str, str], float]) -> Judged:
+    if pair is None:
+        return Judged(table=table, claim=claim, pair=None, verdict="not run", p_adjusted=None, n_to_decide=None)
+    better, worse = pair
+    p = p_values.get(_key(pair))
+    resolved = verdicts.are_apart(better, worse) if p is None else p < verdicts.LEVEL
+    as_stated = (better.value > worse.value) == better.higher_is_better and better.value != worse.value
+    verdict: Verdict = "undecided" if not resolved else "confirmed" if as_stated else "contradicted"
+    needed = power.pair(better, worse).n_ours if verdict == "undecided" and _has_groups(pair) else None
+    return Judged(table=table, claim=claim, pair=pair, verdict=verdict, p_adjusted=p, n_to_decide=needed)
+
+
+def _data(one: Judged) -> dict[str, object]:
+    claim, numbers = one.claim, one.pair or (None, None)
+    values = [None if number is None else number.value for number in numbers]
+    return {
+        "table": one.table,
+        "metric": claim.metric,
+        "better": claim.better.row,
+        "worse": claim.worse.row,
+        "paper_better": claim.better.paper.number,
+        "paper_worse": claim.worse.paper.number,
+        "source": f"{claim.better.paper.source}; {claim.worse.paper.source}",
+        "ours_better": values[0],
+        "ours_worse": values[1],
+        "yardstick": one.pair[0].yardstick if one.pair else None,
+        "verdict": one.verdict,
+        "p_adjusted": one.p_adjusted,
+        "n": one.pair[0].n if one.pair else None,
+        "n_to_decide": one.n_to_decide,
+    }
+
+
+def _line(one: Judged) -> tuple[str, ...]:
+    claim = one.claim
+    ours = "" if one.pair is None else " : ".join(f"{number.value:.4g}" for number in one.pair)
+    return (
+        one.table,
+        claim.metric,
+        f"{claim.better.row} better than {claim.worse.row}",
+        f"{claim.better.paper.value} : {claim.worse.paper.value}",
+        ours,
+        one.verdict,
+        "" if one.p_adjusted is None else f"{one.p_adjusted:.2g}",
+        "" if one.n_to_decide is None else f"{one.n_to_decide:,}",
+    )
+
+
+def _summary(judged: Sequence[Judged]) -> str:
+    counts = {verdict: sum(one.verdict == verdict for one in judged) for verdict in VERDICTS}
+    return f"{len(judged)} claims: {', '.join(f'{count} {verdict}' for verdict, count in counts.items())}."
+
+
+def _notes(judged: Sequence[Judged], scale: str) -> list[str]:
+    notes = [
+        "confirmed, contradicted: our difference is resolved, in the paper's direction or against it. The test is paired "
+        "by clip (delete-a-group jackknife, Student's t), and p is adjusted by Holm for all measured claims of the "
+        "table, at a level of 5 %. Where rows have one random seed, the variation between seeds is not in the test. "
+        "Costs are resolved if their intervals do not overlap.",
+        "n to decide: test clips at which a single test at 5 % finds our difference in 4 of 5 tries.",
+        f"Our numbers are those of the scale {scale}, whose networks and data may differ from the paper's. A verdict is "
+        "about the ordering there. Costs are those of the machine that measured them.",
+    ]
+    if missing := sorted({one.table for one in judged if one.verdict == "not run"}):
+        notes.append(f"not run: {', '.join(missing)}. Measure with rdtf-bench run TABLE --scale {scale}.")
+    return notes

@@ -1,0 +1,115 @@
+"""Verdicts on the paper's orderings; the numbers are planted, so each test can be worked out by hand."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import pytest
+
+from rdtf_bench.core import intervals
+from rdtf_bench.report.table.claims import Judged, judge, of_costs, render
+from rdtf_bench.report.table.rows import Number
+from rdtf_bench.run.costs.record import CostRecord, Measured
+from rdtf_bench.spec.claims import Claim, ClaimSet, Side
+from rdtf_bench.spec.schema import PaperValue
+from tests.report.numbers import NOTHING, number
+
+GROUPS = tuple(float(place) for place in range(-20, 21))
+"""Moves of 41 groups; their jackknife deviation is sqrt(40 / 41 * 2 * (1 + 4 + ... + 400)) = 74.8."""
+
+
+def side(row: str, value: str) -> Side:
+    return Side(row=row, paper=PaperValue(value=value, source="by hand"))
+
+
+def claims(*pairs: tuple[str, str], metric: str = "fvd") -> ClaimSet:
+    stated = tuple(Claim(metric=metric, better=side(one, "1.0"), worse=side(other, "2.0")) for one, other in pairs)
+    return ClaimSet(name="table1", title="", protocol="table", source="", claims=stated)
+
+
+def moved(row: str, value: float, share: float = 1.0) -> Number:
+    return number(row, value, tuple(share * move for move in GROUPS))
+
+
+def verdict(better: float, worse: float) -> Judged:
+    """Judge the claim that A is better than B by an FVD, whose paired difference has a deviation of 74.8."""
+    (judged,) = judge(claims(("A", "B")), [moved("A", better, 2.0), moved("B", worse)])
+    return judged
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "said"),
+    [(1000.0, 1300.0, "confirmed"), (1300.0, 1000.0, "contradicted"), (1000.0, 1100.0, "undecided")],
+)
+def test_a_resolved_difference_confirms_or_contradicts(better: float, worse: float, said: str) -> None:
+    assert verdict(better, worse).verdict == said
+
+
+def test_where_nothing_is_resolved_the_number_of_clips_is_told_that_would() -> None:
+    deviation = intervals.deviation(GROUPS)
+    assert deviation == pytest.approx(74.8, abs=0.1)
+    wanted = intervals.clips_to_resolve(100.0, deviation=deviation, n=128)
+    assert verdict(1000.0, 1100.0).n_to_decide == wanted
+    assert verdict(1000.0, 1300.0).n_to_decide is None
+
+
+def test_no_number_of_clips_decides_equal_numbers() -> None:
+    judged = verdict(1000.0, 1000.0)
+    assert (judged.verdict, judged.n_to_decide) == ("undecided", None)
+
+
+def test_p_values_are_adjusted_for_all_claims_of_the_table() -> None:
+    numbers = [moved("A", 1000.0, 2.0), moved("B", 1300.0), moved("C", 1305.0)]
+    alone, *_ = judge(claims(("A", "B")), numbers)
+    together = judge(claims(("A", "B"), ("A", "C"), ("B", "C")), numbers)
+    assert alone.p_adjusted is not None
+    assert together[0].p_adjusted == pytest.approx(2 * alone.p_adjusted)  # the smaller one of A and C is tripled
+    assert [one.claim.worse.row for one in together] == ["B", "C", "C"]
+
+
+def test_a_higher_score_is_better_where_the_metric_says_so() -> None:
+    numbers = [replace(moved(row, value), higher_is_better=True) for row, value in (("A", 1300.0), ("B", 1000.0))]
+    (judged,) = judge(
+        claims(("A", "B")), [replace(numbers[0], without_group=moved("A", 1300.0, 2.0).without_group), numbers[1]]
+    )
+    assert judged.verdict == "confirmed"
+
+
+def test_a_row_that_is_missing_or_has_another_yardstick_is_not_run() -> None:
+    one = moved("A", 1000.0)
+    for others in ([], [replace(moved("B", 1300.0), yardstick="another")]):
+        (judged,) = judge(claims(("A", "B")), [one, *others])
+        assert (judged.verdict, judged.pair) == ("not run", None)
+
+
+def test_costs_are_resolved_by_their_intervals_in_the_first_precision() -> None:
+    def seconds(row: str, value: float, yardstick: str) -> Measured:
+        named = {"label": row, "method": row, "metric": "seconds", "yardstick": yardstick}
+        return Measured(**named, value=value, ci_low=value - 0.2, ci_high=value + 0.2, n=3)  # type: ignore[arg-type]
+
+    rows = (seconds("A", 1.0, "fp32"), seconds("B", 1.5, "fp32"), seconds("C", 1.1, "fp32"), seconds("A", 9.0, "bf16"))
+    made = CostRecord(protocol="table8", version=1, rows=rows, readings=(), environment={}, seconds=1.0, created="")
+    judged = judge(claims(("A", "B"), ("A", "C"), metric="seconds"), of_costs(made))
+    assert [(one.verdict, one.p_adjusted, one.n_to_decide) for one in judged] == [
+        ("confirmed", None, None),
+        ("undecided", None, None),
+    ]
+    assert of_costs(None) == []
+
+
+def test_every_format_holds_every_verdict() -> None:
+    judged = judge(claims(("A", "B"), ("B", "C")), [moved("A", 1000.0, 2.0), moved("B", 1300.0)])
+    text = render(judged, scale="tiny", format="text")
+    assert "2 claims: 1 confirmed, 0 contradicted, 0 undecided, 1 not run." in text
+    assert "A better than B" in render(judged, scale="tiny", format="md")
+    raw = json.loads(render(judged, scale="tiny", format="json"))
+    assert [row["verdict"] for row in raw] == ["confirmed", "not run"]
+    assert (raw[0]["paper_better"], raw[0]["ours_better"], raw[1]["ours_better"]) == (1.0, 1000.0, None)
+    lines = list(csv.DictReader(io.StringIO(render(judged, scale="tiny", format="csv"))))
+    assert [line["verdict"] for line in lines] == ["confirmed", "not run"]
+
+
+def test_groups_that_never_move_resolve_every_difference() -> None:
+    (judged,) = judge(claims(("A", "B")), [number("A", 1.0, NOTHING), number("B", 2.0, NOTHING)])
+    assert (judged.verdict, judged.p_adjusted) == ("confirmed", 0.0)
