@@ -8,7 +8,7 @@ from rdtf_bench import catalog
 from rdtf_bench.core.errors import BenchError
 from rdtf_bench.core.store import Store
 from rdtf_bench.report.page import costs, curves, provenance, scoreboard
-from rdtf_bench.report.page.gallery import Gallery, OnProgress, gallery, real_clips, silent
+from rdtf_bench.report.page.gallery import Gallery, OnProgress, Shown, gallery, real_clips, silent
 from rdtf_bench.report.page.rendering import render
 from rdtf_bench.report.table import footer, grid
 from rdtf_bench.report.table.publish import source_of
@@ -56,6 +56,10 @@ class Clips:
         """Return the places of the test clips that the gallery shows."""
         return {prompt.place for prompt in self.gallery.prompts} if self.gallery else set()
 
+    def row_of(self, clip: Shown) -> str:
+        """Return the row of the table that scores a clip of the gallery; the control `real` scores the real clips."""
+        return "real" if clip.kind == "truth" else clip.label
+
     @property
     def decimals(self) -> dict[str, int]:
         """Return the number of decimals of each metric that suits its largest score."""
@@ -87,6 +91,7 @@ def page(contents: Contents, *, home: str = "", on_progress: OnProgress = silent
         has_gaps=shown.has_gaps,
         verdicts=scoreboard.verdict_table(shown, spec, numbers),
         pairs=scoreboard.pair_table(spec, numbers),
+        seed=spec.seeds[0] if len(spec.seeds) > 1 else None,
         clips=_clips(contents, on_progress),
         curves=curves.curves(spec, contents.first_seed, contents.store),
         costs=costs.table(cells, records),

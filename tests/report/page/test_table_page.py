@@ -132,6 +132,12 @@ def test_a_table_that_was_not_run_has_a_page(contents: Contents, tmp_path: Path)
     assert summary(bare)["measured"] == "not run"
 
 
+def test_the_seed_of_the_clips_is_named_where_rows_were_trained_with_several(contents: Contents) -> None:
+    assert "All of them have the seed" not in page(contents)
+    several = replace(contents, spec=contents.spec.model_copy(update={"seeds": (0, 1, 2)}))
+    assert "All of them have the seed 0," in page(several)
+
+
 def test_missing_weights_cost_the_scores_of_clips_alone(contents: Contents, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise AssetError("fast-vqa: absent")

@@ -47,7 +47,7 @@
     const sign = higherIsBetter === (end === "worst") ? 1 : -1;
     const value = (prompt) => {
       const clip = all("figure", prompt).find((figure) => figure.dataset.label === label);
-      return sign * Number(clip.dataset.scores.split(";")[Number(metric)]);
+      return clip === undefined ? Infinity : sign * Number(clip.dataset.scores.split(";")[Number(metric)]);
     };
     const order = choice ? [...original].sort((one, other) => value(one) - value(other)) : original;
     gallery.append(...order);
