@@ -166,13 +166,13 @@ def _summary(judged: Sequence[Judged]) -> str:
 
 def _notes(judged: Sequence[Judged], scale: str) -> list[str]:
     notes = [
-        "confirmed, contradicted: our difference is resolved, in the paper's direction or against it. The test is paired "
-        "by clip (delete-a-group jackknife, Student's t), and p is adjusted by Holm for all measured claims of the "
-        "table, at a level of 5 %. Where rows have one random seed, the variation between seeds is not in the test. "
-        "Costs are resolved if their intervals do not overlap.",
+        "confirmed, contradicted: our difference is resolved, in the paper's direction or against it. The test is "
+        "paired by clip (delete-a-group jackknife, Student's t), and p is adjusted by Holm for all measured claims of "
+        "the table, at a level of 5 %. Where rows have one random seed, the variation between seeds is not in the "
+        "test. Costs are resolved if their intervals do not overlap.",
         "n to decide: test clips at which a single test at 5 % finds our difference in 4 of 5 tries.",
-        f"Our numbers are those of the scale {scale}, whose networks and data may differ from the paper's. A verdict is "
-        "about the ordering there. Costs are those of the machine that measured them.",
+        f"Our numbers are those of the scale {scale}, whose networks and data may differ from the paper's. A verdict "
+        "is about the ordering there. Costs are those of the machine that measured them.",
     ]
     if missing := sorted({one.table for one in judged if one.verdict == "not run"}):
         notes.append(f"not run: {', '.join(missing)}. Measure with rdtf-bench run TABLE --scale {scale}.")
