@@ -84,6 +84,18 @@ Workers = Annotated[
         help="Number of jobs that run side by side, each on a GPU of its own if there are any; default: the scale's.",
     ),
 ]
+EngineName = Annotated[
+    str,
+    typer.Option("--engine", metavar="local|ray", help="Run the jobs on this machine, or on a Ray cluster."),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Use the Ray cluster at this address; all its machines share --store. Default: this machine alone.",
+    ),
+]
 Results = Annotated[
     Path | None,
     typer.Option("--results", help="Published results; default: results/ of the checkout, else of the current folder."),

@@ -8,7 +8,9 @@ from rdtf_bench.commands.kinds import kind_for
 from rdtf_bench.commands.options import (
     DEFAULT_SCALE,
     DEFAULT_STORE,
+    Address,
     Data,
+    EngineName,
     Methods,
     Processes,
     Quiet,
@@ -38,6 +40,8 @@ def run(
     retrain: Retrain = False,
     processes: Processes = 1,
     workers: Workers = None,
+    engine: EngineName = "local",
+    address: Address = None,
     quiet: Quiet = False,
 ) -> None:
     """Measure what the store does not hold yet of a protocol, log it to MLflow and print the result."""
@@ -53,6 +57,8 @@ def run(
         retrain=retrain,
         processes=processes,
         workers=workers,
+        engine=engine,
+        address=address,
     )
     kind_for(chosen).run(chosen, tracking_uri=tracking_uri, quiet=quiet)
 
@@ -71,6 +77,8 @@ def ablate(
     retrain: Retrain = False,
     processes: Processes = 1,
     workers: Workers = None,
+    engine: EngineName = "local",
+    address: Address = None,
     quiet: Quiet = False,
 ) -> None:
     """Run an ablation of RDTF or of the baselines: `ablate dcl` is short for `run ablate-dcl`."""
@@ -87,5 +95,7 @@ def ablate(
         retrain=retrain,
         processes=processes,
         workers=workers,
+        engine=engine,
+        address=address,
         quiet=quiet,
     )

@@ -28,6 +28,8 @@ class Selection:
     retrain: bool = False
     processes: int = 1
     workers: int | None = None  # None: as many as the scale says
+    engine: str = "local"
+    address: str | None = None
     with_weights: bool = False
     results: Path = field(default_factory=results_folder)
 
@@ -62,6 +64,8 @@ def select(
     retrain: bool = False,
     processes: int = 1,
     workers: int | None = None,
+    engine: str = "local",
+    address: str | None = None,
     with_weights: bool = False,
     results: Path | None = None,
 ) -> Selection:
@@ -78,6 +82,8 @@ def select(
         retrain=retrain,
         processes=processes,
         workers=workers,
+        engine=engine,
+        address=address,
         with_weights=with_weights,
         results=results or results_folder(),
     )

@@ -47,10 +47,11 @@ class Tables:
 
         from rdtf_bench.report import artifacts
         from rdtf_bench.run import environment, track
+        from rdtf_bench.run.engines import engine_named
         from rdtf_bench.run.table import execute
 
         track.require_usable(track.tracking_uri(tracking_uri, chosen.store), chosen.store)
-        console, external = Console(stderr=True), _external(chosen)
+        console, external, engine = Console(stderr=True), _external(chosen), engine_named(chosen.engine, chosen.address)
         for note in _left_out(external):
             console.print(note, highlight=False, markup=False)
         for number, (spec, scale) in enumerate(_tables(chosen)):
@@ -66,6 +67,7 @@ class Tables:
                 command=environment.command_line(),
                 retrain=chosen.retrain,
                 processes=chosen.processes,
+                engine=engine,
             )
             if number:
                 typer.echo()
