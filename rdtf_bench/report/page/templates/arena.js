@@ -4,6 +4,8 @@
   const page = JSON.parse(byId("page").textContent);
   const STORED_AS = `arena ${page.arena}`;
   const FRAME_MS = 120;
+  // The most equal number of things in each line, of at most `most`: 3 and 3 for 6 things, not 5 and 1.
+  const evenly = (count, most) => Math.ceil(count / Math.ceil(count / most));
   const letter = (place) => String.fromCharCode(65 + place);
 
   // The answers: ranks by question and key. Storage may be forbidden, as in a sandboxed frame; then nothing is kept.
@@ -192,8 +194,14 @@
   load();
   byId("rater").value = answers.rater;
   byId("another").hidden = !answers.rater;
-  document.documentElement.style.setProperty("--frames", page.num_frames);
-  document.documentElement.style.setProperty("--ratio", page.ratio);
+  const rows = page.questions[0].order.length;
+  const layout = {
+    "--frames": page.num_frames,
+    "--ratio": page.ratio,
+    "--clips-in-a-line": evenly(rows, 5),
+    "--ranks-in-a-line": evenly(rows, 4),
+  };
+  for (const [name, value] of Object.entries(layout)) document.documentElement.style.setProperty(name, value);
   showFrame(page.num_frames - 1);
   if (!window.matchMedia("(prefers-reduced-motion: reduce)").matches) play();
   byId("name-form").addEventListener("submit", begin);
