@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from scipy.sparse.csgraph import connected_components
 from scipy.special import expit, stdtr, stdtrit
 from scipy.stats import rankdata
 
@@ -28,7 +29,7 @@ Statistic = Callable[[Float[np.ndarray, "*A N N"]], Float[np.ndarray, "*A V"]]
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """The value of one row and its 95 % confidence interval, which is None where there is a single rater or clip."""
+    """The value of one row and its 95 % confidence interval, which is None where it cannot be estimated."""
 
     value: float
     interval: tuple[float, float] | None
@@ -68,11 +69,14 @@ def strengths(ranks: Float[np.ndarray, "R B N"]) -> list[Estimate]:
     """Return the strength of each row in the model of Bradley and Terry (1952), as log odds with the mean 0.
 
     The odds that a row is ranked before another one are exp(difference of their strengths). A ranking counts as one
-    comparison of each pair, and a tie as half a win of both.
+    comparison of each pair, and a tie as half a win of both. There are no intervals where some rows never lose to the
+    others (Ford 1957): then the added ties alone decide how large their strengths are.
     """
     raters, clips, _ = ranks.shape
     prior = PRIOR_TIES / 2 / (raters * clips)
-    return _estimates(ranks, lambda wins: fitted_strengths(wins + prior))
+    found = _estimates(ranks, lambda wins: fitted_strengths(wins + prior))
+    groups, _ = connected_components(_wins(ranks).sum((0, 1)) > 0, directed=True, connection="strong")
+    return found if groups == 1 else [Estimate(value=one.value, interval=None) for one in found]
 
 
 def fitted_strengths(wins: Float[np.ndarray, "*A N N"]) -> Float[np.ndarray, "*A N"]:

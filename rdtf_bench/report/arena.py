@@ -116,7 +116,8 @@ def _notes(study: Study) -> list[str]:
         f"Average user ranking: mean of {len(arena.rows)} + 1 - rank over raters and clips, so that "
         f"{len(arena.rows)} is a row that is always ranked first. Tied rows share the mean of their places.",
         "Strength: in the model, the odds that a row is ranked before another one are exp(difference). A tie is half a "
-        "win of both. Each pair has one more tie, so that every strength is finite.",
+        "win of both. Each pair has one more tie, so that every strength is finite. Where some rows never lost to the "
+        "others, this tie decides the strengths, and they have no intervals.",
         "Krippendorff's alpha for ordinal data: 1 if all raters rank alike, 0 if they agree as by chance.",
     ]
     if raters == 1 or len(arena.clips) == 1:

@@ -114,6 +114,13 @@ def test_a_row_that_always_wins_has_a_finite_strength() -> None:
     assert values == sorted(values, reverse=True)
 
 
+def test_strengths_that_only_the_added_ties_decide_have_no_interval() -> None:
+    ranks = np.array([[[1.0, 2, 3], [1, 3, 2]], [[1, 2, 3], [1, 2, 3]]])
+    assert [one.interval for one in strengths(ranks)] == [None] * 3
+    once = np.concatenate([ranks, np.array([[[2.0, 1, 3], [1, 2, 3]]])])
+    assert all(one.interval is not None for one in strengths(once))
+
+
 def test_alpha_is_the_published_one() -> None:
     """Krippendorff (2011), "Computing Krippendorff's alpha-reliability", example D: 4 observers, 12 units, 0.815."""
     ratings = np.array(

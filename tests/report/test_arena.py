@@ -36,6 +36,14 @@ def test_with_votes_each_value_has_an_interval_and_the_papers_number_beside_it(s
     assert "There are no votes" not in shown
 
 
+def test_strengths_have_no_interval_where_some_rows_never_lost(study: Study) -> None:
+    alike = study.model_copy(update={"ballots": study.ballots[:2]})
+    strengths = render(alike, format="md").partition("### Strength")[2].partition("### Raters")[0]
+    assert "| RDTF | +" in strengths
+    assert "[" not in strengths
+    assert "[" in render(study, format="md").partition("### Strength")[2].partition("### Raters")[0]
+
+
 def test_one_rater_has_no_interval_and_no_agreement(study: Study) -> None:
     alone = study.model_copy(update={"ballots": study.ballots[:1]})
     shown = render(alone, format="md")
