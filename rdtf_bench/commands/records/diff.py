@@ -23,6 +23,6 @@ def diff(
     from rdtf_bench.run.protocols import load_scale
 
     require_format(format)
-    name, folder = load_scale(scale).name, (results or results_folder()).resolve()
-    with sources.read(a, name, results=folder) as one, sources.read(b, name, results=folder) as other:
+    at_scale, folder = load_scale(scale), (results or results_folder()).resolve()
+    with sources.read(a, at_scale, results=folder) as one, sources.read(b, at_scale, results=folder) as other:
         typer.echo(differences.render(differences.compare(one, other), names=(a, b), format=format))

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from rdtf_bench.run import record
 from rdtf_bench.run.protocols import load_tables
 from rdtf_bench.run.record import Record
 from rdtf_bench.run.table.context import cells_of
+from rdtf_bench.spec.load import protocol_names
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import RENAMED_CONTROLS, TableSpec
 
@@ -31,6 +33,9 @@ class Recorded:
     place: str
     record: Record
 
+
+NOWHERE = Path(os.devnull)
+"""Stands for published results where only those of a store count."""
 
 Rows = Mapping[str, Recorded]
 """Records by row, in the order of the table."""
@@ -90,37 +95,46 @@ def row_named(found: Rows, name: str) -> Recorded:
 
 
 @contextmanager
-def read(place: str, scale: str, *, results: Path) -> Iterator[Rows]:
+def read(place: str, scale: Scale, *, results: Path) -> Iterator[Rows]:
     """Yield the records of a place that `diff` names: FILE.json, TABLE, STORE:TABLE or git:COMMIT:TABLE."""
     if place.endswith(".json"):
         yield _of_file(Path(place))
     elif place.startswith(GIT):
         commit, _, table = place.removeprefix(GIT).partition(":")
+        if not commit or not table:
+            raise StoreError(f"{place}: names no commit and table. Write git:COMMIT:TABLE, such as git:HEAD~1:table1.")
         with TemporaryDirectory(prefix="rdtf-bench-commit-") as folder:
             _extract(results, commit, table, Path(folder))
             published = Path(folder) / results.name / table
-            yield _required(_read(_published(published, scale), published, f"{commit}:results/{table}"), place, scale)
+            yield _required(
+                _read(_published(published, scale.name), published, f"{commit}:results/{table}"), place, scale
+            )
     elif ":" in place:
-        store, _, table = place.rpartition(":")
-        if not record.folder_in(Path(store)).is_dir():
-            raise StoreError(f"{store}: there is no store with records. Name a store as {store}:{table} or FILE.json")
-        yield _required(_of_store(Path(store), table, scale), place, scale)
+        yield _required(_of_store(place, scale), place, scale)
     else:
         held = results / place
         if not held.is_dir():
             raise unknown_name("published table", place, [path.parent.name for path in results.glob("*/tables")])
-        yield _required(_read(_published(held, scale), held), place, scale)
+        yield _required(_read(_published(held, scale.name), held), place, scale)
 
 
-def _required(found: Rows, place: str, scale: str) -> Rows:
+def _required(found: Rows, place: str, scale: Scale) -> Rows:
     if not found:
-        raise StoreError(f"{place}: has no record at scale {scale!r}. Name the scale with --scale, or another place.")
+        raise StoreError(
+            f"{place}: has no record at scale {scale.name!r}. Name the scale with --scale, or another place."
+        )
     return found
 
 
-def _of_store(store: Path, table: str, scale: str) -> Rows:
-    """Return the rows of the last finished table of this name."""
-    return _read(_finished(store, table, scale), record.folder_in(store))
+def _of_store(place: str, scale: Scale) -> Rows:
+    """Return the rows of a table in a store. A table that is no protocol here is looked up among the finished ones."""
+    folder, _, table = place.rpartition(":")
+    store = Path(folder)
+    if not record.folder_in(store).is_dir():
+        raise StoreError(f"{folder}: there is no store with records. Write STORE:TABLE, such as runs:table1.")
+    if table in protocol_names():
+        return rows_of(one_table(table), scale, source=None, store=store, results=NOWHERE)
+    return _read(_finished(store, table, scale.name), record.folder_in(store))
 
 
 def _of_file(path: Path) -> Rows:
