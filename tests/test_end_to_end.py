@@ -141,16 +141,3 @@ def _video(store: Store, key: str, shard: str) -> bytes:
     from safetensors.torch import load_file
 
     return load_file(store.path("samples", key) / shard)["video"].numpy().tobytes()
-
-
-def test_a_damaged_file_is_found_and_its_row_is_made_again(table1: tuple[TableSpec, Scale, Outcome]) -> None:
-    spec, scale, outcome = table1
-    store, (static,) = outcome.bench.store, [cell for cell in outcome.cells if cell.method == "static"]
-    path = store.path("samples", static.sample_key) / "shard-0000.safetensors"
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    again = run(spec, scale, store.root)
-    assert again.jobs_done > 0
-    assert again.records == outcome.records
-    assert store.faults("samples", static.sample_key) == []
-    assert path.read_bytes()[-1] == whole[-1]

@@ -1,4 +1,6 @@
 import hashlib
+import io
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +14,11 @@ from rdtf_bench.run.record import FORMAT_VERSION
 from rdtf_bench.run.table import execute
 from rdtf_bench.run.table.context import Bench
 from rdtf_bench.run.table.sample import write_control
+from rdtf_bench.run.table.schedule import Job
 from rdtf_bench.run.table.score import write_score
 from rdtf_bench.spec.load import load_protocol, load_scale
 from rdtf_bench.spec.plan import Cell
+from rdtf_bench.spec.schema import ClipShape
 from tests.plans import DATA
 from tests.planted import score as planted_score
 
@@ -52,3 +56,53 @@ def test_processes_that_cannot_share_a_batch_are_refused_before_any_work(tmp_pat
             processes=7,
         )
     assert not (tmp_path / "store").exists()
+
+
+class Planting:
+    """An engine that runs nothing: it leaves made-up clips and scores, and keeps the names of the jobs."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def run(self, jobs: Sequence[Job], bench: Bench, console: Console, *, quiet: bool) -> float:  # noqa: ARG002
+        self.names = [job.name for job in jobs]
+        for cell in [job.arguments["cell"] for job in jobs if job.function == "make_control"]:
+            assert isinstance(cell, Cell)
+            video = torch.zeros(2, 4, 3, 4, 4, dtype=torch.uint8)
+            write_control(video, cell.sample_key, seconds=1.0, store=bench.store)
+            key = cell.score_key("clip")
+            write_score(planted_score(label="CLIP", key=key), key, bench.store)
+        return 0.0
+
+
+def test_a_damaged_file_is_said_and_its_row_is_made_again(stickers: str, tmp_path: Path) -> None:
+    ci, said = load_scale("ci"), io.StringIO()
+    scale = ci.model_copy(update={"clip": ClipShape(num_frames=4, size_px=16)})
+    spec = load_protocol("ci").model_copy(update={"rows": (), "controls": ("static",), "metrics": ("clip",)})
+
+    def run() -> tuple[execute.Outcome, list[str]]:
+        engine = Planting()
+        console = Console(file=said, width=1000)
+        outcome = execute.run(
+            spec,
+            scale,
+            source=stickers,
+            root=tmp_path / "store",
+            skip_broken=False,
+            console=console,
+            quiet=True,
+            engine=engine,
+        )
+        return outcome, engine.names
+
+    first, _ = run()
+    assert run()[1] == []
+    store, (cell,) = first.bench.store, first.cells
+    path = store.path("samples", cell.sample_key) / "shard-0000.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + b"x")
+    again, names = run()
+    assert {"static", "score static"} <= set(names)
+    assert path.read_bytes() == whole
+    assert again.records == first.records
+    assert said.getvalue() == f"{path} has other bytes than when it was written: it is removed and made again\n"
