@@ -125,6 +125,12 @@ class DeviceError(BenchError):
     exit_status = 9
 
 
+class SamplingError(BenchError):
+    """A method made clips that are no videos, because their values are not finite."""
+
+    exit_status = 10
+
+
 class Stopped(BenchError):
     """A signal asked the run to stop. What is finished is kept, and trainings have saved checkpoints.
 

@@ -21,6 +21,21 @@ def noise_like(latents: Latents, generators: Sequence[torch.Generator]) -> Laten
     return torch.stack(draws).to(latents)
 
 
+class _DDIM(DDIMScheduler):  # type: ignore[misc]
+    """DDIM without roots of negative numbers.
+
+    With eta 1 and a schedule that ends in pure noise, `1 - alpha - variance` of the first step is 0 up to rounding.
+    diffusers takes its root, which is NaN at some numbers of steps, such as 3 with trailing spacing.
+    """
+
+    def _get_variance(self, timestep: int, prev_timestep: int) -> Tensor:
+        variance: Tensor = super()._get_variance(timestep, prev_timestep)
+        alpha = self.alphas_cumprod[prev_timestep] if prev_timestep >= 0 else self.final_alpha_cumprod
+        while 1 - alpha - (variance**0.5) ** 2 < 0:
+            variance = torch.nextafter(variance, torch.zeros_like(variance))
+        return variance
+
+
 @torch.no_grad()
 def sample_latents(
     denoise: Denoise,
@@ -35,7 +50,7 @@ def sample_latents(
 
     `project` imposes the known frames again before each call of the denoiser and at the end.
     """
-    scheduler = DDIMScheduler.from_config(scheduler.config, timestep_spacing=sampler.timestep_spacing)
+    scheduler = _DDIM.from_config(scheduler.config, timestep_spacing=sampler.timestep_spacing)
     scheduler.set_timesteps(sampler.num_steps)
     latents = noise_like(like, generators) * scheduler.init_noise_sigma
     for timestep in scheduler.timesteps.tolist():

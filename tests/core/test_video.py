@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rdtf_bench.core.errors import DataError
+from rdtf_bench.core.errors import DataError, SamplingError
 from rdtf_bench.core.video import require_clips, to_uint8, to_unit
 
 
@@ -24,3 +24,11 @@ def test_values_out_of_range_are_clamped_and_not_wrapped() -> None:
 def test_what_is_no_clip_in_bytes_is_refused(video: Tensor) -> None:
     with pytest.raises(DataError, match="B F C H W"):
         require_clips(video)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_are_not_finite_are_no_black_frames(value: float) -> None:
+    video = torch.zeros(3, 2, 3, 4, 4)
+    video[1, 0, 0, 0, 0] = value
+    with pytest.raises(SamplingError, match="1 of 3 clips have values that are not finite"):
+        to_uint8(video)

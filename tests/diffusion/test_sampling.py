@@ -141,3 +141,21 @@ def test_noise_is_drawn_in_float32_and_then_cast() -> None:
     full = noise_like(torch.zeros(SHAPE), generators_for(0, IDS, "sample"))
     assert half.dtype is torch.bfloat16
     torch.testing.assert_close(half, full.bfloat16(), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("num_steps", [1, 3, 7, 24, 40])  # all but the first were NaN in diffusers' own DDIM
+def test_samples_are_finite_on_a_schedule_that_ends_in_pure_noise(num_steps: int) -> None:
+    steps = DDIMScheduler(
+        beta_schedule="squaredcos_cap_v2",
+        rescale_betas_zero_snr=True,
+        prediction_type="v_prediction",
+        clip_sample=False,
+    )
+    latents = sample_latents(
+        lambda latents, _: 0.5 * latents,
+        torch.zeros(1, 1, 1, 2, 2),
+        scheduler=steps,
+        generators=generators_for(0, ("a",), "sample"),
+        sampler=sampler(eta=1.0, num_steps=num_steps),
+    )
+    assert latents.isfinite().all()

@@ -1,7 +1,7 @@
 """Samples the clips of a row into the store as uint8, shard by shard. A finished shard is not sampled again."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -9,6 +9,7 @@ from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from rdtf_bench.core.errors import SamplingError
 from rdtf_bench.core.method import Conditions, Method, Sampler
 from rdtf_bench.core.seeds import generators_for
 from rdtf_bench.core.store import Store, written_whole
@@ -48,9 +49,16 @@ def write_samples(method: Method, sample: TrainedSamples, real: RealClips, *, st
             video = method.generate(given, generators, sampler)
             if sample.known_frames == "overwrite":
                 video = overwrite_known(video, given)
-            _write_shard(path, to_uint8(video.cpu()), seconds=time.monotonic() - began_s)
+            _write_shard(path, _quantised(video, given.clip_ids), seconds=time.monotonic() - began_s)
         report.advance(chosen.stop, len(real.ids))
     store.finish("samples", sample.key)
+
+
+def _quantised(video: Video, ids: Sequence[str]) -> VideoU8:
+    try:
+        return to_uint8(video.cpu())
+    except SamplingError as fault:
+        raise SamplingError(f"sampling of {ids[0]} to {ids[-1]}: {fault}") from fault
 
 
 def overwrite_known(video: Video, given: Conditions) -> Video:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from rdtf_bench.core.errors import SamplingError
 from rdtf_bench.core.method import Conditions, Sampler
 from rdtf_bench.core.store import Store
 from rdtf_bench.core.video import Video
@@ -86,6 +87,15 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_bits(tmp_path: Path) -> None:
     second_try = Noise()
     assert torch.equal(write(second_try, store), uninterrupted)
     assert second_try.calls == 1  # two of three shards were there
+
+
+def test_clips_that_are_not_finite_stop_the_row_and_are_named(tmp_path: Path) -> None:
+    class Diverged(Noise):
+        def generate(self, given: Conditions, generators: Sequence[torch.Generator], sampler: Sampler) -> Video:
+            return super().generate(given, generators, sampler) / 0
+
+    with pytest.raises(SamplingError, match="sampling of clip 0 to clip 1: 2 of 2 clips"):
+        write(Diverged(), Store(tmp_path))
 
 
 def test_finished_samples_are_not_made_again(tmp_path: Path) -> None:
