@@ -18,8 +18,8 @@ def to_uint8(video: Video) -> VideoU8:
     finite = video.flatten(1).isfinite().all(1)
     if not bool(finite.all()):
         raise SamplingError(
-            f"{int((~finite).sum())} of {len(finite)} clips have values that are not finite numbers. Either the training "
-            "diverged (look at its losses, and reduce the learning rate), or the sampler fails at these settings."
+            f"{int((~finite).sum())} of {len(finite)} clips have values that are not finite numbers. Either the "
+            "training diverged (look at its losses, and reduce the learning rate), or the sampler fails here."
         )
     # round: truncation is off by one for 63 of the 256 levels; clamp: the cast wraps -0.02 to 251
     return ((video + 1) * 127.5).round().clamp(0, 255).byte()

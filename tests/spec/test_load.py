@@ -174,7 +174,7 @@ def test_the_tasks_of_a_table_are_those_that_have_masks() -> None:
 
 
 RESOLVED = {
-    "ci": "9b63a8c82c1472e6",
+    "ci": "03b4087fd713504f",
     "gpu": "76e58c915b78b623",
     "long": "1ef4ecb4c921bc69",
     "paper": "82139efe6d296fb3",
