@@ -15,9 +15,8 @@ from rdtf_bench.commands.options import (
     StoreDir,
     Table,
 )
+from rdtf_bench.commands.records.row import RowName, find
 from rdtf_bench.commands.selection import select
-
-RowName = Annotated[str, typer.Argument(metavar="ROW", help="A row of the table, such as RDTF or 'RDTF, seed 1'.")]
 
 
 def why(
@@ -33,15 +32,9 @@ def why(
 ) -> None:
     """Say what decided a number: configuration, data, weights, seeds, code and machine, and how to repeat it."""
     from rdtf_bench.report.layouts import require_format
-    from rdtf_bench.report.provenance import sources
     from rdtf_bench.report.provenance.why import render
     from rdtf_bench.report.provenance.why import why as decided
 
     require_format(format)
-    chosen = select(table, scale, data, store, seeds=seeds, results=results)
-    spec = sources.one_table(table, seeds)
-    found = sources.rows_of(
-        spec, chosen.scale, source=chosen.source_of(spec.dataset), store=store, results=chosen.results
-    )
-    held = sources.row_named(sources.require_rows(found, spec.as_argument, chosen.scale.as_argument), row)
+    spec, held = find(select(table, scale, data, store, seeds=seeds, results=results), row)
     typer.echo(render(decided(held, spec.as_argument, metric), format=format))

@@ -33,6 +33,12 @@ class Recorded:
     place: str
     record: Record
 
+    def metrics(self, asked: str | None) -> tuple[str, ...]:
+        """Return the metric that was asked for, or all of the record; UnknownNameError for one that it lacks."""
+        if asked is not None and asked not in self.record.scores:
+            raise unknown_name(f"metric of the row {self.row!r}", asked, self.record.scores)
+        return tuple(self.record.scores) if asked is None else (asked,)
+
 
 NOWHERE = Path(os.devnull)
 """Stands for published results where only those of a store count."""

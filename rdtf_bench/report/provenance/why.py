@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 
 from rdtf_bench.assets import registry
-from rdtf_bench.core.errors import AssetError, unknown_name
+from rdtf_bench.core.errors import AssetError
 from rdtf_bench.report import layouts
 from rdtf_bench.report.provenance.facts import Facts, facts
 from rdtf_bench.report.provenance.sources import Recorded
@@ -34,9 +34,7 @@ NOTES = (
 
 def why(found: Recorded, table: str, metric: str) -> Facts:
     """Return the facts of a number with its record and the commands that repeat it; UnknownNameError for the metric."""
-    known = found.record.scores
-    if metric not in known:
-        raise unknown_name(f"metric of the row {found.row!r}", metric, known)
+    (metric,) = found.metrics(metric)
     decided = facts(found.record, metric)
     decided["number"] = {"table": table, "row": found.row, "metric": metric, "record": found.place, **decided["number"]}
     names = (found.record.resolved_scale or {}).get("assets", {})

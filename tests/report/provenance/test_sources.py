@@ -145,3 +145,10 @@ def test_a_store_whose_table_is_not_finished_is_read_by_its_plan(tmp_path: Path)
 def test_a_commit_without_a_table_is_refused(place: str, results: Path) -> None:
     with pytest.raises(StoreError, match="Write git:COMMIT:TABLE"), read(place, load_scale("tiny"), results=results):
         pass
+
+
+def test_all_metrics_of_a_record_are_meant_unless_one_is_asked_for(records: dict[str, Record]) -> None:
+    made = next(one for one in records.values() if one.method == "rdtf")
+    found = Recorded(row="RDTF", place="", record=made)
+    assert found.metrics("vqa") == ("vqa",)
+    assert found.metrics(None) == tuple(made.scores)

@@ -1,0 +1,23 @@
+"""The row of a table that `why` and `replay` are asked about."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rdtf_bench.commands.selection import Selection
+
+if TYPE_CHECKING:  # for the annotations alone: `--help` reads no schema
+    from rdtf_bench.report.provenance.sources import Recorded
+    from rdtf_bench.spec.schema import TableSpec
+
+RowName = Annotated[str, typer.Argument(metavar="ROW", help="A row of the table, such as RDTF or 'RDTF, seed 1'.")]
+
+
+def find(chosen: Selection, row: str) -> "tuple[TableSpec, Recorded]":
+    """Return the selected table and the record of a row, from the store or else from the published results."""
+    from rdtf_bench.report.provenance import sources
+
+    spec, scale = sources.one_table(chosen.protocol, chosen.seeds), chosen.scale
+    source = chosen.source_of(spec.dataset)
+    found = sources.rows_of(spec, scale, source=source, store=chosen.store, results=chosen.results)
+    return spec, sources.row_named(sources.require_rows(found, spec.as_argument, scale.as_argument), row)
