@@ -25,9 +25,45 @@ def score(**changes: Any) -> ScoreRecord:
     return replace(SCORE, **changes)
 
 
+CLIPS = {"num_frames": 8, "size_px": 64}
+FIT = {
+    "method": "rdtf",
+    "version": 1,
+    "options": {"curriculum": "adaptive"},
+    "assets": {"autoencoder": "a1"},
+    "device": "cpu",
+    "data": {"train": "toy-asg:train:48", "size_px": 64, "max_frames": 8, "autoencoder": "a1", "frame_features": None},
+    "training": {
+        **{"task": "it2v", "num_frames": 8, "seed": 0, "num_steps": 400, "batch_size": 4, "learning_rate": 0.002},
+        **{"weight_decay": 0.01, "warmup_steps": 2, "lr_schedule": "cosine", "max_grad_norm": 1.0, "ema_decay": 0.98},
+        "checkpoint_every": 8,
+    },
+}
+SAMPLE = {
+    "fit": "fit",
+    "task": "it2v",
+    "known_frames": "keep",
+    "real": {"clips": "toy-asg:test:50", **CLIPS},
+    "sampler": {
+        **{"num_steps": 25, "timestep_spacing": "trailing", "eta": 1.0},
+        **{"guidance_text": 3.0, "guidance_image": 2.0},
+    },
+    "batch_size": 16,
+    "seed": 0,
+}
+STATIC = {"control": "static", "version": 1, "task": "it2v", "known_frames": "keep", "real": SAMPLE["real"]}
+
+
+def control(**changes: Any) -> Record:
+    """Return a made-up record of a row that repeats the first frame, with these fields changed."""
+    config: dict[str, Any] = {"fit": None, "sample": STATIC, "scores": {"fvd": {}}}
+    untrained: dict[str, Any] = {"components": {}, "stage_seconds": {"sample": 1.0}, "peak_memory_gib": None}
+    return record(**{"kind": "control", "method": "static", "config": config, **untrained, **changes})
+
+
 def record(**changes: Any) -> Record:
     """Return a made-up record of a trained row with these fields changed."""
-    config = {"fit": {"options": {"curriculum": "adaptive"}}, "sample": {"batch_size": 16}, "scores": {"fvd": {}}}
+    config = {"fit": FIT, "sample": SAMPLE, "scores": {"fvd": {}}}
     made = Record(
         cell_id="cell",
         protocol="table1",
@@ -40,9 +76,9 @@ def record(**changes: Any) -> Record:
         task="it2v",
         seed=0,
         config=config,
-        data={"source": "toy"},
+        data={"source": "toy", "in_use": {"train": 48, "validation": 50, "test": 50}},
         scores={"fvd": SCORE},
-        components={"total": 10},
+        components={"total": 10, "trainable": 4},
         stage_seconds={"fit": 1.5},
         peak_memory_gib=0.5,
         environment={"commit": "abc", "dirty_files": []},

@@ -24,14 +24,14 @@ def sync(
     """
     from rdtf_bench.core.errors import StoreError
     from rdtf_bench.report import artifacts, tuning
-    from rdtf_bench.run import track
+    from rdtf_bench.run.tracking import server
 
     if not artifacts.tables(store) and not tuning.is_tuning(store):
         raise StoreError(
             f"{store}: holds no finished table and no fine-tuning. Name another folder with --store, or run a table "
             "first: rdtf-bench run table1 (what is measured already is not measured again)"
         )
-    uri = track.tracking_uri(tracking_uri, store)
-    track.require_usable(uri, store)
+    uri = server.tracking_uri(tracking_uri, store)
+    server.require_usable(uri, store)
     runs = artifacts.sync(store, uri) + (tuning.sync(store, uri) if tuning.is_tuning(store) else 0)
     typer.echo(f"logged {runs} runs to {uri}" if runs else f"everything is logged already to {uri}")

@@ -9,14 +9,18 @@ from rich.console import Console
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.store import Store, key_of, write_text
 from rdtf_bench.report.figures import losses
-from rdtf_bench.run import record, track
+from rdtf_bench.report.table.table import render
+from rdtf_bench.run import record
+from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.run.table import finished
 from rdtf_bench.run.table.execute import Outcome
+from rdtf_bench.run.tracking import server, table_runs
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import TableSpec
 
 CLIPS_SHOWN = 6
 PAGE = "report.html"
+DESCRIPTION = "table.md"
 ROWS = "rows.json"
 """Lists the rows of a finished table, beside its pictures."""
 
@@ -34,14 +38,15 @@ def write(
     if not all((folder / name).is_file() for name in names):
         _draw(spec, outcome, logs, folder)
         _write_page(spec, scale, outcome, folder / PAGE)
+    write_text(folder / DESCRIPTION, _description(spec, scale, outcome))
     _write_rows(spec, scale, outcome, folder / ROWS)
-    uri = track.tracking_uri(tracking_uri, root)
+    uri = server.tracking_uri(tracking_uri, root)
 
     def log() -> None:
-        if (runs := track.log(_read_table(folder / ROWS, root), uri=uri, root=root)) and not quiet:
+        if (runs := table_runs.log(_read_table(folder / ROWS, root), uri=uri, root=root)) and not quiet:
             console.print(f"logged {runs} runs to {uri}", highlight=False)
 
-    track.attempt(log, uri=uri, root=root)
+    server.attempt(log, uri=uri, root=root)
 
 
 def tables(root: Path) -> list[Path]:
@@ -51,7 +56,7 @@ def tables(root: Path) -> list[Path]:
 
 def sync(root: Path, uri: str) -> int:
     """Log what the server lacks of the finished tables of a store, and return the number of runs that were logged."""
-    return sum(track.log(_read_table(path, root), uri=uri, root=root) for path in tables(root))
+    return sum(table_runs.log(_read_table(path, root), uri=uri, root=root) for path in tables(root))
 
 
 def pictures_folder(spec: TableSpec, scale: Scale, outcome: Outcome) -> Path:
@@ -74,6 +79,13 @@ def _write_page(spec: TableSpec, scale: Scale, outcome: Outcome, path: Path) -> 
     write_text(path, page(contents))
 
 
+def _description(spec: TableSpec, scale: Scale, outcome: Outcome) -> str:
+    """Return the table in Markdown, which MLflow shows beside its rows."""
+    warning = selftest_record.warning(outcome.bench.store.root, scale)
+    table = render(spec, scale, outcome.cells, outcome.records, format="md", warning=warning)
+    return f"### {spec.name}: {spec.title}\n\n{table}\n"
+
+
 def _write_rows(spec: TableSpec, scale: Scale, outcome: Outcome, path: Path) -> None:
     """List the rows of a finished table, so that `sync` can log it without its protocol."""
     rows = [
@@ -83,7 +95,7 @@ def _write_rows(spec: TableSpec, scale: Scale, outcome: Outcome, path: Path) -> 
     write_text(path, json.dumps({"table": spec.name, "scale": scale.name, "rows": rows}, indent=1) + "\n")
 
 
-def _read_table(path: Path, root: Path) -> track.Table:
+def _read_table(path: Path, root: Path) -> table_runs.Table:
     """Read from the store what is logged of a table; StoreError where the store has lost some of it."""
     raw = json.loads(path.read_text(encoding="utf-8"))
     try:
@@ -94,14 +106,18 @@ def _read_table(path: Path, root: Path) -> track.Table:
             f"{path.parent}"
         ) from error
     pictures = sorted(file for file in path.parent.iterdir() if file.name != ROWS)
-    return track.Table(name=raw["table"], scale=raw["scale"], rows=rows, pictures=pictures)
+    text = path.parent / DESCRIPTION
+    description = text.read_text(encoding="utf-8") if text.is_file() else ""  # an older version wrote none
+    return table_runs.Table(
+        name=raw["table"], scale=raw["scale"], rows=rows, pictures=pictures, description=description
+    )
 
 
-def _read_row(row: Mapping[str, str | None], root: Path) -> track.Row:
+def _read_row(row: Mapping[str, str | None], root: Path) -> table_runs.Row:
     path = record.folder_in(root) / f"{row['cell_id']}.json"
     fit_key = row["fit_key"]
     log = [] if fit_key is None else finished.training_log(Store(root), fit_key)
-    return track.Row(label=str(row["label"]), record=record.read(path), record_path=path, log=log)
+    return table_runs.Row(label=str(row["label"]), record=record.read(path), record_path=path, log=log)
 
 
 def _logs(outcome: Outcome) -> dict[str, list[finished.LogRow]]:

@@ -7,9 +7,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rdtf_bench.report.figures import gallery
-from rdtf_bench.run import track
 from rdtf_bench.run.finetune import ADAPTER, LOG, SETTINGS
 from rdtf_bench.run.table.finished import read_log
+from rdtf_bench.run.tracking import server
+from rdtf_bench.run.tracking.training_run import TrainingRun
 
 if TYPE_CHECKING:
     from rdtf_bench.core.video import VideoU8
@@ -28,9 +29,9 @@ class Journal:
 
     def __init__(self, out: Path, *, tracking_uri: str | None) -> None:
         self._out = out
-        self._uri = track.tracking_uri(tracking_uri, out)
-        track.require_usable(self._uri, out)
-        self._run: track.TrainingRun | None = None
+        self._uri = server.tracking_uri(tracking_uri, out)
+        server.require_usable(self._uri, out)
+        self._run: TrainingRun | None = None
         self._is_logging = True
 
     def __enter__(self) -> "Journal":
@@ -53,11 +54,11 @@ class Journal:
         gallery.gif_grid(rows, path=path, captions=real.captions, zoom=1)
         self._log(lambda run: run.artifact(path))
 
-    def _log(self, log: Callable[[track.TrainingRun], None]) -> None:
+    def _log(self, log: Callable[[TrainingRun], None]) -> None:
         if self._is_logging:
-            self._is_logging = track.attempt(lambda: log(self._live()), uri=self._uri, root=self._out)
+            self._is_logging = server.attempt(lambda: log(self._live()), uri=self._uri, root=self._out)
 
-    def _live(self) -> track.TrainingRun:
+    def _live(self) -> TrainingRun:
         if self._run is None:
             self._run = _run_of(self._out, self._uri)
         return self._run
@@ -75,12 +76,12 @@ def sync(out: Path, uri: str) -> int:
     return int(run.changed)
 
 
-def _run_of(out: Path, uri: str) -> track.TrainingRun:
+def _run_of(out: Path, uri: str) -> TrainingRun:
     """Return the run of the fine-tuning in a folder, brought up to date from the files in it."""
     parameters = json.loads((out / SETTINGS).read_text(encoding="utf-8"))
     log = out / LOG
     steps = read_log(log) if log.is_file() else []
-    return track.TrainingRun(
+    return TrainingRun(
         name=f"finetune {parameters['method']}",
         parameters=parameters,
         log=[{name: value for name, value in row.items() if name != "elapsed_s"} for row in steps],

@@ -7,8 +7,8 @@ import pytest
 
 from rdtf_bench.commands.kinds import table as tables
 from rdtf_bench.report import artifacts, tuning
-from rdtf_bench.run import track
 from rdtf_bench.run.table import execute
+from rdtf_bench.run.tracking import table_runs
 from tests.command_line import rdtf_bench
 
 
@@ -26,7 +26,7 @@ def test_it_says_how_many_runs_it_logged(
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text("{}")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(track, "log", lambda *_, **__: logged)
+    monkeypatch.setattr(table_runs, "log", lambda *_, **__: logged)
     monkeypatch.setattr(artifacts, "_read_table", lambda *_: None)
     monkeypatch.setattr(tuning, "_run_of", lambda *_: SimpleNamespace(end=lambda **_: None, changed=bool(logged)))
     status, printed = rdtf_bench(monkeypatch, capsys, "sync", "--store", str(tmp_path))

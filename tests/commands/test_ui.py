@@ -1,12 +1,18 @@
 """What `rdtf-bench ui` starts, and what it says where there is nothing to start."""
 
 import os
+import sys
+import webbrowser
 from pathlib import Path
 
 import pytest
 
-from rdtf_bench.run import track
+from rdtf_bench.commands import ui
+from rdtf_bench.run.tracking import server, table_runs
 from tests.command_line import rdtf_bench
+
+TWO_ROWS = table_runs.Comparison(table="table1 (tiny, asg toy, abc)", experiment="1", runs=("a", "b"))
+LINK = TWO_ROWS.link("http://127.0.0.1:5001")
 
 
 def test_it_serves_the_database_of_the_store(
@@ -15,16 +21,46 @@ def test_it_serves_the_database_of_the_store(
     started: list[str] = []
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setattr(os, "execvpe", lambda _, command, __: started.extend(command))
+    monkeypatch.setattr(table_runs, "last_comparison", lambda _: None)
     (tmp_path / "mlflow.db").touch()
     status, printed = rdtf_bench(monkeypatch, capsys, "ui", "--store", str(tmp_path), "--port", "5001")
     assert (status, printed) == (0, "MLflow UI on http://127.0.0.1:5001 (Ctrl-C ends it)\n")
-    assert started[started.index("--backend-store-uri") + 1] == track.default_uri(tmp_path)
+    assert started[started.index("--backend-store-uri") + 1] == server.default_uri(tmp_path)
 
 
 def test_a_running_server_has_a_ui_of_its_own(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(track, "require_usable", lambda *_: None)
+    opened: list[str] = []
+    monkeypatch.setattr(server, "require_usable", lambda *_: None)
+    monkeypatch.setattr(table_runs, "last_comparison", lambda _: TWO_ROWS)
+    monkeypatch.setattr(webbrowser, "open", opened.append)
     status, printed = rdtf_bench(monkeypatch, capsys, "ui", "--tracking-uri", "http://127.0.0.1:5000")
     assert status == 0
     assert "http://127.0.0.1:5000 is a running MLflow server with a UI of its own: open that address" in printed
+    link = TWO_ROWS.link("http://127.0.0.1:5000")
+    assert f"Compare the rows of table1 (tiny, asg toy, abc): {link}" in printed
+    assert opened == []
+    rdtf_bench(monkeypatch, capsys, "ui", "--tracking-uri", "http://127.0.0.1:5000", "--open")
+    assert opened == [link]
+
+
+@pytest.mark.parametrize(("serves", "expected"), [(True, [LINK]), (False, [])])
+def test_the_comparison_is_opened_once_the_server_answers(
+    serves: bool,
+    expected: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    opened: list[str] = []
+    answers = iter([False, serves])
+    program = "import time; time.sleep(1); raise SystemExit(3)"
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(table_runs, "last_comparison", lambda _: TWO_ROWS)
+    monkeypatch.setattr(server, "ui_command", lambda *_, **__: [sys.executable, "-c", program])
+    monkeypatch.setattr(ui, "_answers", lambda _: next(answers, False))
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    status, _ = rdtf_bench(monkeypatch, capsys, "ui", "--store", str(tmp_path), "--port", "5001", "--open")
+    assert opened == expected
+    assert status == 3  # of the server

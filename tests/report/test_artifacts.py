@@ -11,11 +11,12 @@ from rich.console import Console
 from rdtf_bench.core.errors import StoreError, TrackingError
 from rdtf_bench.core.store import Store, write_text
 from rdtf_bench.report import artifacts
-from rdtf_bench.run import record, track
+from rdtf_bench.run import record
 from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.record import Record
 from rdtf_bench.run.table.context import find_assets, make_bench
 from rdtf_bench.run.table.execute import Outcome
+from rdtf_bench.run.tracking import table_runs
 from rdtf_bench.spec.plan import Cell, DataIdentity
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import TableSpec
@@ -72,16 +73,16 @@ def test_the_page_of_a_finished_table_has_its_numbers_and_curves(
 
 
 @pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[track.Table, str]]:
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[table_runs.Table, str]]:
     """What was handed to MLflow."""
-    calls: list[tuple[track.Table, str]] = []
+    calls: list[tuple[table_runs.Table, str]] = []
 
-    def log(table: track.Table, *, uri: str, root: Path) -> int:
+    def log(table: table_runs.Table, *, uri: str, root: Path) -> int:
         assert root.is_dir()
         calls.append((table, uri))
         return 1 + len(table.rows)
 
-    monkeypatch.setattr(track, "log", log)
+    monkeypatch.setattr(table_runs, "log", log)
     return calls
 
 
@@ -97,7 +98,7 @@ def test_pictures_are_drawn_once_and_logged_with_every_row(
     write: Callable[[], None],
     outcome: Outcome,
     drawn: list[Path],
-    logged: list[tuple[track.Table, str]],
+    logged: list[tuple[table_runs.Table, str]],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     write()
@@ -108,6 +109,8 @@ def test_pictures_are_drawn_once_and_logged_with_every_row(
     assert [row.label for row in table.rows] == [cell.name for cell in outcome.cells]
     assert [row.record for row in table.rows] == [outcome.records[cell.id] for cell in outcome.cells]
     assert [row.log[0]["loss"] for row in table.rows if row.log] == [0.5] * 4
+    assert table.description.startswith("### planted: A planted table")
+    assert "| method |" in table.description
     assert {path.name for path in table.pictures} == {path.name for path in folder.iterdir()} - {"rows.json"}
     assert again == (table, uri)
     assert f"logged {1 + len(table.rows)} runs to http://a" in capsys.readouterr().err
@@ -117,7 +120,7 @@ def test_a_failure_of_mlflow_costs_the_log_only_and_sync_logs_the_same_table(
     write: Callable[[], None],
     outcome: Outcome,
     drawn: list[Path],
-    logged: list[tuple[track.Table, str]],
+    logged: list[tuple[table_runs.Table, str]],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -128,7 +131,7 @@ def test_a_failure_of_mlflow_costs_the_log_only_and_sync_logs_the_same_table(
         def log(*_: object, **__: object) -> int:
             raise TrackingError("http://a: no answer")
 
-        dead.setattr(track, "log", log)
+        dead.setattr(table_runs, "log", log)
         write()
     told = capsys.readouterr().err
     assert "logging to MLflow failed: http://a: no answer. No number is lost" in told
@@ -139,7 +142,7 @@ def test_a_failure_of_mlflow_costs_the_log_only_and_sync_logs_the_same_table(
 
 
 def test_what_the_store_has_lost_is_named(
-    write: Callable[[], None], outcome: Outcome, drawn: list[Path], logged: list[tuple[track.Table, str]]
+    write: Callable[[], None], outcome: Outcome, drawn: list[Path], logged: list[tuple[table_runs.Table, str]]
 ) -> None:
     write()
     lost = record.folder_in(outcome.bench.store.root) / f"{outcome.cells[0].id}.json"
@@ -155,7 +158,7 @@ def test_a_table_without_a_curriculum_needs_no_picture_of_one(
     spec: TableSpec,
     scale: Scale,
     drawn: list[Path],
-    logged: list[tuple[track.Table, str]],
+    logged: list[tuple[table_runs.Table, str]],
 ) -> None:
     without = replace(outcome, cells=[cell for cell in outcome.cells if cell.method != "rdtf"])
     write()

@@ -11,14 +11,15 @@ from PIL import Image
 
 from rdtf_bench.core.errors import TrackingError
 from rdtf_bench.report import tuning
-from rdtf_bench.run import finetune, track
+from rdtf_bench.run import finetune
 from rdtf_bench.run.finetune import Finished, Settings
 from rdtf_bench.run.inputs.clips import RealClips
+from rdtf_bench.run.tracking.training_run import TrainingRun
 
 Said = list[tuple[Any, ...]]
 
 
-class Run(track.TrainingRun):
+class Run(TrainingRun):
     """Notes what was logged instead of logging it, and fails where the server is dead."""
 
     def __init__(self, said: Said, **facts: Any) -> None:
@@ -40,7 +41,7 @@ class Run(track.TrainingRun):
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> Said:
     found: Said = []
-    monkeypatch.setattr(track, "TrainingRun", lambda **facts: Run(found, **facts))
+    monkeypatch.setattr(tuning, "TrainingRun", lambda **facts: Run(found, **facts))
     return found
 
 

@@ -46,11 +46,12 @@ class Tables:
         from rich.console import Console
 
         from rdtf_bench.report import artifacts
-        from rdtf_bench.run import environment, track
+        from rdtf_bench.run import environment
         from rdtf_bench.run.engines import engine_named
         from rdtf_bench.run.table import execute
+        from rdtf_bench.run.tracking import server
 
-        track.require_usable(track.tracking_uri(tracking_uri, chosen.store), chosen.store)
+        server.require_usable(server.tracking_uri(tracking_uri, chosen.store), chosen.store)
         console, external, engine = Console(stderr=True), _external(chosen), engine_named(chosen.engine, chosen.address)
         for note in _left_out(external):
             console.print(note, highlight=False, markup=False)

@@ -1,0 +1,183 @@
+"""Logs a finished table to MLflow: one parent run for the table, with one child run for each row."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from rdtf_bench.core.store import key_of, write_text
+from rdtf_bench.run.record import Record
+from rdtf_bench.run.table.finished import LogRow
+from rdtf_bench.run.tracking import facts
+from rdtf_bench.run.tracking.runs import complete, curve
+from rdtf_bench.run.tracking.server import (
+    EXPERIMENT,
+    connect,
+    database_of,
+    failures,
+    is_finished,
+    is_sqlite,
+    kept_run,
+    open_experiment,
+)
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput, Run
+
+DESCRIPTION_LENGTH = 8000
+"""Characters that MLflow allows a tag, which holds the description of a run."""
+MORE = "\n\nThe artifacts hold the whole text."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row of a table, logged as a child run."""
+
+    label: str
+    record: Record
+    record_path: Path
+    log: Sequence[LogRow]  # one entry a training step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A finished table, logged as a parent run."""
+
+    name: str
+    scale: str
+    rows: Sequence[Row]
+    pictures: Sequence[Path]
+    description: str  # Markdown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The rows of one table as MLflow's UI compares them."""
+
+    table: str  # name of its run
+    experiment: str
+    runs: tuple[str, ...]  # ids of the runs of its rows
+
+    def link(self, server: str) -> str:
+        """Return the address of the comparison on a server, such as http://127.0.0.1:5000."""
+        runs, experiments = (
+            quote(json.dumps(ids, separators=(",", ":")), safe="") for ids in (self.runs, [self.experiment])
+        )
+        return f"{server.rstrip('/')}/#/compare-runs?runs={runs}&experiments={experiments}"
+
+
+def last_comparison(uri: str) -> Comparison | None:
+    """Return the rows of the table that ended last, without its control rows; None if there are no two of them.
+
+    Control rows have no training, so most parameters do not apply to them.
+    """
+    with failures(uri):
+        client = connect(uri)
+        kept = client.get_experiment_by_name(EXPERIMENT)
+        if kept is None:
+            return None
+        experiment = str(kept.experiment_id)
+        newest = ["attributes.end_time DESC"]
+        tables = client.search_runs([experiment], "tags.level = 'table'", max_results=1, order_by=newest)
+        if not tables:
+            return None
+        parent = tables[0].info
+        rows = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent.run_id}'")
+        compared = [run.info.run_id for run in reversed(rows) if run.data.tags["kind"] != "control"]
+        found = Comparison(table=str(parent.run_name), experiment=experiment, runs=tuple(compared))
+        return found if len(compared) > 1 else None
+
+
+def log(table: Table, *, uri: str, root: Path) -> int:
+    """Log what the server lacks of a table, and return the number of runs that were made or completed."""
+    mark = _mark(root, uri, table)
+    if is_sqlite(uri) and mark.is_file() and is_finished(database_of(uri), mark.read_text(encoding="utf-8")):
+        return 0
+    with failures(uri):
+        client, experiment = open_experiment(uri, root)
+        parent = kept_run(client, mark)
+        if parent is None:
+            parent = _new_parent(client, experiment, table)
+            write_text(mark, parent.info.run_id)
+        if parent.info.status == "FINISHED":
+            return 0
+        parent_id = parent.info.run_id
+        children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent_id}'")
+        begun = {run.data.tags.get("cell_id"): run for run in children}
+        left = [row for row in table.rows if not _is_done(begun.get(row.record.cell_id))]
+        for row in left:
+            _log_row(client, experiment, parent_id, row, begun.get(row.record.cell_id))
+        files = {"": table.pictures, "records": [row.record_path for row in table.rows]}
+        complete(client, parent, parameters={}, points=[], files=files)
+        client.set_terminated(parent_id, end_time=max(facts.end_ms(row.record) for row in table.rows))
+        return 1 + len(left)
+
+
+def _new_parent(client: "MlflowClient", experiment: str, table: Table) -> "Run":
+    """Start the run of a table, which carries the table as its description and the clips of all its rows."""
+    newest = max((row.record for row in table.rows), key=facts.end_ms)
+    tags = {"level": "table", **facts.origin(newest), "protocol": table.name, "scale": table.scale}
+    tags["mlflow.note.content"] = _shortened(table.description)
+    parent = client.create_run(
+        experiment,
+        run_name=facts.table_name(table.name, table.scale, newest),
+        tags=tags,
+        start_time=min(facts.begin_ms(row.record) for row in table.rows),
+    )
+    client.log_inputs(parent.info.run_id, _datasets(next((row.record for row in table.rows if row.log), newest)))
+    return parent
+
+
+def _shortened(description: str) -> str:
+    """Return the whole lines of a description that MLflow has room for."""
+    if len(description) <= DESCRIPTION_LENGTH:
+        return description
+    return description[: DESCRIPTION_LENGTH - len(MORE)].rpartition("\n")[0] + MORE
+
+
+def _is_done(run: "Run | None") -> bool:
+    return run is not None and run.info.status == "FINISHED"
+
+
+def _log_row(client: "MlflowClient", experiment: str, parent_id: str, row: Row, begun: "Run | None") -> None:
+    """Log a row as a child run; `begun` is its run from a call that broke off."""
+    from mlflow.entities import Metric
+
+    record = row.record
+    begin_ms, end_ms = facts.begin_ms(record), facts.end_ms(record)
+    tags = {"mlflow.parentRunId": parent_id, **facts.tags(record)}
+    run = begun or client.create_run(experiment, run_name=row.label, tags=tags, start_time=begin_ms)
+    run_id = run.info.run_id
+    points = [Metric(name, value, end_ms, 0) for name, value in facts.metrics(record).items()]
+    points += curve(row.log, begin_ms)
+    complete(client, run, parameters=facts.parameters(record, row.label), points=points, files={"": [row.record_path]})
+    client.log_inputs(run_id, _datasets(record))
+    client.set_terminated(run_id, end_time=end_ms)
+
+
+def _datasets(record: Record) -> "list[DatasetInput]":
+    """Return the clips of a row as MLflow's datasets. Logging a dataset twice leaves one."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    return [
+        DatasetInput(
+            Dataset(
+                name=clips.name,
+                digest=clips.digest,
+                source_type="local",
+                source=json.dumps({"uri": clips.source}),
+                profile=clips.profile,
+            ),
+            tags=[InputTag("mlflow.data.context", clips.context)],
+        )
+        for clips in facts.inputs(record)
+    ]
+
+
+def _mark(root: Path, uri: str, table: Table) -> Path:
+    """Return the file that keeps the id of the parent run of a table with these scores on this server."""
+    rows = [[row.record.cell_id, sorted(score.key for score in row.record.scores.values())] for row in table.rows]
+    return root / "tracked" / key_of([uri, table.name, table.scale, rows])

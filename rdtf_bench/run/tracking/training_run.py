@@ -1,0 +1,65 @@
+"""Logs one training to MLflow while it trains."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rdtf_bench.core.store import key_of, write_text
+from rdtf_bench.run.table.finished import LogRow
+from rdtf_bench.run.tracking.runs import complete, curve, flat
+from rdtf_bench.run.tracking.server import failures, kept_run, open_experiment
+
+
+class TrainingRun:
+    """The run of one training, which may be logged while it trains. A resumed training continues in the same run.
+
+    A new object logs first what the server lacks of the steps and files that are on disk. `changed` says whether
+    anything had to be logged.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        parameters: Mapping[str, object],
+        log: Sequence[LogRow],
+        files: Sequence[Path],
+        uri: str,
+        root: Path,
+    ) -> None:
+        self._uri = uri
+        mark = root / "tracked" / key_of([uri, name])
+        with failures(uri):
+            self._client, experiment = open_experiment(uri, root)
+            run = kept_run(self._client, mark)
+            if run is None:
+                run = self._client.create_run(experiment, run_name=name)
+                write_text(mark, run.info.run_id)
+            self._run_id, self._status = str(run.info.run_id), str(run.info.status)
+            self.changed = complete(
+                self._client,
+                run,
+                parameters=flat(parameters),
+                points=curve(log, run.info.start_time),
+                files={"": files},
+            )
+
+    def metrics(self, step: int, measured: Mapping[str, float]) -> None:
+        with failures(self._uri):
+            if self._status != "RUNNING":
+                self._client.update_run(self._run_id, status="RUNNING")
+                self._status = "RUNNING"
+            for name, value in measured.items():
+                if math.isfinite(value):
+                    self._client.log_metric(self._run_id, f"train/{name}", value, step=step)
+
+    def artifact(self, path: Path) -> None:
+        with failures(self._uri):
+            self._client.log_artifact(self._run_id, str(path))
+
+    def end(self, *, finished: bool) -> None:
+        status = "FINISHED" if finished else "KILLED"
+        if status != self._status:
+            with failures(self._uri):
+                self._client.set_terminated(self._run_id, status=status)
+            self._status, self.changed = status, True

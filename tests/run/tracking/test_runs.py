@@ -1,0 +1,15 @@
+"""Parameters and curves as MLflow takes them. What a run lacks is completed in the tests of table_runs."""
+
+from rdtf_bench.run.tracking.runs import curve, flat
+
+
+def test_nested_options_get_dotted_names() -> None:
+    assert flat({"training": {"task": "it2v"}, "size_px": 64}) == {"training.task": "it2v", "size_px": 64}
+
+
+def test_a_curve_has_the_time_of_each_step_and_no_value_that_is_not_finite() -> None:
+    points = curve([{"step": 0, "loss": 1.0}, {"step": 1, "elapsed_s": 2.5, "loss": float("nan")}], 1000)
+    assert [(point.key, point.value, point.timestamp, point.step) for point in points] == [
+        ("train/loss", 1.0, 1000, 0),
+        ("train/elapsed_s", 2.5, 3500, 1),
+    ]
