@@ -26,7 +26,6 @@ UNPUBLISHED = (  # not measured yet
     "ablate-sampler",
     "sweep-learning-rate",
     "sweep-sampler",
-    "table9",
     "table10",
 )
 PUBLISHED_AT = {
