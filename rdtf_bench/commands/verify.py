@@ -1,7 +1,7 @@
 """`rdtf-bench verify`: check what the paper states against our records."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,12 @@ def paper(
     scale: ScaleName = DEFAULT_SCALE,
     data: Data = None,
     store: StoreDir = DEFAULT_STORE,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            "--seeds", min=1, help="Use this many random seeds, as far as they were run; default: those published."
+        ),
+    ] = None,
     results: Results = None,
     format: Format = "text",
 ) -> None:
@@ -32,28 +38,31 @@ def paper(
     from rdtf_bench.report.table.claims import render
 
     require_format(format)
-    chosen = select("table1", scale, data, store, results=results)
+    chosen = select("table1", scale, data, store, seeds=seeds, results=results)
     typer.echo(render(list(_judged(chosen)), scale=chosen.scale.name, format=format))
 
 
 def _judged(chosen: Selection) -> "Iterator[Judged]":
     """Yield the verdict of every claim, table by table."""
+    from rdtf_bench.report.provenance.sources import published_seeds
     from rdtf_bench.report.table import claims
     from rdtf_bench.report.table.rows import rows
     from rdtf_bench.run import record
     from rdtf_bench.run.costs import record as costs
-    from rdtf_bench.run.protocols import load_table
+    from rdtf_bench.run.protocols import load_tables
     from rdtf_bench.run.table.context import cells_of
     from rdtf_bench.spec.claims import load
     from rdtf_bench.spec.load import load_costs
 
+    at_scale = chosen.scale
     for stated in load():
         if stated.protocol == "costs":
             measured = load_costs(stated.name)
             found = costs.find(measured, [chosen.store / "costs", chosen.results / measured.name])
             yield from claims.judge(stated, claims.of_costs(found))
             continue
-        spec = load_table(stated.name)
-        _, cells = cells_of(spec, chosen.scale, chosen.source_of(spec.dataset), chosen.store)
+        seeds = chosen.seeds or published_seeds(chosen.results / stated.name, at_scale.name)
+        (spec,) = load_tables(stated.name, seeds)
+        _, cells = cells_of(spec, at_scale, chosen.source_of(spec.dataset), chosen.store)
         folders = [record.folder_in(chosen.store), chosen.results / spec.name]
         yield from claims.judge(stated, rows(spec, cells, record.find([cell.id for cell in cells], folders)))

@@ -182,6 +182,12 @@ def _published(folder: Path, scale: str) -> dict[str, str]:
     return rows
 
 
+def published_seeds(folder: Path, scale: str) -> int | None:
+    """Return the largest number of random seeds of a table that was published at this scale; None if none was."""
+    raw = [json.loads(path.read_text(encoding="utf-8")) for path in (folder / "tables").glob("*.json")]
+    return max((len(table["spec"]["seeds"]) for table in raw if table["scale"]["name"] == scale), default=None)
+
+
 def _name(cell: Mapping[str, object]) -> str:
     """Return the name of a row as `spec.plan.Cell` makes it, from a published cell of any format."""
     label = str(cell["label"])

@@ -20,7 +20,7 @@ from rdtf_bench.spec.claims import Claim, ClaimSet
 Verdict = Literal["confirmed", "contradicted", "undecided", "not run"]
 VERDICTS: tuple[Verdict, ...] = ("confirmed", "contradicted", "undecided", "not run")
 COLUMNS = ("table", "metric", "better", "worse", "paper_better", "paper_worse", "source")
-OURS = ("ours_better", "ours_worse", "yardstick", "verdict", "p_adjusted", "n", "n_to_decide")
+OURS = ("ours_better", "ours_worse", "yardstick", "verdict", "p_adjusted", "n", "n_to_decide", "seeds", "needs_seeds")
 
 Pair = tuple[Number, Number]
 
@@ -34,7 +34,20 @@ class Judged:
     pair: Pair | None
     verdict: Verdict
     p_adjusted: float | None  # None also for costs, which have no test
-    n_to_decide: int | None  # clips at which a single test finds our difference in 4 of 5 tries, where undecided
+    n_to_decide: int | None
+    """Clips at which a single test finds our difference in 4 of 5 tries, where it is undecided and they are more than
+    there are. None also where the difference is 0."""
+
+    @property
+    def needs_seeds(self) -> bool:
+        """Whether the variation between random seeds, and not the number of clips, leaves the claim undecided."""
+        undecided = self.verdict == "undecided" and self.pair is not None and self.pair[0].value != self.pair[1].value
+        return undecided and self.num_seeds > 1 and self.n_to_decide is None
+
+    @property
+    def num_seeds(self) -> int:
+        """Return the number of random seeds that both rows have; 0 where they were not run."""
+        return 0 if self.pair is None else min(len(number.seeds) for number in self.pair)
 
 
 def judge(stated: ClaimSet, numbers: Sequence[Number]) -> list[Judged]:
@@ -120,6 +133,8 @@ def _judged(table: str, claim: Claim, pair: Pair | None, p_values: Mapping[tuple
     as_stated = (better.value > worse.value) == better.higher_is_better and better.value != worse.value
     verdict: Verdict = "undecided" if not resolved else "confirmed" if as_stated else "contradicted"
     needed = power.pair(better, worse).n_ours if verdict == "undecided" and _has_groups(pair) else None
+    if needed is not None and needed <= better.n:
+        needed = None  # more clips are not what is missing
     return Judged(table=table, claim=claim, pair=pair, verdict=verdict, p_adjusted=p, n_to_decide=needed)
 
 
@@ -141,6 +156,8 @@ def _data(one: Judged) -> dict[str, object]:
         "p_adjusted": one.p_adjusted,
         "n": one.pair[0].n if one.pair else None,
         "n_to_decide": one.n_to_decide,
+        "seeds": one.num_seeds,
+        "needs_seeds": one.needs_seeds,
     }
 
 
@@ -155,7 +172,7 @@ def _line(one: Judged) -> tuple[str, ...]:
         ours,
         one.verdict,
         "" if one.p_adjusted is None else f"{one.p_adjusted:.2g}",
-        "" if one.n_to_decide is None else f"{one.n_to_decide:,}",
+        "more seeds" if one.needs_seeds else "" if one.n_to_decide is None else f"{one.n_to_decide:,}",
     )
 
 
@@ -170,7 +187,8 @@ def _notes(judged: Sequence[Judged], scale: str) -> list[str]:
         "paired by clip (delete-a-group jackknife, Student's t), and p is adjusted by Holm for all measured claims of "
         "the table, at a level of 5 %. Where rows have one random seed, the variation between seeds is not in the "
         "test. Costs are resolved if their intervals do not overlap.",
-        "n to decide: test clips at which a single test at 5 % finds our difference in 4 of 5 tries.",
+        "n to decide: test clips at which a single test at 5 % finds our difference in 4 of 5 tries, if these are more "
+        "than there are. `more seeds`: the clips are enough, and the variation between the few random seeds is not.",
         f"Our numbers are those of the scale {scale}, whose networks and data may differ from the paper's. A verdict "
         "is about the ordering there. Costs are those of the machine that measured them.",
     ]

@@ -152,3 +152,12 @@ def test_all_metrics_of_a_record_are_meant_unless_one_is_asked_for(records: dict
     found = Recorded(row="RDTF", place="", record=made)
     assert found.metrics("vqa") == ("vqa",)
     assert found.metrics(None) == tuple(made.scores)
+
+
+def test_the_number_of_published_seeds_is_that_of_the_longest_table(
+    spec: TableSpec, scale: Scale, cells: list[Cell], store: Path, results: Path
+) -> None:
+    assert sources.published_seeds(results / "planted", "tiny") == 1
+    publish(spec.model_copy(update={"seeds": (0, 1, 2)}), scale, cells, store=store, results=results)
+    assert sources.published_seeds(results / "planted", "tiny") == 3
+    assert sources.published_seeds(results / "planted", "paper") is None

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from dataclasses import replace
+from statistics import fmean
 
 import pytest
 
@@ -111,3 +112,13 @@ def test_every_format_holds_every_verdict() -> None:
 def test_groups_that_never_move_resolve_every_difference() -> None:
     (judged,) = judge(claims(("A", "B")), [number("A", 1.0, NOTHING), number("B", 2.0, NOTHING)])
     assert (judged.verdict, judged.p_adjusted) == ("confirmed", 0.0)
+
+
+def test_where_the_clips_are_enough_more_seeds_are_asked_for() -> None:
+    def seeded(row: str, *by_seed: float) -> Number:
+        return replace(moved(row, fmean(by_seed), 0.01), seeds=(0, 1), by_seed=by_seed)
+
+    (judged,) = judge(claims(("A", "B")), [seeded("A", 900.0, 1100.0), seeded("B", 1300.0, 1000.0)])
+    assert (judged.verdict, judged.n_to_decide, judged.needs_seeds) == ("undecided", None, True)
+    assert "more seeds" in render([judged], scale="tiny", format="text")
+    assert not verdict(1000.0, 1100.0).needs_seeds
