@@ -8,7 +8,10 @@ from PIL import Image
 
 from rdtf_bench import cli
 from rdtf_bench.core.errors import DataError, DeviceError, InputError, StoreError
+from rdtf_bench.core.store import Store, write_text
 from rdtf_bench.run import generate
+from rdtf_bench.run.protocols import load_table
+from rdtf_bench.run.table.context import cells_of
 from rdtf_bench.spec.load import load_scale
 
 
@@ -107,3 +110,12 @@ def test_what_is_not_trained_yet_and_a_table_without_rdtf_are_said(tmp_path: Pat
         generate.from_store("table1", load_scale("tiny"), None, tmp_path)
     with pytest.raises(InputError, match="ablate-baselines has no row of rdtf"):
         generate.from_store("ablate-baselines", load_scale("tiny"), None, tmp_path)
+
+
+def test_damaged_weights_are_named_with_the_command_that_trains_them(tmp_path: Path) -> None:
+    _, cells = cells_of(load_table("table1"), load_scale("tiny"), None, tmp_path)
+    key = next(cell.fit_key for cell in cells if cell.method == generate.METHOD)
+    entry = Store(tmp_path).make("fit", key, lambda folder: write_text(folder / "weights", "weights"))
+    (entry / "weights").write_text("other")
+    with pytest.raises(StoreError, match="has other bytes.* Train it again: rdtf-bench run table1 --scale tiny"):  # noqa: RUF043
+        generate.from_store("table1", load_scale("tiny"), None, tmp_path)
