@@ -72,7 +72,7 @@ def _millions(count: int | None) -> str:
 def _duration(seconds: float) -> str:
     """Return seconds in the unit that suits them.
 
-    >>> _duration(12.34), _duration(452.6), _duration(9000)
+    >>> _duration(12.34), _duration(452.6), _duration(9000.0)
     ('12.3 s', '7.5 min', '2.5 h')
     """
     if seconds < 100:
