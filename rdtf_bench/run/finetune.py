@@ -15,14 +15,17 @@ from typing import Any
 import torch
 
 from rdtf_bench import catalog
+from rdtf_bench.assets import registry
+from rdtf_bench.assets.official import OFFICIAL
 from rdtf_bench.core.dataset import Clip
-from rdtf_bench.core.errors import DataError, ProtocolError, StoreError, unknown_name
+from rdtf_bench.core.errors import DataError, DeviceError, ProtocolError, StoreError, unknown_name
 from rdtf_bench.core.method import Method, Sampler, Training
 from rdtf_bench.core.seeds import generators_for
 from rdtf_bench.core.store import Store, write_text, written_whole
 from rdtf_bench.core.video import VideoU8, to_uint8
 from rdtf_bench.data.reading.clips import clip_frames
 from rdtf_bench.diffusion.masks import TASKS, task_named
+from rdtf_bench.run import stopping
 from rdtf_bench.run.build.modules import typed_config
 from rdtf_bench.run.inputs.clips import RealClips
 from rdtf_bench.run.inputs.shards import Networks, StoredTrainingClips, make_shard
@@ -147,7 +150,7 @@ def finetune(
     settings: Settings,
     out: Path,
     *,
-    device: str,
+    device: str | None,
     gradient_checkpointing: bool,
     skip_broken: bool,
     sample_every: int,
@@ -157,7 +160,8 @@ def finetune(
 ) -> Finished:
     """Train the adapter, or load the finished one.
 
-    Faults of base, options and data are reported before the first step.
+    Faults of base, options and data are reported before the first step. `device` is cpu or cuda; None takes a GPU if
+    there is one. A signal that asks the training to stop ends it after a step with a checkpoint.
     """
     place, config = _device(device), _config(settings)
     chosen = _choose(settings, out, skip_broken=skip_broken, sink=sink)
@@ -171,9 +175,10 @@ def finetune(
     report = Report(sink, JOB, "training")
     num_steps = settings.training.num_steps
 
-    def after_step(step: int, measured: Mapping[str, float], log: TrainingLog) -> None:
+    def after_step(step: int, measured: Mapping[str, float], log: TrainingLog, check: Callable[[], None]) -> None:
         on_step(step, measured)
         log.add(step, measured)
+        check()
         if (step + 1) % sample_every == 0 and step + 1 < num_steps:
             on_samples(step + 1, _sample(method, settings, real), real)
 
@@ -181,9 +186,9 @@ def finetune(
     if folder.is_dir():
         method.load(folder)
     else:
-        with closing(TrainingLog(out / LOG, num_steps, report)) as log:
-            training = replace(settings.training, gradient_checkpointing=gradient_checkpointing)
-            _train(method, clips, training, out, on_step=partial(after_step, log=log))
+        training = replace(settings.training, gradient_checkpointing=gradient_checkpointing)
+        with stopping.after_step() as check, closing(TrainingLog(out / LOG, num_steps, report)) as log:
+            _train(method, clips, training, out, on_step=partial(after_step, log=log, check=check))
     on_samples(num_steps, _sample(method, settings, real), real)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return Finished(
@@ -223,11 +228,13 @@ def _refuse_another(given: Mapping[str, object], out: Path) -> None:
             raise StoreError(f"{out}: holds another training: {told}. Give the same again, or another folder: --out")
 
 
-def _device(name: str) -> torch.device:
+def _device(name: str | None) -> torch.device:
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name not in ("cpu", "cuda"):
         raise unknown_name("device", name, ("cpu", "cuda"))
     if name == "cuda" and not torch.cuda.is_available():
-        raise ProtocolError("--device cuda: torch sees no GPU here. Install its CUDA build, or take --device cpu")
+        raise DeviceError("--device cuda: torch sees no GPU here. Install its CUDA build, or take --device cpu")
     return torch.device(name)
 
 
@@ -244,8 +251,15 @@ def _config(settings: Settings) -> Any:
 def _find_base(settings: Settings) -> tuple[Mapping[str, Path], str]:
     """Return the folder of each role and one fingerprint of all of them."""
     hub = catalog.load("hub", "i2vgen-xl")
-    base = hub.find_base(settings.base)
+    base = _fetched(settings.base) or hub.find_base(settings.base)
     return hub.parts_of(base), hub.fingerprint(base)
+
+
+def _fetched(hub_id: str) -> Path | None:
+    """Return the folder in which `rdtf-bench assets` keeps all parts of a repository of the hub, if it does."""
+    parts = [registry.find(name) for name, asset in OFFICIAL.items() if asset.hub == hub_id]
+    whole = next((part for part in parts if not OFFICIAL[part.name].hub_path), None)
+    return None if whole is None or any(part.absent() for part in parts) else whole.path
 
 
 def _choose(settings: Settings, out: Path, *, skip_broken: bool, sink: Sink) -> Chosen:

@@ -31,7 +31,7 @@ def on_signals() -> Iterator[None]:
 
 @contextmanager
 def after_step() -> Iterator[Callable[[], None]]:
-    """Yield a function that raises Stopped once SIGTERM has arrived; in the block, the signal does nothing else."""
+    """Yield a function that raises Stopped once a signal has arrived; in the block, signals do nothing else."""
     arrived = False
 
     def note(_: int, __: FrameType | None) -> None:
@@ -42,7 +42,7 @@ def after_step() -> Iterator[Callable[[], None]]:
         if arrived:
             raise Stopped("the training was asked to stop, and has saved a checkpoint. The same command continues it.")
 
-    with _handled_by(note, (signal.SIGTERM,)):
+    with _handled_by(note, SIGNALS):
         yield check
 
 

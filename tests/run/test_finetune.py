@@ -2,8 +2,11 @@
 
 import json
 import shutil
+import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,8 +15,19 @@ from diffusers import DDIMScheduler
 from PIL import Image
 from safetensors.torch import load_file
 
+from rdtf_bench.assets import registry
+from rdtf_bench.assets.official import Official
 from rdtf_bench.commands.options import method_options
-from rdtf_bench.core.errors import AssetError, BenchError, DataError, ProtocolError, StoreError, UnknownNameError
+from rdtf_bench.core.errors import (
+    AssetError,
+    BenchError,
+    DataError,
+    ProtocolError,
+    Stopped,
+    StoreError,
+    UnknownNameError,
+)
+from rdtf_bench.run import finetune as tuner
 from rdtf_bench.run.finetune import Settings, finetune, methods, settings
 from rdtf_bench.run.progress import Silent
 from rdtf_bench.run.table.finished import read_log
@@ -63,7 +77,7 @@ class Killed(Exception):
 
 
 def run(
-    what: Settings, out: Path, *, killed_at: int | None = None, skip_broken: bool = False
+    what: Settings, out: Path, *, killed_at: int | None = None, stopped_at: int | None = None, skip_broken: bool = False
 ) -> tuple[list[int], list[int]]:
     """The steps that were taken, and after how many steps samples were made."""
     steps: list[int] = []
@@ -73,6 +87,8 @@ def run(
         assert measured["loss"] > 0
         if step == killed_at:
             raise Killed
+        if step == stopped_at:
+            signal.raise_signal(signal.SIGTERM)
         steps.append(step)
 
     finetune(
@@ -104,6 +120,30 @@ def test_it_trains_shows_samples_and_goes_on_where_it_was_killed(base: Path, sti
     assert not (tmp_path / "parts" / "checkpoints").exists()  # hundreds of MB at full size
     whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     assert all(torch.equal(weight, parts[name]) for name, weight in whole.items())
+
+
+def test_a_base_that_was_fetched_is_found_by_its_hub_id(
+    base: Path, stickers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = Official(source="", licence="", files={}, hub="owner/base")
+    monkeypatch.setattr(tuner, "OFFICIAL", {"whole": part, "whole/vae": replace(part, hub_path="vae")})
+    places = {"whole": SimpleNamespace(name="whole", path=base, absent=lambda: [])}
+    places["whole/vae"] = SimpleNamespace(name="whole/vae", path=base / "vae", absent=lambda: [])
+    monkeypatch.setattr(registry, "find", places.__getitem__)
+    _, found = tuner._find_base(small(base, stickers, base="owner/base"))
+    assert found == tuner._find_base(small(base, stickers))[1]
+    places["whole/vae"].absent = lambda: ["vae/config.json"]
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert tuner._fetched("owner/base") is None
+
+
+def test_a_training_that_is_asked_to_stop_continues_after_its_last_step(
+    base: Path, stickers: Path, tmp_path: Path
+) -> None:
+    what = small(base, stickers, checkpoint_every=100)
+    with pytest.raises(Stopped):
+        run(what, tmp_path, stopped_at=1)
+    assert run(what, tmp_path)[0] == [2, 3]
 
 
 def test_another_training_in_the_same_folder_is_refused(base: Path, stickers: Path, tmp_path: Path) -> None:

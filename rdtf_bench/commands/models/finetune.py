@@ -45,7 +45,9 @@ def finetune(
         bool,
         typer.Option("--gradient-checkpointing", help="Use less memory and a third more time, for the same numbers."),
     ] = False,
-    device: Annotated[str, typer.Option("--device", help="Train on cpu or cuda.")] = "cpu",
+    device: Annotated[
+        str | None, typer.Option("--device", help="Train on cpu or cuda; default: a GPU if there is one.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Random seed of weights, order and noise.")] = 0,
     skip_broken: SkipBroken = False,
     tracking_uri: Uri = None,
