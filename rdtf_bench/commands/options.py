@@ -42,6 +42,15 @@ Methods = Annotated[
         "--method", metavar="NAME", help="Add a row: a method of another package, by the name of its entry point."
     ),
 ]
+Pipelines = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pipeline",
+        metavar="DIR|NAME|FILE",
+        help="Add a row: an image-to-video pipeline of diffusers, as a folder, a name on the Hugging Face Hub that is "
+        "in the cache, or a YAML file that describes it.",
+    ),
+]
 Seeds = Annotated[
     int | None,
     typer.Option(

@@ -6,6 +6,7 @@ from rdtf_bench.commands.options import (
     DEFAULT_STORE,
     Data,
     Methods,
+    Pipelines,
     ScaleName,
     Seeds,
     StoreDir,
@@ -22,8 +23,9 @@ def plan(
     store: StoreDir = DEFAULT_STORE,
     extra: With = None,
     method: Methods = None,
+    pipeline: Pipelines = None,
     seeds: Seeds = None,
 ) -> None:
     """List the rows of a protocol, what is left to do and how long it should take."""
-    chosen = select(table, scale, data, store, external=extra, methods=method, seeds=seeds)
+    chosen = select(table, scale, data, store, external=extra, methods=method, pipelines=pipeline, seeds=seeds)
     kind_for(chosen).plan(chosen)

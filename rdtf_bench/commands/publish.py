@@ -10,6 +10,7 @@ from rdtf_bench.commands.options import (
     DEFAULT_STORE,
     Data,
     Methods,
+    Pipelines,
     Results,
     ScaleName,
     Seeds,
@@ -27,6 +28,7 @@ def publish(
     store: StoreDir = DEFAULT_STORE,
     extra: With = None,
     method: Methods = None,
+    pipeline: Pipelines = None,
     seeds: Seeds = None,
     results: Results = None,
     with_weights: Annotated[
@@ -42,6 +44,7 @@ def publish(
         store,
         external=extra,
         methods=method,
+        pipelines=pipeline,
         seeds=seeds,
         results=results,
         with_weights=with_weights,

@@ -13,6 +13,7 @@ from rdtf_bench.commands.options import (
     DEFAULT_STORE,
     Data,
     Methods,
+    Pipelines,
     Quiet,
     Results,
     ScaleName,
@@ -37,6 +38,7 @@ def report(
     store: StoreDir = DEFAULT_STORE,
     extra: With = None,
     method: Methods = None,
+    pipeline: Pipelines = None,
     seeds: Seeds = None,
     results: Results = None,
     all_tables: Annotated[
@@ -60,7 +62,17 @@ def report(
 
     if all_tables == (table is not None):
         raise ProtocolError("report needs either a protocol, such as table1, or --all for everything in results/")
-    chosen = select(table or "", scale, data, store, external=extra, methods=method, seeds=seeds, results=results)
+    chosen = select(
+        table or "",
+        scale,
+        data,
+        store,
+        external=extra,
+        methods=method,
+        pipelines=pipeline,
+        seeds=seeds,
+        results=results,
+    )
     for path in _site(chosen, out) if all_tables else _pages(chosen, out, quiet):
         typer.echo(f"{path}: {path.stat().st_size / 1e3:,.0f} kB", err=True)
 

@@ -23,6 +23,7 @@ class Selection:
     store: Path = DEFAULT_STORE
     external: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
+    pipelines: tuple[str, ...] = ()
     seeds: int | None = None
     skip_broken: bool = False
     retrain: bool = False
@@ -48,7 +49,13 @@ class Selection:
 
     def row_options(self) -> dict[str, object]:
         """Return the options that are about trained rows, each with what was given for it."""
-        return {"--data": self.data, "--with": self.external, "--method": self.methods, "--seeds": self.seeds}
+        return {
+            "--data": self.data,
+            "--with": self.external,
+            "--method": self.methods,
+            "--pipeline": self.pipelines,
+            "--seeds": self.seeds,
+        }
 
 
 def select(
@@ -59,6 +66,7 @@ def select(
     *,
     external: list[str] | None = None,
     methods: list[str] | None = None,
+    pipelines: list[str] | None = None,
     seeds: int | None = None,
     skip_broken: bool = False,
     retrain: bool = False,
@@ -77,6 +85,7 @@ def select(
         store=store,
         external=tuple(external or ()),
         methods=tuple(methods or ()),
+        pipelines=tuple(pipelines or ()),
         seeds=seeds,
         skip_broken=skip_broken,
         retrain=retrain,

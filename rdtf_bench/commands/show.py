@@ -7,6 +7,7 @@ from rdtf_bench.commands.options import (
     Data,
     Format,
     Methods,
+    Pipelines,
     Results,
     ScaleName,
     Seeds,
@@ -24,10 +25,13 @@ def show(
     store: StoreDir = DEFAULT_STORE,
     extra: With = None,
     method: Methods = None,
+    pipeline: Pipelines = None,
     seeds: Seeds = None,
     results: Results = None,
     format: Format = "text",
 ) -> None:
     """Print a protocol's result beside the paper's numbers, from the store or else from the published results."""
-    chosen = select(table, scale, data, store, external=extra, methods=method, seeds=seeds, results=results)
+    chosen = select(
+        table, scale, data, store, external=extra, methods=method, pipelines=pipeline, seeds=seeds, results=results
+    )
     kind_for(chosen).show(chosen, format=format)

@@ -112,7 +112,9 @@ def _scale(record: Record) -> tuple[Scale | None, list[str]]:
 
 
 def _kind(record: Record) -> Iterator[str]:
-    if record.kind != "control" and record.config["fit"] is None:
+    if "pipeline" in record.config["sample"]:
+        yield "pipeline: a record does not hold it. Run its table again, in another store: run TABLE --pipeline NAME"
+    elif record.kind != "control" and record.config["fit"] is None:
         yield "clips: they were made elsewhere, and a record does not hold them. Score them: run TABLE --with NAME=DIR"
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from rdtf_bench.core.dataset import Fit, FramesBy, LatentsDtype
 from rdtf_bench.core.store import key_of
+from rdtf_bench.spec.pipeline import PipelineSettings
 from rdtf_bench.spec.scale import Budget, Timing
 from rdtf_bench.spec.schema import ClipShape, Options, Part
 
@@ -122,6 +123,30 @@ class ExternalSamples(Identity):
     real: ClipsIdentity
 
 
+class PipelineIdentity(Identity):
+    """A pipeline of diffusers and how it is called."""
+
+    pipeline: str  # fingerprint of its files
+    pipeline_class: str
+    settings: PipelineSettings
+
+
+class PipelineSamples(PipelineIdentity):
+    """Clips that a pipeline of diffusers generates. Nothing is trained."""
+
+    version: int  # of the code that calls it
+    task: str
+    known_frames: Literal["overwrite", "keep"]
+    real: ClipsIdentity
+    num_steps: int
+    seed: int
+
+    @property
+    def batch_size(self) -> int:
+        """Return 1: a pipeline is called for one clip at a time."""
+        return 1
+
+
 class ControlSamples(Identity):
     """Clips of a control row, for which nothing is trained."""
 
@@ -134,7 +159,7 @@ class ControlSamples(Identity):
     known_frames: Literal["overwrite", "keep"] | None = None
 
 
-Samples = TrainedSamples | ExternalSamples | ControlSamples
+Samples = TrainedSamples | ExternalSamples | PipelineSamples | ControlSamples
 
 
 class MetricIdentity(Identity):
@@ -178,6 +203,8 @@ def read_samples(raw: dict[str, Any]) -> Samples:
     """Return the identity that a record or a published table holds as JSON."""
     if "fit" in raw:
         return read(TrainedSamples, raw)
+    if "pipeline" in raw:
+        return read(PipelineSamples, raw)
     return read(ControlSamples, raw) if "control" in raw else read(ExternalSamples, raw)
 
 

@@ -13,7 +13,8 @@ from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.spec import document, places
 from rdtf_bench.spec.document import Document, Fault, FaultyFileError
 from rdtf_bench.spec.grid import expand
-from rdtf_bench.spec.places import KINDS, SCALE
+from rdtf_bench.spec.pipeline import PipelineSpec
+from rdtf_bench.spec.places import KINDS, PIPELINE, SCALE
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import (
     ArenaSpec,
@@ -43,8 +44,8 @@ def kind_of(name_or_path: str) -> str:
     if not places.is_path(name_or_path):
         return places.find_named(name_or_path, places.PROTOCOLS)[0]
     kind = document.read(Path(name_or_path)).kind
-    if kind == SCALE:
-        raise ProtocolError(f"{name_or_path} is a scale and a protocol is needed here. Give it to --scale.")
+    if kind in (SCALE, PIPELINE):
+        raise ProtocolError(f"{name_or_path} is a {kind} and a protocol is needed here. Give it to --{kind}.")
     return kind
 
 
@@ -96,6 +97,10 @@ def load_arena(name_or_path: str) -> ArenaSpec:
 
 def load_scale(name_or_path: str, known: Names | None = None) -> Scale:
     return _load(Scale, SCALE, name_or_path, known)
+
+
+def load_pipeline(path: str) -> PipelineSpec:
+    return _load(PipelineSpec, PIPELINE, path)
 
 
 def show_scale(name_or_path: str) -> str:

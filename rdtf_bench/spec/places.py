@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rdtf_bench.core.errors import ProtocolError, UnknownNameError, unknown_name
+from rdtf_bench.spec.pipeline import PipelineSpec
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import ArenaSpec, CostSpec, FigureSpec, File, Sheet, TableSet, TableSpec, ValiditySpec
 
@@ -31,9 +32,11 @@ KINDS = {
     "figure": Kind("figures", FigureSpec),
     "arena": Kind("arenas", ArenaSpec),
     "scale": Kind("scales", Scale),
+    "pipeline": Kind("pipelines", PipelineSpec),
 }
 SCALE = "scale"
-PROTOCOLS = tuple(kind for kind in KINDS if kind != SCALE)
+PIPELINE = "pipeline"
+PROTOCOLS = tuple(kind for kind in KINDS if kind not in (SCALE, PIPELINE))
 
 
 def is_path(name_or_path: str) -> bool:
@@ -61,12 +64,12 @@ def package_names(kind: str) -> list[str]:
 
 
 def family(kind: str) -> tuple[str, ...]:
-    """Return the kinds that share one set of names: all protocols, or scales.
+    """Return the kinds that share one set of names: all protocols, or scales, or pipelines.
 
     >>> family("sheet")
     ('table', 'set', 'costs', 'sheet', 'validity', 'figure', 'arena')
     """
-    return (SCALE,) if kind == SCALE else PROTOCOLS
+    return PROTOCOLS if kind in PROTOCOLS else (kind,)
 
 
 def keys(*kinds: str) -> set[str]:

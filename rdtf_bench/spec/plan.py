@@ -1,7 +1,7 @@
 """TableSpec + Scale + what the data and weights are -> the cells to measure. Pure: no files, no torch, no clock."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -15,6 +15,8 @@ from rdtf_bench.spec.identities import (
     FitIdentity,
     NetworkIdentity,
     OtherClipsIdentity,
+    PipelineIdentity,
+    PipelineSamples,
     QualityScore,
     SamplerIdentity,
     Samples,
@@ -50,7 +52,11 @@ class DataIdentity:
 
 
 RowKind = Literal["trained", "external", "control"]
-"""Whether a row is trained here, made of clips from elsewhere, or a control."""
+"""Whether a row is trained here, a control, or neither: of clips from elsewhere, or of a pipeline that was trained
+elsewhere."""
+
+PIPELINE_VERSION = 1
+"""Number that is raised when the clips of a pipeline can change, because it is called in another way."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,15 +137,19 @@ def plan(
     data: DataIdentity,
     digests: Mapping[str, str],
     constants: Constants,
-    outside: Mapping[str, str] = MappingProxyType({}),
+    outside: Mapping[str, str | PipelineIdentity] = MappingProxyType({}),
 ) -> list[Cell]:
-    """`digests` maps the scale's asset roles to the hash of their weights, `outside` the names of rows whose clips were
-    made elsewhere to the fingerprints of these clips."""
+    """`digests` maps the scale's asset roles to the hash of their weights, `outside` the names of further rows to
+    the fingerprint of clips that were made elsewhere, or to a pipeline."""
     if taken := sorted(set(outside) & {*map(_label, spec.controls), *(row.label for row in spec.rows)}):
-        raise ProtocolError(f"{spec.name} has a row {taken[0]!r} already: give these clips another name")
+        raise ProtocolError(f"{spec.name} has a row {taken[0]!r} already: give the new row another name")
     planner = _Planner(spec, scale, data, digests, constants)
     cells = [planner.method_cell(row, seed) for seed in spec.seeds for row in spec.rows]
-    cells += [planner.outside_cell(label, clips) for label, clips in outside.items()]
+    for label, given in outside.items():
+        if isinstance(given, str):
+            cells.append(planner.outside_cell(label, given))
+        else:
+            cells += [planner.pipeline_cell(label, given, seed) for seed in spec.seeds]
     cells += [planner.control_cell(name) for name in spec.controls]
     ids = [cell.id for cell in cells]
     if twice := sorted({cell.label for cell in cells if ids.count(cell.id) > 1}):
@@ -268,6 +278,32 @@ class _Planner:
             real=clips_in_use(self.scale, self.data, "test"),
         )
         return self._cell(label, "external", label, self.spec.seeds[0], None, sample)
+
+    def pipeline_cell(self, label: str, pipeline: PipelineIdentity, seed: int) -> Cell:
+        """Return the row of a pipeline of diffusers, which samples the conditions of this table."""
+        sample = PipelineSamples(
+            **{name: getattr(pipeline, name) for name in PipelineIdentity.model_fields},
+            version=PIPELINE_VERSION,
+            task=self.spec.task,
+            known_frames=self.spec.known_frames,
+            real=clips_in_use(self.scale, self.data, "test"),
+            num_steps=pipeline.settings.sampling_steps or self.scale.sampling.num_steps,
+            seed=seed,
+        )
+        network = NetworkIdentity(
+            method=pipeline.pipeline_class,
+            version=PIPELINE_VERSION,
+            options={},
+            assets={"pipeline": pipeline.pipeline},
+        )
+        cell = self._cell(label, "external", label, seed, None, sample)
+        return replace(cell, scores={**cell.scores, **self._sizes(network)})
+
+    def _sizes(self, network: NetworkIdentity) -> dict[str, ScoreIdentity]:
+        """Return the scores of a network that its parameters alone decide."""
+        facts = {metric: self.constants("metric", metric) for metric in self.spec.metrics}
+        counted = {metric: of for metric, of in facts.items() if "network" in of["USES"] and "clock" not in of["USES"]}
+        return {metric: self._cost(metric, of, network) for metric, of in counted.items()}
 
     def control_cell(self, name: str) -> Cell:
         version = self.constants("control", name)["VERSION"]

@@ -19,7 +19,7 @@ class Arenas:
 
     name: str = "arena"
     heading: str = "user studies, for which people rank clips"
-    ignores: tuple[str, ...] = ("--with", "--method", "--seeds")
+    ignores: tuple[str, ...] = ("--with", "--method", "--pipeline", "--seeds")
 
     def run(self, chosen: Selection, *, tracking_uri: str | None, quiet: bool) -> None:  # noqa: ARG002
         self.show(chosen, format="text")

@@ -15,7 +15,7 @@ class Costs:
 
     name: str = "costs"
     heading: str = "costs"
-    ignores: tuple[str, ...] = ("--data", "--with", "--method", "--seeds")
+    ignores: tuple[str, ...] = ("--data", "--with", "--method", "--pipeline", "--seeds")
 
     def run(self, chosen: Selection, *, tracking_uri: str | None, quiet: bool) -> None:  # noqa: ARG002
         from rdtf_bench.report.costs import render

@@ -19,7 +19,7 @@ class Figures:
 
     name: str = "figure"
     heading: str = "figures of data and of the curriculum"
-    ignores: tuple[str, ...] = ("--with", "--method", "--seeds")
+    ignores: tuple[str, ...] = ("--with", "--method", "--pipeline", "--seeds")
 
     def run(self, chosen: Selection, *, tracking_uri: str | None, quiet: bool) -> None:  # noqa: ARG002
         from rich.console import Console

@@ -13,7 +13,7 @@ class Sheets:
 
     name: str = "sheet"
     heading: str = "sheets, for which nothing is measured"
-    ignores: tuple[str, ...] = ("--data", "--with", "--method", "--seeds")
+    ignores: tuple[str, ...] = ("--data", "--with", "--method", "--pipeline", "--seeds")
 
     def run(self, chosen: Selection, *, tracking_uri: str | None, quiet: bool) -> None:  # noqa: ARG002
         self.show(chosen, format="text")

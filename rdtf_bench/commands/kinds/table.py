@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # for the annotations alone: `--help` reads no schema
     from rdtf_bench.report.page.table_page import Contents
     from rdtf_bench.run.inputs.datasets import Dataset
     from rdtf_bench.run.record import Record
-    from rdtf_bench.run.table.external import OutsideClips
+    from rdtf_bench.run.table.context import Outside
     from rdtf_bench.spec.plan import Cell
     from rdtf_bench.spec.scale import Scale
     from rdtf_bench.spec.schema import TableSpec
@@ -198,15 +198,22 @@ def _contents(chosen: Selection, table: _Planned) -> "Contents":
     )
 
 
-def _external(chosen: Selection) -> "dict[str, OutsideClips]":
-    from rdtf_bench.run.table import external
+def _external(chosen: Selection) -> "dict[str, Outside]":
+    """Return the rows that --with and --pipeline add, by label."""
+    from rdtf_bench.core.errors import ProtocolError
+    from rdtf_bench.run.table import external, pipelines
 
-    return external.read(chosen.external)
+    clips, others = external.read(chosen.external), pipelines.read(chosen.pipelines)
+    if twice := sorted(clips.keys() & others.keys()):
+        raise ProtocolError(f"--with and --pipeline both name a row {twice[0]!r}: give one of them another name")
+    return {**clips, **others}
 
 
-def _left_out(external: "dict[str, OutsideClips]") -> Iterator[str]:
-    for label, clips in external.items():
-        if note := clips.left_out():
+def _left_out(external: "dict[str, Outside]") -> Iterator[str]:
+    from rdtf_bench.run.table.external import OutsideClips
+
+    for label, given in external.items():
+        if isinstance(given, OutsideClips) and (note := given.left_out()):
             yield f"{label}: {note}"
 
 

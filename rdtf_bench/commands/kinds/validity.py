@@ -18,7 +18,7 @@ class Validities:
 
     name: str = "validity"
     heading: str = "validity of the metrics"
-    ignores: tuple[str, ...] = ("--with", "--method", "--seeds")
+    ignores: tuple[str, ...] = ("--with", "--method", "--pipeline", "--seeds")
 
     def run(self, chosen: Selection, *, tracking_uri: str | None, quiet: bool) -> None:  # noqa: ARG002
         from rich.console import Console

@@ -62,7 +62,8 @@ def _configuration(
         "options": fit.get("options", {}),
         "training": _without(fit.get("training", {}), "seed"),
         "training_clips": _without(fit.get("data", {}), "train", "autoencoder", "frame_features"),
-        "sampling": _without(sample, "fit", "seed", "real", "clips", "version", "autoencoder"),
+        "sampling": _without(sample, "fit", "seed", "real", "clips", "version", "autoencoder", "pipeline"),
+        "pipeline": _without(record.config.get("pipeline", {}), "components", "fingerprint"),
         "clips": _without(sample.get("real", {}), "clips"),
         "metric": _without(identity, "assets", "fake", "real", "clusters", "network", "version"),
     }
@@ -86,8 +87,8 @@ def _data(
 def _weights(fit: Mapping[str, Any], sample: Mapping[str, Any], identity: Mapping[str, Any]) -> dict[str, object]:
     """Return the hash of each network by its role; it is that of the registry over all files."""
     prepared = {role: fit.get("data", {}).get(role) for role in ("autoencoder", "frame_features")}
-    control = {"autoencoder": sample.get("autoencoder")}
-    digests = {**prepared, **control, **fit.get("assets", {}), **identity.get("assets", {})}
+    whole = {"autoencoder": sample.get("autoencoder"), "pipeline": sample.get("pipeline")}
+    digests = {**prepared, **whole, **fit.get("assets", {}), **identity.get("assets", {})}
     found: dict[str, object] = {role: digest for role, digest in digests.items() if digest}
     return {**found, "trained": sample["fit"]} if "fit" in sample else found
 

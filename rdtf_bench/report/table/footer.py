@@ -8,7 +8,7 @@ from rdtf_bench.report.table import blindness, differences
 from rdtf_bench.report.table.rows import Number, lines
 from rdtf_bench.report.table.verdicts import against
 from rdtf_bench.run.record import Record
-from rdtf_bench.spec.identities import ControlSamples, TrainedSamples
+from rdtf_bench.spec.identities import ControlSamples, PipelineSamples, TrainedSamples
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import TableSpec
@@ -202,6 +202,8 @@ def _chosen(spec: TableSpec, cells: Sequence[Cell], numbers: Sequence[Number]) -
 
 def _method(label: str, line: Sequence[Cell], records: Mapping[str, Record]) -> str:
     cell = line[0]
+    if isinstance(cell.sample, PipelineSamples):
+        return _pipeline(label, cell.sample, records.get(cell.id))
     if not isinstance(cell.sample, TrainedSamples):
         return f"{label}: clips that were generated outside this benchmark for the same conditions."
     training, sampler = cell.trained.training, cell.sample.sampler
@@ -214,6 +216,17 @@ def _method(label: str, line: Sequence[Cell], records: Mapping[str, Record]) -> 
     if found:
         said += _cost(found[0])
     return f"{label}: {', '.join(said)}."
+
+
+def _pipeline(label: str, sample: PipelineSamples, record: Record | None) -> str:
+    """Say what a pipeline of diffusers is, what it saw and with what it was called."""
+    said = f"{label}: {sample.pipeline_class} with weights that were trained elsewhere (files {sample.pipeline})."
+    facts = {} if record is None else record.config.get("pipeline", {})
+    if not facts:
+        return said
+    call = ", ".join(f"{name} {value}" for name, value in facts["call"].items() if name != "output_type")
+    saw = "the first frame and the caption" if facts["sees_caption"] else "the first frame and no caption"
+    return f"{said} It saw {saw} of each clip. It was called by diffusers {facts['diffusers']} with {call}."
 
 
 def _cost(record: Record) -> Iterator[str]:

@@ -34,7 +34,8 @@ def plan_text(
     for cell in cells:
         trained = cell.fit is not None and bench.store.has("fit", cell.fit_key)
         state = "done" if not _missing(cell, bench.store) else "trained" if trained else "to do"
-        steps = f"{scale.training.num_steps} steps" if cell.fit is not None else "control row"
+        untrained = "control row" if cell.is_control else "added row"
+        steps = f"{scale.training.num_steps} steps" if cell.fit is not None else untrained
         lines.append(f"  {cell.id}  {cell.name:{widest}} {steps:12} {','.join(cell.scores):28} {state}")
     if any(job.function == "prepare_shard" for job in jobs):
         lines.append(f"  {shards_text(bench, data.clips.get('train', ()), assets['autoencoder'].config())}")

@@ -4,11 +4,12 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from rdtf_bench.core.errors import ProtocolError, StoreError
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.protocols import load_table
-from rdtf_bench.run.table.context import NONE, cells_of
+from rdtf_bench.run.table.context import cells_of
 from rdtf_bench.run.table.external import OutsideClips
 from rdtf_bench.spec import plan as planning
 from rdtf_bench.spec.load import kind_of, load_arena
@@ -17,6 +18,9 @@ from rdtf_bench.spec.schema import ArenaSpec, TableSpec
 
 PAPER = "table5"
 """The user study whose criteria any table may be ranked by."""
+
+
+NO_CLIPS: Mapping[str, OutsideClips] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +88,7 @@ def load(name: str) -> ArenaSpec:
 
 
 def plan(
-    spec: ArenaSpec, scale: Scale, source: str | None, root: Path, outside: Mapping[str, OutsideClips] = NONE
+    spec: ArenaSpec, scale: Scale, source: str | None, root: Path, outside: Mapping[str, OutsideClips] = NO_CLIPS
 ) -> PlannedArena:
     """Return an arena with the keys of its rows' clips; of several random seeds, the first is ranked."""
     table = load_table(spec.table)

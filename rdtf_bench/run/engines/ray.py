@@ -20,7 +20,7 @@ from rdtf_bench.run import environment
 from rdtf_bench.run.progress import Display, Event
 from rdtf_bench.run.table import worker
 from rdtf_bench.run.table.context import Bench
-from rdtf_bench.run.table.schedule import Job, ready
+from rdtf_bench.run.table.schedule import CHECKED, Job, ready
 
 RETRIES = 3
 """How often a job is started again after the death of its worker or machine."""
@@ -50,7 +50,7 @@ class RayEngine:
         ):
             _require_shared(ray, bench)
             shared = ray.put(bench)  # once, not with every job
-            trained = [job.arguments["cell"] for job in jobs if job.function == "train_and_sample"]
+            trained = [job.arguments["cell"] for job in jobs if job.function in CHECKED]
             check = Job(name="device and options", function="check", arguments={"cells": trained}, expected_s=1.0)
             _result(ray, _submit(ray, check, bench, shared, sink), check.name)
             peaks_gib = _schedule(ray, jobs, bench, shared, sink, display)

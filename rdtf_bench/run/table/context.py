@@ -14,13 +14,16 @@ from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.inputs.training_set import TrainingSet, listed_clips, training_set
 from rdtf_bench.run.table.external import OutsideClips
+from rdtf_bench.run.table.pipelines import OutsidePipeline
 from rdtf_bench.spec import plan as planning
 from rdtf_bench.spec.identities import QualityScore
 from rdtf_bench.spec.plan import Cell, DataIdentity
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import TableSpec
 
-NONE: Mapping[str, OutsideClips] = MappingProxyType({})
+Outside = OutsideClips | OutsidePipeline
+"""What a user adds to a table as one more row: clips that were made elsewhere, or a pipeline that makes them here."""
+NONE: Mapping[str, Outside] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +35,7 @@ class Bench:
     assets: Mapping[str, Path]  # role -> weights
     dataset: str
     clips: Mapping[str, tuple[Clip, ...]]  # split -> clips that rows are compared with
-    outside: Mapping[str, OutsideClips]  # row -> clips made elsewhere
+    outside: Mapping[str, Outside]  # by label of the row
     real: Mapping[str, str]  # split -> key of its decoded clips
     training: TrainingSet
     processes: int = 1  # that train a row together
@@ -48,16 +51,19 @@ def plan_cells(
     scale: Scale,
     data: DataIdentity,
     assets: Mapping[str, Asset],
-    outside: Mapping[str, OutsideClips] = NONE,
+    outside: Mapping[str, Outside] = NONE,
 ) -> list[Cell]:
-    """Return the cells of a table, with rows for clips that were made elsewhere."""
+    """Return the cells of a table, with the rows that a user adds."""
     digests = {role: asset.digest for role, asset in assets.items()}
-    rows = {label: clips.fingerprint for label, clips in outside.items()}
+    rows = {
+        label: given.fingerprint if isinstance(given, OutsideClips) else given.identity
+        for label, given in outside.items()
+    }
     return planning.plan(spec, scale, data, digests, catalog.constants, rows)
 
 
 def cells_of(
-    spec: TableSpec, scale: Scale, source: str | None, store: Path, outside: Mapping[str, OutsideClips] = NONE
+    spec: TableSpec, scale: Scale, source: str | None, store: Path, outside: Mapping[str, Outside] = NONE
 ) -> tuple[Dataset, list[Cell]]:
     """Return the data and cells of a table without writing data or checking weights."""
     data = datasets.identify(
@@ -88,7 +94,7 @@ def make_bench(
     data: Dataset,
     assets: Mapping[str, Asset],
     store: Store,
-    outside: Mapping[str, OutsideClips] = NONE,
+    outside: Mapping[str, Outside] = NONE,
     *,
     processes: int = 1,
 ) -> Bench:

@@ -20,9 +20,9 @@ from rdtf_bench.run.inputs.training_set import write_list
 from rdtf_bench.run.record import Record, ScoreRecord
 from rdtf_bench.run.storage import damage
 from rdtf_bench.run.table import shipped
-from rdtf_bench.run.table.context import NONE, Bench, cells_of, find_assets, make_bench, plan_cells, roles_of
+from rdtf_bench.run.table.context import NONE, Bench, Outside, cells_of, find_assets, make_bench, plan_cells, roles_of
 from rdtf_bench.run.table.external import OutsideClips
-from rdtf_bench.run.table.finished import fit_facts, score_of, seconds_of_samples, sha256_of_samples
+from rdtf_bench.run.table.finished import fit_facts, pipeline_facts, score_of, seconds_of_samples, sha256_of_samples
 from rdtf_bench.run.table.schedule import jobs_for
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
@@ -53,7 +53,7 @@ def run(
     skip_broken: bool,
     console: Console,
     quiet: bool,
-    outside: Mapping[str, OutsideClips] = NONE,
+    outside: Mapping[str, Outside] = NONE,
     command: str | None = None,
     retrain: bool = False,
     processes: int = 1,
@@ -61,9 +61,9 @@ def run(
 ) -> Outcome:
     """Measure every cell of a table that the store does not hold yet.
 
-    `outside` holds further rows, whose clips were made elsewhere. `command` is the command line that the records keep.
-    Trained rows that ship with the package are taken from it; `retrain` trains them anew. `processes` train a row
-    together.
+    `outside` holds further rows: clips that were made elsewhere, and pipelines. `command` is the command line that the
+    records keep. Trained rows that ship with the package are taken from it; `retrain` trains them anew. `processes`
+    train a row together.
     """
     began_s = time.monotonic()
     _require_divisible(scale, processes)
@@ -88,8 +88,9 @@ def run(
             options=spec.dataset_options,
             scored=spec.scored,
         )
-        for clips in outside.values():
-            clips.require([clip.id for clip in data.clips["test"]], scale.clip)
+        for given in outside.values():
+            if isinstance(given, OutsideClips):
+                given.require([clip.id for clip in data.clips["test"]], scale.clip)
         cells = plan_cells(spec, scale, data.identity, assets, outside)
         bench = make_bench(spec.controls, scale, data, assets, store, outside, processes=processes)
         for fault in damage.mend(store, cells, bench.real.values(), bench.training.identity.key):
@@ -166,10 +167,11 @@ def _record(
 ) -> Record:
     """Return the record of one cell; `old` is its record so far, which may hold scores of another table."""
     elsewhere = {} if old is None else old.scores
-    decided_elsewhere = {} if old is None else old.config["scores"]
+    before = {} if old is None else old.config
     decided = {part: cell.as_dict()[part] for part in ("fit", "sample", "scores")}
     fit = None if cell.fit is None else fit_facts(bench.store, cell.fit_key)
     sampled_s = seconds_of_samples(bench.store, cell.sample_key)
+    pipeline = pipeline_facts(bench.store, cell.sample_key) or before.get("pipeline", {})
     return Record(
         cell_id=cell.id,
         protocol=spec.name,
@@ -181,10 +183,14 @@ def _record(
         dataset=spec.dataset,
         task=spec.task,
         seed=cell.seed,
-        config=decided | {"scores": decided_elsewhere | decided["scores"]},
+        config={
+            **decided,
+            "scores": before.get("scores", {}) | decided["scores"],
+            **({"pipeline": pipeline} if pipeline else {}),
+        },
         data=data.facts,
         scores=elsewhere | {metric: score_of(bench.store, cell.score_key(metric)) for metric in cell.scores},
-        components={} if fit is None else fit.components,
+        components=pipeline.get("components", {}) if fit is None else fit.components,
         stage_seconds={"sample": sampled_s} if fit is None else {"fit": fit.seconds, "sample": sampled_s},
         peak_memory_gib=None if fit is None else fit.peak_memory_gib,
         environment=described,

@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from safetensors import safe_open
 
@@ -56,6 +57,17 @@ def fit_facts(store: Store, key: str) -> FitFacts:
         peak_memory_gib=raw["peak_memory_gib"],
         num_processes=raw.get("num_processes", 1),
     )
+
+
+PIPELINE = "pipeline.json"
+"""File of the samples of a pipeline, beside its clips."""
+
+
+def pipeline_facts(store: Store, key: str) -> dict[str, Any]:
+    """Return what is known of the pipeline that made these samples; nothing for those that no pipeline made."""
+    path = store.path("samples", key) / PIPELINE
+    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return facts
 
 
 def read_log(path: Path) -> list[LogRow]:

@@ -1,7 +1,7 @@
 """Samples the clips of a row into the store as uint8, shard by shard. A finished shard is not sampled again."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -10,14 +10,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rdtf_bench.core.errors import SamplingError
-from rdtf_bench.core.method import Conditions, Method, Sampler
+from rdtf_bench.core.method import Conditions
 from rdtf_bench.core.seeds import generators_for
 from rdtf_bench.core.store import Store, written_whole
 from rdtf_bench.core.video import Video, VideoU8, to_uint8, to_unit
 from rdtf_bench.diffusion.masks import task_named
 from rdtf_bench.run.inputs.clips import RealClips
 from rdtf_bench.run.progress import Report
-from rdtf_bench.spec.identities import TrainedSamples
+from rdtf_bench.spec.identities import PipelineSamples, TrainedSamples
+
+Generate = Callable[[Conditions, Sequence[torch.Generator]], Video]
+"""Samples one video per clip, each with its own CPU generator."""
 
 
 def conditions(real: RealClips, task: str, chosen: slice) -> Conditions:
@@ -35,18 +38,19 @@ def conditions(real: RealClips, task: str, chosen: slice) -> Conditions:
     )
 
 
-def write_samples(method: Method, sample: TrainedSamples, real: RealClips, *, store: Store, report: Report) -> None:
+def write_samples(
+    generate: Generate, sample: TrainedSamples | PipelineSamples, real: RealClips, *, store: Store, report: Report
+) -> None:
     """Sample one clip per test clip, unless the store holds these samples."""
     if store.has("samples", sample.key):
         return
     folder = store.unfinished("samples", sample.key)
-    sampler = Sampler(**sample.sampler.model_dump())
     for path, chosen in _shards(folder, len(real.ids), sample.batch_size):
         if not path.is_file():
             began_s = time.monotonic()
             given = conditions(real, sample.task, chosen)
             generators = generators_for(sample.seed, given.clip_ids, "sample")
-            video = method.generate(given, generators, sampler)
+            video = generate(given, generators)
             if sample.known_frames == "overwrite":
                 video = overwrite_known(video, given)
             _write_shard(path, _quantised(video, given.clip_ids), seconds=time.monotonic() - began_s)

@@ -7,8 +7,12 @@ from rdtf_bench import catalog
 from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.run.table.context import Bench
 from rdtf_bench.run.table.finished import is_scored
+from rdtf_bench.spec.identities import PipelineSamples
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import ExpectedSeconds, Scale
+
+CHECKED = ("train_and_sample", "sample_pipeline")
+"""Functions of the jobs whose rows are checked before any work."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +100,9 @@ def shard_jobs(bench: Bench) -> list[Job]:
 def _sample_job(scale: Scale, cell: Cell, prepared: frozenset[str]) -> Job:
     """Return the job that makes the clips of one row."""
     expected = scale.expected_seconds
-    if cell.kind == "external":
+    if isinstance(cell.sample, PipelineSamples):
+        after, function, seconds = prepared & {"real clips"}, "sample_pipeline", expected.sample
+    elif cell.kind == "external":
         after, function, seconds = prepared & {"real clips"}, "read_outside", expected.make_control
     elif cell.kind == "control":
         after, function, seconds = prepared & {"real clips"}, "make_control", expected.make_control

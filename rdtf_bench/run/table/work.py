@@ -3,6 +3,7 @@
 A job whose result the store holds does nothing, so a run that was killed resumes where it stopped.
 """
 
+import json
 import os
 import time
 from functools import partial
@@ -10,11 +11,13 @@ from functools import partial
 import torch
 
 from rdtf_bench import catalog
+from rdtf_bench.core.method import Sampler
 from rdtf_bench.core.metric import Score
+from rdtf_bench.core.store import write_text
 from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
 from rdtf_bench.diffusion.latents import load_autoencoder
 from rdtf_bench.metrics import seconds
-from rdtf_bench.run.build import modules
+from rdtf_bench.run.build import modules, pipelines
 from rdtf_bench.run.engines import devices
 from rdtf_bench.run.inputs import clips as stored_clips
 from rdtf_bench.run.inputs.clips import RealClips
@@ -27,8 +30,17 @@ from rdtf_bench.run.table import launch
 from rdtf_bench.run.table import sample as sampling
 from rdtf_bench.run.table import score as scoring
 from rdtf_bench.run.table.context import Bench
-from rdtf_bench.run.table.finished import fit_facts, is_scored
-from rdtf_bench.spec.identities import ControlSamples, CostScore, ExternalSamples, QualityScore, TrainedSamples
+from rdtf_bench.run.table.external import OutsideClips
+from rdtf_bench.run.table.finished import PIPELINE, fit_facts, is_scored, pipeline_facts
+from rdtf_bench.run.table.pipelines import OutsidePipeline
+from rdtf_bench.spec.identities import (
+    ControlSamples,
+    CostScore,
+    ExternalSamples,
+    PipelineSamples,
+    QualityScore,
+    TrainedSamples,
+)
 from rdtf_bench.spec.plan import Cell
 
 
@@ -38,10 +50,11 @@ def real_clips(bench: Bench, split: str) -> RealClips:
 
 
 def check(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> None:  # noqa: ARG001
-    """Check the device, and the options of the rows that are trained. A job, because both need torch."""
+    """Check the device, the options of the rows that are trained, and pipelines. A job, because all need torch."""
     if _device(bench).type == "cuda":
         devices.require(bench.processes)
     modules.check_options(cells)
+    pipelines.check(cells)
 
 
 def prepare_real(bench: Bench, sink: Sink, job: str) -> None:
@@ -78,7 +91,7 @@ def train_and_sample(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
             _train(bench, cell, Report(sink, job, "training"))
         method = fitting.fitted(cell.trained, store=bench.store, assets=bench.assets, device=_device(bench))
         sampling.write_samples(
-            method,
+            partial(method.generate, sampler=Sampler(**cell.sample.sampler.model_dump())),
             cell.sample,
             real_clips(bench, "test"),
             store=bench.store,
@@ -110,6 +123,20 @@ def _train(bench: Bench, cell: Cell, report: Report) -> None:
     )
 
 
+def sample_pipeline(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
+    """Sample the clips of a row with a pipeline of diffusers."""
+    given = bench.outside[cell.label]
+    assert isinstance(cell.sample, PipelineSamples)
+    assert isinstance(given, OutsidePipeline)
+    if bench.store.has("samples", cell.sample_key):
+        return
+    sampler = pipelines.load(given.folder, cell.sample, cell.label, _device(bench))
+    facts = json.dumps(sampler.facts(), indent=1, sort_keys=True)
+    write_text(bench.store.unfinished("samples", cell.sample_key) / PIPELINE, facts + "\n")
+    report = Report(sink, job, "sampling")
+    sampling.write_samples(sampler.generate, cell.sample, real_clips(bench, "test"), store=bench.store, report=report)
+
+
 def make_control(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
     """Make the clips of a control row, which trains nothing."""
     if not bench.store.has("samples", cell.sample_key):
@@ -127,10 +154,12 @@ def read_outside(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
     assert isinstance(cell.sample, ExternalSamples)
     began_s = time.monotonic()
     real = real_clips(bench, "test")
-    video = bench.outside[cell.label].video(real.ids)
+    given = bench.outside[cell.label]
+    assert isinstance(given, OutsideClips)
+    video = given.video(real.ids)
     if cell.sample.known_frames == "overwrite":
-        given = sampling.conditions(real, cell.sample.task, slice(None))
-        video = to_uint8(sampling.overwrite_known(to_unit(video), given))
+        conditions = sampling.conditions(real, cell.sample.task, slice(None))
+        video = to_uint8(sampling.overwrite_known(to_unit(video), conditions))
     sampling.write_control(video, cell.sample_key, seconds=time.monotonic() - began_s, store=bench.store)
     Report(sink, job, "reading").advance(1, 1)
 
@@ -236,7 +265,8 @@ def _ids_of(bench: Bench, cell: Cell, real: RealClips) -> tuple[str, ...]:
 
 def _score_size(bench: Bench, cell: Cell, metric: str) -> None:
     params = catalog.load("metric", metric)
-    result = params.score(fit_facts(bench.store, cell.fit_key).components)
+    counts = pipeline_facts(bench.store, cell.sample_key).get("components", {})
+    result = params.score(counts if cell.fit is None else fit_facts(bench.store, cell.fit_key).components)
     key = cell.score_key(metric)
     record = scoring.to_record(metric, result, result.value, result.value, params.YARDSTICK, key)
     scoring.write_score(record, key, bench.store)

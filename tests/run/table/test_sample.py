@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -56,7 +57,8 @@ def sample(known_frames: Literal["overwrite", "keep"] = "keep") -> TrainedSample
 
 def write(method: Noise, store: Store, known_frames: Literal["overwrite", "keep"] = "keep") -> torch.Tensor:
     identity = sample(known_frames)
-    write_samples(method, identity, real_clips(), store=store, report=REPORT)  # type: ignore[arg-type]
+    generate = partial(method.generate, sampler=Sampler(**SAMPLER.model_dump()))
+    write_samples(generate, identity, real_clips(), store=store, report=REPORT)
     return read_samples(store.path("samples", identity.key))
 
 
