@@ -49,9 +49,10 @@ class Tables:
         from rdtf_bench.run import environment
         from rdtf_bench.run.engines import engine_named
         from rdtf_bench.run.table import execute
-        from rdtf_bench.run.tracking import server
+        from rdtf_bench.run.tracking import live, server
 
-        server.require_usable(server.tracking_uri(tracking_uri, chosen.store), chosen.store)
+        uri = server.tracking_uri(tracking_uri, chosen.store)
+        server.require_usable(uri, chosen.store)
         console, external, engine = Console(stderr=True), _external(chosen), engine_named(chosen.engine, chosen.address)
         for note in _left_out(external):
             console.print(note, highlight=False, markup=False)
@@ -69,6 +70,7 @@ class Tables:
                 retrain=chosen.retrain,
                 processes=chosen.processes,
                 engine=engine,
+                watching=live.watching(spec.name, scale.name, uri=uri, root=chosen.store),
             )
             if number:
                 typer.echo()

@@ -1,6 +1,7 @@
 """What the jobs of a run share: scale, clips, weights and keys of the store. Imports no torch."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -39,6 +40,15 @@ class Bench:
     real: Mapping[str, str]  # split -> key of its decoded clips
     training: TrainingSet
     processes: int = 1  # that train a row together
+
+
+Watching = Callable[[Bench, Sequence[Cell]], AbstractContextManager[None]]
+"""Follows the work on the cells of a table while a block runs."""
+
+
+def unwatched(_bench: Bench, _cells: Sequence[Cell]) -> AbstractContextManager[None]:
+    """Follow nothing."""
+    return nullcontext()
 
 
 def find_assets(scale: Scale) -> dict[str, Asset]:

@@ -20,7 +20,18 @@ from rdtf_bench.run.inputs.training_set import write_list
 from rdtf_bench.run.record import Record, ScoreRecord
 from rdtf_bench.run.storage import damage
 from rdtf_bench.run.table import shipped
-from rdtf_bench.run.table.context import NONE, Bench, Outside, cells_of, find_assets, make_bench, plan_cells, roles_of
+from rdtf_bench.run.table.context import (
+    NONE,
+    Bench,
+    Outside,
+    Watching,
+    cells_of,
+    find_assets,
+    make_bench,
+    plan_cells,
+    roles_of,
+    unwatched,
+)
 from rdtf_bench.run.table.external import OutsideClips
 from rdtf_bench.run.table.finished import fit_facts, pipeline_facts, score_of, seconds_of_samples, sha256_of_samples
 from rdtf_bench.run.table.schedule import jobs_for
@@ -58,12 +69,13 @@ def run(
     retrain: bool = False,
     processes: int = 1,
     engine: Engine = LOCAL,
+    watching: Watching = unwatched,
 ) -> Outcome:
     """Measure every cell of a table that the store does not hold yet.
 
-    `outside` holds further rows: clips that were made elsewhere, and pipelines. `command` is the command line that the
-    records keep. Trained rows that ship with the package are taken from it; `retrain` trains them anew. `processes`
-    train a row together.
+    `outside` holds further rows, whose clips were made elsewhere. `command` is the command line that the records keep.
+    Trained rows that ship with the package are taken from it; `retrain` trains them anew. `processes` train a row
+    together. `watching` follows the work on the cells.
     """
     began_s = time.monotonic()
     _require_divisible(scale, processes)
@@ -104,7 +116,7 @@ def run(
             registry.verify([assets[role] for role in roles_of(cells)])
         if any(job.function == "train_and_sample" for job in jobs):
             write_list(store, bench.training, data.clips["train"])
-        with stopping.on_signals():
+        with stopping.on_signals(), watching(bench, cells):
             memory_gib = engine.run(jobs, bench, console, quiet=quiet)
         records = _records(spec, scale, data, bench, cells, command)
         wall_s = time.monotonic() - began_s

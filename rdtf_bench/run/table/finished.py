@@ -12,6 +12,9 @@ from rdtf_bench import catalog
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.record import ScoreRecord, read_parts
 
+LOG = "log.jsonl"
+"""Name of the log of a training."""
+
 LogRow = dict[str, int | float]
 """One training step: `step`, `elapsed_s`, `loss` and what else the method measured."""
 
@@ -81,7 +84,7 @@ def read_log(path: Path) -> list[LogRow]:
 
 def training_log(store: Store, fit_key: str) -> list[LogRow]:
     """Return the log of a finished training."""
-    return read_log(store.path("fit", fit_key) / "log.jsonl")
+    return read_log(store.path("fit", fit_key) / LOG)
 
 
 def seconds_of_samples(store: Store, key: str) -> float:

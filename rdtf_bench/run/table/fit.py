@@ -17,7 +17,7 @@ from rdtf_bench.core.store import Store, write_text
 from rdtf_bench.run import environment, stopping
 from rdtf_bench.run.build.modules import build
 from rdtf_bench.run.progress import Report
-from rdtf_bench.run.table.finished import read_log
+from rdtf_bench.run.table.finished import LOG, read_log
 from rdtf_bench.spec.identities import FitIdentity
 
 
@@ -55,7 +55,7 @@ def train(
         method.fit(clips, training, folder=checkpoints, on_step=lambda *_: None)
         state.wait_for_everyone()
         return
-    with stopping.after_step() as check, closing(TrainingLog(folder / "log.jsonl", training.num_steps, report)) as log:
+    with stopping.after_step() as check, closing(TrainingLog(folder / LOG, training.num_steps, report)) as log:
 
         def on_step(step: int, measured: Mapping[str, float]) -> None:
             log.add(step, measured)

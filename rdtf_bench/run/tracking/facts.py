@@ -13,6 +13,7 @@ from rdtf_bench.core.store import key_of
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec import identities
 from rdtf_bench.spec.identities import ClipsIdentity, FitIdentity, Samples, TrainedSamples
+from rdtf_bench.spec.plan import Cell
 
 NOT_APPLICABLE = "n/a"
 SHORT_COMMIT = 7
@@ -42,10 +43,9 @@ class Input:
 
 def parameters(record: Record, label: str) -> dict[str, str]:
     """Return what a person compares; a parameter that does not apply to the row is "n/a"."""
-    seed = f", seed {record.seed}"
     return {
         "method": record.method,
-        "variant": label.removesuffix(seed),
+        "variant": label.removesuffix(f", seed {record.seed}"),
         "scale": record.scale,
         "dataset": record.dataset,
         "data_source": _source(record),
@@ -57,6 +57,12 @@ def parameters(record: Record, label: str) -> dict[str, str]:
         **_of_training(_fit(record)),
         **_of_sampling(_samples(record)),
     }
+
+
+def plan_parameters(cell: Cell) -> dict[str, str]:
+    """Return those parameters of a row that its plan decides, which are known before it is measured."""
+    of_row = {"method": cell.method, "variant": cell.label, "seed": str(cell.seed)}
+    return {**of_row, **_of_training(cell.fit), **_of_sampling(cell.sample)}
 
 
 def metrics(record: Record) -> dict[str, float]:
@@ -130,7 +136,12 @@ def inputs(record: Record) -> list[Input]:
 
 def begin_ms(record: Record) -> int:
     """Return when the work on a row began, in milliseconds since 1970, as if its stages had followed each other."""
-    return end_ms(record) - round(1000 * sum(record.stage_seconds.values()))
+    return end_ms(record) - duration_ms(record)
+
+
+def duration_ms(record: Record) -> int:
+    """Return how long the stages of a row took together, in milliseconds."""
+    return round(1000 * sum(record.stage_seconds.values()))
 
 
 def end_ms(record: Record) -> int:

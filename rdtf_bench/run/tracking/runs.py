@@ -47,10 +47,22 @@ def complete(
     points = [point for point in points if point.step not in steps.get(point.key, ())]
     for start in range(0, len(params), PARAMS_AT_ONCE):
         client.log_batch(run_id, params=params[start : start + PARAMS_AT_ONCE])
-    for start in range(0, len(points), METRICS_AT_ONCE):
-        client.log_batch(run_id, metrics=points[start : start + METRICS_AT_ONCE])
+    log_points(client, run_id, points)
     added = [_complete_files(client, run_id, folder, paths) for folder, paths in files.items()]
     return bool(params or points or any(added))
+
+
+def log_points(client: "MlflowClient", run_id: str, points: "Sequence[Metric]") -> None:
+    """Log points of curves in as few batches as MLflow allows."""
+    for start in range(0, len(points), METRICS_AT_ONCE):
+        client.log_batch(run_id, metrics=points[start : start + METRICS_AT_ONCE])
+
+
+def set_tags(client: "MlflowClient", run_id: str, tags: Mapping[str, str]) -> None:
+    """Set tags of a run."""
+    from mlflow.entities import RunTag
+
+    client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
 
 
 def _complete_files(client: "MlflowClient", run_id: str, folder: str, paths: Sequence[Path]) -> bool:

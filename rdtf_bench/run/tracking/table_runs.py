@@ -11,7 +11,7 @@ from rdtf_bench.core.store import key_of, write_text
 from rdtf_bench.run.record import Record
 from rdtf_bench.run.table.finished import LogRow
 from rdtf_bench.run.tracking import facts
-from rdtf_bench.run.tracking.runs import complete, curve
+from rdtf_bench.run.tracking.runs import complete, curve, set_tags
 from rdtf_bench.run.tracking.server import (
     EXPERIMENT,
     connect,
@@ -98,15 +98,13 @@ def log(table: Table, *, uri: str, root: Path) -> int:
         return 0
     with failures(uri):
         client, experiment = open_experiment(uri, root)
-        parent = kept_run(client, mark)
-        if parent is None:
-            parent = _new_parent(client, experiment, table)
-            write_text(mark, parent.info.run_id)
+        parent = kept_run(client, mark) or _begun_live(client, table, uri, root) or _new_run(client, experiment, table)
+        write_text(mark, parent.info.run_id)
         if parent.info.status == "FINISHED":
             return 0
         parent_id = parent.info.run_id
-        children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent_id}'")
-        begun = {run.data.tags.get("cell_id"): run for run in children}
+        _describe(client, parent_id, table)
+        begun = children_of(client, experiment, parent_id)
         left = [row for row in table.rows if not _is_done(begun.get(row.record.cell_id))]
         for row in left:
             _log_row(client, experiment, parent_id, row, begun.get(row.record.cell_id))
@@ -116,19 +114,40 @@ def log(table: Table, *, uri: str, root: Path) -> int:
         return 1 + len(left)
 
 
-def _new_parent(client: "MlflowClient", experiment: str, table: Table) -> "Run":
-    """Start the run of a table, which carries the table as its description and the clips of all its rows."""
+def live_mark(root: Path, uri: str, table: str, scale: str, cell_ids: Sequence[str]) -> Path:
+    """Return the file that keeps the id of the run of a table that is logged while it is measured."""
+    return root / "tracked" / key_of([uri, table, scale, list(cell_ids)])
+
+
+def unfinished_run(client: "MlflowClient", mark: Path) -> "Run | None":
+    """Return the run whose id the mark holds; None if the server has no such run, or if it is finished."""
+    run = kept_run(client, mark)
+    return None if _is_done(run) else run
+
+
+def children_of(client: "MlflowClient", experiment: str, parent_id: str) -> "dict[str, Run]":
+    """Return the runs of the rows of a table by cell id."""
+    children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent_id}'")
+    return {str(run.data.tags.get("cell_id")): run for run in children}
+
+
+def _begun_live(client: "MlflowClient", table: Table, uri: str, root: Path) -> "Run | None":
+    cell_ids = [row.record.cell_id for row in table.rows]
+    return unfinished_run(client, live_mark(root, uri, table.name, table.scale, cell_ids))
+
+
+def _new_run(client: "MlflowClient", experiment: str, table: Table) -> "Run":
+    begin_ms = min(facts.begin_ms(row.record) for row in table.rows)
+    return client.create_run(experiment, run_name=f"{table.name} ({table.scale})", start_time=begin_ms)
+
+
+def _describe(client: "MlflowClient", run_id: str, table: Table) -> None:
+    """Give the run of a table its name, its tags, the table as its description, and the clips that its rows used."""
     newest = max((row.record for row in table.rows), key=facts.end_ms)
     tags = {"level": "table", **facts.origin(newest), "protocol": table.name, "scale": table.scale}
-    tags["mlflow.note.content"] = _shortened(table.description)
-    parent = client.create_run(
-        experiment,
-        run_name=facts.table_name(table.name, table.scale, newest),
-        tags=tags,
-        start_time=min(facts.begin_ms(row.record) for row in table.rows),
-    )
-    client.log_inputs(parent.info.run_id, _datasets(next((row.record for row in table.rows if row.log), newest)))
-    return parent
+    set_tags(client, run_id, {**tags, "mlflow.note.content": _shortened(table.description)})
+    client.update_run(run_id, name=facts.table_name(table.name, table.scale, newest))
+    client.log_inputs(run_id, _datasets(next((row.record for row in table.rows if row.log), newest)))
 
 
 def _shortened(description: str) -> str:
@@ -147,13 +166,23 @@ def _log_row(client: "MlflowClient", experiment: str, parent_id: str, row: Row, 
     from mlflow.entities import Metric
 
     record = row.record
-    begin_ms, end_ms = facts.begin_ms(record), facts.end_ms(record)
-    tags = {"mlflow.parentRunId": parent_id, **facts.tags(record)}
-    run = begun or client.create_run(experiment, run_name=row.label, tags=tags, start_time=begin_ms)
-    run_id = run.info.run_id
+    run = begun or client.create_run(
+        experiment,
+        run_name=row.label,
+        tags={"mlflow.parentRunId": parent_id, "cell_id": record.cell_id},
+        start_time=facts.begin_ms(record),
+    )
+    run_id, begin_ms = run.info.run_id, run.info.start_time
+    end_ms = begin_ms + facts.duration_ms(record)
+    set_tags(client, run_id, facts.tags(record))
     points = [Metric(name, value, end_ms, 0) for name, value in facts.metrics(record).items()]
-    points += curve(row.log, begin_ms)
-    complete(client, run, parameters=facts.parameters(record, row.label), points=points, files={"": [row.record_path]})
+    complete(
+        client,
+        run,
+        parameters=facts.parameters(record, row.label),
+        points=points + curve(row.log, begin_ms),
+        files={"": [row.record_path]},
+    )
     client.log_inputs(run_id, _datasets(record))
     client.set_terminated(run_id, end_time=end_ms)
 
