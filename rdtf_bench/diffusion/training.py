@@ -71,12 +71,13 @@ def train(
         measured = gradients(step)
         norm = accelerator.clip_grad_norm_(trained, training.max_grad_norm)
         optimizer.step()
+        learning_rate = schedule.get_last_lr()[0]
         schedule.step()
         optimizer.zero_grad(set_to_none=True)
         if ema is not None:
             ema.step(trained)
         try:
-            on_step(step, {**measured, "grad_norm": float(norm)})
+            on_step(step, {**measured, "grad_norm": float(norm), "learning_rate": learning_rate})
         except Stopped:
             checkpoints.save(step + 1)
             raise

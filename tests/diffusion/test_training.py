@@ -89,7 +89,7 @@ def test_reports_every_step_once(tmp_path: Path) -> None:
     problem = Problem()
     problem.run(tmp_path)
     assert [step for step, _ in problem.log] == list(range(6))
-    assert set(problem.log[0][1]) == {"loss", "grad_norm", "step_again"}
+    assert set(problem.log[0][1]) == {"loss", "grad_norm", "learning_rate", "step_again"}
     assert problem.log[2][1]["loss"] == problem.seen[2]
 
 
@@ -97,6 +97,8 @@ def test_warm_up_starts_from_a_learning_rate_of_zero(tmp_path: Path) -> None:
     problem = Problem()
     problem.run(tmp_path, num_steps=1, ema_decay=0.0)
     assert problem.weight.abs().max() == 0
+    problem.run(tmp_path / "longer", num_steps=3, warmup_steps=2)
+    assert [measured["learning_rate"] for _, measured in problem.log[-3:]] == [0, 0.025, 0.05]
 
 
 def test_ends_as_the_moving_average_unless_it_is_off(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from rdtf_bench.core.store import key_of
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec import identities
-from rdtf_bench.spec.identities import ClipsIdentity, FitIdentity, Samples, TrainedSamples
+from rdtf_bench.spec.identities import ClipsIdentity, FitIdentity, PipelineSamples, Samples, TrainedSamples
 from rdtf_bench.spec.plan import Cell
 
 NOT_APPLICABLE = "n/a"
@@ -175,6 +175,8 @@ def _of_training(fit: FitIdentity | None) -> dict[str, str]:
 def _of_sampling(samples: Samples) -> dict[str, str]:
     names = ("sampling_steps", "eta", "guidance_text", "guidance_image")
     known = {"known_frames": samples.known_frames or NOT_APPLICABLE}
+    if isinstance(samples, PipelineSamples):
+        return {**dict.fromkeys(names, NOT_APPLICABLE), "sampling_steps": str(samples.num_steps)} | known
     if not isinstance(samples, TrainedSamples):
         return dict.fromkeys(names, NOT_APPLICABLE) | known
     sampler = samples.sampler

@@ -46,6 +46,15 @@ def test_a_control_row_has_the_same_parameters_and_says_which_do_not_apply() -> 
     assert found["known_frames"] == "keep"
 
 
+def test_a_pipeline_of_diffusers_has_its_sampling_steps_and_no_training() -> None:
+    real = control().config["sample"]["real"]
+    called = {"pipeline": "p", "pipeline_class": "P", "settings": {}, "version": 1, "num_steps": 25, "seed": 0}
+    sample = {**called, "task": "it2v", "known_frames": "keep", "real": real}
+    found = facts.parameters(control(kind="external", config={"fit": None, "sample": sample, "scores": {}}), "SVD")
+    assert list(found) == list(facts.parameters(planted_record(), "RDTF"))
+    assert (found["sampling_steps"], found["eta"], found["training_steps"]) == ("25", "n/a", "n/a")
+
+
 @pytest.mark.parametrize("table", ["table1", "ci", "ablate-dcl"])
 def test_published_records_of_every_format_have_the_same_parameters(table: str) -> None:
     wanted = list(facts.parameters(planted_record(), "RDTF"))
