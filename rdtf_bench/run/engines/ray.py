@@ -10,7 +10,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from rich.console import Console
@@ -46,7 +46,7 @@ class RayEngine:
         with (
             _connected(self._address, bench) as ray,
             Display(console, expected_s, quiet=quiet) as display,
-            _shown(display) as sink,
+            _shown(ray, display) as sink,
         ):
             _require_shared(ray, bench)
             shared = ray.put(bench)  # once, not with every job
@@ -100,18 +100,19 @@ def _require_listening(address: str) -> None:
 
 
 @contextmanager
-def _shown(display: Display) -> Iterator[Sink]:
-    """Yield a sink whose events the display shows until the block ends."""
+def _shown(ray: Any, display: Display) -> Iterator[Sink]:
+    """Yield a sink whose events the display shows until the block ends. The queue lives on the driver's machine."""
     from ray.util.queue import Empty, Queue
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    queue, ended = Queue(actor_options={"num_cpus": 0}), threading.Event()
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    queue, ended = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here}), threading.Event()
 
     def listen() -> None:
-        while not ended.is_set():
-            try:
-                display.put(queue.get(timeout=POLL_S))
-            except Empty:
-                continue
+        with suppress(ray.exceptions.RayError):  # the cluster ends: progress does, too
+            while not ended.is_set():
+                with suppress(Empty):
+                    display.put(queue.get(timeout=POLL_S))
 
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
