@@ -117,7 +117,9 @@ def summary(contents: Contents) -> dict[str, str]:
 
 def command(contents: Contents, verb: str) -> str:
     """Return the command that runs a table or writes its page."""
-    return f"rdtf-bench {verb} {contents.spec.as_argument} --scale {contents.scale.as_argument}"
+    seeds = len(contents.spec.seeds)
+    trained = f" --seeds {seeds}" if seeds > 1 else ""
+    return f"rdtf-bench {verb} {contents.spec.as_argument} --scale {contents.scale.as_argument}{trained}"
 
 
 def _clips(contents: Contents, on_progress: OnProgress) -> Clips:

@@ -9,7 +9,7 @@ import pytest
 
 from rdtf_bench.core.errors import AssetError
 from rdtf_bench.core.store import Store
-from rdtf_bench.report.page.table_page import Contents, page, summary
+from rdtf_bench.report.page.table_page import Contents, command, page, summary
 from rdtf_bench.run.table import per_clip
 from tests.browser import needs_chromium, probed
 
@@ -112,6 +112,12 @@ def test_rows_without_clips_are_named_with_the_command_that_makes_them(written: 
     text = written.read_text(encoding="utf-8")
     assert "The store holds no clips of SimDA." in text
     assert "<code>rdtf-bench run planted --scale tiny</code>" in text
+
+
+def test_the_command_of_a_table_names_the_number_of_seeds(contents: Contents) -> None:
+    three = replace(contents, spec=contents.spec.model_copy(update={"seeds": (0, 1, 2)}))
+    assert command(contents, "run").endswith("--scale tiny")
+    assert command(three, "run").endswith("--scale tiny --seeds 3")
 
 
 def test_without_a_store_the_published_numbers_are_shown_and_what_is_missing_is_said(
