@@ -1,5 +1,6 @@
 """`rdtf-bench replay`: compute a number again from its record alone."""
 
+import shlex
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -18,7 +19,7 @@ from rdtf_bench.commands.options import (
     StoreDir,
     Table,
 )
-from rdtf_bench.commands.records.row import RowName, find
+from rdtf_bench.commands.records.row import RowName, find, options
 from rdtf_bench.commands.selection import select
 
 
@@ -58,6 +59,6 @@ def replay(
     typer.echo(comparison.render(result, format=format))
     if result.faults:
         raise RegressionError(
-            f"{held.place}: does not repeat: {'; '.join(result.faults)}. See what decided it: rdtf-bench why "
-            f"{spec.as_argument} {held.row!r} {metrics[0]} --scale {chosen.scale.as_argument}"
+            f"{held.place}: does not repeat: {'; '.join(result.faults)}. See what decided it: "
+            + shlex.join(["rdtf-bench", "why", table, held.row, metrics[0], *options(chosen)])
         )

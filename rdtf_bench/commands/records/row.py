@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rdtf_bench.commands.options import DEFAULT_STORE, results_folder
 from rdtf_bench.commands.selection import Selection
 
 if TYPE_CHECKING:  # for the annotations alone: `--help` reads no schema
@@ -11,6 +12,17 @@ if TYPE_CHECKING:  # for the annotations alone: `--help` reads no schema
     from rdtf_bench.spec.schema import TableSpec
 
 RowName = Annotated[str, typer.Argument(metavar="ROW", help="A row of the table, such as RDTF or 'RDTF, seed 1'.")]
+
+
+def options(chosen: Selection) -> list[str]:
+    """Return the options with which a command finds the same record of a table."""
+    return [
+        *("--scale", chosen.scale_name),
+        *(word for source in chosen.data for word in ("--data", source)),
+        *(() if chosen.store == DEFAULT_STORE else ("--store", str(chosen.store))),
+        *(() if chosen.seeds is None else ("--seeds", str(chosen.seeds))),
+        *(() if chosen.results == results_folder() else ("--results", str(chosen.results))),
+    ]
 
 
 def find(chosen: Selection, row: str) -> "tuple[TableSpec, Recorded]":

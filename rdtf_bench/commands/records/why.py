@@ -15,7 +15,7 @@ from rdtf_bench.commands.options import (
     StoreDir,
     Table,
 )
-from rdtf_bench.commands.records.row import RowName, find
+from rdtf_bench.commands.records.row import RowName, find, options
 from rdtf_bench.commands.selection import select
 
 
@@ -36,5 +36,6 @@ def why(
     from rdtf_bench.report.provenance.why import why as decided
 
     require_format(format)
-    spec, held = find(select(table, scale, data, store, seeds=seeds, results=results), row)
-    typer.echo(render(decided(held, spec.as_argument, metric), format=format))
+    chosen = select(table, scale, data, store, seeds=seeds, results=results)
+    _, held = find(chosen, row)
+    typer.echo(render(decided(held, chosen.protocol, metric, options=options(chosen)), format=format))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from rdtf_bench.core.errors import ProtocolError, StoreError, unknown_name
+from rdtf_bench.core.errors import ProtocolError, StoreError, UnknownNameError, unknown_name
 from rdtf_bench.core.store import key_of
 from rdtf_bench.run import record
 from rdtf_bench.run.protocols import load_tables
@@ -34,10 +34,15 @@ class Recorded:
     record: Record
 
     def metrics(self, asked: str | None) -> tuple[str, ...]:
-        """Return the metric that was asked for, or all of the record; UnknownNameError for one that it lacks."""
-        if asked is not None and asked not in self.record.scores:
-            raise unknown_name(f"metric of the row {self.row!r}", asked, self.record.scores)
-        return tuple(self.record.scores) if asked is None else (asked,)
+        """Return the metric that was asked for, in any case of letters, or all of the record.
+
+        Raises UnknownNameError for a metric that the record lacks.
+        """
+        if asked is None:
+            return tuple(self.record.scores)
+        if asked.lower() not in self.record.scores:
+            raise UnknownNameError(f"{self.row}: {unknown_name('metric', asked, self.record.scores)}")
+        return (asked.lower(),)
 
 
 NOWHERE = Path(os.devnull)
@@ -97,7 +102,7 @@ def row_named(found: Rows, name: str) -> Recorded:
     for matches in (by_label, by_method):
         if len(matches) == 1:
             return matches[0]
-    raise unknown_name("row with a record", name, found)
+    raise unknown_name("record of a row", name, found)
 
 
 @contextmanager

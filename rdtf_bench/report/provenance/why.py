@@ -1,7 +1,7 @@
 """Write what decided one number, as text and as data. No torch."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from rdtf_bench.assets import registry
 from rdtf_bench.core.errors import AssetError
@@ -32,8 +32,11 @@ NOTES = (
 )
 
 
-def why(found: Recorded, table: str, metric: str) -> Facts:
-    """Return the facts of a number with its record and the commands that repeat it; UnknownNameError for the metric."""
+def why(found: Recorded, table: str, metric: str, *, options: Sequence[str] = ()) -> Facts:
+    """Return the facts of a number with its record and the commands that repeat it; UnknownNameError for the metric.
+
+    `options` are those with which a command finds the same record, such as --scale and --store.
+    """
     (metric,) = found.metrics(metric)
     decided = facts(found.record, metric)
     decided["number"] = {"table": table, "row": found.row, "metric": metric, "record": found.place, **decided["number"]}
@@ -42,7 +45,7 @@ def why(found: Recorded, table: str, metric: str) -> Facts:
     decided["weights"] = {
         role: f"{names[role]} {digest}" if role in names else digest for role, digest in decided["weights"].items()
     }
-    decided["repeat"] = _commands(found, table, metric)
+    decided["repeat"] = _commands(found, table, metric, options)
     return {section: decided[section] for section in HEADINGS if decided[section]}
 
 
@@ -88,9 +91,9 @@ def _files(digests: Mapping[str, object], names: Mapping[str, str]) -> Iterator[
         yield from ((f"{name}/{file}".rstrip("/"), sha256) for file, sha256 in asset.files.items())
 
 
-def _commands(found: Recorded, table: str, metric: str) -> dict[str, object]:
+def _commands(found: Recorded, table: str, metric: str, options: Sequence[str]) -> dict[str, object]:
     commit = found.record.environment.get("commit")
-    replay = shlex.join(["rdtf-bench", "replay", table, found.row, metric, "--scale", found.record.scale])
+    replay = shlex.join(["rdtf-bench", "replay", table, found.row, metric, *options])
     return {
         "command": found.record.command,
         "replay": replay,

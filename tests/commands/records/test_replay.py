@@ -34,7 +34,7 @@ def test_a_number_that_repeats_has_status_0(tmp_path: Path, monkeypatch: pytest.
 def test_a_number_that_moved_has_status_7_and_the_way_on(monkeypatch: pytest.MonkeyPatch, capsys: Say) -> None:
     status, said = replayed(monkeypatch, capsys, moved_by=0.5)
     assert status == 7
-    assert "does not repeat: vqa moved. See what decided it: rdtf-bench why ci 'RDTF' vqa --scale ci" in said
+    assert "does not repeat: vqa moved. See what decided it: rdtf-bench why ci RDTF vqa --scale ci" in said
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rdtf_bench.commands.records.row import find
+from rdtf_bench.commands.records.row import find, options
 from rdtf_bench.commands.selection import Selection
 from rdtf_bench.core.errors import StoreError, UnknownNameError
 
@@ -12,6 +12,13 @@ from rdtf_bench.core.errors import StoreError, UnknownNameError
 def test_a_row_is_found_in_the_published_results(tmp_path: Path) -> None:
     spec, held = find(Selection(protocol="ci", scale_name="ci", store=tmp_path), "simda")
     assert (spec.name, held.row, held.record.method) == ("ci", "SimDA", "simda")
+
+
+def test_the_options_of_a_record_name_what_is_not_the_default() -> None:
+    plain = Selection(protocol="ci", scale_name="ci")
+    assert options(plain) == ["--scale", "ci"]
+    chosen = Selection(protocol="ci", scale_name="ci", store=Path("kept"), data=("asg=DIR",), seeds=3)
+    assert options(chosen) == ["--scale", "ci", "--data", "asg=DIR", "--store", "kept", "--seeds", "3"]
 
 
 def test_without_records_the_command_that_makes_them_is_told(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_row_is_named_by_its_label_in_any_case_or_by_its_method(records: dict[
     made = next(one for one in records.values() if one.method == "i2v_adapter")
     found = {"I2V-Adapter": Recorded(row="I2V-Adapter", place="", record=made)}
     assert row_named(found, "i2v-adapter") is row_named(found, "i2v_adapter") is found["I2V-Adapter"]
-    with pytest.raises(UnknownNameError, match=r"no row with a record 'I2V-Adaptor'\. Did you mean 'I2V-Adapter'\?"):
+    with pytest.raises(UnknownNameError, match=r"no record of a row 'I2V-Adaptor'\. Did you mean 'I2V-Adapter'\?"):
         row_named(found, "I2V-Adaptor")
 
 

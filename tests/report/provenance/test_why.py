@@ -28,7 +28,7 @@ def test_json_holds_every_section_with_the_value_of_the_record(rdtf: Recorded) -
     assert set(found) == set(HEADINGS)
     assert found["number"]["value"] == rdtf.record.scores["fvd"].value
     assert found["samples"]["sha256"] == rdtf.record.samples_sha256
-    assert found["repeat"]["replay"] == "rdtf-bench replay ci RDTF fvd --scale ci"
+    assert found["repeat"]["replay"] == "rdtf-bench replay ci RDTF fvd"
 
 
 def test_every_file_of_the_weights_has_its_sha256(rdtf: Recorded) -> None:
@@ -58,5 +58,14 @@ def test_text_and_csv_say_the_same_as_json(rdtf: Recorded) -> None:
 
 
 def test_an_unknown_metric_is_said(rdtf: Recorded) -> None:
-    with pytest.raises(UnknownNameError, match=r"no metric of the row 'RDTF' 'fdv'\. Did you mean 'fvd'\?"):
+    with pytest.raises(UnknownNameError, match=r"RDTF: there is no metric 'fdv'\. Did you mean 'fvd'\?"):
         why(rdtf, "ci", "fdv")
+
+
+def test_a_metric_is_named_in_any_case_of_letters(rdtf: Recorded) -> None:
+    assert why(rdtf, "ci", "FVD")["number"]["metric"] == "fvd"
+
+
+def test_the_command_of_the_replay_takes_the_options_that_found_the_record(rdtf: Recorded) -> None:
+    repeat = why(rdtf, "ci", "fvd", options=("--scale", "my scale.yaml", "--store", "elsewhere"))["repeat"]
+    assert repeat["replay"] == "rdtf-bench replay ci RDTF fvd --scale 'my scale.yaml' --store elsewhere"
