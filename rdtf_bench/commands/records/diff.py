@@ -16,7 +16,10 @@ def diff(
     results: Results = None,
     format: Format = "text",
 ) -> None:
-    """Say which facts behind the numbers differ, and by how many standard deviations each score moved."""
+    """Say which facts behind the numbers differ, and by how many standard deviations each score moved.
+
+    The format csv holds the scores alone.
+    """
     from rdtf_bench.report.layouts import require_format
     from rdtf_bench.report.provenance import diff as differences
     from rdtf_bench.report.provenance import sources

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from math import hypot
+from textwrap import wrap
 
 from rdtf_bench.core import intervals
 from rdtf_bench.core.errors import StoreError
@@ -13,6 +15,9 @@ from rdtf_bench.report.table.grid import decimals_for
 from rdtf_bench.run.record import Record, ScoreRecord
 
 COLUMNS = ("row", "metric", "a", "b", "difference", "in_own_sd", "in_difference_sd", "paired", "comparable")
+
+FACT_WIDTHS = (13, 31, 24, 24, 19)
+"""Columns of text for each cell of the table of facts; with the gaps they stay below layouts.NOTE_WIDTH."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +84,7 @@ def render(found: Difference, *, names: tuple[str, str], format: str) -> str:
         return layouts.as_csv(scores, COLUMNS)
     if format == "json":
         return layouts.as_json({"a": names[0], "b": names[1], **asdict(found)})
-    tables = [_fact_table(found), _score_table(found)]
+    tables = [_fact_table(found, is_folded=format == "text"), _score_table(found)]
     return layouts.document(tables, list(_notes(found)), format=format, title=f"A: {names[0]}\nB: {names[1]}")
 
 
@@ -176,8 +181,8 @@ def _fault(a: ScoreRecord, b: ScoreRecord) -> str:
     return f"other number of clips: {a.n} and {b.n}" if a.n != b.n else ""
 
 
-def _fact_table(found: Difference) -> layouts.Table:
-    rows = [
+def _fact_table(found: Difference, *, is_folded: bool) -> layouts.Table:
+    rows: list[Sequence[str]] = [
         (
             fact.section,
             fact.name,
@@ -187,9 +192,17 @@ def _fact_table(found: Difference) -> layouts.Table:
         )
         for fact in found.facts
     ]
+    if is_folded:
+        rows = [line for row in rows for line in _folded(row)]
     return layouts.Table(
         head=("what differs", "", "A", "B", "rows"), groups=[rows or [("nothing", "", "", "", "")]], align="lllll"
     )
+
+
+def _folded(row: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield the lines of a row whose long cells go on below themselves."""
+    cells = [wrap(cell, width) for cell, width in zip(row, FACT_WIDTHS, strict=True)]
+    yield from zip_longest(*cells, fillvalue="")
 
 
 def _score_table(found: Difference) -> layouts.Table:
@@ -213,8 +226,8 @@ def _numbers(score: ScoreDiff) -> tuple[str, ...]:
 def _notes(found: Difference) -> Sequence[str]:
     notes = [
         "SD: the standard deviation over clips (delete-a-group jackknife). `paired`: the SD of B - A is taken over the "
-        "same groups of clips. Otherwise both SDs are added as those of independent clips. A number that is counted or "
-        "timed has none. The variation between random seeds is in neither.",
+        "same groups of clips. Otherwise its variance is the sum of both variances, as for independent clips. A number "
+        "that is counted or timed has no SD. The variation between random seeds is in neither.",
         "Times, memory and dates are not compared: `rdtf-bench why` shows them.",
     ]
     for side, rows in (("A", found.only_a), ("B", found.only_b)):

@@ -9,6 +9,7 @@ import pytest
 
 from rdtf_bench.core import intervals
 from rdtf_bench.core.errors import StoreError
+from rdtf_bench.report import layouts
 from rdtf_bench.report.provenance.diff import Difference, ScoreDiff, compare, render
 from rdtf_bench.report.provenance.sources import Recorded, Rows
 from rdtf_bench.run.record import Record
@@ -99,6 +100,16 @@ def test_what_cannot_be_compared_is_said(fields: dict[str, object], said: str, r
     found = compare(rows, moved(rows, "RDTF", "fvd", 1.0, **fields))  # type: ignore[arg-type]
     assert only(found, "RDTF", "fvd").comparable.startswith(said)
     assert said in render(found, names=("a", "b"), format="text")
+
+
+def test_long_facts_are_folded_in_text_and_whole_in_json(rows: Rows) -> None:
+    split_from = "a list of clips: " + "at most 2,000 of each video " * 4
+    data = {**rows["RDTF"].record.data, "split_from": split_from}
+    found = compare(rows, changed(rows, "RDTF", data=data))
+    text = render(found, names=("a", "b"), format="text")
+    assert max(map(len, text.splitlines())) <= layouts.NOTE_WIDTH
+    (fact,) = json.loads(render(found, names=("a", "b"), format="json"))["facts"]
+    assert fact["b"] == split_from
 
 
 def test_rows_of_one_side_alone_are_named(rows: Rows) -> None:
