@@ -13,6 +13,7 @@ from rdtf_bench import catalog
 from rdtf_bench.core import intervals
 from rdtf_bench.report import layouts
 from rdtf_bench.report.table import power, verdicts
+from rdtf_bench.report.table.grid import digits_for
 from rdtf_bench.report.table.rows import Number
 from rdtf_bench.run.costs.record import CostRecord
 from rdtf_bench.spec.claims import Claim, ClaimSet
@@ -91,12 +92,15 @@ def render(judged: Sequence[Judged], *, scale: str, format: str) -> str:
     layouts.require_format(format)
     if format in layouts.DATA_FORMATS:
         return layouts.data([_data(one) for one in judged], (*COLUMNS, *OURS), format=format)
-    head = ("table", "metric", "claim", "paper", "ours", "verdict", "p", "n to decide")
-    tables = list(dict.fromkeys(one.table for one in judged))
-    groups = [[_line(one) for one in judged if one.table == table] for table in tables]
-    shown = layouts.Table(head=head, groups=groups, align="llllllrr")
+    head = ("metric", "claim", "paper", "ours", "verdict", "p", "n to decide")
+    shown = [
+        layouts.Table(
+            heading=table, head=head, groups=[[_line(one) for one in judged if one.table == table]], align="lllllrr"
+        )
+        for table in dict.fromkeys(one.table for one in judged)
+    ]
     notes = [_summary(judged), *_notes(judged, scale)]
-    return layouts.document([shown], notes, format=format, title="Orderings that the paper states, and ours")
+    return layouts.document(shown, notes, format=format, title="Orderings that the paper states, and ours")
 
 
 def _pair(claim: Claim, found: Mapping[tuple[str, str], Number]) -> Pair | None:
@@ -163,17 +167,25 @@ def _data(one: Judged) -> dict[str, object]:
 
 def _line(one: Judged) -> tuple[str, ...]:
     claim = one.claim
-    ours = "" if one.pair is None else " : ".join(f"{number.value:.4g}" for number in one.pair)
     return (
-        one.table,
         claim.metric,
         f"{claim.better.row} better than {claim.worse.row}",
         f"{claim.better.paper.value} : {claim.worse.paper.value}",
-        ours,
+        "" if one.pair is None else _ours(one.pair),
         one.verdict,
         "" if one.p_adjusted is None else f"{one.p_adjusted:.2g}",
         "more seeds" if one.needs_seeds else "" if one.n_to_decide is None else f"{one.n_to_decide:,}",
     )
+
+
+def _ours(pair: Pair) -> str:
+    """Write both numbers in four significant digits, or in as many more as tell them apart."""
+    shown = digits_for(pair)
+    for digits in range(4, 9):
+        words = [f"{number.value * shown.factor:.{digits}g}{shown.suffix}" for number in pair]
+        if words[0] != words[1]:
+            break
+    return " : ".join(words)
 
 
 def _summary(judged: Sequence[Judged]) -> str:
@@ -190,7 +202,7 @@ def _notes(judged: Sequence[Judged], scale: str) -> list[str]:
         "n to decide: test clips at which a single test at 5 % finds our difference in 4 of 5 tries, if these are more "
         "than there are. `more seeds`: the clips are enough, and the variation between the few random seeds is not.",
         f"Our numbers are those of the scale {scale}, whose networks and data may differ from the paper's. A verdict "
-        "is about the ordering there. Costs are those of the machine that measured them.",
+        "is about the ordering there. Costs are those of full size, on the machine that measured them.",
     ]
     if missing := sorted({one.table for one in judged if one.verdict == "not run"}):
         notes.append(f"not run: {', '.join(missing)}. Measure with rdtf-bench run TABLE --scale {scale}.")

@@ -97,6 +97,16 @@ def test_costs_are_resolved_by_their_intervals_in_the_first_precision() -> None:
     assert of_costs(None) == []
 
 
+def test_numbers_are_written_with_the_digits_that_tell_them_apart() -> None:
+    def written(a: float, b: float) -> str:
+        pair = [replace(moved(row, value), metric="params") for row, value in (("A", a), ("B", b))]
+        return render(judge(claims(("A", "B"), metric="params"), pair), scale="tiny", format="text")
+
+    assert "0.9601 B : 1.445 B" in written(960_112_345.0, 1_444_912_345.0)
+    assert "1.4449 B : 1.445 B" in written(1_444_912_345.0, 1_444_962_345.0)
+    assert "1.4449123 B : 1.4449123 B" in written(1_444_912_345.0, 1_444_912_345.0)
+
+
 def test_every_format_holds_every_verdict() -> None:
     judged = judge(claims(("A", "B"), ("B", "C")), [moved("A", 1000.0, 2.0), moved("B", 1300.0)])
     text = render(judged, scale="tiny", format="text")
