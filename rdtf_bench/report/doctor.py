@@ -26,7 +26,7 @@ def render(found: Examination, *, format: str) -> str:
     lines = [line for scale in found.scales for line in _scale_lines(scale)]
     notes = [f"To mend {what}: {command}" for command, what in found.mends().items()]
     if found.can_run("tiny"):
-        notes.append(f"To run the table {TABLE}: rdtf-bench run {TABLE}")
+        notes.append(f"To run {TABLE}: rdtf-bench run {TABLE}")
     return layouts.document([*tables, layouts.Table(head=head, align="lll", groups=[lines])], notes, format=format)
 
 

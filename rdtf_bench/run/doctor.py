@@ -129,6 +129,9 @@ def _get(name: str) -> str:
 
 
 def _store(root: Path) -> Iterator[Finding]:
+    if root.exists() and not root.is_dir():
+        yield Finding(subject=str(root), state="no store", fault="is a file, not a folder", mend="--store DIR")
+        return
     if not root.is_dir():
         yield Finding(subject=str(root), state="no store yet; the first run makes it")
         return

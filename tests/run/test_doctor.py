@@ -32,6 +32,12 @@ def test_a_store_that_is_not_there_is_no_fault_and_is_not_made(here: Examination
     assert (found.fault, Path(found.subject).exists()) == ("", False)
 
 
+def test_a_file_in_the_place_of_the_store_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("")
+    (store,) = doctor._store(tmp_path / "runs")
+    assert (store.fault, store.mend) == ("is a file, not a folder", "--store DIR")
+
+
 def test_weights_that_a_scale_needs_are_missing_for_it_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RDTF_BENCH_ASSETS", str(tmp_path))
     weights = [doctor._weights(name) for name in registry.names()]
