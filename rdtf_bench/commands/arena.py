@@ -62,7 +62,7 @@ def make(
     typer.echo(
         f"{out}: {asked} rankings of {len(material.arena.rows)} rows for {len(material.arena.clips)} clips, "
         f"{out.stat().st_size / 1e6:.1f} MB. Give it to raters, and count the files that they send back: "
-        f"rdtf-bench arena tally votes-*.json --store {store}"
+        f"{planned.commands_of_votes[1]}"
     )
 
 

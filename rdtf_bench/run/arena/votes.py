@@ -41,7 +41,7 @@ def count_in(paths: Sequence[Path], *, arena: Arena | None, root: Path) -> Study
         faults += [f"{file.path}: {said}" for file in files for said in _faults(file.ballot, counted)]
     faults += _faults_of_raters(files)
     if faults or counted is None:
-        raise DataError(f"Nothing was counted, because of {len(faults)} faults:\n{listed(faults)}")
+        raise DataError(f"Nothing was counted. Faults: {len(faults)}\n{listed(faults)}")
     return Study(arena=counted, ballots=tuple(file.ballot for file in files))
 
 

@@ -94,7 +94,7 @@ def test_every_faulty_file_is_named_at_once(arena: Arena, tmp_path: Path) -> Non
     with pytest.raises(DataError) as caught:
         count_in([*paths, tmp_path], arena=None, root=tmp_path)
     said = str(caught.value)
-    assert said.startswith("Nothing was counted, because of 4 faults:")
+    assert said.startswith("Nothing was counted. Faults: 4\n")
     assert all(name in said for name in ("other.json: has votes", "broken.json: is not a file", "latin.json: is not a"))
     assert "good.json" not in said
 
