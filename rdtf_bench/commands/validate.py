@@ -29,6 +29,8 @@ def validate(
             if load.is_scale(protocol):
                 scale = load_scale(protocol)
                 typer.echo(f"{scale.name}: a scale, {scale.title}")
+            elif load.is_pipeline(protocol):
+                typer.echo(f"{protocol}: a pipeline, {load.load_pipeline(protocol).title}")
             else:
                 kind_of(protocol).validate(protocol)
         except BenchError as fault:

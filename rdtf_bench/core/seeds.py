@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 import torch
 
+CPU = torch.device("cpu")
+
 
 def seed_for(*parts: str | int) -> int:
     """Return a 63-bit random seed: a hash of the parts, so that different parts never add up to the same seed.
@@ -30,11 +32,14 @@ def generators_for(seed: int, clip_ids: Sequence[str], purpose: str) -> list[tor
 
 
 @contextmanager
-def seeded(*parts: str | int) -> Iterator[None]:
-    """Seed the global CPU generator from these names inside the block, and restore its state afterwards.
+def seeded(*parts: str | int, device: torch.device = CPU) -> Iterator[None]:
+    """Seed the global generators of the CPU and of a device from these names inside the block; restore them afterwards.
 
     The modules of torch initialise their weights from the global generator alone.
     """
-    with torch.random.fork_rng(devices=[]):
+    on_gpu = device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if on_gpu else []):
         torch.default_generator.manual_seed(seed_for(*parts))
+        if on_gpu:
+            torch.cuda.manual_seed(seed_for(*parts))
         yield

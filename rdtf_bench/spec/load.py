@@ -56,6 +56,11 @@ def is_scale(name_or_path: str) -> bool:
     return name_or_path in scale_names() and name_or_path not in places.names(*places.PROTOCOLS)
 
 
+def is_pipeline(name_or_path: str) -> bool:
+    """Whether this is a file that says it is a pipeline."""
+    return places.is_path(name_or_path) and document.read(Path(name_or_path)).kind == PIPELINE
+
+
 def names(kind: str) -> list[str]:
     """Return the names of this kind: the package's, and those in the folders of RDTF_BENCH_PROTOCOLS."""
     return places.names(kind)

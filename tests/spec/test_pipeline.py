@@ -53,6 +53,7 @@ def test_every_wrong_field_is_named_with_its_line(tmp_path: Path) -> None:
 def test_a_pipeline_in_place_of_a_protocol_says_where_it_belongs(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(WHOLE)
+    assert load.is_pipeline(str(file))
     with pytest.raises(ProtocolError, match="is a pipeline and a protocol is needed here"):
         load.kind_of(str(file))
 

@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 
 from rdtf_bench.core.errors import ProtocolError
-from rdtf_bench.spec.identities import ControlSamples
+from rdtf_bench.spec.identities import ControlSamples, PipelineIdentity, PipelineSamples
 from rdtf_bench.spec.load import load_protocol, load_scale
+from rdtf_bench.spec.pipeline import PipelineSettings
 from rdtf_bench.spec.plan import Cell, DataIdentity, asset_roles, other_clips, plan
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import TableSpec
@@ -173,3 +174,24 @@ def test_a_network_chosen_by_an_option_brings_its_weights() -> None:
     assert asset_roles(facts, {}) == ["efficientnet"]
     assert asset_roles(facts, {"network": "enet_lite0"}) == ["efficientnet"]
     assert asset_roles(facts, {"network": "i3d"}) == ["efficientnet", "i3d"]
+
+
+def test_a_pipeline_samples_with_every_seed_and_is_counted_but_not_timed() -> None:
+    spec, scale = load_protocol("table1").model_copy(update={"seeds": (0, 1)}), load_scale("tiny")
+    digests = dict.fromkeys(scale.assets, "d")
+
+    def planned(**settings: Any) -> list[Cell]:
+        asked = PipelineIdentity(pipeline="f", pipeline_class="P", settings=PipelineSettings(**settings))
+        return [cell for cell in plan(spec, scale, DATA, digests, constants, {"mine": asked}) if cell.label == "mine"]
+
+    first, second = planned()
+    assert (first.seed, second.seed, first.kind, first.fit) == (0, 1, "external", None)
+    assert set(first.scores) == {"fvd", "vqa", "clip", "params"}
+    assert first.score_key("params") == second.score_key("params")
+    assert isinstance(first.sample, PipelineSamples)
+    assert first.sample.num_steps == scale.sampling.num_steps
+    own = planned(sampling_steps=3)[0].sample
+    assert isinstance(own, PipelineSamples)
+    assert own.num_steps == 3
+    assert len({cell.id for cell in (*planned(), *planned(call={"fps": 7}), *planned(height=32))}) == 6
+    assert Cell.from_dict(json.loads(json.dumps(first.as_dict()))) == first

@@ -226,7 +226,8 @@ def _pipeline(label: str, sample: PipelineSamples, record: Record | None) -> str
         return said
     call = ", ".join(f"{name} {value}" for name, value in facts["call"].items() if name != "output_type")
     saw = "the first frame and the caption" if facts["sees_caption"] else "the first frame and no caption"
-    return f"{said} It saw {saw} of each clip. It was called by diffusers {facts['diffusers']} with {call}."
+    took = "" if record is None else f" Its clips took {record.stage_seconds['sample']:.0f} s."
+    return f"{said} It saw {saw} of each clip. It was called by diffusers {facts['diffusers']} with {call}.{took}"
 
 
 def _cost(record: Record) -> Iterator[str]:

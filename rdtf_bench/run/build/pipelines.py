@@ -150,7 +150,7 @@ class PipelineSampler:
         if "prompt" in self._taken():
             call["prompt"] = caption
         # some pipelines draw from the global generator too, such as I2VGenXL where it encodes the given frame
-        with seeded(self.sample.seed, clip_id, "pipeline"):
+        with seeded(self.sample.seed, clip_id, "pipeline", device=self.pipeline.device):
             made = frames.made(self._called(call))
         if len(made) < shape.num_frames:
             raise InputError(

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rdtf_bench.run.record import Record
-from rdtf_bench.spec.identities import TrainedSamples
+from rdtf_bench.spec.identities import PipelineIdentity, PipelineSamples, TrainedSamples
 from rdtf_bench.spec.load import load_scale
+from rdtf_bench.spec.pipeline import PipelineSettings
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.schema import TableSpec
 
@@ -82,3 +83,27 @@ def test_several_seeds_are_in_the_intervals_and_a_missing_one_is_named(
     assert "Values are means over 2 seeds, ± their standard deviation" in text
     assert "RDTF, FVD: 1 of 2 seeds were run." in text
     assert "SimDA, FVD: " not in text
+
+
+def test_a_pipeline_says_what_it_saw_and_with_what_it_was_called(
+    show: Show, cells: list[Cell], records: dict[str, Record]
+) -> None:
+    first = cells[0]
+    pipeline = PipelineIdentity(pipeline="f00d", pipeline_class="P", settings=PipelineSettings())
+    sample = PipelineSamples(
+        **{name: getattr(pipeline, name) for name in PipelineIdentity.model_fields},
+        version=1,
+        task="it2v",
+        known_frames="keep",
+        real=first.sample.real,
+        num_steps=2,
+        seed=0,
+    )
+    cell = replace(first, kind="external", fit=None, sample=sample)
+    facts = {"diffusers": "0.42", "call": {"height": 64, "output_type": "np"}, "sees_caption": False}
+    record = replace(records[first.id], config={"pipeline": facts}, stage_seconds={"sample": 7.2})
+    text = show("md", planned=[cell, *cells[1:]], of={**records, cell.id: record})
+    assert (
+        f"{cell.label}: P with weights that were trained elsewhere (files f00d). It saw the first frame and no caption "
+        "of each clip. It was called by diffusers 0.42 with height 64. Its clips took 7 s."
+    ) in text

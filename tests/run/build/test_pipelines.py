@@ -89,6 +89,7 @@ class Recorder:
 
     components: dict[str, Any] = {}  # noqa: RUF012
     vae_scale_factor_temporal = 4
+    device = CPU
 
     def __init__(self, num_made: int | None = None, value: float = 1.0) -> None:
         self.num_made, self.value, self.frames, self.seen = num_made, value, torch.empty(0), dict[str, Any]()
