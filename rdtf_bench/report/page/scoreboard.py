@@ -4,15 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from rdtf_bench.core import intervals
 from rdtf_bench.report import layouts
-from rdtf_bench.report.table import footer, grid
+from rdtf_bench.report.table import footer, grid, power
 from rdtf_bench.report.table.grid import Column, Entry, Grid
 from rdtf_bench.report.table.rows import Number, difference
 from rdtf_bench.report.table.verdicts import against, are_resolved
 from rdtf_bench.spec.schema import TableSpec
 
 NONE = "none"
+MORE_SEEDS = "more seeds"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,12 +123,20 @@ def _against(numbers: Sequence[Number], metric: str) -> Sequence[str]:
 def _pair(one: Number, other: Number, apart: bool) -> list[str]:
     found = difference(one, other)
     places = grid.decimals_for(max(abs(one.value), abs(other.value)))
-    needed = intervals.clips_to_resolve(found.value, deviation=found.deviation, n=one.n) if found.value else None
     return [
         f"{one.label} {'↑' if one.higher_is_better else '↓'}",
         f"{one.row} − {other.row}",
         f"{found.value:+.{places}f}",
         f"[{found.ci_low:+.{places}f}, {found.ci_high:+.{places}f}]",
         "yes" if apart else "no",
-        grid.NOT_APPLICABLE if needed is None else f"{needed:,}",
+        _needed(one, other, apart),
     ]
+
+
+def _needed(one: Number, other: Number, apart: bool) -> str:
+    """Return the number of clips that resolves a difference, or that more seeds are needed."""
+    needed = power.clips_needed(one, other)
+    seeds = min(len(one.seeds), len(other.seeds))
+    if seeds > 1 and not apart and one.value != other.value and (needed is None or needed <= one.n):
+        return MORE_SEEDS
+    return grid.NOT_APPLICABLE if needed is None else f"{needed:,}"

@@ -37,7 +37,7 @@ class Judged:
     p_adjusted: float | None  # None also for costs, which have no test
     n_to_decide: int | None
     """Clips at which a single test finds our difference in 4 of 5 tries, where it is undecided and they are more than
-    there are. None also where the difference is 0."""
+    there are. None also where the difference is 0, or where more clips alone would not resolve it."""
 
     @property
     def needs_seeds(self) -> bool:
@@ -136,7 +136,7 @@ def _judged(table: str, claim: Claim, pair: Pair | None, p_values: Mapping[tuple
     resolved = verdicts.are_apart(better, worse) if p is None else p < verdicts.LEVEL
     as_stated = (better.value > worse.value) == better.higher_is_better and better.value != worse.value
     verdict: Verdict = "undecided" if not resolved else "confirmed" if as_stated else "contradicted"
-    needed = power.pair(better, worse).n_ours if verdict == "undecided" and _has_groups(pair) else None
+    needed = power.clips_needed(better, worse) if verdict == "undecided" and _has_groups(pair) else None
     if needed is not None and needed <= better.n:
         needed = None  # more clips are not what is missing
     return Judged(table=table, claim=claim, pair=pair, verdict=verdict, p_adjusted=p, n_to_decide=needed)
@@ -200,7 +200,10 @@ def _notes(judged: Sequence[Judged], scale: str) -> list[str]:
         "the table, at a level of 5 %. Where rows have one random seed, the variation between seeds is not in the "
         "test. Costs are resolved if their intervals do not overlap.",
         "n to decide: test clips at which a single test at 5 % finds our difference in 4 of 5 tries, if these are more "
-        "than there are. `more seeds`: the clips are enough, and the variation between the few random seeds is not.",
+        "than there are. `more seeds`: the variation between the few random seeds hides the difference, and more clips "
+        "do not reduce it.",
+        "The test is over the rows that the paper prints. `rdtf-bench show` tests all methods of a table, one metric at "
+        "a time, so its marks can differ.",
         f"Our numbers are those of the scale {scale}, whose networks and data may differ from the paper's. A verdict "
         "is about the ordering there. Costs are those of full size, on the machine that measured them.",
     ]

@@ -4,6 +4,7 @@ The standard deviation of a difference is measured on our clips, paired. Our yar
 paper's, so the deviation is scaled in proportion to the value: 5 % of our value becomes 5 % of the paper's.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -11,7 +12,7 @@ from itertools import combinations
 from rdtf_bench.core import intervals
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.report import layouts
-from rdtf_bench.report.table.rows import Number, rows
+from rdtf_bench.report.table.rows import Number, rows, variance_between_seeds
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
@@ -97,6 +98,16 @@ def pair(one: Number, other: Number) -> Pair:
         paper=paper,
         n_paper=None if paper is None else _needed(paper, proportion * measured.deviation, one.n),
     )
+
+
+def clips_needed(one: Number, other: Number) -> int | None:
+    """Return the number of clips that resolves the difference of two rows of these random seeds.
+
+    None for a difference of 0, and for one that the variation between the seeds hides, which more clips do not reduce.
+    """
+    if abs(one.value - other.value) <= intervals.Z_95 * math.sqrt(variance_between_seeds(one, other)):
+        return None
+    return pair(one, other).n_ours
 
 
 def _needed(difference: float, deviation: float, n: int) -> int | None:

@@ -1,4 +1,6 @@
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import cycle
 
 import pytest
 
@@ -71,3 +73,18 @@ def test_every_pair_has_its_paired_interval_and_the_clips_that_would_resolve_it(
     assert pair[2:5] == ["+8.3", "[-29.0, +45.6]", "no"]
     # 128 ((1.9600 + 0.8416) 19.0526 / 8.3)^2 = 5293.8
     assert pair[5] == "5,294"
+
+
+def test_a_difference_within_the_variation_of_the_seeds_asks_for_more_seeds(
+    spec: TableSpec, numbers: list[Number]
+) -> None:
+    def needed(spread: float) -> str | Word:
+        seeded = [
+            replace(one, seeds=(0, 1, 2), by_seed=(one.value - sign * spread, one.value, one.value + sign * spread))
+            for one, sign in zip(numbers, cycle((1, -1)))
+        ]
+        (group, *_) = pair_table(spec, seeded).groups
+        return line(group, "FVD ↓", "SimDA − RDTF")[5]
+
+    assert needed(0.1) == "5,294"  # as with one seed: clips alone would resolve it
+    assert needed(20.0) == "more seeds"

@@ -132,3 +132,16 @@ def test_where_the_clips_are_enough_more_seeds_are_asked_for() -> None:
     assert (judged.verdict, judged.n_to_decide, judged.needs_seeds) == ("undecided", None, True)
     assert "more seeds" in render([judged], scale="tiny", format="text")
     assert not verdict(1000.0, 1100.0).needs_seeds
+
+
+def test_clips_are_not_counted_where_the_variation_between_seeds_hides_the_difference() -> None:
+    def undecided(*of_b: float) -> Judged:
+        one, other = moved("A", 1000.0, 2.0), moved("B", fmean(of_b))
+        seeded = [replace(one, seeds=(0, 1), by_seed=(1000.0, 1000.0)), replace(other, seeds=(0, 1), by_seed=of_b)]
+        (judged,) = judge(claims(("A", "B")), seeded)
+        return judged
+
+    steady, unsteady = undecided(1049.0, 1051.0), undecided(900.0, 1200.0)  # both differ from A by 50
+    assert (steady.verdict, steady.needs_seeds) == ("undecided", False)
+    assert steady.n_to_decide == verdict(1000.0, 1050.0).n_to_decide
+    assert (unsteady.verdict, unsteady.n_to_decide, unsteady.needs_seeds) == ("undecided", None, True)
