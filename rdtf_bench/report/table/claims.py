@@ -202,8 +202,8 @@ def _notes(judged: Sequence[Judged], scale: str) -> list[str]:
         "n to decide: test clips at which a single test at 5 % finds our difference in 4 of 5 tries, if these are more "
         "than there are. `more seeds`: the variation between the few random seeds hides the difference, and more clips "
         "do not reduce it.",
-        "The test is over the rows that the paper prints. `rdtf-bench show` tests all methods of a table, one metric at "
-        "a time, so its marks can differ.",
+        "The test is over the rows that the paper prints. `rdtf-bench show` tests all methods of a table, and each "
+        "metric alone, so its marks can differ.",
         f"Our numbers are those of the scale {scale}, whose networks and data may differ from the paper's. A verdict "
         "is about the ordering there. Costs are those of full size, on the machine that measured them.",
     ]
