@@ -73,8 +73,22 @@ def report(
         seeds=seeds,
         results=results,
     )
+    if all_tables:
+        _refuse_options_of_one_table(chosen)
     for path in _site(chosen, out) if all_tables else _pages(chosen, out, quiet):
         typer.echo(f"{path}: {path.stat().st_size / 1e3:,.0f} kB", err=True)
+
+
+def _refuse_options_of_one_table(chosen: Selection) -> None:
+    from rdtf_bench.core.errors import ProtocolError
+
+    scale = None if chosen.scale_name == DEFAULT_SCALE else chosen.scale_name
+    given = [option for option, value in {"--scale": scale, **chosen.row_options()}.items() if value]
+    if given:
+        raise ProtocolError(
+            f"--all shows every published table as it was measured, so it takes no {', '.join(given)}. Leave that out, "
+            "or name one table: rdtf-bench report table1"
+        )
 
 
 def _pages(chosen: Selection, out: Path | None, quiet: bool) -> Iterable[Path]:

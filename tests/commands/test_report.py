@@ -25,6 +25,7 @@ def test_a_page_of_a_table_that_was_not_run_says_how_to_run_it(
     [
         ((), ProtocolError.exit_status, "report needs either a protocol, such as table1, or --all"),
         (("ci", "--all"), ProtocolError.exit_status, "report needs either a protocol, such as table1, or --all"),
+        (("--all", "--scale", "ci", "--seeds", "3"), ProtocolError.exit_status, "so it takes no --scale, --seeds."),
         (("tabel1",), ProtocolError.exit_status, "Did you mean 'table1'?"),
         (("table6",), ProtocolError.exit_status, "rdtf-bench show table6"),
         (("table2", "--out", "a.html"), ProtocolError.exit_status, "table2-interpolation, table2-prediction"),
