@@ -35,7 +35,7 @@ def verify(store: StoreDir = DEFAULT_STORE) -> None:
             f"{held.root}: damaged files: {len(faults):,}\n{listed(faults)}\nThe next run of their table removes "
             "damaged entries and makes them again."
         )
-    typer.echo("No file is damaged.")
+    typer.echo("No damage was found.")
 
 
 @app.command(epilog="Example: rdtf-bench store gc --dry-run")
@@ -47,11 +47,17 @@ def gc(
     results: Results = None,
 ) -> None:
     """Remove weights, samples and scores that no published or recent record needs. Records and data are kept."""
+    from rdtf_bench.core.errors import StoreError
     from rdtf_bench.core.store import only_run_in
     from rdtf_bench.report import storage
     from rdtf_bench.run.storage import entries, sweep
 
     held = entries.require_store(store)
+    if results is not None and not results.is_dir():
+        raise StoreError(
+            f"--results {results}: there is no such folder, and what it publishes would be removed. Name the folder of "
+            "the published results."
+        )
     with only_run_in(held.root):
         found = sweep.find(held, results=results or results_folder(), days=days)
         if not found:

@@ -15,6 +15,7 @@ from tests.command_line import rdtf_bench
 def entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return an old entry of a store in ./runs that no record needs."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "published").mkdir()
     made = Store(tmp_path / "runs").make("samples", "one", lambda folder: write_text(folder / "clips", "clips"))
     for path in (made, *made.iterdir()):
         os.utime(path, (1.0, 1.0))
@@ -38,7 +39,7 @@ def test_a_damaged_file_is_named_with_a_status_of_its_own(
 ) -> None:
     assert rdtf_bench(monkeypatch, capsys, "store", "verify") == (
         0,
-        "1 of 1 entries have hashes. The files of the others were only opened.\nNo file is damaged.\n",
+        "1 of 1 entries have hashes. The files of the others were only opened.\nNo damage was found.\n",
     )
     (entry / "clips").write_text("other")
     status, said = rdtf_bench(monkeypatch, capsys, "store", "verify")
@@ -47,19 +48,25 @@ def test_a_damaged_file_is_named_with_a_status_of_its_own(
 
 
 def test_a_dry_run_and_a_no_remove_nothing(entry: Path, monkeypatch: pytest.MonkeyPatch, capsys: Say) -> None:
-    status, said = rdtf_bench(monkeypatch, capsys, "store", "gc", "--dry-run", "--results", "nowhere")
+    status, said = rdtf_bench(monkeypatch, capsys, "store", "gc", "--dry-run", "--results", "published")
     assert (status, "Nothing is removed" in said) == (0, True)
     monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
-    status, said = rdtf_bench(monkeypatch, capsys, "store", "gc", "--results", "nowhere")
+    status, said = rdtf_bench(monkeypatch, capsys, "store", "gc", "--results", "published")
     assert status == 1
     assert entry.is_dir()
 
 
-def test_yes_removes_without_a_question(entry: Path, monkeypatch: pytest.MonkeyPatch, capsys: Say) -> None:
+def test_results_that_are_not_there_remove_nothing(entry: Path, monkeypatch: pytest.MonkeyPatch, capsys: Say) -> None:
     status, said = rdtf_bench(monkeypatch, capsys, "store", "gc", "--yes", "--results", "nowhere")
+    assert (status, "--results nowhere: there is no such folder" in said) == (6, True)
+    assert entry.is_dir()
+
+
+def test_yes_removes_without_a_question(entry: Path, monkeypatch: pytest.MonkeyPatch, capsys: Say) -> None:
+    status, said = rdtf_bench(monkeypatch, capsys, "store", "gc", "--yes", "--results", "published")
     assert (status, "Folders removed: 1." in said) == (0, True)
     assert not entry.exists()
-    status, said = rdtf_bench(monkeypatch, capsys, "store", "gc", "--yes", "--results", "nowhere")
+    status, said = rdtf_bench(monkeypatch, capsys, "store", "gc", "--yes", "--results", "published")
     assert (status, "holds nothing to remove" in said) == (0, True)
 
 
