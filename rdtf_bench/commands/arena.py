@@ -83,6 +83,7 @@ def tally(
     Votes are refused if they belong to another arena, are incomplete or inconsistent, or if two files have the same
     rater. The store keeps the votes of the last tally, which `rdtf-bench run table5` prints beside the paper's numbers.
     """
+    from rdtf_bench.core.store import require_root
     from rdtf_bench.report.arena import render
     from rdtf_bench.report.layouts import require_format
     from rdtf_bench.run.arena.study import Arena, keep_arena, keep_votes, read
@@ -90,6 +91,7 @@ def tally(
 
     require_format(format)
     study = count_in(files, arena=read(Arena, arena) if arena else None, root=store)
+    require_root(store)
     typer.echo(render(study, format=format))
     keep_arena(study.arena, store)
     keep_votes(study, store)

@@ -84,10 +84,22 @@ def remove_leftovers(path: Path) -> None:
         _remove(leftover)
 
 
+def require_root(root: Path) -> None:
+    """Make the folder of a store; StoreError where it cannot be made or written to."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise StoreError(
+            f"{root}: a store cannot be made there: {fault.strerror}. Name another place: --store DIR"
+        ) from fault
+    if not os.access(root, os.W_OK):
+        raise StoreError(f"{root}: the store cannot be written to. Name another place: --store DIR")
+
+
 @contextmanager
 def only_run_in(root: Path) -> Iterator[None]:
-    """Lock a store for one run; StoreError where another run holds it."""
-    root.mkdir(parents=True, exist_ok=True)
+    """Lock a store for one run; StoreError where another run holds it, or where there can be no store."""
+    require_root(root)
     with (root / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,6 +11,7 @@ from rdtf_bench.core.store import (
     only_run_in,
     remove_leftovers,
     require_place,
+    require_root,
     write_text,
     written_whole,
 )
@@ -126,6 +127,13 @@ def test_two_runs_in_one_store_are_refused(tmp_path: Path) -> None:
         only_run_in(tmp_path),
     ):
         pass
+
+
+def test_a_file_in_the_place_of_a_store_is_said_with_another_place_to_name(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "runs"):
+        with pytest.raises(StoreError, match=r"a store cannot be made there: .*\. Name another place: --store DIR"):
+            require_root(place)
 
 
 def test_nothing_half_written_stays_where_the_disk_is_full(tmp_path: Path) -> None:
