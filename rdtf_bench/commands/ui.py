@@ -5,6 +5,7 @@ import subprocess
 import time
 import webbrowser
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated
 from urllib.request import urlopen
 
@@ -59,12 +60,14 @@ def _announced(uri: str, address: str) -> str:
 def _serve_and_open(command: Sequence[str], environment: Mapping[str, str], address: str, link: str) -> int:
     """Run the server, open the link once it answers, and return the exit status of the server."""
     with subprocess.Popen(command, env=environment) as serving:
-        given_up_s = time.monotonic() + START_S
-        while serving.poll() is None and time.monotonic() < given_up_s:
-            if _answers(address):
-                webbrowser.open(link)
-                break
-            time.sleep(0.5)
+        with suppress(KeyboardInterrupt):  # the server gets it too, and needs a moment to end
+            given_up_s = time.monotonic() + START_S
+            while serving.poll() is None and time.monotonic() < given_up_s:
+                if _answers(address):
+                    webbrowser.open(link)
+                    break
+                time.sleep(0.5)
+            serving.wait()
         return serving.wait()
 
 

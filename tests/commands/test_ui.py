@@ -64,3 +64,21 @@ def test_the_comparison_is_opened_once_the_server_answers(
     status, _ = rdtf_bench(monkeypatch, capsys, "ui", "--store", str(tmp_path), "--port", "5001", "--open")
     assert opened == expected
     assert status == 3  # of the server
+
+
+def test_ctrl_c_waits_for_the_server_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    ended = tmp_path / "ended"
+    program = f"import time, pathlib; time.sleep(1); pathlib.Path({str(ended)!r}).touch()"
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(table_runs, "last_comparison", lambda _: TWO_ROWS)
+    monkeypatch.setattr(server, "ui_command", lambda *_, **__: [sys.executable, "-c", program])
+    monkeypatch.setattr(ui, "_answers", lambda _: True)
+    monkeypatch.setattr(webbrowser, "open", interrupt)
+    status, _ = rdtf_bench(monkeypatch, capsys, "ui", "--store", str(tmp_path), "--open")
+    assert ended.exists()
+    assert status == 0  # of the server
