@@ -94,6 +94,11 @@ def test_weights_that_are_absent_are_named_with_the_command_that_gets_them(
 
 def test_clips_that_were_made_elsewhere_cannot_be_made_again(rdtf: Record, tmp_path: Path) -> None:
     outside = replace(changed(rdtf, "fit", to=None), kind="external")
+    pipeline = replace(outside, config={**outside.config, "sample": {"pipeline": "f"}})
+    with pytest.raises(
+        StoreError, match=r"pipeline: a record does not hold it\. Run its table again, in another store"
+    ):
+        prepared(pipeline, tmp_path)
     with pytest.raises(StoreError, match="clips: they were made elsewhere"):
         prepared(outside, tmp_path)
 

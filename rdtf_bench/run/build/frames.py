@@ -28,8 +28,11 @@ def picture(frame: Float[Tensor, "C H W"], height: int, width: int, resize: Resi
     return padded
 
 
-def made(output: object) -> Float[Tensor, "F C H W"]:
-    """Return the first video of a pipeline's output, with values in [0, 1]: pictures, an array or a tensor."""
+def made(output: object, label: str) -> Float[Tensor, "F C H W"]:
+    """Return the first video of a pipeline's output, with values in [0, 1]: pictures, an array or a tensor.
+
+    Raises InputError, which names the row by its label, for anything else.
+    """
     first = output[0] if isinstance(output, list | np.ndarray | Tensor) and len(output) else output
     if isinstance(first, list) and first and isinstance(first[0], Image.Image):
         first = np.stack([np.asarray(one.convert("RGB")) for one in first]).astype(np.float32) / 255
@@ -38,7 +41,7 @@ def made(output: object) -> Float[Tensor, "F C H W"]:
     if isinstance(first, Tensor) and first.ndim == 4 and first.shape[1] == 3:
         return first.detach().float().cpu()
     raise InputError(
-        f"the pipeline returned frames of the type {type(output).__name__}, which are no pictures, no array "
+        f"{label}: the pipeline returned frames of the type {type(output).__name__}, which are no pictures, no array "
         "B F H W C and no tensor B F C H W. Make its clips yourself and add them as a row: --with NAME=DIR"
     )
 

@@ -27,6 +27,8 @@ DENOISERS = ("unet", "transformer", "transformer_2")
 """Names of the parts that diffusers calls at the sampling steps."""
 LOADING = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)
 """What diffusers raises for files that it cannot load."""
+CALLING = (ValueError, TypeError, RuntimeError, AttributeError, LookupError, ArithmeticError, ImportError)
+"""What a pipeline raises for arguments that it cannot work with, or for a library that it lacks."""
 
 
 def check(cells: Sequence[Cell]) -> None:
@@ -151,7 +153,7 @@ class PipelineSampler:
             call["prompt"] = caption
         # some pipelines draw from the global generator too, such as I2VGenXL where it encodes the given frame
         with seeded(self.sample.seed, clip_id, "pipeline", device=self.pipeline.device):
-            made = frames.made(self._called(call))
+            made = frames.made(self._called(call), self.label)
         if len(made) < shape.num_frames:
             raise InputError(
                 f"{self.label}: {type(self.pipeline).__name__} made {len(made)} frames, and clips of this scale have "
@@ -170,7 +172,7 @@ class PipelineSampler:
             return self.pipeline(**call).frames
         except torch.OutOfMemoryError:
             raise
-        except (ValueError, TypeError, RuntimeError, AttributeError) as fault:
+        except CALLING as fault:
             reason = str(fault).rstrip(".")
             told = ", ".join(f"{name}={value}" for name, value in self._call().items())
             raise InputError(

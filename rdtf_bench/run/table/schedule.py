@@ -58,9 +58,13 @@ def jobs_for(bench: Bench, cells: Sequence[Cell]) -> list[Job]:
 
 
 def ready(waiting: Iterable[Job], done: Collection[str]) -> list[Job]:
-    """Return the jobs that can start now, the longest first: the long ones decide when all is done."""
+    """Return the jobs that can start now, the longest first: the long ones decide when all is done.
+
+    Pipelines come before all others, because only a call can tell whether a pipeline accepts the scale's sizes.
+    """
     finished = set(done)
-    return sorted((job for job in waiting if job.after <= finished), key=lambda job: -job.expected_s)
+    can_start = [job for job in waiting if job.after <= finished]
+    return sorted(can_start, key=lambda job: (job.function != "sample_pipeline", -job.expected_s))
 
 
 def expected_seconds(jobs: Sequence[Job], workers: int) -> float:

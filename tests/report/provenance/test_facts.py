@@ -56,3 +56,16 @@ def test_a_gpu_is_a_fact_of_records_of_a_gpu_alone(cells: list[Cell], records: d
     on_cpu, on_gpu = (replace(found, environment={"device": device, "gpu": "H200"}) for device in ("cpu", "cuda"))
     assert "gpu" not in facts(on_cpu, "fvd")["machine"]
     assert facts(on_gpu, "fvd")["machine"]["gpu"] == "H200"
+
+
+def test_a_pipeline_is_a_weight_and_its_call_a_part_of_the_configuration(
+    cells: list[Cell], records: dict[str, Record]
+) -> None:
+    static = recorded(cells, records, "static")
+    facts_of_it = {"class": "P", "diffusers": "0.42", "fingerprint": "f", "call": {"fps": 7}, "components": {"vae": 1}}
+    config = {**static.config, "sample": {"pipeline": "f", "seed": 3}, "pipeline": facts_of_it}
+    found = facts(replace(static, kind="external", config=config), "fvd")
+    assert found["weights"]["pipeline"] == "f"
+    assert found["seeds"]["sampling"] == 3
+    said = {name: value for name, value in found["configuration"].items() if name.startswith("pipeline")}
+    assert said == {"pipeline.class": "P", "pipeline.diffusers": "0.42", "pipeline.call.fps": 7}

@@ -45,13 +45,15 @@ def test_pictures_arrays_and_tensors_are_the_same_video() -> None:
     array = (pixels / 255).movedim(2, -1).numpy()
     pictures = [[Image.fromarray(one.movedim(0, -1).byte().numpy()) for one in pixels[0]]]
     for output in (array, pictures, pixels / 255):
-        assert torch.allclose(frames.made(output), pixels[0] / 255)
+        assert torch.allclose(frames.made(output, "mine"), pixels[0] / 255)
 
 
 @pytest.mark.parametrize("output", [None, [], torch.zeros(1, 4, 8, 8), [[1, 2]], np.zeros((1, 2, 4, 4, 4))])
 def test_what_is_no_video_of_three_channels_is_refused(output: object) -> None:
-    with pytest.raises(InputError, match="which are no pictures, no array B F H W C and no tensor B F C H W"):
-        frames.made(output)
+    with pytest.raises(
+        InputError, match=r"mine: the pipeline .* which are no pictures, no array B F H W C and no tensor B F C H W"
+    ):
+        frames.made(output, "mine")
 
 
 def test_the_first_frame_is_always_taken() -> None:

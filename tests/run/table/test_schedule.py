@@ -10,7 +10,8 @@ from rdtf_bench.run.inputs.training_set import SHARD
 from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.run.table.context import Bench
 from rdtf_bench.run.table.schedule import Job, expected_seconds, jobs_for, ready
-from rdtf_bench.spec.identities import ExternalSamples
+from rdtf_bench.spec.identities import ExternalSamples, PipelineSamples
+from rdtf_bench.spec.pipeline import PipelineSettings
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import ExpectedSeconds, Scale
 
@@ -124,6 +125,28 @@ def test_the_longest_job_that_can_start_is_first() -> None:
     assert ready([short, later, long], set()) == [long, short]
     assert ready([later], {"s"}) == []
     assert ready([later], {"s", "l", "another"}) == [later]
+
+
+def test_a_pipeline_is_first_because_it_may_refuse_its_arguments(planned: tuple[Bench, list[Cell]]) -> None:
+    bench, cells = planned
+    static = next(cell for cell in cells if cell.label == "static")
+    sample = PipelineSamples(
+        pipeline="f",
+        pipeline_class="P",
+        settings=PipelineSettings(),
+        version=1,
+        task="it2v",
+        known_frames="keep",
+        real=static.sample.real,
+        num_steps=1,
+        seed=0,
+    )
+    pipeline = replace(static, label="mine", kind="external", sample=sample)
+    jobs = jobs_for(bench, [*cells, pipeline])
+    done = {job.name for job in jobs if job.name == "real clips" or job.function == "prepare_shard"}
+    first = ready([job for job in jobs if job.name not in done], done)[0]
+    assert (first.name, first.function) == ("mine", "sample_pipeline")
+    assert first.after == {"real clips"}
 
 
 def test_rows_wait_for_what_is_prepared_and_scores_for_their_row(planned: tuple[Bench, list[Cell]]) -> None:
