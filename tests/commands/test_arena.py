@@ -38,9 +38,11 @@ def test_a_study_is_made_counted_and_printed_beside_the_paper(
     assert rdtf_bench(monkeypatch, capsys, "publish", "table5", *chosen, *results)[0] == 0
     elsewhere = ["--scale", "ci", "--store", str(tmp_path / "empty")]
     assert rdtf_bench(monkeypatch, capsys, "show", "table5", *elsewhere, *results) == (0, printed)
-    published = (tmp_path / "results" / "table5" / f"{arena.id}.json").read_text(encoding="utf-8")
+    published = (tmp_path / "results" / "table5" / "votes" / f"{arena.id}.json").read_text(encoding="utf-8")
     assert "Anna" not in published
     assert "rater 2" in published
+    tidied = rdtf_bench(monkeypatch, capsys, "store", "gc", "--dry-run", "--store", str(tmp_path / "store"), *results)
+    assert tidied[0] == 0  # published votes are not taken for records
 
 
 def test_refused_votes_leave_the_last_tally_as_it_was(

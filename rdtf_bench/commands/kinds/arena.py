@@ -45,6 +45,7 @@ class Arenas:
     def publish(self, chosen: Selection) -> None:
         from rdtf_bench.core.store import write_text
         from rdtf_bench.report.published import write_section
+        from rdtf_bench.run.arena.study import VOTES
 
         planned, results = _planned(chosen), chosen.results
         study = _study(planned, chosen)
@@ -52,10 +53,12 @@ class Arenas:
             make, count = planned.commands_of_votes
             raise StoreError(f"{chosen.store}: {planned.spec.name} has no votes there. Run: {make}\nThen run: {count}")
         text = study.anonymous.model_dump_json(indent=1) + "\n"
-        write_text(results / planned.spec.name / f"{study.arena.id}.json", text)
+        write_text(results / planned.spec.name / VOTES / f"{study.arena.id}.json", text)
         rendered = _rendered(planned, study, format="md")
         path = write_section(results, planned.spec.name, planned.spec.title, planned.scale.name, rendered)
-        typer.echo(f"{path} with the votes beside it, without the raters' names; also in {results / 'README.md'}")
+        typer.echo(
+            f"{path} with the votes in {VOTES}/ beside it, without the raters' names; also in {results / 'README.md'}"
+        )
 
     def validate(self, protocol: str) -> None:
         from rdtf_bench.run.arena import plan
@@ -77,7 +80,7 @@ def _planned(chosen: Selection) -> "PlannedArena":
 def _study(planned: "PlannedArena", chosen: Selection) -> "Study | None":
     from rdtf_bench.run.arena.study import VOTES, study_of
 
-    return study_of(planned.samples, [chosen.store / VOTES, chosen.results / planned.spec.name])
+    return study_of(planned.samples, [chosen.store / VOTES, chosen.results / planned.spec.name / VOTES])
 
 
 def _rendered(planned: "PlannedArena", study: "Study | None", *, format: str) -> str:
