@@ -119,14 +119,13 @@ class LiveTable:
 
     def log_new(self) -> None:
         """Log what the trainings have written since the last call."""
-        for training in self._training:
-            if entries := training.new_entries():
-                with failures(self._uri):
+        with failures(self._uri):  # a damaged log costs no result either
+            for training in self._training:
+                if entries := training.new_entries():
                     if self._runs is None:
                         self._runs = _Runs(self._table, self._scale, self._mark, uri=self._uri, root=self._root)
                     self._runs.log(training, entries)
-        if self._runs is not None and time.monotonic() - self._began_s > SYSTEM_AFTER_S:
-            with failures(self._uri):
+            if self._runs is not None and time.monotonic() - self._began_s > SYSTEM_AFTER_S:
                 self._runs.monitor()
 
     def end(self, *, finished: bool) -> None:

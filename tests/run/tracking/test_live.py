@@ -153,6 +153,21 @@ def test_the_first_failure_is_printed_and_ends_the_logging(
     assert capsys.readouterr().err.count("logging to MLflow failed: http://a: no answer. No number is lost") == 1
 
 
+def test_a_damaged_log_ends_the_logging_and_costs_no_result(
+    planned: Planned,
+    start: Callable[..., LiveTable],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(live, "PAUSE_S", 0.0)
+    bench, cells = planned
+    (bench.store.unfinished("fit", cells[0].fit_key) / "log.jsonl").write_text('{"step": 0, "lo{"step": 1}\n')
+    running = start()
+    running.follow(threading.Event())
+    running.end(finished=True)
+    assert "logging to MLflow failed" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt])
 def test_an_error_in_the_run_kills_its_runs_and_is_raised(
     error: type[BaseException] | None, planned: Planned, root: Path, monkeypatch: pytest.MonkeyPatch
