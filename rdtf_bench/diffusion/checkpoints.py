@@ -37,29 +37,31 @@ class Checkpoints:
         """Keep `parameters` and the state of all `parts`; a checkpoint is due after `every` steps."""
         self._folder, self._parameters, self._parts, self._every = folder, parameters, parts, every
         self._saved_s = time.monotonic()
+        self._is_last_damaged = False
 
     def is_due(self, step: int) -> bool:
         """Tell whether to save after this many steps: their number decides, or the time since the last checkpoint."""
         return step % self._every == 0 or time.monotonic() - self._saved_s > MAX_S_BETWEEN
 
     def save(self, step: int) -> None:
-        """Save the state after `step` steps; the checkpoint before it is kept as well."""
+        """Save the state after `step` steps; the last whole checkpoint before it is kept as well."""
         weights = {name: parameter.detach() for name, parameter in self._parameters.items()}
         state = {"step": step, "parameters": weights}
         state |= {name: part.state_dict() for name, part in self._parts.items()}
         last = self._folder / LAST
-        if last.is_file():
+        if last.is_file() and not self._is_last_damaged:
             last.replace(self._folder / BEFORE)
         # through an open file: by a path, torch would put the temporary name into the checkpoint's bytes
         with written_whole(last) as making, making.open("wb") as file:
             torch.save(state, file)
-        self._saved_s = time.monotonic()
+        self._saved_s, self._is_last_damaged = time.monotonic(), False
 
     def resume(self) -> int:
         """Load the newest checkpoint that is whole, and return the number of its steps; 0 if there is none."""
         for path in (self._folder / LAST, self._folder / BEFORE):
             if path.is_file() and _is_whole(path):
                 return self._load(path)
+            self._is_last_damaged |= path.is_file() and path.name == LAST
         return 0
 
     def _load(self, path: Path) -> int:

@@ -59,6 +59,16 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_word(
     assert f"{tmp_path / LAST}: the checkpoint is damaged" in caplog.text
 
 
+def test_a_damaged_checkpoint_does_not_replace_the_whole_one_before_it(tmp_path: Path) -> None:
+    saved_at(tmp_path, 2, 4)
+    (tmp_path / LAST).write_bytes(b"no archive")
+    made = Checkpoints(tmp_path, {"weight": nn.Parameter(torch.zeros(64))}, {"counter": Counter()}, every=2)
+    assert made.resume() == 2
+    made.save(4)
+    (tmp_path / LAST).unlink()  # as after a kill during the next one
+    assert resumed(tmp_path) == (2, 2.0, 20)
+
+
 def test_training_starts_anew_without_a_whole_checkpoint(tmp_path: Path) -> None:
     assert resumed(tmp_path) == (0, 0.0, 0)
     (tmp_path / LAST).write_bytes(b"no archive")
