@@ -81,36 +81,11 @@ def run(
     _require_divisible(scale, processes)
     store = Store(root.resolve())
     with only_run_in(store.root):
-        for name in registry.pin(find_assets(scale).values()):  # before the plan: identities contain the hashes
-            console.print(
-                f"{name}: no SHA-256 is known, so that of the files found here is kept from now on",
-                highlight=False,
-            )
-        assets = find_assets(scale)
-        if any(asset.absent() for asset in assets.values()):  # before data are written or read
-            _, planned = cells_of(spec, scale, source, store.root)
-            registry.require_present(assets[role] for role in roles_of(planned))
-        data = datasets.read(
-            spec.dataset,
-            source,
-            scale.data,
-            scale.clip.fewest_frames,
-            store=store.root,
-            skip_broken=skip_broken,
-            options=spec.dataset_options,
-            scored=spec.scored,
-        )
-        for given in outside.values():
-            if isinstance(given, OutsideClips):
-                given.require([clip.id for clip in data.clips["test"]], scale.clip)
+        assets = _assets(spec, scale, source, store, console)
+        data = _read(spec, scale, source, store, outside, skip_broken=skip_broken)
         cells = plan_cells(spec, scale, data.identity, assets, outside)
         bench = make_bench(spec.controls, scale, data, assets, store, outside, processes=processes)
-        for fault in damage.mend(store, cells, bench.real.values(), bench.training.identity.key):
-            console.print(f"{fault}: it is removed and made again", highlight=False, markup=False)
-        if retrain:
-            shipped.discard(store, cells)
-        elif taken := shipped.install(store, cells):
-            console.print(f"trained rows that ship with rdtf-bench: {', '.join(taken)}", highlight=False)
+        _bring_up_to_date(bench, cells, console, retrain=retrain)
         jobs = jobs_for(bench, cells)
         if jobs:
             registry.verify([assets[role] for role in roles_of(cells)])
@@ -137,6 +112,57 @@ def _require_divisible(scale: Scale, processes: int) -> None:
             f"--processes {processes}: the scale {scale.name} has batches of {scale.training.batch_size} clips, which "
             f"{processes} processes cannot share equally. Give a number that divides {scale.training.batch_size}."
         )
+
+
+def _assets(
+    spec: TableSpec, scale: Scale, source: str | None, store: Store, console: Console
+) -> dict[str, registry.Asset]:
+    """Return the pretrained networks by role. Absent ones that a row needs are named before data are read."""
+    for name in registry.pin(find_assets(scale).values()):  # before the plan: identities contain the hashes
+        console.print(
+            f"{name}: no SHA-256 is known, so that of the files found here is kept from now on", highlight=False
+        )
+    assets = find_assets(scale)
+    if any(asset.absent() for asset in assets.values()):
+        _, planned = cells_of(spec, scale, source, store.root)
+        registry.require_present(assets[role] for role in roles_of(planned))
+    return assets
+
+
+def _read(
+    spec: TableSpec,
+    scale: Scale,
+    source: str | None,
+    store: Store,
+    outside: Mapping[str, Outside],
+    *,
+    skip_broken: bool,
+) -> Dataset:
+    """Read the data; DataError where clips that were made elsewhere do not belong to its test clips."""
+    data = datasets.read(
+        spec.dataset,
+        source,
+        scale.data,
+        scale.clip.fewest_frames,
+        store=store.root,
+        skip_broken=skip_broken,
+        options=spec.dataset_options,
+        scored=spec.scored,
+    )
+    for given in outside.values():
+        if isinstance(given, OutsideClips):
+            given.require([clip.id for clip in data.clips["test"]], scale.clip)
+    return data
+
+
+def _bring_up_to_date(bench: Bench, cells: Sequence[Cell], console: Console, *, retrain: bool) -> None:
+    """Remove damaged entries of the store, and install the trained rows that ship with the package or discard them."""
+    for fault in damage.mend(bench.store, cells, bench.real.values(), bench.training.identity.key):
+        console.print(f"{fault}: it is removed and made again", highlight=False, markup=False)
+    if retrain:
+        shipped.discard(bench.store, cells)
+    elif taken := shipped.install(bench.store, cells):
+        console.print(f"trained rows that ship with rdtf-bench: {', '.join(taken)}", highlight=False)
 
 
 def _records(
