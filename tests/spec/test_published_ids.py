@@ -26,7 +26,6 @@ UNPUBLISHED = (  # not measured yet
     "ablate-sampler",
     "sweep-learning-rate",
     "sweep-sampler",
-    "table10",
 )
 PUBLISHED_AT = {
     "tiny": [name for name in protocol_names() if name not in ("ci", *UNPUBLISHED)],
