@@ -203,7 +203,7 @@ def test_without_captions_what_needs_them_is_said_to_be_left_out(score: Score) -
         (["--captions", "twice.csv"], 4, "twice.csv:3: file_name 'clip0.png' is already used at twice.csv:2"),
         (["--captions", "half.csv"], 4, "half.csv: has no caption for 2 of 3 clips"),
         (["--captions", "most.csv"], 4, "too few captions for an interval: 2 of 3 clips have 'a'"),
-        (["--json", "."], 6, "is a folder. Name another file: --json FILE"),
+        (["--json", "."], 6, "is a folder. Name another place: --json FILE"),
         (["--fake", "nowhere"], 4, "nowhere: there is no such folder"),
         (["--num-frames", "5"], 4, "have fewer than 5 frames"),
         (["--num-frames", "1"], 2, "--num-frames"),
