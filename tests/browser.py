@@ -14,6 +14,9 @@ import pytest
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
+BUDGETS_MS = (5_000, 60_000, 600_000)
+"""Virtual time in which the script must end. On a loaded machine it runs ahead of the decoding of pictures."""
+
 CATCH_ERRORS = """<script>
 window.faults = [];
 const fault = (event) => window.faults.push(event.message || `not loaded: ${event.target.tagName}`);
@@ -40,9 +43,10 @@ def probed(page: Path, script: str, *, folder: Path, flags: Sequence[str] = ()) 
     copy = folder / "probed.html"
     copy.write_text(before + PROBE % script + after, encoding="utf-8")
     command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}", *flags]
-    command += ["--virtual-time-budget=5000", "--dump-dom", copy.resolve().as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    found = re.search('<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL)
-    assert found, done.stderr
-    result: dict[str, Any] = json.loads(html.unescape(found[1]))
-    return result
+    for budget_ms in BUDGETS_MS:
+        given = [*command, f"--virtual-time-budget={budget_ms}", "--dump-dom", copy.resolve().as_uri()]
+        done = subprocess.run(given, capture_output=True, text=True, check=True, timeout=120)
+        if found := re.search('<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL):
+            result: dict[str, Any] = json.loads(html.unescape(found[1]))
+            return result
+    raise AssertionError(f"the script did not end: {done.stderr}")
