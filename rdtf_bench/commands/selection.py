@@ -48,13 +48,18 @@ class Selection:
         return parse_data_options(self.data).get(dataset)
 
     def row_options(self) -> dict[str, object]:
-        """Return the options that are about trained rows, each with what was given for it."""
+        """Return the options that do not apply to every kind of protocol, each with what was given for it."""
         return {
             "--data": self.data,
             "--with": self.external,
             "--method": self.methods,
             "--pipeline": self.pipelines,
             "--seeds": self.seeds,
+            "--retrain": self.retrain,
+            "--processes": self.processes > 1,
+            "--workers": self.workers,
+            "--engine": self.engine != "local",
+            "--address": self.address,
         }
 
 

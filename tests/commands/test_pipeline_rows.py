@@ -55,7 +55,7 @@ def test_a_protocol_without_trained_rows_refuses_a_pipeline(
 ) -> None:
     status, printed = rdtf_bench(monkeypatch, capsys, "run", "table8", "--pipeline", str(pipeline))
     assert status == 2
-    assert "table8: --pipeline means nothing to it: it trains no rows. Leave it out." in printed
+    assert "table8: --pipeline cannot be given here: this protocol trains no rows. Leave it out." in printed
 
 
 def test_validate_reads_a_pipeline_too(

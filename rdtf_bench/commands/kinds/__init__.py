@@ -27,11 +27,11 @@ def kind_of(protocol: str) -> Kind:
 
 
 def kind_for(chosen: Selection) -> Kind:
-    """Return the kind of the selected protocol; ProtocolError for options that mean nothing to it."""
+    """Return the kind of the selected protocol; ProtocolError for options that do not apply to it."""
     kind = kind_of(chosen.protocol)
     given = chosen.row_options()
     if flags := [flag for flag in kind.ignores if given[flag]]:
         raise ProtocolError(
-            f"{chosen.protocol}: {', '.join(flags)} means nothing to it: it trains no rows. Leave it out."
+            f"{chosen.protocol}: {', '.join(flags)} cannot be given here: this protocol trains no rows. Leave it out."
         )
     return kind

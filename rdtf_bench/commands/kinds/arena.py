@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from rdtf_bench.commands.kinds.kind import ABOUT_TRAINED_ROWS
 from rdtf_bench.commands.selection import Selection
 from rdtf_bench.core.errors import StoreError
 
@@ -19,7 +20,7 @@ class Arenas:
 
     name: str = "arena"
     heading: str = "user studies, for which people rank clips"
-    ignores: tuple[str, ...] = ("--with", "--method", "--pipeline", "--seeds")
+    ignores: tuple[str, ...] = ABOUT_TRAINED_ROWS
 
     def run(self, chosen: Selection, *, tracking_uri: str | None, quiet: bool) -> None:  # noqa: ARG002
         self.show(chosen, format="text")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import typer
 
+from rdtf_bench.commands.kinds.kind import ABOUT_TRAINED_ROWS
 from rdtf_bench.commands.selection import Selection
 from rdtf_bench.core.errors import StoreError
 
@@ -15,7 +16,7 @@ class Costs:
 
     name: str = "costs"
     heading: str = "costs"
-    ignores: tuple[str, ...] = ("--data", "--with", "--method", "--pipeline", "--seeds")
+    ignores: tuple[str, ...] = ("--data", *ABOUT_TRAINED_ROWS)
 
     def run(self, chosen: Selection, *, tracking_uri: str | None, quiet: bool) -> None:  # noqa: ARG002
         from rdtf_bench.report.costs import render

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from rdtf_bench.commands.kinds.kind import ABOUT_TRAINED_ROWS
 from rdtf_bench.commands.selection import Selection
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class Figures:
 
     name: str = "figure"
     heading: str = "figures of data and of the curriculum"
-    ignores: tuple[str, ...] = ("--with", "--method", "--pipeline", "--seeds")
+    ignores: tuple[str, ...] = ABOUT_TRAINED_ROWS
 
     def run(self, chosen: Selection, *, tracking_uri: str | None, quiet: bool) -> None:  # noqa: ARG002
         from rich.console import Console

@@ -4,6 +4,19 @@ from typing import Protocol, runtime_checkable
 
 from rdtf_bench.commands.selection import Selection
 
+ABOUT_TRAINED_ROWS = (
+    "--with",
+    "--method",
+    "--pipeline",
+    "--seeds",
+    "--retrain",
+    "--processes",
+    "--workers",
+    "--engine",
+    "--address",
+)
+"""Options of `run` that do not apply to a protocol without trained rows."""
+
 
 @runtime_checkable
 class Kind(Protocol):
@@ -17,7 +30,7 @@ class Kind(Protocol):
 
     @property
     def ignores(self) -> tuple[str, ...]:
-        """Options of `run` that mean nothing to this kind. They are refused, not passed over."""
+        """Options of `run` that do not apply to this kind. They are refused, not passed over."""
         ...
 
     def run(self, chosen: Selection, *, tracking_uri: str | None, quiet: bool) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import typer
 
+from rdtf_bench.commands.kinds.kind import ABOUT_TRAINED_ROWS
 from rdtf_bench.commands.selection import Selection
 
 
@@ -13,7 +14,7 @@ class Sheets:
 
     name: str = "sheet"
     heading: str = "sheets, for which nothing is measured"
-    ignores: tuple[str, ...] = ("--data", "--with", "--method", "--pipeline", "--seeds")
+    ignores: tuple[str, ...] = ("--data", *ABOUT_TRAINED_ROWS)
 
     def run(self, chosen: Selection, *, tracking_uri: str | None, quiet: bool) -> None:  # noqa: ARG002
         self.show(chosen, format="text")

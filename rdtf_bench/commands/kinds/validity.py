@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from rdtf_bench.commands.kinds.kind import ABOUT_TRAINED_ROWS
 from rdtf_bench.commands.options import DEFAULT_STORE
 from rdtf_bench.commands.selection import Selection
 
@@ -18,7 +19,7 @@ class Validities:
 
     name: str = "validity"
     heading: str = "validity of the metrics"
-    ignores: tuple[str, ...] = ("--with", "--method", "--pipeline", "--seeds")
+    ignores: tuple[str, ...] = ABOUT_TRAINED_ROWS
 
     def run(self, chosen: Selection, *, tracking_uri: str | None, quiet: bool) -> None:  # noqa: ARG002
         from rich.console import Console
