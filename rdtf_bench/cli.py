@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rdtf_bench import __version__
-from rdtf_bench.commands import arena, conditions, data, store, verify
+from rdtf_bench.commands import arena, conditions, data, store
 from rdtf_bench.commands.doctor import doctor
 from rdtf_bench.commands.listing import list_names
 from rdtf_bench.commands.metrics.check import check
@@ -20,6 +20,7 @@ from rdtf_bench.commands.models.generate import generate
 from rdtf_bench.commands.models.params import params
 from rdtf_bench.commands.plan import plan
 from rdtf_bench.commands.publish import publish
+from rdtf_bench.commands.records import verify
 from rdtf_bench.commands.records.diff import diff
 from rdtf_bench.commands.records.replay import replay
 from rdtf_bench.commands.records.why import why
@@ -27,8 +28,8 @@ from rdtf_bench.commands.report import report
 from rdtf_bench.commands.run import ablate, run
 from rdtf_bench.commands.show import show
 from rdtf_bench.commands.show_scale import show_scale
-from rdtf_bench.commands.sync import sync
-from rdtf_bench.commands.ui import ui
+from rdtf_bench.commands.tracking.sync import sync
+from rdtf_bench.commands.tracking.ui import ui
 from rdtf_bench.commands.validate import validate
 from rdtf_bench.core.errors import BenchError, StoreError, is_disk_full
 

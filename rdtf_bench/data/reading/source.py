@@ -17,7 +17,7 @@ class Source(ABC):
     size: tuple[int, int]
     """Width and height in pixels of each frame."""
     durations_us: tuple[int, ...]
-    """For how long each frame is shown, in microseconds."""
+    """Time for which each frame is shown, in microseconds."""
     without_trailer: bool = False
     """Whether the file is a GIF whose only fault is that its last byte is missing."""
 

@@ -21,7 +21,7 @@ from rdtf_bench.spec.schema import TableSpec
 
 if TYPE_CHECKING:
     from rdtf_bench.run.inputs.clips import RealClips
-    from rdtf_bench.run.table.per_clip import ClipScores
+    from rdtf_bench.run.per_clip import ClipScores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +134,7 @@ def _clips(contents: Contents, on_progress: OnProgress) -> Clips:
 
 
 def _scores(contents: Contents, real: "RealClips") -> "tuple[Sequence[ClipScores], list[str]]":
-    from rdtf_bench.run.table import per_clip
+    from rdtf_bench.run import per_clip
 
     cells = [cell for cell in contents.first_seed if cell.method != "other_real_clips"]
     try:

@@ -9,9 +9,9 @@ from safetensors.torch import save_file
 
 from rdtf_bench.core.store import Store, write_text
 from rdtf_bench.report.page.table_page import Contents
+from rdtf_bench.run import per_clip
+from rdtf_bench.run.per_clip import ClipScores
 from rdtf_bench.run.record import Record
-from rdtf_bench.run.table import per_clip
-from rdtf_bench.run.table.per_clip import ClipScores
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import TableSpec

@@ -10,7 +10,7 @@ import pytest
 from rdtf_bench.core.errors import AssetError
 from rdtf_bench.core.store import Store
 from rdtf_bench.report.page.table_page import Contents, command, page, summary
-from rdtf_bench.run.table import per_clip
+from rdtf_bench.run import per_clip
 from tests.browser import needs_chromium, probed
 
 USE = """

@@ -20,7 +20,7 @@ SAVED_EVERY_S = 60.0
 Progress = Callable[[int, int], None]  # number of files done, number of all files
 
 Entries = dict[str, tuple[str, Facts]]
-"""By the path of a file below the root: its size and modification time, and what it holds."""
+"""Index of a folder: the size, modification time and facts of each file by its path below the root."""
 
 
 def inspect_all(files: Mapping[str, Path], cache: Path | None, report: Progress | None) -> dict[str, Facts]:

@@ -11,8 +11,8 @@ from rdtf_bench.core.store import Store
 from rdtf_bench.metrics.statistics import mean_without_each_group
 from rdtf_bench.run.build import instruments
 from rdtf_bench.run.build.instruments import Instrument
+from rdtf_bench.run.per_clip import distances, of_table, values
 from rdtf_bench.run.table.context import Bench
-from rdtf_bench.run.table.per_clip import distances, of_table, values
 from rdtf_bench.spec.identities import ClipsIdentity, MetricIdentity, QualityScore
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rdtf_bench.commands import ui
+from rdtf_bench.commands.tracking import ui
 from rdtf_bench.run.tracking import server, table_runs
 from tests.command_line import rdtf_bench
 
