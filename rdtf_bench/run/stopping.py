@@ -5,6 +5,7 @@ checkpoint first.
 """
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -62,6 +63,9 @@ def ignore() -> None:
 def _handled_by(
     handler: Callable[[int, FrameType | None], None], numbers: tuple[signal.Signals, ...]
 ) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # Python handles signals in the main thread alone
+        yield
+        return
     before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -24,6 +25,18 @@ def test_a_training_is_asked_to_stop_and_decides_when() -> None:
         signal.raise_signal(signal.SIGTERM)
         with pytest.raises(Stopped, match="has saved a checkpoint"):
             check()
+
+
+def test_a_run_in_another_thread_leaves_signals_to_the_main_one() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run() -> object:
+        with stopping.on_signals(), stopping.after_step() as check:
+            check()
+            return signal.getsignal(signal.SIGTERM)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(run).result() is before
 
 
 @pytest.mark.parametrize(("prepare", "number"), [("ignore_in_worker", "SIGUSR1"), ("ignore", "SIGTERM")])
