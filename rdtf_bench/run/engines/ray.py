@@ -80,7 +80,8 @@ def _connected(address: str | None, bench: Bench) -> Iterator[Any]:
         _require_listening(address)
     on_stop = signal.getsignal(signal.SIGTERM)
     ray.init(address=address, log_to_driver=False, logging_level="error", configure_logging=False, **local)
-    signal.signal(signal.SIGTERM, on_stop)  # Ray takes the signal for itself
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_stop)  # Ray takes the signal for itself
     try:
         yield ray
     finally:
