@@ -175,9 +175,9 @@ def test_the_tasks_of_a_table_are_those_that_have_masks() -> None:
 
 RESOLVED = {
     "ci": "03b4087fd713504f",
-    "gpu": "76e58c915b78b623",
+    "gpu": "814726323c1f73fd",
     "long": "1ef4ecb4c921bc69",
-    "paper": "82139efe6d296fb3",
+    "paper": "3a7989369ef09680",
     "scarce": "3a2bc25a5c059df7",
     "small": "b2042f5c6d652156",
     "tiny": "a06060858eee4b86",
