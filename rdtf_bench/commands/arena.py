@@ -6,12 +6,11 @@ from typing import Annotated
 import typer
 
 from rdtf_bench.commands.options import (
-    DEFAULT_SCALE,
     DEFAULT_STORE,
     Data,
     Format,
-    ScaleName,
     StoreDir,
+    TableScale,
     With,
 )
 from rdtf_bench.commands.selection import select
@@ -26,7 +25,7 @@ def make(
         typer.Argument(metavar="PROTOCOL", help="A table whose rows are ranked, or an arena such as table5."),
     ],
     out: Annotated[Path, typer.Option("--out", help="Write the page for raters into this HTML file.")],
-    scale: ScaleName = DEFAULT_SCALE,
+    scale: TableScale = None,
     data: Data = None,
     store: StoreDir = DEFAULT_STORE,
     extra: With = None,

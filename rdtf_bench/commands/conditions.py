@@ -6,14 +6,13 @@ from typing import Annotated
 import typer
 
 from rdtf_bench.commands.options import (
-    DEFAULT_SCALE,
     DEFAULT_STORE,
     Data,
     Quiet,
-    ScaleName,
     SkipBroken,
     StoreDir,
     Table,
+    TableScale,
 )
 from rdtf_bench.commands.selection import select
 
@@ -31,7 +30,7 @@ def conditions() -> None:
 def export(
     table: Table,
     out: Annotated[Path, typer.Option("--out", help="Write into this folder, which must be empty or new.")],
-    scale: ScaleName = DEFAULT_SCALE,
+    scale: TableScale = None,
     data: Data = None,
     store: StoreDir = DEFAULT_STORE,
     skip_broken: SkipBroken = False,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 DEFAULT_SCALE = "tiny"
+"""Scale of commands that are given neither `--scale` nor a protocol."""
 DEFAULT_STORE = Path("runs")
 
 Table = Annotated[
@@ -18,6 +19,14 @@ ScaleName = Annotated[
         "--scale",
         metavar="NAME|FILE",
         help="Sizes, budget, sampler and networks: a name that `list` prints, or a file.",
+    ),
+]
+TableScale = Annotated[
+    str | None,
+    typer.Option(
+        "--scale",
+        metavar="NAME|FILE",
+        help="Sizes, budget, sampler and networks: a name that `list` prints, or a file; default: the protocol's.",
     ),
 ]
 Data = Annotated[

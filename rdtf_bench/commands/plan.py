@@ -2,15 +2,14 @@
 
 from rdtf_bench.commands.kinds import kind_for
 from rdtf_bench.commands.options import (
-    DEFAULT_SCALE,
     DEFAULT_STORE,
     Data,
     Methods,
     Pipelines,
-    ScaleName,
     Seeds,
     StoreDir,
     Table,
+    TableScale,
     With,
 )
 from rdtf_bench.commands.selection import select
@@ -18,7 +17,7 @@ from rdtf_bench.commands.selection import select
 
 def plan(
     table: Table,
-    scale: ScaleName = DEFAULT_SCALE,
+    scale: TableScale = None,
     data: Data = None,
     store: StoreDir = DEFAULT_STORE,
     extra: With = None,

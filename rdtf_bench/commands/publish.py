@@ -6,16 +6,15 @@ import typer
 
 from rdtf_bench.commands.kinds import kind_for
 from rdtf_bench.commands.options import (
-    DEFAULT_SCALE,
     DEFAULT_STORE,
     Data,
     Methods,
     Pipelines,
     Results,
-    ScaleName,
     Seeds,
     StoreDir,
     Table,
+    TableScale,
     With,
 )
 from rdtf_bench.commands.selection import select
@@ -23,7 +22,7 @@ from rdtf_bench.commands.selection import select
 
 def publish(
     table: Table,
-    scale: ScaleName = DEFAULT_SCALE,
+    scale: TableScale = None,
     data: Data = None,
     store: StoreDir = DEFAULT_STORE,
     extra: With = None,

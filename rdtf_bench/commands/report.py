@@ -9,16 +9,15 @@ import typer
 from rdtf_bench.commands.kinds import kind_for
 from rdtf_bench.commands.kinds.table import Tables
 from rdtf_bench.commands.options import (
-    DEFAULT_SCALE,
     DEFAULT_STORE,
     Data,
     Methods,
     Pipelines,
     Quiet,
     Results,
-    ScaleName,
     Seeds,
     StoreDir,
+    TableScale,
     With,
 )
 from rdtf_bench.commands.selection import Selection, select
@@ -33,7 +32,7 @@ def report(
             metavar="PROTOCOL", help="A table or set of tables: a name that `rdtf-bench list` prints, or a YAML file."
         ),
     ] = None,
-    scale: ScaleName = DEFAULT_SCALE,
+    scale: TableScale = None,
     data: Data = None,
     store: StoreDir = DEFAULT_STORE,
     extra: With = None,
@@ -82,8 +81,7 @@ def report(
 def _refuse_options_of_one_table(chosen: Selection) -> None:
     from rdtf_bench.core.errors import ProtocolError
 
-    scale = None if chosen.scale_name == DEFAULT_SCALE else chosen.scale_name
-    given = [option for option, value in {"--scale": scale, **chosen.row_options()}.items() if value]
+    given = [option for option, value in {"--scale": chosen.scale_name, **chosen.row_options()}.items() if value]
     if given:
         raise ProtocolError(
             f"--all shows every published table as it was measured, so it takes no {', '.join(given)}. Leave that out, "

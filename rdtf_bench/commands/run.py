@@ -6,7 +6,6 @@ import typer
 
 from rdtf_bench.commands.kinds import kind_for
 from rdtf_bench.commands.options import (
-    DEFAULT_SCALE,
     DEFAULT_STORE,
     Address,
     Data,
@@ -16,11 +15,11 @@ from rdtf_bench.commands.options import (
     Processes,
     Quiet,
     Retrain,
-    ScaleName,
     Seeds,
     SkipBroken,
     StoreDir,
     Table,
+    TableScale,
     Uri,
     With,
     Workers,
@@ -30,7 +29,7 @@ from rdtf_bench.commands.selection import select
 
 def run(
     table: Table,
-    scale: ScaleName = DEFAULT_SCALE,
+    scale: TableScale = None,
     data: Data = None,
     store: StoreDir = DEFAULT_STORE,
     tracking_uri: Uri = None,
@@ -71,7 +70,7 @@ def ablate(
         str,
         typer.Argument(help="What follows `ablate-` in `rdtf-bench list`, such as dcl or sampler."),
     ],
-    scale: ScaleName = DEFAULT_SCALE,
+    scale: TableScale = None,
     data: Data = None,
     store: StoreDir = DEFAULT_STORE,
     tracking_uri: Uri = None,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rdtf_bench.commands.options import DEFAULT_SCALE, DEFAULT_STORE, results_folder
+from rdtf_bench.commands.options import DEFAULT_STORE, results_folder
 
 if TYPE_CHECKING:  # for the annotation alone: `--help` reads no schema
     from rdtf_bench.spec.scale import Scale
@@ -18,7 +18,7 @@ class Selection:
     """
 
     protocol: str
-    scale_name: str = DEFAULT_SCALE
+    scale_name: str | None = None  # None: the protocol's own
     data: tuple[str, ...] = ()
     store: Path = DEFAULT_STORE
     external: tuple[str, ...] = ()
@@ -36,9 +36,9 @@ class Selection:
 
     @property
     def scale(self) -> "Scale":
-        from rdtf_bench.run.protocols import load_scale
+        from rdtf_bench.run.protocols import default_scale, load_scale
 
-        scale = load_scale(self.scale_name)
+        scale = load_scale(self.scale_name or default_scale(self.protocol))
         return scale if self.workers is None else scale.model_copy(update={"workers": self.workers})
 
     def source_of(self, dataset: str) -> str | None:
@@ -65,7 +65,7 @@ class Selection:
 
 def select(
     protocol: str,
-    scale: str,
+    scale: str | None,
     data: list[str] | None,
     store: Path,
     *,

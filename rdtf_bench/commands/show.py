@@ -2,17 +2,16 @@
 
 from rdtf_bench.commands.kinds import kind_for
 from rdtf_bench.commands.options import (
-    DEFAULT_SCALE,
     DEFAULT_STORE,
     Data,
     Format,
     Methods,
     Pipelines,
     Results,
-    ScaleName,
     Seeds,
     StoreDir,
     Table,
+    TableScale,
     With,
 )
 from rdtf_bench.commands.selection import select
@@ -20,7 +19,7 @@ from rdtf_bench.commands.selection import select
 
 def show(
     table: Table,
-    scale: ScaleName = DEFAULT_SCALE,
+    scale: TableScale = None,
     data: Data = None,
     store: StoreDir = DEFAULT_STORE,
     extra: With = None,

@@ -17,6 +17,7 @@ from rdtf_bench.core.store import Store, written_whole
 from rdtf_bench.data.reading import decode
 from rdtf_bench.run.build.modules import build, device_of
 from rdtf_bench.run.protocols import load_table
+from rdtf_bench.run.table import shipped
 from rdtf_bench.run.table.context import cells_of, find_assets
 from rdtf_bench.run.table.worker import be_quiet
 from rdtf_bench.spec.identities import TrainedSamples
@@ -36,6 +37,7 @@ def from_store(table: str, scale: Scale, source: str | None, root: Path) -> Any:
     if cell is None:
         raise InputError(f"{table} has no row of {METHOD}; table1 has one")
     store = Store(root.resolve())
+    shipped.install(store, [cell])
     if not store.has("fit", cell.fit_key):
         raise StoreError(
             f"{root}: RDTF as {table} has it at scale {scale.name} is not trained yet. Run: rdtf-bench run "

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import ProtocolError, unknown_name
 from rdtf_bench.spec import load
-from rdtf_bench.spec.load import kind_of, load_protocol, load_set, protocol_names
+from rdtf_bench.spec.load import kind_of, load_arena, load_protocol, load_set, protocol_names
 from rdtf_bench.spec.scale import MethodAtScale, Scale
 from rdtf_bench.spec.schema import Row, TableSpec
 
@@ -29,6 +29,19 @@ def load_tables(name: str, num_seeds: int | None = None) -> list[TableSpec]:
     if num_seeds is None:
         return specs
     return [spec.model_copy(update={"seeds": tuple(range(num_seeds))}) for spec in specs]
+
+
+def default_scale(name_or_path: str) -> str:
+    """Return the scale at which a protocol is run where none is named."""
+    match kind_of(name_or_path):
+        case "table":
+            return load_table(name_or_path).default_scale
+        case "set":
+            return load_table(load_set(name_or_path).tables[0]).default_scale
+        case "arena":
+            return load_table(load_arena(name_or_path).table).default_scale
+        case _:  # kinds without trained rows
+            return str(TableSpec.model_fields["default_scale"].default)
 
 
 def ablation(name: str) -> str:

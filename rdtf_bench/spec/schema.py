@@ -173,6 +173,8 @@ class TableSpec(File):
     rows: tuple[Row, ...]
     grid: dict[GridSetting, tuple[int | float | str, ...]] = {}
     """Settings whose every combination is a row for each of the rows."""
+    default_scale: ScaleName = "tiny"
+    """Scale of the commands that are given no `--scale`."""
     scored: Literal["test", "validation"] = "test"
     """The split whose clips are generated and scored. `validation` is for the choice of settings: the footer names the
     best of each method, and no test clip has a part in it."""

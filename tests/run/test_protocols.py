@@ -1,13 +1,15 @@
 """Names that stand for several tables, and what their rows share."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from rdtf_bench import catalog
-from rdtf_bench.core.errors import UnknownNameError
+from rdtf_bench.commands.selection import Selection
+from rdtf_bench.core.errors import ProtocolError, UnknownNameError
 from rdtf_bench.report.table.table import joined
-from rdtf_bench.run.protocols import load_tables
+from rdtf_bench.run.protocols import default_scale, load_table, load_tables
 from rdtf_bench.spec.load import load_scale
 from rdtf_bench.spec.plan import Cell, plan
 from tests.plans import DATA
@@ -71,3 +73,20 @@ def test_several_tables_are_one_list_and_one_csv() -> None:
     assert json.loads(joined(['[{"a": 1}]', '[{"a": 2}]'], format="json")) == [{"a": 1}, {"a": 2}]
     assert joined(["a\n1", "a\n2"], format="csv") == "a\n1\n2"
     assert joined(["one", "two"], format="text") == "one\n\ntwo"
+
+
+def test_a_protocol_without_a_scale_has_its_own(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("extends: table1\nname: own\ndefault_scale: ci\n")
+    assert default_scale(str(own)) == "ci"
+    assert Selection(protocol=str(own)).scale.name == "ci"
+    assert Selection(protocol=str(own), scale_name="long").scale.name == "long"
+    assert default_scale("table5") == default_scale("table1")  # of which it ranks the rows
+    assert [default_scale(name) for name in ("table2", "table6", "metric-validity")] == ["tiny"] * 3
+
+
+def test_an_unknown_scale_of_a_protocol_is_named_with_its_line(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("extends: table1\nname: own\ndefault_scale: tyni\n")
+    with pytest.raises(ProtocolError, match=r"own\.yaml:3: default_scale: there is no scale 'tyni'"):
+        load_table(str(own))

@@ -3,17 +3,16 @@
 import typer
 
 from rdtf_bench.commands.options import (
-    DEFAULT_SCALE,
     DEFAULT_STORE,
     Data,
-    ScaleName,
     StoreDir,
     Table,
+    TableScale,
 )
 from rdtf_bench.commands.selection import select
 
 
-def power(table: Table, scale: ScaleName = DEFAULT_SCALE, data: Data = None, store: StoreDir = DEFAULT_STORE) -> None:
+def power(table: Table, scale: TableScale = None, data: Data = None, store: StoreDir = DEFAULT_STORE) -> None:
     """Estimate how many test clips would resolve the paper's differences, from the variances of a finished table."""
     from rdtf_bench.report.table import power as powers
     from rdtf_bench.run import record

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rdtf_bench.commands.options import DEFAULT_SCALE, DEFAULT_STORE
+from rdtf_bench.commands.options import DEFAULT_STORE
 from rdtf_bench.commands.selection import Selection
 from rdtf_bench.core.errors import InputError, ProtocolError
 
@@ -41,7 +41,8 @@ def generate(
         str | None, typer.Option("--table", help="Take the RDTF that this table trained; default: table1.")
     ] = None,
     scale: Annotated[
-        str | None, typer.Option("--scale", metavar="NAME|FILE", help="Take the RDTF of this scale; default: tiny.")
+        str | None,
+        typer.Option("--scale", metavar="NAME|FILE", help="Take the RDTF of this scale; default: the table's."),
     ] = None,
     data: Annotated[
         list[str] | None,
@@ -77,7 +78,7 @@ def generate(
     else:
         chosen = Selection(
             protocol=table or "table1",
-            scale_name=scale or DEFAULT_SCALE,
+            scale_name=scale,
             data=tuple(data or ()),
             store=store or DEFAULT_STORE,
         )

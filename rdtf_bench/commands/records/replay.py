@@ -8,16 +8,15 @@ from typing import Annotated
 import typer
 
 from rdtf_bench.commands.options import (
-    DEFAULT_SCALE,
     DEFAULT_STORE,
     Data,
     Format,
     Quiet,
     Results,
-    ScaleName,
     Seeds,
     StoreDir,
     Table,
+    TableScale,
 )
 from rdtf_bench.commands.records.row import RowName, find, options
 from rdtf_bench.commands.selection import select
@@ -27,7 +26,7 @@ def replay(
     table: Table,
     row: RowName,
     metric: Annotated[str | None, typer.Argument(metavar="METRIC", help="Only this metric; default: all.")] = None,
-    scale: ScaleName = DEFAULT_SCALE,
+    scale: TableScale = None,
     data: Data = None,
     store: StoreDir = DEFAULT_STORE,
     seeds: Seeds = None,

@@ -17,7 +17,7 @@ RowName = Annotated[str, typer.Argument(metavar="ROW", help="A row of the table,
 def options(chosen: Selection) -> list[str]:
     """Return the options with which a command finds the same record of a table."""
     return [
-        *("--scale", chosen.scale_name),
+        *("--scale", chosen.scale_name or chosen.scale.name),
         *(word for source in chosen.data for word in ("--data", source)),
         *(() if chosen.store == DEFAULT_STORE else ("--store", str(chosen.store))),
         *(() if chosen.seeds is None else ("--seeds", str(chosen.seeds))),

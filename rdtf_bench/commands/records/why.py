@@ -5,15 +5,14 @@ from typing import Annotated
 import typer
 
 from rdtf_bench.commands.options import (
-    DEFAULT_SCALE,
     DEFAULT_STORE,
     Data,
     Format,
     Results,
-    ScaleName,
     Seeds,
     StoreDir,
     Table,
+    TableScale,
 )
 from rdtf_bench.commands.records.row import RowName, find, options
 from rdtf_bench.commands.selection import select
@@ -23,7 +22,7 @@ def why(
     table: Table,
     row: RowName,
     metric: Annotated[str, typer.Argument(metavar="METRIC", help="A metric of the table, such as fvd.")],
-    scale: ScaleName = DEFAULT_SCALE,
+    scale: TableScale = None,
     data: Data = None,
     store: StoreDir = DEFAULT_STORE,
     seeds: Seeds = None,

@@ -1,6 +1,6 @@
 """The plan of a table as text: its cells, which of them the store holds, and the expected time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.inputs.training_set import bytes_to_write
-from rdtf_bench.run.table import schedule
+from rdtf_bench.run.table import schedule, shipped
 from rdtf_bench.run.table.context import Bench, find_assets, make_bench
 from rdtf_bench.run.table.finished import is_scored
 from rdtf_bench.spec.plan import Cell
@@ -25,15 +25,15 @@ def plan_text(
     """
     assets = find_assets(scale)
     bench = make_bench(spec.controls, scale, data, assets, Store(root.resolve()))
-    jobs = schedule.jobs_for(bench, cells)
+    ships = {cell.fit_key for cell in shipped.installable(bench.store, cells)}
+    jobs = schedule.jobs_for(bench, cells, installable=ships)
     used = data.identity
     counts = f"{used.num_train} train, {used.num_validation} validation, {used.num_test} test clips"
     lines = [f"{spec.name} at scale {scale.name} on {spec.dataset} ({used.source}: {counts})"]
     lines += [f"  {note}" for note in notes]
     widest = max(len(cell.name) for cell in cells)
     for cell in cells:
-        trained = cell.fit is not None and bench.store.has("fit", cell.fit_key)
-        state = "done" if not _missing(cell, bench.store) else "trained" if trained else "to do"
+        state = _state(cell, bench.store, ships)
         untrained = "control row" if cell.is_control else "added row"
         steps = f"{scale.training.num_steps} steps" if cell.fit is not None else untrained
         lines.append(f"  {cell.id}  {cell.name:{widest}} {steps:12} {','.join(cell.scores):28} {state}")
@@ -70,6 +70,16 @@ def size_text(num_bytes: int) -> str:
         if num_bytes >= 10**power or unit == "MB":
             return f"{num_bytes / 10**power:.3g} {unit}"
     raise AssertionError(num_bytes)
+
+
+def _state(cell: Cell, store: Store, ships: Collection[str]) -> str:
+    if not _missing(cell, store):
+        return "done"
+    if cell.fit is None:
+        return "to do"
+    if cell.fit_key in ships:
+        return "trained, ships with rdtf-bench"
+    return "trained" if store.has("fit", cell.fit_key) else "to do"
 
 
 def _missing(cell: Cell, store: Store) -> list[str]:

@@ -34,7 +34,7 @@ from rdtf_bench.run.table.context import (
 )
 from rdtf_bench.run.table.external import OutsideClips
 from rdtf_bench.run.table.finished import fit_facts, pipeline_facts, score_of, seconds_of_samples, sha256_of_samples
-from rdtf_bench.run.table.schedule import jobs_for
+from rdtf_bench.run.table.schedule import expected_seconds, jobs_for
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import TableSpec
@@ -87,6 +87,7 @@ def run(
         bench = make_bench(spec.controls, scale, data, assets, store, outside, processes=processes)
         _bring_up_to_date(bench, cells, console, retrain=retrain)
         jobs = jobs_for(bench, cells)
+        _announce_trainings(store, cells, expected_seconds(jobs, scale.workers), console, quiet=quiet)
         if jobs:
             registry.verify([assets[role] for role in roles_of(cells)])
         if any(job.function == "train_and_sample" for job in jobs):
@@ -163,6 +164,15 @@ def _bring_up_to_date(bench: Bench, cells: Sequence[Cell], console: Console, *, 
         shipped.discard(bench.store, cells)
     elif taken := shipped.install(bench.store, cells):
         console.print(f"trained rows that ship with rdtf-bench: {', '.join(taken)}", highlight=False)
+
+
+def _announce_trainings(store: Store, cells: Sequence[Cell], seconds: float, console: Console, *, quiet: bool) -> None:
+    """Say which rows are trained before the first minutes pass: at some scales that takes hours."""
+    rows = {cell.fit_key: cell.name for cell in cells if cell.fit is not None and not store.has("fit", cell.fit_key)}
+    if rows and not quiet:
+        console.print(
+            f"rows to train: {', '.join(rows.values())}; all in about {seconds / 60:.0f} min", highlight=False
+        )
 
 
 def _records(

@@ -26,10 +26,11 @@ class Job:
     expected_s: float
 
 
-def jobs_for(bench: Bench, cells: Sequence[Cell]) -> list[Job]:
+def jobs_for(bench: Bench, cells: Sequence[Cell], *, installable: Collection[str] = ()) -> list[Job]:
     """Return the jobs that are left to do, each after those whose results it reads.
 
-    The list is empty where the store holds every score. A job whose result the store holds is left out.
+    The list is empty where the store holds every score. A job whose result the store holds is left out. `installable`
+    are the keys of trained rows that the store lacks but will get before the jobs run.
     """
     store = bench.store
     undone = [
@@ -38,12 +39,15 @@ def jobs_for(bench: Bench, cells: Sequence[Cell]) -> list[Job]:
     if not undone:
         return []
     expected = bench.scale.expected_seconds
-    jobs = _preparations(bench, cells)
+    untrained = {cell.fit_key for cell in cells if cell.fit is not None and not store.has("fit", cell.fit_key)} - {
+        *installable
+    }
+    jobs = _preparations(bench, training=bool(untrained))
     prepared = frozenset(job.name for job in jobs)
     observers = _observe_real(undone, expected, prepared & {"real clips"})
     jobs += observers + _selftest(bench, undone)
     for cell in undone:
-        jobs.append(_sample_job(bench.scale, cell, prepared))
+        jobs.append(_sample_job(bench.scale, cell, prepared, untrained))
         after = frozenset({jobs[-1].name, *(job.name for job in observers)})
         jobs.append(
             Job(
@@ -75,15 +79,13 @@ def expected_seconds(jobs: Sequence[Job], workers: int) -> float:
     return max(sum(job.expected_s for job in jobs) / workers, max(length.values(), default=0.0))
 
 
-def _preparations(bench: Bench, cells: Sequence[Cell]) -> list[Job]:
-    """Return the jobs that decode the real clips and prepare the training clips."""
+def _preparations(bench: Bench, *, training: bool) -> list[Job]:
+    """Return the jobs that decode the real clips and, for a training, prepare the training clips."""
     expected, store = bench.scale.expected_seconds, bench.store
     jobs = []
     if not all(store.has("clips", key) for key in bench.real.values()):
         jobs.append(Job(name="real clips", function="prepare_real", expected_s=expected.prepare_real))
-    if all(cell.fit is None or store.has("fit", cell.fit_key) for cell in cells):
-        return jobs
-    return jobs + shard_jobs(bench)
+    return jobs + shard_jobs(bench) if training else jobs
 
 
 def shard_jobs(bench: Bench) -> list[Job]:
@@ -101,8 +103,8 @@ def shard_jobs(bench: Bench) -> list[Job]:
     ]
 
 
-def _sample_job(scale: Scale, cell: Cell, prepared: frozenset[str]) -> Job:
-    """Return the job that makes the clips of one row."""
+def _sample_job(scale: Scale, cell: Cell, prepared: frozenset[str], untrained: Collection[str]) -> Job:
+    """Return the job that makes the clips of one row, after its training if that is one of `untrained`."""
     expected = scale.expected_seconds
     if isinstance(cell.sample, PipelineSamples):
         after, function, seconds = prepared & {"real clips"}, "sample_pipeline", expected.sample
@@ -111,9 +113,9 @@ def _sample_job(scale: Scale, cell: Cell, prepared: frozenset[str]) -> Job:
     elif cell.kind == "control":
         after, function, seconds = prepared & {"real clips"}, "make_control", expected.make_control
     else:
-        step_s = scale.methods[cell.method].seconds_per_step
+        training_s = scale.training.num_steps * scale.methods[cell.method].seconds_per_step
         after, function = prepared, "train_and_sample"
-        seconds = scale.training.num_steps * step_s + expected.sample
+        seconds = expected.sample + (training_s if cell.fit_key in untrained else 0.0)
     return Job(name=cell.name, function=function, arguments={"cell": cell}, after=after, expected_s=seconds)
 
 

@@ -19,15 +19,18 @@ MOST_BYTES = 8 * 2**20
 """Largest file that ships."""
 
 
+def installable(store: Store, cells: Iterable[Cell], *, folder: Path = FOLDER) -> list[Cell]:
+    """Return a cell for each shipped row that these cells need and the store lacks."""
+    return [cell for cell in _trained(cells) if (folder / cell.fit_key).is_dir() and not store.has(FIT, cell.fit_key)]
+
+
 def install(store: Store, cells: Iterable[Cell], *, folder: Path = FOLDER) -> list[str]:
     """Copy the shipped rows that these cells need and the store lacks; return their labels."""
-    installed = []
-    for cell in _trained(cells):
+    needed = installable(store, cells, folder=folder)
+    for cell in needed:
         source = folder / cell.fit_key
-        if source.is_dir() and not store.has(FIT, cell.fit_key):
-            store.make(FIT, cell.fit_key, lambda made, source=source: _copy(source, made))  # type: ignore[misc]
-            installed.append(cell.label)
-    return installed
+        store.make(FIT, cell.fit_key, lambda made, source=source: _copy(source, made))  # type: ignore[misc]
+    return [cell.label for cell in needed]
 
 
 def discard(store: Store, cells: Iterable[Cell], *, folder: Path = FOLDER) -> list[str]:

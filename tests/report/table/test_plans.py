@@ -7,7 +7,7 @@ import pytest
 from rdtf_bench.core.store import Store, write_text
 from rdtf_bench.report.table.plans import plan_text
 from rdtf_bench.run.inputs.datasets import Dataset
-from rdtf_bench.run.table import schedule
+from rdtf_bench.run.table import schedule, shipped
 from rdtf_bench.spec.plan import Cell, DataIdentity
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import TableSpec
@@ -39,6 +39,21 @@ def test_a_cell_is_to_do_then_trained_then_done(
     for metric in rdtf.scores:
         store.make("scores", rdtf.score_key(metric), lambda folder: write_text(folder / "score.json", "{}"))
     assert lines_of(plan_text(spec, scale, dataset, cells, tmp_path), "RDTF")[-1] == "done"
+
+
+def test_a_row_that_ships_with_the_package_is_said_to(
+    spec: TableSpec,
+    scale: Scale,
+    dataset: Dataset,
+    cells: list[Cell],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rdtf = next(cell for cell in cells if cell.label == "RDTF")
+    monkeypatch.setattr(shipped, "installable", lambda *_: [rdtf])
+    text = plan_text(spec, scale, dataset, cells, tmp_path)
+    assert lines_of(text, "RDTF")[-4:] == ["trained,", "ships", "with", "rdtf-bench"]
+    assert text.count("ships with") == 1
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(89.0, "89 s"), (120.0, "2 min")])

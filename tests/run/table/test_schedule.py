@@ -91,6 +91,20 @@ def test_a_new_metric_scores_stored_samples_and_trains_nothing(planned: tuple[Be
     assert "score RDTF" in names(jobs_for(bench, cells))
 
 
+def test_rows_whose_weights_will_be_installed_are_sampled_without_training(
+    planned: tuple[Bench, list[Cell]],
+) -> None:
+    bench, cells = planned
+    keys = {cell.fit_key for cell in cells if cell.fit is not None}
+    jobs = jobs_for(bench, cells, installable=keys)
+    assert not any("training" in name for name in names(jobs))
+    sampling = [job.expected_s for job in jobs if job.function == "train_and_sample"]
+    assert set(sampling) == {bench.scale.expected_seconds.sample}
+    one_left = jobs_for(bench, cells, installable=keys - {min(keys)})
+    assert any("training" in name for name in names(one_left))
+    assert sum(job.expected_s > max(sampling) for job in one_left if job.function == "train_and_sample") == 1
+
+
 def test_one_row_that_was_not_timed_has_all_timed_together(planned: tuple[Bench, list[Cell]]) -> None:
     bench, cells = planned
     for cell in cells[1:]:
