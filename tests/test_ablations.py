@@ -58,7 +58,7 @@ def test_every_row_is_trained_with_every_seed_and_has_a_spread(ablated: Measured
 
 def test_losses_and_curricula_are_drawn_and_written(ablated: Measured) -> None:
     spec, scale, outcome = ablated
-    folder = artifacts.pictures_folder(spec, scale, outcome)
+    folder = artifacts.pictures_folder(outcome.bench.store.root, spec, scale, outcome.cells)
     with (folder / "loss.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     names = ["RDTF", "static part alone (LCL)", "RDTF, seed 1", "static part alone (LCL), seed 1"]

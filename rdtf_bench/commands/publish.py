@@ -1,5 +1,6 @@
 """`rdtf-bench publish`: copy the records of a protocol into results/."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -34,6 +35,10 @@ def publish(
         bool,
         typer.Option("--with-weights", help="Also copy the trained rows into the package."),
     ] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--picture", dir_okay=False, help="Also write the samples of a table to this GIF."),
+    ] = None,
 ) -> None:
     """Copy the records of a protocol into results/ and write its README anew."""
     chosen = select(
@@ -47,5 +52,6 @@ def publish(
         seeds=seeds,
         results=results,
         with_weights=with_weights,
+        picture=picture,
     )
     kind_for(chosen).publish(chosen)

@@ -32,6 +32,7 @@ class Selection:
     engine: str = "local"
     address: str | None = None
     with_weights: bool = False
+    picture: Path | None = None
     results: Path = field(default_factory=results_folder)
 
     @property
@@ -60,6 +61,8 @@ class Selection:
             "--workers": self.workers,
             "--engine": self.engine != "local",
             "--address": self.address,
+            "--with-weights": self.with_weights,
+            "--picture": self.picture,
         }
 
 
@@ -80,6 +83,7 @@ def select(
     engine: str = "local",
     address: str | None = None,
     with_weights: bool = False,
+    picture: Path | None = None,
     results: Path | None = None,
 ) -> Selection:
     """Return the selection that the options of a command make; an option that was not given is None."""
@@ -99,5 +103,6 @@ def select(
         engine=engine,
         address=address,
         with_weights=with_weights,
+        picture=picture,
         results=results or results_folder(),
     )

@@ -1,13 +1,14 @@
 """Pictures, the page and MLflow runs of a finished table, made from the store."""
 
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from rdtf_bench.core.errors import StoreError
-from rdtf_bench.core.store import Store, key_of, write_text
+from rdtf_bench.core.store import Store, key_of, require_place, write_text, written_whole
 from rdtf_bench.report.figures import losses
 from rdtf_bench.report.table.table import render
 from rdtf_bench.run import record
@@ -15,11 +16,13 @@ from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.run.table import finished
 from rdtf_bench.run.table.execute import Outcome
 from rdtf_bench.run.tracking import server, table_runs
+from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import TableSpec
 
 CLIPS_SHOWN = 6
 PAGE = "report.html"
+SAMPLES = "samples.gif"
 DESCRIPTION = "table.md"
 ROWS = "rows.json"
 """Lists the rows of a finished table, beside its pictures."""
@@ -30,9 +33,9 @@ def write(
 ) -> None:
     """Draw the pictures of this table if they are absent, and log to MLflow what the server lacks of it."""
     root = outcome.bench.store.root
-    folder = pictures_folder(spec, scale, outcome)
+    folder = pictures_folder(root, spec, scale, outcome.cells)
     logs = _logs(outcome)
-    names = ["samples.gif", "samples.png", "loss.png", "loss.csv", PAGE]
+    names = [SAMPLES, "samples.png", "loss.png", "loss.csv", PAGE]
     if losses.with_curriculum(logs):
         names += ["curriculum.png"]
     if not all((folder / name).is_file() for name in names):
@@ -59,10 +62,22 @@ def sync(root: Path, uri: str) -> int:
     return sum(table_runs.log(_read_table(path, root), uri=uri, root=root) for path in tables(root))
 
 
-def pictures_folder(spec: TableSpec, scale: Scale, outcome: Outcome) -> Path:
-    """Return the folder of the table's pictures, which depends on its cells."""
-    key = key_of([cell.id for cell in outcome.cells])
-    return outcome.bench.store.root / "pictures" / f"{spec.name}-{scale.name}-{key}"
+def pictures_folder(root: Path, spec: TableSpec, scale: Scale, cells: Sequence[Cell]) -> Path:
+    """Return the folder of the table's pictures in the store at `root`, which depends on its cells."""
+    return root / "pictures" / f"{spec.name}-{scale.name}-{key_of([cell.id for cell in cells])}"
+
+
+def copy_samples(root: Path, spec: TableSpec, scale: Scale, cells: Sequence[Cell], path: Path) -> None:
+    """Copy the animated samples of a finished table to a file. StoreError where the store has none."""
+    require_place(path, "--picture FILE")
+    samples = pictures_folder(root, spec, scale, cells) / SAMPLES
+    if not samples.is_file():
+        raise StoreError(
+            f"{samples}: is absent; a finished run draws it: rdtf-bench run {spec.as_argument} --scale "
+            f"{scale.as_argument}"
+        )
+    with written_whole(path) as making:
+        shutil.copyfile(samples, making)
 
 
 def closing_line(outcome: Outcome) -> str:
@@ -142,7 +157,7 @@ def _draw(spec: TableSpec, outcome: Outcome, logs: dict[str, list[finished.LogRo
             videos[cell.label] = read_samples(store.path("samples", cell.sample_key))[shown][:CLIPS_SHOWN].numpy()
     captions = real.captions[shown][:CLIPS_SHOWN]
     folder.mkdir(parents=True, exist_ok=True)
-    gallery.gif_grid(videos, path=folder / "samples.gif", captions=captions)
+    gallery.gif_grid(videos, path=folder / SAMPLES, captions=captions)
     gallery.contact_sheet(videos, path=folder / "samples.png", captions=captions)
     first = {cell.label: cell.name for cell in reversed(outcome.cells)}  # the first seed of a line with several
     panels = {panel.title: {row: logs[first[row]] for row in panel.rows} for panel in spec.panels} or {"": logs}

@@ -170,10 +170,24 @@ def test_a_table_without_a_curriculum_needs_no_picture_of_one(
 
 
 def test_other_cells_have_pictures_of_their_own(spec: TableSpec, scale: Scale, outcome: Outcome) -> None:
-    folder = artifacts.pictures_folder(spec, scale, outcome)
-    assert folder.parent == outcome.bench.store.root / "pictures"
+    root = outcome.bench.store.root
+    folder = artifacts.pictures_folder(root, spec, scale, outcome.cells)
+    assert folder.parent == root / "pictures"
     assert folder.name.startswith("planted-tiny-")
-    assert artifacts.pictures_folder(spec, scale, replace(outcome, cells=outcome.cells[:1])) != folder
+    assert artifacts.pictures_folder(root, spec, scale, outcome.cells[:1]) != folder
+
+
+def test_the_samples_of_a_finished_table_are_copied(
+    spec: TableSpec, scale: Scale, outcome: Outcome, tmp_path: Path
+) -> None:
+    root, copy = outcome.bench.store.root, tmp_path / "new" / "samples.gif"
+    with pytest.raises(StoreError, match=f"rdtf-bench run {spec.name} --scale tiny"):
+        artifacts.copy_samples(root, spec, scale, outcome.cells, copy)
+    folder = artifacts.pictures_folder(root, spec, scale, outcome.cells)
+    folder.mkdir(parents=True)
+    (folder / "samples.gif").write_bytes(b"GIF89a")
+    artifacts.copy_samples(root, spec, scale, outcome.cells, copy)
+    assert copy.read_bytes() == b"GIF89a"
 
 
 def test_the_closing_line_says_what_it_cost(outcome: Outcome) -> None:

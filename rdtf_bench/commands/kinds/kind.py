@@ -14,6 +14,8 @@ ABOUT_TRAINED_ROWS = (
     "--workers",
     "--engine",
     "--address",
+    "--with-weights",
+    "--picture",
 )
 """Options of `run` that do not apply to a protocol without trained rows."""
 

@@ -97,13 +97,23 @@ class Tables:
             typer.echo(plan_text(table.spec, table.scale, table.data, table.cells, chosen.store, table.notes))
 
     def publish(self, chosen: Selection) -> None:
+        from rdtf_bench.core.errors import ProtocolError
         from rdtf_bench.core.store import Store
+        from rdtf_bench.report import artifacts
         from rdtf_bench.report.table.publish import publish
         from rdtf_bench.run.table import shipped
 
-        results = chosen.results
-        for table in _planned(chosen):
+        results, tables = chosen.results, list(_planned(chosen))
+        if chosen.picture is not None and len(tables) > 1:
+            raise ProtocolError(
+                f"--picture {chosen.picture}: {chosen.protocol} stands for {len(tables)} tables. Publish them one by "
+                f"one: {', '.join(table.spec.name for table in tables)}"
+            )
+        for table in tables:
             typer.echo(publish(table.spec, table.scale, table.cells, store=chosen.store, results=results))
+            if chosen.picture is not None:
+                root = chosen.store.resolve()
+                artifacts.copy_samples(root, table.spec, table.scale, table.cells, chosen.picture)
             if chosen.with_weights:
                 new = shipped.ship(Store(chosen.store), table.cells)
                 typer.echo(f"new trained rows in {shipped.FOLDER}: {', '.join(new) or 'none'}")
