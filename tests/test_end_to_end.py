@@ -135,6 +135,23 @@ def test_a_killed_run_ends_in_the_same_clips(table1: tuple[TableSpec, Scale, Out
     assert _video(killed.bench.store, key, shard) == _video(outcome.bench.store, key, shard)
 
 
+@pytest.mark.long
+def test_two_runs_in_one_store_train_a_row_once(table1: tuple[TableSpec, Scale, Outcome], tmp_path: Path) -> None:
+    spec, scale, outcome = table1
+    one_row = spec.model_copy(update={"rows": spec.rows[-1:], "controls": (), "metrics": ("params",)})
+    process = multiprocessing.get_context("spawn").Process(target=run, args=(one_row, scale, tmp_path))
+    process.start()
+    ours = run(one_row, scale, tmp_path)
+    process.join()
+    assert process.exitcode == 0
+    (record,) = ours.records.values()
+    uninterrupted = next(record for record in outcome.records.values() if record.method == "rdtf")
+    assert record.samples_sha256 == uninterrupted.samples_sha256
+    log = finished.training_log(ours.bench.store, ours.cells[0].fit_key)
+    assert [row["step"] for row in log] == list(range(scale.training.num_steps))
+    assert not [path for path in (tmp_path / "leases").rglob("*") if path.is_file()]
+
+
 def _video(store: Store, key: str, shard: str) -> bytes:
     from safetensors.torch import load_file
 

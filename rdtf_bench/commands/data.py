@@ -87,7 +87,7 @@ def prepare(
     """
     from rich.console import Console
 
-    from rdtf_bench.core.store import only_run_in
+    from rdtf_bench.core.leases import Leases
     from rdtf_bench.report.table.plans import size_text
     from rdtf_bench.run import inspection
     from rdtf_bench.run.engines.local import LocalEngine
@@ -95,14 +95,14 @@ def prepare(
     from rdtf_bench.run.table import prepare as preparing
 
     name, source = inspection.source_of(data)
-    with only_run_in(store.resolve()):
+    with Leases(store.resolve()) as leases:
         found = preparing.preparation(name, source, load_scale(scale), store, skip_broken=skip_broken)
         training, size = found.bench.training, size_text(found.num_bytes)
         typer.echo(
             f"{training.num_clips:,} training clips at scale {scale}: {len(found.jobs):,} of {training.num_shards:,} "
             f"shards to prepare, at most {size} in {found.bench.store.root}"
         )
-        preparing.prepare(found, Console(stderr=True), quiet=quiet, engine=LocalEngine())
+        preparing.prepare(found, Console(stderr=True), leases=leases, quiet=quiet, engine=LocalEngine())
     typer.echo(f"all {training.num_shards:,} shards are prepared")
 
 

@@ -48,7 +48,7 @@ def gc(
 ) -> None:
     """Remove weights, samples and scores that no published or recent record needs. Records and data are kept."""
     from rdtf_bench.core.errors import StoreError
-    from rdtf_bench.core.store import only_run_in
+    from rdtf_bench.core.leases import alone_in
     from rdtf_bench.report import storage
     from rdtf_bench.run.storage import entries, sweep
 
@@ -58,7 +58,7 @@ def gc(
             f"--results {results}: there is no such folder, and what it publishes would be removed. Name the folder of "
             "the published results."
         )
-    with only_run_in(held.root):
+    with alone_in(held.root):
         found = sweep.find(held, results=results or results_folder(), days=days)
         if not found:
             typer.echo(f"{held.root}: holds nothing to remove. All of it is needed or younger than {days:g} days.")

@@ -5,7 +5,6 @@ finished shards survive a killed process, and is renamed when it is complete, so
 holds the SHA-256 of each of its files, so that damage is found.
 """
 
-import fcntl
 import glob
 import hashlib
 import json
@@ -94,20 +93,6 @@ def require_root(root: Path) -> None:
         ) from fault
     if not os.access(root, os.W_OK):
         raise StoreError(f"{root}: the store cannot be written to. Name another place: --store DIR")
-
-
-@contextmanager
-def only_run_in(root: Path) -> Iterator[None]:
-    """Lock a store for one run; StoreError where another run holds it, or where there can be no store."""
-    require_root(root)
-    with (root / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreError(
-                f"{root}: another run works in this store. Wait until it ends, or choose another store: --store"
-            ) from None
-        yield
 
 
 def _files(folder: Path) -> list[str]:

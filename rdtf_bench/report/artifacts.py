@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from rdtf_bench.core.errors import StoreError
+from rdtf_bench.core.leases import Leases
 from rdtf_bench.core.store import Store, key_of, require_place, write_text, written_whole
 from rdtf_bench.report.figures import losses
 from rdtf_bench.report.table.table import render
@@ -46,7 +47,9 @@ def write(
     uri = server.tracking_uri(tracking_uri, root)
 
     def log() -> None:
-        if (runs := table_runs.log(_read_table(folder / ROWS, root), uri=uri, root=root)) and not quiet:
+        with Leases(root) as leases, leases.held(server.LEASE):
+            runs = table_runs.log(_read_table(folder / ROWS, root), uri=uri, root=root)
+        if runs and not quiet:
             console.print(f"logged {runs} runs to {uri}", highlight=False)
 
     server.attempt(log, uri=uri, root=root)

@@ -11,6 +11,7 @@ from PIL import Image
 from rdtf_bench import catalog
 from rdtf_bench.assets import registry
 from rdtf_bench.core.errors import InputError, StoreError
+from rdtf_bench.core.leases import Leases
 from rdtf_bench.core.method import Sampler
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.store import Store, written_whole
@@ -37,7 +38,9 @@ def from_store(table: str, scale: Scale, source: str | None, root: Path) -> Any:
     if cell is None:
         raise InputError(f"{table} has no row of {METHOD}; table1 has one")
     store = Store(root.resolve())
-    shipped.install(store, [cell])
+    if shipped.installable(store, [cell]):
+        with Leases(store.root) as leases:
+            shipped.install(store, [cell], leases)
     if not store.has("fit", cell.fit_key):
         raise StoreError(
             f"{root}: RDTF as {table} has it at scale {scale.name} is not trained yet. Run: rdtf-bench run "

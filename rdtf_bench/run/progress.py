@@ -93,6 +93,12 @@ class Display:
         elif not self._quiet:
             self._say(event)
 
+    def note(self, text: str) -> None:
+        """Say something that is no progress."""
+        console = self._console if self._live is None else self._live.console
+        if not self._quiet:
+            console.print(f"{self._clock()} {text}", highlight=False, markup=False)
+
     def finished(self, job: str) -> None:
         """Count the job as done and say so."""
         self._share_done[job] = 1.0

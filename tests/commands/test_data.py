@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image, ImageDraw
 
-from rdtf_bench.core.store import only_run_in
 from rdtf_bench.run.table import prepare as preparing
 from rdtf_bench.spec.scale import Scale
 from tests.command_line import rdtf_bench
@@ -89,12 +88,3 @@ def test_prepare_says_first_what_it_needs(
         "all 3 shards are prepared",
     ]
     assert asked == ["asg", "mine", "gpu", tmp_path, True, found]
-
-
-def test_prepare_is_refused_while_a_run_works_in_the_store(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with only_run_in(tmp_path):
-        status, printed = rdtf_bench(monkeypatch, capsys, "data", "prepare", "asg=mine", "--store", str(tmp_path))
-    assert status == 6
-    assert "another run works in this store" in printed

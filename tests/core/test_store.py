@@ -8,7 +8,6 @@ from rdtf_bench.core.store import (
     HASHES,
     Store,
     key_of,
-    only_run_in,
     remove_leftovers,
     require_place,
     require_root,
@@ -118,15 +117,6 @@ def test_leftovers_are_those_of_one_path_alone(tmp_path: Path) -> None:
         (tmp_path / name).write_text("")
     remove_leftovers(tmp_path / "a")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".b.1.tmp", "a"]
-
-
-def test_two_runs_in_one_store_are_refused(tmp_path: Path) -> None:
-    with (
-        only_run_in(tmp_path),
-        pytest.raises(StoreError, match="another run works in this store"),
-        only_run_in(tmp_path),
-    ):
-        pass
 
 
 def test_a_file_in_the_place_of_a_store_is_said_with_another_place_to_name(tmp_path: Path) -> None:

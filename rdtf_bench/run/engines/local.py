@@ -14,12 +14,14 @@ from typing import Protocol, runtime_checkable
 from rich.console import Console
 
 from rdtf_bench.core.errors import DeviceError, Stopped
+from rdtf_bench.core.leases import LOOK_S, Leases
 from rdtf_bench.run import environment, stopping
 from rdtf_bench.run.engines import devices
+from rdtf_bench.run.engines.turns import Turns
 from rdtf_bench.run.progress import Display, Event, Silent, Sink
 from rdtf_bench.run.table import worker
 from rdtf_bench.run.table.context import Bench
-from rdtf_bench.run.table.schedule import CHECKED, Job, ready
+from rdtf_bench.run.table.schedule import CHECKED, Job
 
 _sink: Sink = Silent()
 """Sink that the jobs of this worker process report their progress to."""
@@ -36,7 +38,7 @@ class _Events(Protocol):
 class LocalEngine:
     """Runs as many jobs at once as the scale has workers, each in a process of its own."""
 
-    def run(self, jobs: Sequence[Job], bench: Bench, console: Console, *, quiet: bool) -> float:
+    def run(self, jobs: Sequence[Job], bench: Bench, console: Console, *, leases: Leases, quiet: bool) -> float:
         """Run all jobs and return the peak memory of the parent and the workers together, in GiB."""
         if not jobs:
             return environment.peak_memory_gib()
@@ -55,7 +57,7 @@ class LocalEngine:
             pool = ProcessPoolExecutor(bench.scale.workers, context, _start, (threads, events, started, gpus_each))
             try:
                 _check(jobs, bench, pool)
-                peaks_gib = _schedule(jobs, bench, pool, display)
+                peaks_gib = _schedule(jobs, bench, pool, leases, display)
             except BrokenProcessPool as fault:
                 raise _died(bench) from fault
             except BaseException:
@@ -83,23 +85,24 @@ def _died(bench: Bench) -> DeviceError:
     )
 
 
-def _schedule(jobs: Sequence[Job], bench: Bench, pool: Executor, display: Display) -> dict[int, float]:
+def _schedule(jobs: Sequence[Job], bench: Bench, pool: Executor, leases: Leases, display: Display) -> dict[int, float]:
     """Run every job and return the peak memory of each worker in GiB by process id."""
-    waiting = {job.name: job for job in jobs}
-    running: dict[Future[tuple[int, float]], str] = {}
-    done: set[str] = set()
+    turns = Turns(jobs, leases, display.note)
+    running: dict[Future[tuple[int, float]], Job] = {}
     peaks_gib: dict[int, float] = {}
-    while waiting or running:
-        for job in ready(waiting.values(), done)[: bench.scale.workers - len(running)]:
-            running[pool.submit(_call, job.function, bench, job.name, job.arguments)] = job.name
-            del waiting[job.name]
-        finished, _ = wait(running, return_when=FIRST_COMPLETED)
+    while turns.are_left or running:
+        for job in turns.next(bench.scale.workers - len(running)):
+            running[pool.submit(_call, job.function, bench, job.name, job.arguments)] = job
+        if not running:
+            time.sleep(LOOK_S)
+            continue
+        finished, _ = wait(running, LOOK_S if turns.others_work else None, FIRST_COMPLETED)
         for future in finished:
-            name = running.pop(future)
+            job = running.pop(future)
             process, memory_gib = future.result()
             peaks_gib[process] = max(memory_gib, peaks_gib.get(process, 0.0))
-            done.add(name)
-            display.finished(name)
+            turns.finished(job)
+            display.finished(job.name)
     return peaks_gib
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -16,11 +17,13 @@ from typing import Any
 from rich.console import Console
 
 from rdtf_bench.core.errors import DeviceError, StoreError
+from rdtf_bench.core.leases import LOOK_S, Leases
 from rdtf_bench.run import environment
+from rdtf_bench.run.engines.turns import Turns
 from rdtf_bench.run.progress import Display, Event
 from rdtf_bench.run.table import worker
 from rdtf_bench.run.table.context import Bench
-from rdtf_bench.run.table.schedule import CHECKED, Job, ready
+from rdtf_bench.run.table.schedule import CHECKED, Job
 
 RETRIES = 3
 """How often a job is started again after the death of its worker or machine."""
@@ -38,7 +41,7 @@ class RayEngine:
     def __init__(self, address: str | None = None) -> None:
         self._address = address
 
-    def run(self, jobs: Sequence[Job], bench: Bench, console: Console, *, quiet: bool) -> float:
+    def run(self, jobs: Sequence[Job], bench: Bench, console: Console, *, leases: Leases, quiet: bool) -> float:
         """Run all jobs and return the peak memory of the driver and the workers together, in GiB."""
         if not jobs:
             return environment.peak_memory_gib()
@@ -53,7 +56,7 @@ class RayEngine:
             trained = [job.arguments["cell"] for job in jobs if job.function in CHECKED]
             check = Job(name="device and options", function="check", arguments={"cells": trained}, expected_s=1.0)
             _result(ray, _submit(ray, check, bench, shared, sink), check.name)
-            peaks_gib = _schedule(ray, jobs, bench, shared, sink, display)
+            peaks_gib = _schedule(ray, Turns(jobs, leases, display.note), bench, shared, sink, display)
         return environment.peak_memory_gib() + sum(peaks_gib.values())
 
 
@@ -172,23 +175,24 @@ def _call(
 
 
 def _schedule(
-    ray: Any, jobs: Sequence[Job], bench: Bench, shared: Ref, sink: Sink, display: Display
+    ray: Any, turns: Turns, bench: Bench, shared: Ref, sink: Sink, display: Display
 ) -> dict[tuple[str, int], float]:
     """Run every job and return the peak memory of each worker in GiB by host and process."""
-    waiting = {job.name: job for job in jobs}
-    running: dict[Ref, str] = {}
-    done: set[str] = set()
+    running: dict[Ref, Job] = {}
     peaks_gib: dict[tuple[str, int], float] = {}
-    while waiting or running:
-        for job in ready(waiting.values(), done):  # Ray keeps those that no machine has room for
-            running[_submit(ray, job, bench, shared, sink)] = job.name
-            del waiting[job.name]
-        (finished, *_), _ = ray.wait(list(running), num_returns=1)
-        name = running.pop(finished)
-        process, memory_gib = _result(ray, finished, name)
-        peaks_gib[process] = max(memory_gib, peaks_gib.get(process, 0.0))
-        done.add(name)
-        display.finished(name)
+    while turns.are_left or running:
+        for job in turns.next():  # Ray keeps those that no machine has room for
+            running[_submit(ray, job, bench, shared, sink)] = job
+        if not running:
+            time.sleep(LOOK_S)
+            continue
+        finished, _ = ray.wait(list(running), num_returns=1, timeout=LOOK_S if turns.others_work else None)
+        for ref in finished:
+            job = running.pop(ref)
+            process, memory_gib = _result(ray, ref, job.name)
+            peaks_gib[process] = max(memory_gib, peaks_gib.get(process, 0.0))
+            turns.finished(job)
+            display.finished(job.name)
     return peaks_gib
 
 

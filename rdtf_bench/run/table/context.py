@@ -10,6 +10,7 @@ from rdtf_bench import catalog
 from rdtf_bench.assets import registry
 from rdtf_bench.assets.registry import Asset
 from rdtf_bench.core.dataset import Clip
+from rdtf_bench.core.leases import Leases
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.inputs.datasets import Dataset
@@ -42,11 +43,11 @@ class Bench:
     processes: int = 1  # that train a row together
 
 
-Watching = Callable[[Bench, Sequence[Cell]], AbstractContextManager[None]]
+Watching = Callable[[Bench, Sequence[Cell], Leases], AbstractContextManager[None]]
 """Follows the work on the cells of a table while a block runs."""
 
 
-def unwatched(_bench: Bench, _cells: Sequence[Cell]) -> AbstractContextManager[None]:
+def unwatched(_bench: Bench, _cells: Sequence[Cell], _leases: Leases) -> AbstractContextManager[None]:
     """Follow nothing."""
     return nullcontext()
 

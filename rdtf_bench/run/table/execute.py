@@ -10,7 +10,8 @@ from rich.console import Console
 
 from rdtf_bench.assets import registry
 from rdtf_bench.core.errors import ProtocolError
-from rdtf_bench.core.store import Store, only_run_in
+from rdtf_bench.core.leases import Leases
+from rdtf_bench.core.store import Store
 from rdtf_bench.run import environment, record, stopping
 from rdtf_bench.run.engines.engine import Engine
 from rdtf_bench.run.engines.local import LocalEngine
@@ -80,20 +81,20 @@ def run(
     began_s = time.monotonic()
     _require_divisible(scale, processes)
     store = Store(root.resolve())
-    with only_run_in(store.root):
+    with Leases(store.root) as leases:
         assets = _assets(spec, scale, source, store, console)
         data = _read(spec, scale, source, store, outside, skip_broken=skip_broken)
         cells = plan_cells(spec, scale, data.identity, assets, outside)
         bench = make_bench(spec.controls, scale, data, assets, store, outside, processes=processes)
-        _bring_up_to_date(bench, cells, console, retrain=retrain)
+        _bring_up_to_date(bench, cells, leases, console, retrain=retrain)
         jobs = jobs_for(bench, cells)
         _announce_trainings(store, cells, expected_seconds(jobs, scale.workers), console, quiet=quiet)
         if jobs:
             registry.verify([assets[role] for role in roles_of(cells)])
         if any(job.function == "train_and_sample" for job in jobs):
             write_list(store, bench.training, data.clips["train"])
-        with stopping.on_signals(), watching(bench, cells):
-            memory_gib = engine.run(jobs, bench, console, quiet=quiet)
+        with stopping.on_signals(), watching(bench, cells, leases):
+            memory_gib = engine.run(jobs, bench, console, leases=leases, quiet=quiet)
         records = _records(spec, scale, data, bench, cells, command)
         wall_s = time.monotonic() - began_s
     return Outcome(
@@ -156,13 +157,13 @@ def _read(
     return data
 
 
-def _bring_up_to_date(bench: Bench, cells: Sequence[Cell], console: Console, *, retrain: bool) -> None:
+def _bring_up_to_date(bench: Bench, cells: Sequence[Cell], leases: Leases, console: Console, *, retrain: bool) -> None:
     """Remove damaged entries of the store, and install the trained rows that ship with the package or discard them."""
     for fault in damage.mend(bench.store, cells, bench.real.values(), bench.training.identity.key):
         console.print(f"{fault}: it is removed and made again", highlight=False, markup=False)
     if retrain:
-        shipped.discard(bench.store, cells)
-    elif taken := shipped.install(bench.store, cells):
+        shipped.discard(bench.store, cells, leases)
+    elif taken := shipped.install(bench.store, cells, leases):
         console.print(f"trained rows that ship with rdtf-bench: {', '.join(taken)}", highlight=False)
 
 

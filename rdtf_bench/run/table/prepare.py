@@ -10,6 +10,7 @@ from rich.console import Console
 from rdtf_bench.assets import registry
 from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.errors import StoreError
+from rdtf_bench.core.leases import Leases
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.engines.engine import Engine
 from rdtf_bench.run.inputs import datasets
@@ -58,8 +59,8 @@ def preparation(name: str, source: str | None, scale: Scale, root: Path, *, skip
     return Preparation(bench=bench, clips=clips, jobs=jobs, num_bytes=num_bytes)
 
 
-def prepare(found: Preparation, console: Console, *, quiet: bool, engine: Engine) -> None:
+def prepare(found: Preparation, console: Console, *, leases: Leases, quiet: bool, engine: Engine) -> None:
     """Prepare the shards that are left. Finished ones stay where this is interrupted."""
     found.require_space()
     write_list(found.bench.store, found.bench.training, found.clips)
-    engine.run(found.jobs, found.bench, console, quiet=quiet)
+    engine.run(found.jobs, found.bench, console, leases=leases, quiet=quiet)

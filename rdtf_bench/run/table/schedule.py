@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rdtf_bench import catalog
+from rdtf_bench.core.store import key_of
 from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.run.table.context import Bench
 from rdtf_bench.run.table.finished import is_scored
-from rdtf_bench.spec.identities import PipelineSamples
+from rdtf_bench.spec.identities import PipelineSamples, QualityScore
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import ExpectedSeconds, Scale
 
@@ -17,13 +18,17 @@ CHECKED = ("train_and_sample", "sample_pipeline")
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One call of a function of run.table.work in a worker; `after` names the jobs that it waits for."""
+    """One call of a function of run.table.work in a worker; `after` names the jobs that it waits for.
+
+    Jobs with the same `lease`, of this run or another one, make the same entries and never run at the same time.
+    """
 
     name: str
     function: str
     arguments: Mapping[str, object] = field(default_factory=dict)
     after: frozenset[str] = frozenset()
     expected_s: float
+    lease: str | None = None
 
 
 def jobs_for(bench: Bench, cells: Sequence[Cell], *, installable: Collection[str] = ()) -> list[Job]:
@@ -48,6 +53,8 @@ def jobs_for(bench: Bench, cells: Sequence[Cell], *, installable: Collection[str
     jobs += observers + _selftest(bench, undone)
     for cell in undone:
         jobs.append(_sample_job(bench.scale, cell, prepared, untrained))
+        if cell.fit is not None:
+            untrained.discard(cell.fit_key)  # rows that share their weights are trained once
         after = frozenset({jobs[-1].name, *(job.name for job in observers)})
         jobs.append(
             Job(
@@ -56,9 +63,15 @@ def jobs_for(bench: Bench, cells: Sequence[Cell], *, installable: Collection[str
                 arguments={"cell": cell},
                 after=after,
                 expected_s=expected.score_cell,
+                lease=f"scores-{cell.sample_key}",
             )
         )
     return jobs + _timing(bench, cells, after=frozenset(job.name for job in jobs))
+
+
+def lease_of_fit(key: str) -> str:
+    """Return the lease of the job that trains a row, and of what else writes its entry."""
+    return f"fit-{key}"
 
 
 def ready(waiting: Iterable[Job], done: Collection[str]) -> list[Job]:
@@ -84,7 +97,8 @@ def _preparations(bench: Bench, *, training: bool) -> list[Job]:
     expected, store = bench.scale.expected_seconds, bench.store
     jobs = []
     if not all(store.has("clips", key) for key in bench.real.values()):
-        jobs.append(Job(name="real clips", function="prepare_real", expected_s=expected.prepare_real))
+        lease = f"clips-{key_of(sorted(bench.real.values()))}"
+        jobs.append(Job(name="real clips", function="prepare_real", expected_s=expected.prepare_real, lease=lease))
     return jobs + shard_jobs(bench) if training else jobs
 
 
@@ -98,6 +112,7 @@ def shard_jobs(bench: Bench) -> list[Job]:
             function="prepare_shard",
             arguments={"shard": shard},
             expected_s=all_s * training.size_of(shard) / training.num_clips,
+            lease=f"training-{training.identity.key}-{shard}",
         )
         for shard in training.missing(bench.store)
     ]
@@ -116,7 +131,10 @@ def _sample_job(scale: Scale, cell: Cell, prepared: frozenset[str], untrained: C
         training_s = scale.training.num_steps * scale.methods[cell.method].seconds_per_step
         after, function = prepared, "train_and_sample"
         seconds = expected.sample + (training_s if cell.fit_key in untrained else 0.0)
-    return Job(name=cell.name, function=function, arguments={"cell": cell}, after=after, expected_s=seconds)
+    lease = f"samples-{cell.sample_key}" if cell.fit is None else lease_of_fit(cell.fit_key)
+    return Job(
+        name=cell.name, function=function, arguments={"cell": cell}, after=after, expected_s=seconds, lease=lease
+    )
 
 
 def _observe_real(cells: Sequence[Cell], expected: ExpectedSeconds, after: frozenset[str]) -> list[Job]:
@@ -125,7 +143,7 @@ def _observe_real(cells: Sequence[Cell], expected: ExpectedSeconds, after: froze
         metric: identity
         for cell in cells
         for metric, identity in cell.scores.items()
-        if "real" in catalog.constants("metric", metric)["USES"]
+        if isinstance(identity, QualityScore) and "real" in catalog.constants("metric", metric)["USES"]
     }
     return [
         Job(
@@ -134,6 +152,7 @@ def _observe_real(cells: Sequence[Cell], expected: ExpectedSeconds, after: froze
             arguments={"identity": identity},
             after=after,
             expected_s=expected.observe_real,
+            lease=f"observations-{identity.observation_key(identity.real)}",
         )
         for metric, identity in identities.items()
     ]
@@ -146,7 +165,8 @@ def _selftest(bench: Bench, cells: Sequence[Cell]) -> list[Job]:
         return []
     if not selftest_record.can_be_made(bench.scale):
         return []
-    return [Job(name="self-test", function="selftest", expected_s=bench.scale.expected_seconds.selftest)]
+    expected_s = bench.scale.expected_seconds.selftest
+    return [Job(name="self-test", function="selftest", expected_s=expected_s, lease="self-test")]
 
 
 def _timing(bench: Bench, cells: Sequence[Cell], after: frozenset[str]) -> list[Job]:
@@ -157,8 +177,13 @@ def _timing(bench: Bench, cells: Sequence[Cell], after: frozenset[str]) -> list[
     timed = [cell for cell in cells if "seconds" in cell.scores]
     if all(bench.store.has("scores", cell.score_key("seconds")) for cell in timed):
         return []
-    expected_s = bench.scale.expected_seconds.time_denoisers
-    arguments = {"cells": timed}
     return [
-        Job(name="denoiser seconds", function="time_denoisers", arguments=arguments, after=after, expected_s=expected_s)
+        Job(
+            name="denoiser seconds",
+            function="time_denoisers",
+            arguments={"cells": timed},
+            after=after,
+            expected_s=bench.scale.expected_seconds.time_denoisers,
+            lease="timing",  # two at once would slow each other down
+        )
     ]

@@ -9,8 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rdtf_bench.core.errors import StoreError
+from rdtf_bench.core.leases import Leases
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.table.finished import fit_facts
+from rdtf_bench.run.table.schedule import lease_of_fit
 from rdtf_bench.spec.plan import Cell
 
 FOLDER = Path(__file__).parents[2] / "models" / "trained"
@@ -24,23 +26,33 @@ def installable(store: Store, cells: Iterable[Cell], *, folder: Path = FOLDER) -
     return [cell for cell in _trained(cells) if (folder / cell.fit_key).is_dir() and not store.has(FIT, cell.fit_key)]
 
 
-def install(store: Store, cells: Iterable[Cell], *, folder: Path = FOLDER) -> list[str]:
-    """Copy the shipped rows that these cells need and the store lacks; return their labels."""
-    needed = installable(store, cells, folder=folder)
-    for cell in needed:
-        source = folder / cell.fit_key
-        store.make(FIT, cell.fit_key, lambda made, source=source: _copy(source, made))  # type: ignore[misc]
-    return [cell.label for cell in needed]
+def install(store: Store, cells: Iterable[Cell], leases: Leases, *, folder: Path = FOLDER) -> list[str]:
+    """Copy the shipped rows that these cells need and the store lacks; return their labels.
+
+    A row that another run is training is left to it.
+    """
+    installed = []
+    for cell in installable(store, cells, folder=folder):
+        with leases.held_if_free(lease_of_fit(cell.fit_key)) as free:
+            if free:
+                source = folder / cell.fit_key
+                store.make(FIT, cell.fit_key, lambda made, source=source: _copy(source, made))  # type: ignore[misc]
+                installed.append(cell.label)
+    return installed
 
 
-def discard(store: Store, cells: Iterable[Cell], *, folder: Path = FOLDER) -> list[str]:
-    """Remove the copies of shipped rows from the store, so that they are trained; return their labels."""
+def discard(store: Store, cells: Iterable[Cell], leases: Leases, *, folder: Path = FOLDER) -> list[str]:
+    """Remove the copies of shipped rows from the store, so that they are trained; return their labels.
+
+    A row that another run is training is left to it.
+    """
     discarded = []
     for cell in _trained(cells):
         source, entry = folder / cell.fit_key, store.path(FIT, cell.fit_key)
-        if source.is_dir() and entry.is_dir() and _facts(source) == _facts(entry):
-            shutil.rmtree(entry)
-            discarded.append(cell.label)
+        with leases.held_if_free(lease_of_fit(cell.fit_key)) as free:
+            if free and source.is_dir() and entry.is_dir() and _facts(source) == _facts(entry):
+                shutil.rmtree(entry)
+                discarded.append(cell.label)
     return discarded
 
 

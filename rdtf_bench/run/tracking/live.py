@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rdtf_bench.core.leases import Leases
 from rdtf_bench.core.store import key_of, write_text
 from rdtf_bench.run.table.context import Bench, Watching
 from rdtf_bench.run.table.finished import LOG, LogRow
 from rdtf_bench.run.tracking import facts
 from rdtf_bench.run.tracking.runs import complete, curve, log_points
-from rdtf_bench.run.tracking.server import attempt, failures, open_experiment
+from rdtf_bench.run.tracking.server import LEASE, attempt, failures, open_experiment
 from rdtf_bench.run.tracking.table_runs import children_of, live_mark, unfinished_run
 from rdtf_bench.spec.plan import Cell
 
@@ -29,6 +30,8 @@ PAUSE_S = 5.0
 """Seconds between two looks at the logs."""
 SHARE = 0.02
 """Largest share of the time that may go into logging; where MLflow is slow, the pauses become longer."""
+LOGGED_BY = "logged_by"
+"""Tag with the token of the process that logs a run."""
 SYSTEM_AFTER_S = 60.0
 """Seconds after which the load of the machine is logged too."""
 SYSTEM_EVERY_S = 10
@@ -66,8 +69,8 @@ def watching(table: str, scale: str, *, uri: str, root: Path) -> Watching:
     """
 
     @contextmanager
-    def watch(bench: Bench, cells: Sequence[Cell]) -> Iterator[None]:
-        live = LiveTable(table, scale, cells, trainings(bench, cells), uri=uri, root=root)
+    def watch(bench: Bench, cells: Sequence[Cell], leases: Leases) -> Iterator[None]:
+        live = LiveTable(table, scale, cells, trainings(bench, cells), leases, uri=uri, root=root)
         over = threading.Event()
         thread = threading.Thread(target=live.follow, args=(over,), name="MLflow", daemon=True)
         thread.start()
@@ -95,25 +98,37 @@ def trainings(bench: Bench, cells: Sequence[Cell]) -> list[Training]:
 
 
 class LiveTable:
-    """The runs of a table whose rows are training. They are made when the first training has done a step."""
+    """The runs of a table whose rows are training. They are made when the first training has done a step.
+
+    A table that two commands run at once is logged by the first of them.
+    """
 
     def __init__(
-        self, table: str, scale: str, cells: Sequence[Cell], training: Sequence[Training], *, uri: str, root: Path
+        self,
+        table: str,
+        scale: str,
+        cells: Sequence[Cell],
+        training: Sequence[Training],
+        leases: Leases,
+        *,
+        uri: str,
+        root: Path,
     ) -> None:
-        self._table, self._scale, self._training = table, scale, training
+        self._table, self._scale, self._training, self._leases = table, scale, training, leases
         self._mark = live_mark(root, uri, table, scale, [cell.id for cell in cells])
         self._uri, self._root = uri, root
         self._began_s = time.monotonic()
-        self._is_logging = bool(training)
+        self._lease = f"live-{self._mark.name}"
+        self.is_logging = bool(training) and leases.take(self._lease)
         self._runs: _Runs | None = None
 
     def follow(self, over: threading.Event) -> None:
         """Log new entries until `over` is set. The first failure of MLflow is printed and ends the logging."""
         pause_s = PAUSE_S
-        while self._is_logging and not over.wait(pause_s):
+        while self.is_logging and not over.wait(pause_s):
             began_s = time.monotonic()
             was_open = self._runs is not None
-            self._is_logging = attempt(self.log_new, uri=self._uri, root=self._root)
+            self.is_logging = attempt(self.log_new, uri=self._uri, root=self._root)
             if was_open:  # importing and opening MLflow is needed once in any case
                 pause_s = max(PAUSE_S, (time.monotonic() - began_s) / SHARE)
 
@@ -123,15 +138,20 @@ class LiveTable:
             for training in self._training:
                 if entries := training.new_entries():
                     if self._runs is None:
-                        self._runs = _Runs(self._table, self._scale, self._mark, uri=self._uri, root=self._root)
+                        self._runs = self._open()
                     self._runs.log(training, entries)
             if self._runs is not None and time.monotonic() - self._began_s > SYSTEM_AFTER_S:
                 self._runs.monitor()
 
+    def _open(self) -> "_Runs":
+        with self._leases.held(LEASE):
+            return _Runs(self._table, self._scale, self._mark, self._leases, uri=self._uri, root=self._root)
+
     def end(self, *, finished: bool) -> None:
         """Stop logging. Rows that did not finish are KILLED; a finished table is completed from its records later."""
-        if self._is_logging and self._runs is not None:
+        if self.is_logging and self._runs is not None:
             attempt(lambda: self._end(finished), uri=self._uri, root=self._root)
+        self._leases.give_back(self._lease)
 
     def _end(self, finished: bool) -> None:
         assert self._runs is not None
@@ -143,10 +163,10 @@ class LiveTable:
 class _Runs:
     """The parent run of a table and the runs of its rows, in MLflow."""
 
-    def __init__(self, table: str, scale: str, mark: Path, *, uri: str, root: Path) -> None:
+    def __init__(self, table: str, scale: str, mark: Path, leases: Leases, *, uri: str, root: Path) -> None:
         self._client, self._experiment = open_experiment(uri, root)
         self._uri, self._scale = uri, scale
-        self._store = key_of(str(root.resolve()))  # only one run works in a store at a time
+        self._leases, self._store = leases, key_of(str(root.resolve()))
         self._monitor: SystemMetricsMonitor | None = None
         self._kill_running()
         parent = unfinished_run(self._client, mark)
@@ -155,7 +175,7 @@ class _Runs:
             parent = self._client.create_run(self._experiment, run_name=f"{table} ({scale})", tags=tags)
             write_text(mark, parent.info.run_id)
         self._parent_id = str(parent.info.run_id)
-        self._client.update_run(self._parent_id, status="RUNNING")
+        self._begin(self._parent_id)
         self._begun = children_of(self._client, self._experiment, self._parent_id)
 
     def log(self, training: Training, entries: Sequence[LogRow]) -> None:
@@ -164,7 +184,7 @@ class _Runs:
             log_points(self._client, training.run.info.run_id, curve(entries, training.run.info.start_time))
             return
         run = self._begun.get(training.cell.id) or self._new_row(training.cell, entries)
-        self._client.update_run(run.info.run_id, status="RUNNING")
+        self._begin(run.info.run_id)
         parameters = {"scale": self._scale, **facts.plan_parameters(training.cell)}
         complete(self._client, run, parameters=parameters, points=curve(entries, run.info.start_time), files={})
         training.run = run
@@ -196,8 +216,14 @@ class _Runs:
             self._experiment, run_name=cell.name, tags={**tags, "store": self._store}, start_time=began_ms
         )
 
+    def _begin(self, run_id: str) -> None:
+        self._client.update_run(run_id, status="RUNNING")
+        self._client.set_tag(run_id, LOGGED_BY, self._leases.token)
+
     def _kill_running(self) -> None:
-        """End the runs of this store that are still running, which a killed process could not end itself."""
+        """End the runs of this store whose process is gone without having ended them, and those of this process."""
         running = f"tags.store = '{self._store}' AND attributes.status = 'RUNNING'"
         for run in self._client.search_runs([self._experiment], running):
-            self._client.set_terminated(run.info.run_id, status="KILLED")
+            by = run.data.tags.get(LOGGED_BY, "")
+            if by == self._leases.token or not self._leases.is_alive(by):
+                self._client.set_terminated(run.info.run_id, status="KILLED")

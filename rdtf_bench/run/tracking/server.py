@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 EXPERIMENT = "rdtf-bench"
+LEASE = "mlflow"
+"""Lease of what breaks MLflow or doubles its runs if two commands do it at once, such as to make its database."""
 TAGS = {"mlflow.experimentKind": "custom_model_development"}  # the UI opens on runs and metrics, not on prompts
 UI_ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 CLIENT_ENVIRONMENT = {

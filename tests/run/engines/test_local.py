@@ -12,6 +12,7 @@ from rich.console import Console
 
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import ProtocolError
+from rdtf_bench.core.leases import Leases
 from rdtf_bench.run import environment
 from rdtf_bench.run.engines import local
 from rdtf_bench.run.engines.local import LocalEngine
@@ -49,7 +50,8 @@ def test_jobs_run_in_worker_processes_and_are_shown_when_done(planned: tuple[Ben
         expected_s=2.0,
     )
     said = StringIO()
-    peak_gib = LocalEngine().run([then, first], bench, Console(file=said), quiet=False)
+    with Leases(bench.store.root) as leases:
+        peak_gib = LocalEngine().run([then, first], bench, Console(file=said), leases=leases, quiet=False)
     lines = [line.split("] ")[1] for line in said.getvalue().splitlines()]
     assert [line.split(", about")[0] for line in lines] == ["first: done", "then: done"]
     assert peak_gib > environment.peak_memory_gib()
@@ -57,7 +59,9 @@ def test_jobs_run_in_worker_processes_and_are_shown_when_done(planned: tuple[Ben
 
 def test_without_jobs_no_process_is_started(planned: tuple[Bench, list[Cell]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "ProcessPoolExecutor", lambda *_: pytest.fail("a pool was made"))
-    assert LocalEngine().run([], planned[0], Console(), quiet=True) == pytest.approx(environment.peak_memory_gib())
+    with Leases(planned[0].store.root) as leases:
+        peak_gib = LocalEngine().run([], planned[0], Console(), leases=leases, quiet=True)
+    assert peak_gib == pytest.approx(environment.peak_memory_gib())
 
 
 class Calls:
@@ -96,8 +100,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
 def scheduled(jobs: list[Job], bench: Bench, workers: int) -> dict[int, float]:
     bench = replace(bench, scale=bench.scale.model_copy(update={"workers": workers}))
     display = Display(Console(quiet=True), {job.name: job.expected_s for job in jobs}, quiet=True)
-    with ThreadPoolExecutor(9) as pool:
-        return local._schedule(jobs, bench, pool, display)
+    with ThreadPoolExecutor(9) as pool, Leases(bench.store.root) as leases:
+        return local._schedule(jobs, bench, pool, leases, display)
 
 
 def test_one_worker_takes_the_longest_job_whose_results_are_there(

@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from rdtf_bench.core.errors import DeviceError, ProtocolError, StoreError
+from rdtf_bench.core.leases import Leases
 from rdtf_bench.run.engines import ray as engines_ray
 from rdtf_bench.run.engines.engine import Engine
 from rdtf_bench.run.engines.local import LocalEngine
@@ -47,7 +48,8 @@ def check_of(cells: list[Cell], name: str, *after: str) -> Job:
 
 def run(engine: RayEngine, jobs: list[Job], bench: Bench) -> list[str]:
     said = StringIO()
-    engine.run(jobs, bench, Console(file=said), quiet=False)
+    with Leases(bench.store.root) as leases:
+        engine.run(jobs, bench, Console(file=said), leases=leases, quiet=False)
     return [line.split("] ")[1].split(", about")[0] for line in said.getvalue().splitlines()]
 
 
@@ -86,7 +88,7 @@ def _sees_nothing(path: str) -> bool:
 def test_an_address_where_no_cluster_is_is_said(planned: tuple[Bench, list[Cell]]) -> None:
     bench, cells = planned
     with pytest.raises(DeviceError, match=r"--address 127.0.0.1:1: no Ray cluster answers there.*ray start --head"):
-        RayEngine("127.0.0.1:1").run([check_of(cells, "first")], bench, Console(quiet=True), quiet=True)
+        run(RayEngine("127.0.0.1:1"), [check_of(cells, "first")], bench)
 
 
 def miniature() -> Scale:

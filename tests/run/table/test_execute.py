@@ -9,6 +9,7 @@ import torch
 from rich.console import Console
 
 from rdtf_bench.core.errors import ProtocolError
+from rdtf_bench.core.leases import Leases
 from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.record import FORMAT_VERSION
 from rdtf_bench.run.table import execute
@@ -64,7 +65,7 @@ class Planting:
     def __init__(self) -> None:
         self.names: list[str] = []
 
-    def run(self, jobs: Sequence[Job], bench: Bench, console: Console, *, quiet: bool) -> float:  # noqa: ARG002
+    def run(self, jobs: Sequence[Job], bench: Bench, console: Console, *, leases: Leases, quiet: bool) -> float:  # noqa: ARG002
         self.names = [job.name for job in jobs]
         for cell in [job.arguments["cell"] for job in jobs if job.function == "make_control"]:
             assert isinstance(cell, Cell)

@@ -1,7 +1,7 @@
 """Preparing the training clips ahead of a run: what is left to do, what it needs, and what an engine is given."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +11,7 @@ from PIL import Image
 from rich.console import Console
 
 from rdtf_bench.core.errors import StoreError
+from rdtf_bench.core.leases import Leases
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.run.inputs.training_set import LIST, SHARD, listed_clips
 from rdtf_bench.run.table import prepare as preparing
@@ -28,8 +29,8 @@ class Engine:
         self.listed: list[str] = []
         self._stops_before = stops_before
 
-    def run(self, jobs: Sequence[Job], bench: Bench, console: Console, *, quiet: bool) -> float:
-        del console, quiet
+    def run(self, jobs: Sequence[Job], bench: Bench, console: Console, *, leases: Leases, quiet: bool) -> float:
+        del console, leases, quiet
         self.listed = [clip.id for clip in listed_clips(bench.store, bench.training.identity, bench.training.root)]
         for number, job in enumerate(jobs):
             if number == self._stops_before:
@@ -38,6 +39,12 @@ class Engine:
             assert isinstance(shard, int)
             bench.store.make(SHARD, bench.training.shards[shard], lambda _: None)
         return 0.0
+
+
+@pytest.fixture
+def leases(tmp_path: Path) -> Iterator[Leases]:
+    with Leases(tmp_path / "store") as held:
+        yield held
 
 
 @pytest.fixture
@@ -61,7 +68,7 @@ def found(stickers: str, root: Path) -> Preparation:
     return preparing.preparation("asg", stickers, scale, root, skip_broken=False)
 
 
-def test_what_is_left_shrinks_as_shards_are_made(stickers_to_train_on: str, tmp_path: Path) -> None:
+def test_what_is_left_shrinks_as_shards_are_made(stickers_to_train_on: str, leases: Leases, tmp_path: Path) -> None:
     first = found(stickers_to_train_on, tmp_path / "store")
     assert [job.name for job in first.jobs] == ["training clips 1/3", "training clips 2/3", "training clips 3/3"]
     assert [job.expected_s for job in first.jobs] == [10.0, 10.0, 5.0]
@@ -69,22 +76,22 @@ def test_what_is_left_shrinks_as_shards_are_made(stickers_to_train_on: str, tmp_
     assert first.num_bytes == 25 * (5 * 4 * 2 * 2 + 5 * 5) * 4
     engine, quiet = Engine(stops_before=1), Console(quiet=True)
     with pytest.raises(KeyboardInterrupt):
-        prepare(first, quiet, quiet=True, engine=engine)
+        prepare(first, quiet, leases=leases, quiet=True, engine=engine)
     assert len(engine.listed) == 25
     again = found(stickers_to_train_on, tmp_path / "store")
     assert [job.arguments for job in again.jobs] == [{"shard": 1}, {"shard": 2}]
     assert again.num_bytes == 15 * (5 * 4 * 2 * 2 + 5 * 5) * 4
-    prepare(again, quiet, quiet=True, engine=Engine())
+    prepare(again, quiet, leases=leases, quiet=True, engine=Engine())
     assert found(stickers_to_train_on, tmp_path / "store").jobs == []
 
 
 def test_too_little_space_is_refused_before_any_work(
-    stickers: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stickers: str, leases: Leases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = found(stickers, tmp_path / "store")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=wanted.num_bytes - 1))
     with pytest.raises(
         StoreError, match=r"are needed at most, but .* are free\. Free some space, or choose a store on"
     ):
-        prepare(wanted, Console(quiet=True), quiet=True, engine=Engine())
+        prepare(wanted, Console(quiet=True), leases=leases, quiet=True, engine=Engine())
     assert not wanted.bench.store.has(LIST, wanted.bench.training.identity.key)

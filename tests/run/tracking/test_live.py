@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rdtf_bench.core.errors import TrackingError
+from rdtf_bench.core.leases import Leases
 from rdtf_bench.run import record
 from rdtf_bench.run.table.context import Bench
 from rdtf_bench.run.tracking import live, server, table_runs
@@ -34,15 +36,17 @@ def train(planned: Planned, label: str, *steps_done: int) -> None:
 
 
 @pytest.fixture
-def start(planned: Planned, root: Path) -> Callable[..., LiveTable]:
+def start(planned: Planned, root: Path) -> Iterator[Callable[..., LiveTable]]:
     """What a run of a table starts in an MLflow database that holds no run."""
     bench, cells = planned
+    with ExitStack() as ends:
 
-    def started(name: str = "table1") -> LiveTable:
-        followed = live.trainings(bench, cells)
-        return LiveTable(name, "tiny", cells, followed, uri=server.default_uri(root), root=root)
+        def started(name: str = "table1", leases: Leases | None = None) -> LiveTable:
+            followed = live.trainings(bench, cells)
+            leases = leases or ends.enter_context(Leases(root))
+            return LiveTable(name, "tiny", cells, followed, leases, uri=server.default_uri(root), root=root)
 
-    return started
+        yield started
 
 
 def test_a_row_shows_its_loss_and_its_settings_while_it_trains(
@@ -101,10 +105,11 @@ def finished_table(planned: Planned, root: Path) -> table_runs.Table:
 
 
 def test_runs_that_a_killed_process_left_running_are_ended_by_the_next_table_of_the_store(
-    planned: Planned, start: Callable[..., LiveTable], client: "MlflowClient"
+    planned: Planned, start: Callable[..., LiveTable], client: "MlflowClient", root: Path
 ) -> None:
     train(planned, "RDTF", 0)
-    start().log_new()  # and the process is killed
+    with Leases(root) as killed:
+        start(leases=killed).log_new()
     other = start("table4")
     train(planned, "SimDA", 0)
     other.log_new()
@@ -112,6 +117,21 @@ def test_runs_that_a_killed_process_left_running_are_ended_by_the_next_table_of_
     assert ("table1 (tiny)", "KILLED") in statuses
     assert ("table4 (tiny)", "RUNNING") in statuses
     assert ("SimDA", "RUNNING") in statuses
+
+
+def test_two_commands_at_once_leave_each_other_s_runs_alone(
+    planned: Planned, start: Callable[..., LiveTable], client: "MlflowClient"
+) -> None:
+    first, second, same = start(), start("table4"), start()
+    train(planned, "RDTF", 0, 1)
+    for running in (first, second):
+        running.log_new()
+    found = sorted((run.info.run_name, run.info.status) for run in client.search_runs(["1"]))
+    once = [("RDTF", "RUNNING"), ("RDTF", "RUNNING"), ("table1 (tiny)", "RUNNING"), ("table4 (tiny)", "RUNNING")]
+    assert found == once
+    assert not same.is_logging  # the first command logs this table
+    first.end(finished=True)
+    assert start().is_logging
 
 
 def test_a_line_that_is_still_being_written_is_read_when_it_is_whole(planned: Planned, tmp_path: Path) -> None:
@@ -176,10 +196,10 @@ def test_an_error_in_the_run_kills_its_runs_and_is_raised(
     monkeypatch.setattr(LiveTable, "end", lambda _, *, finished: ends.append(finished))
     watching = live.watching("table1", "tiny", uri=server.default_uri(root), root=root)
     if error is None:
-        with watching(*planned):
+        with Leases(root) as leases, watching(*planned, leases):
             pass
     else:
-        with pytest.raises(error), watching(*planned):
+        with pytest.raises(error), Leases(root) as leases, watching(*planned, leases):
             raise error
     assert ends == [error is None]
 
