@@ -4,6 +4,7 @@ Parameters are what a person compares. Hashes and fingerprints are tags. Imports
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,6 +64,21 @@ def plan_parameters(cell: Cell) -> dict[str, str]:
     """Return those parameters of a row that its plan decides, which are known before it is measured."""
     of_row = {"method": cell.method, "variant": cell.label, "seed": str(cell.seed)}
     return {**of_row, **_of_training(cell.fit), **_of_sampling(cell.sample)}
+
+
+def weights(record: Record) -> dict[str, str]:
+    """Return where the trained weights of a row are; empty for a row that was not trained."""
+    fit = _fit(record)
+    return {} if fit is None else {"store_entry": f"fit/{fit.key}", "cell_id": record.cell_id}
+
+
+def model_name(label: str) -> str:
+    """Return the label of a row as MLflow's models may be named.
+
+    >>> model_name("SimDA: places/all, 50 %")
+    'SimDA_ places_all, 50 _'
+    """
+    return re.sub(r"[/:.%\"']", "_", label)
 
 
 def metrics(record: Record) -> dict[str, float]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 METRICS_AT_ONCE = 1000  # MLflow's limits for one batch
 PARAMS_AT_ONCE = 100
 PARAM_LENGTH = 6000
+RATE_OVER = 10
+"""Steps over which the rate of a training is a mean."""
 
 
 def flat(nested: Mapping[str, object], prefix: str = "") -> dict[str, object]:
@@ -78,9 +80,18 @@ def curve(log: Sequence[LogRow], at_ms: int) -> "list[Metric]":
     """Return the points of a training log that began at a time, without values that are not finite."""
     from mlflow.entities import Metric
 
+    rates = _rates(log)
     return [
         Metric(f"train/{name}", value, at_ms + round(1000 * entry.get("elapsed_s", 0)), int(entry["step"]))
         for entry in log
-        for name, value in entry.items()
+        for name, value in {**entry, **rates.get(int(entry["step"]), {})}.items()
         if name != "step" and math.isfinite(value)
     ]
+
+
+def _rates(log: Sequence[LogRow]) -> dict[int, LogRow]:
+    """Return the rate after every RATE_OVER steps, as far as the log has all of these steps."""
+    elapsed_s = {int(entry["step"]): entry["elapsed_s"] for entry in log if "elapsed_s" in entry}
+    ends = [step for step in elapsed_s if step % RATE_OVER == 0 and step - RATE_OVER in elapsed_s]
+    taken_s = {step: elapsed_s[step] - elapsed_s[step - RATE_OVER] for step in ends}
+    return {step: {"steps_per_s": RATE_OVER / seconds} for step, seconds in taken_s.items() if seconds > 0}

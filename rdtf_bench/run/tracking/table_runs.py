@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION_LENGTH = 8000
 """Characters that MLflow allows a tag, which holds the description of a run."""
+MODEL = "model_id"
+"""Tag of a row with the id of its trained model."""
 MORE = "\n\nThe artifacts hold the whole text."
 
 
@@ -175,7 +177,11 @@ def _log_row(client: "MlflowClient", experiment: str, parent_id: str, row: Row, 
     run_id, begin_ms = run.info.run_id, run.info.start_time
     end_ms = begin_ms + facts.duration_ms(record)
     set_tags(client, run_id, facts.tags(record))
-    points = [Metric(name, value, end_ms, 0) for name, value in facts.metrics(record).items()]
+    model = _trained_model(client, experiment, run, row)
+    points = [
+        Metric(name, value, end_ms, 0, model_id=model if name in record.scores else None)
+        for name, value in facts.metrics(record).items()
+    ]
     complete(
         client,
         run,
@@ -185,6 +191,31 @@ def _log_row(client: "MlflowClient", experiment: str, parent_id: str, row: Row, 
     )
     client.log_inputs(run_id, _datasets(record))
     client.set_terminated(run_id, end_time=end_ms)
+
+
+def _trained_model(client: "MlflowClient", experiment: str, run: "Run", row: Row) -> str | None:
+    """Return the id of the model that a row trained; None for a row that trained none.
+
+    The weights stay in the store, and a tag says where.
+    """
+    from mlflow.entities import LoggedModelOutput
+
+    if not (weights := facts.weights(row.record)):
+        return None
+    if MODEL in run.data.tags:  # of a call that broke off
+        return str(run.data.tags[MODEL])
+    model = client.create_logged_model(
+        experiment,
+        name=facts.model_name(row.label),
+        source_run_id=run.info.run_id,
+        tags=weights,
+        params=facts.parameters(row.record, row.label),
+        model_type=row.record.method,
+    )
+    client.finalize_logged_model(model.model_id, "READY")
+    client.log_outputs(run.info.run_id, [LoggedModelOutput(model.model_id, step=0)])
+    client.set_tag(run.info.run_id, MODEL, model.model_id)
+    return str(model.model_id)
 
 
 def _datasets(record: Record) -> "list[DatasetInput]":

@@ -1,10 +1,19 @@
 """Parameters and curves as MLflow takes them. What a run lacks is completed in the tests of table_runs."""
 
+from rdtf_bench.run.table.finished import LogRow
 from rdtf_bench.run.tracking.runs import curve, flat
 
 
 def test_nested_options_get_dotted_names() -> None:
     assert flat({"training": {"task": "it2v"}, "size_px": 64}) == {"training.task": "it2v", "size_px": 64}
+
+
+def test_a_curve_has_the_rate_of_every_ten_steps() -> None:
+    log: list[LogRow] = [{"step": step, "elapsed_s": step / 4, "loss": 1.0} for step in range(25)]
+    rates = [(point.step, point.value) for point in curve(log, 0) if point.key == "train/steps_per_s"]
+    assert rates == [(10, 4.0), (20, 4.0)]
+    later = [point.step for point in curve(log[5:], 0) if point.key == "train/steps_per_s"]
+    assert later == [20]  # the first of these steps was logged before
 
 
 def test_a_curve_has_the_time_of_each_step_and_no_value_that_is_not_finite() -> None:

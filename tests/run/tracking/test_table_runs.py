@@ -86,6 +86,22 @@ def test_a_row_has_its_curve_its_record_and_its_own_times(log: Callable[[], int]
     assert files(client, row) == ["a.json"]
 
 
+def test_a_trained_row_is_a_model_with_its_scores(
+    log: Callable[[], int], client: "MlflowClient", table: table_runs.Table
+) -> None:
+    log()
+    models = {model.name: model for model in client.search_logged_models(["1"])}
+    assert set(models) == {"row a", "row b"}  # nothing of static was trained
+    row, model = runs(client)["row a"], models["row a"]
+    assert (model.status.name, model.model_type, model.source_run_id) == ("READY", "rdtf", row.info.run_id)
+    assert model.params["learning_rate"] == "0.002"
+    assert model.tags["store_entry"].startswith("fit/")
+    assert {metric.key: metric.value for metric in model.metrics} == {
+        name: score.value for name, score in table.rows[0].record.scores.items()
+    }
+    assert [output.model_id for output in row.outputs.model_outputs] == [model.model_id]
+
+
 def test_the_run_of_a_table_carries_the_table_the_pictures_and_the_records(
     log: Callable[[], int], client: "MlflowClient"
 ) -> None:
