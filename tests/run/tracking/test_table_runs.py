@@ -96,9 +96,10 @@ def test_a_trained_row_is_a_model_with_its_scores(
     assert (model.status.name, model.model_type, model.source_run_id) == ("READY", "rdtf", row.info.run_id)
     assert model.params["learning_rate"] == "0.002"
     assert model.tags["store_entry"].startswith("fit/")
-    assert {metric.key: metric.value for metric in model.metrics} == {
+    assert {metric.key: metric.value for metric in model.metrics or []} == {
         name: score.value for name, score in table.rows[0].record.scores.items()
     }
+    assert row.outputs is not None
     assert [output.model_id for output in row.outputs.model_outputs] == [model.model_id]
 
 
