@@ -93,20 +93,23 @@ class Variance:
     freedom: float
 
 
-def student_p(value: float, *variances: Variance) -> float:
-    """Return the two-sided p-value of the hypothesis that the value is 0, by Student's t distribution.
+def student(value: float, *variances: Variance) -> Estimate:
+    """Estimate a value by Student's t distribution; its p-value is that of the hypothesis that it is 0.
 
     The variance of the value is the sum of independent parts, with the degrees of freedom of Welch (1947) and
     Satterthwaite (1946). The normal distribution would be too short here: a test of many pairs reaches far into its
     tails.
     """
-    from scipy.special import stdtr
+    from scipy.special import stdtr, stdtrit
 
     total = math.fsum(part.value for part in variances)
     if total == 0:
-        return 1.0 if value == 0 else 0.0
+        return Estimate(value=value, deviation=0.0, ci_low=value, ci_high=value, p=1.0 if value == 0 else 0.0)
     freedom = 1 / math.fsum((part.value / total) ** 2 / part.freedom for part in variances if part.value > 0)
-    return 2 * float(stdtr(freedom, -abs(value) / math.sqrt(total)))
+    deviation = math.sqrt(total)
+    half = float(stdtrit(freedom, 0.975)) * deviation
+    p = 2 * float(stdtr(freedom, -abs(value) / deviation))
+    return Estimate(value=value, deviation=deviation, ci_low=value - half, ci_high=value + half, p=p)
 
 
 def clips_to_resolve(difference: float, *, deviation: float, n: int) -> int:

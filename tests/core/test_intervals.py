@@ -3,7 +3,7 @@ from statistics import NormalDist, stdev
 
 import pytest
 
-from rdtf_bench.core.intervals import Variance, deviation, difference, estimate, holm, interval, student_p, two_sided_p
+from rdtf_bench.core.intervals import Variance, deviation, difference, estimate, holm, interval, student, two_sided_p
 
 
 def test_deviation_of_a_mean_is_its_standard_error() -> None:
@@ -71,15 +71,23 @@ def test_holm_against_a_worked_example() -> None:
 def test_student_against_tables() -> None:
     # two-sided 5 % points of Student's t: 12.706 (1), 2.228 (10); the deviation here is 2
     for freedom, quantile in ((1.0, 12.706), (10.0, 2.228)):
-        assert student_p(2 * quantile, Variance(value=4.0, freedom=freedom)) == pytest.approx(0.05, abs=1e-4)
+        assert student(2 * quantile, Variance(value=4.0, freedom=freedom)).p == pytest.approx(0.05, abs=1e-4)
+
+
+def test_the_ends_of_an_interval_are_at_the_five_percent_point() -> None:
+    parts = Variance(value=1.0, freedom=4.0), Variance(value=3.0, freedom=2.0)
+    found = student(7.0, *parts)
+    assert found.deviation == 2.0
+    assert student(7.0 - found.ci_low, *parts).p == pytest.approx(0.05)
+    assert student(7.0 - found.ci_high, *parts).p == pytest.approx(0.05)
 
 
 def test_two_variances_have_the_degrees_of_freedom_of_welch_and_satterthwaite() -> None:
     # 1 with 4 and 3 with 2: 16 / (1 / 4 + 9 / 2) = 3.368
     parts = Variance(value=1.0, freedom=4.0), Variance(value=3.0, freedom=2.0)
-    assert student_p(4.0, *parts) == pytest.approx(student_p(4.0, Variance(value=4.0, freedom=16 / 4.75)))
+    assert student(4.0, *parts).p == pytest.approx(student(4.0, Variance(value=4.0, freedom=16 / 4.75)).p)
 
 
 def test_a_difference_without_variance_is_certain() -> None:
-    assert student_p(1.0, Variance(value=0.0, freedom=3.0)) == 0.0
-    assert student_p(0.0, Variance(value=0.0, freedom=3.0)) == 1.0
+    assert student(1.0, Variance(value=0.0, freedom=3.0)).p == 0.0
+    assert student(0.0, Variance(value=0.0, freedom=3.0)).p == 1.0

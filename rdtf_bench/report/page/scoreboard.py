@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from rdtf_bench.core.intervals import Estimate
 from rdtf_bench.report import layouts
 from rdtf_bench.report.table import footer, grid, power
 from rdtf_bench.report.table.grid import Column, Entry, Grid
-from rdtf_bench.report.table.rows import Number, difference
-from rdtf_bench.report.table.verdicts import against, are_resolved
+from rdtf_bench.report.table.rows import Number
+from rdtf_bench.report.table.verdicts import against, are_resolved, differences
 from rdtf_bench.spec.schema import TableSpec
 
 NONE = "none"
@@ -81,7 +82,8 @@ def pair_table(spec: TableSpec, numbers: Sequence[Number]) -> layouts.Table:
     for name in metric_names(spec, numbers):
         column = [n for n in numbers if n.metric == name and n.kind != "control" and n.without_group]
         pairs = list(combinations(column, 2)) if len({n.yardstick for n in column}) == 1 else []
-        groups.append([_pair(*pair, apart) for pair, apart in zip(pairs, are_resolved(pairs), strict=True)])
+        judged = zip(pairs, differences(pairs), are_resolved(pairs), strict=True)
+        groups.append([_pair(*pair, found, apart) for pair, found, apart in judged])
     head = ["metric", "difference", "value", "95 % interval", "resolved", "clips needed"]
     return layouts.Table(heading="Every pair of methods", head=head, groups=[of for of in groups if of], align="llrrlr")
 
@@ -120,8 +122,7 @@ def _against(numbers: Sequence[Number], metric: str) -> Sequence[str]:
     return [", ".join(rows) or NONE for rows in (found.better, found.worse, found.unresolved)]
 
 
-def _pair(one: Number, other: Number, apart: bool) -> list[str]:
-    found = difference(one, other)
+def _pair(one: Number, other: Number, found: Estimate, apart: bool) -> list[str]:
     places = grid.decimals_for(max(abs(one.value), abs(other.value)))
     return [
         f"{one.label} {'↑' if one.higher_is_better else '↓'}",

@@ -51,7 +51,18 @@ def are_resolved(pairs: Sequence[tuple[Number, Number]]) -> list[bool]:
 
 
 def p_values(pairs: Sequence[tuple[Number, Number]]) -> list[float]:
-    """Return the p-value of each difference, with the variation between seeds if several were trained.
+    """Return the p-value of each difference, with the variation between seeds if several were trained."""
+    return [found.p for found in differences(pairs)]
+
+
+def differences(pairs: Sequence[tuple[Number, Number]]) -> list[intervals.Estimate]:
+    """Estimate each difference, with the variation between seeds if several were trained."""
+    values = (one.value - other.value for one, other in pairs)
+    return [intervals.student(value, *parts) for value, parts in zip(values, _variances(pairs), strict=True)]
+
+
+def _variances(pairs: Sequence[tuple[Number, Number]]) -> list[tuple[intervals.Variance, ...]]:
+    """Return the variances of each difference: over clips and, if several seeds were trained, between seeds.
 
     The variance between the few seeds of one pair is itself uncertain, and the smallest of many is far too small. A
     pair therefore has at least the mean of all pairs, whose degrees of freedom are those of a two-way analysis of
@@ -60,19 +71,13 @@ def p_values(pairs: Sequence[tuple[Number, Number]]) -> list[float]:
     between = [variance_between_seeds(*pair) for pair in pairs]
     rows = {number.row: len(number.seeds) for pair in pairs for number in pair if len(number.seeds) > 1}
     if not rows:
-        return [intervals.student_p(_value(*pair), _over_clips(*pair)) for pair in pairs]
+        return [(_over_clips(*pair),) for pair in pairs]
     typical = fmean(between)
     freedom = float(max(1, len(rows) - 1) * (min(rows.values()) - 1))
     return [
-        intervals.student_p(
-            _value(*pair), _over_clips(*pair), intervals.Variance(value=max(own, typical), freedom=freedom)
-        )
+        (_over_clips(*pair), intervals.Variance(value=max(own, typical), freedom=freedom))
         for pair, own in zip(pairs, between, strict=True)
     ]
-
-
-def _value(one: Number, other: Number) -> float:
-    return one.value - other.value
 
 
 def _over_clips(one: Number, other: Number) -> intervals.Variance:

@@ -69,8 +69,8 @@ def test_every_pair_has_its_paired_interval_and_the_clips_that_would_resolve_it(
     assert labels == ["FVD ↓", "VQA ↑", "CLIP ↑", "FVD appearance ↓", "FVD motion ↓"]
     assert [len(group) for group in table.groups] == [6] * 5
     pair = line(table.groups[0], "FVD ↓", "SimDA − RDTF")
-    # 612.4 - 604.1; own moves differ by 11, so the jackknife deviation is 11 sqrt(3) = 19.05, times 1.96 = 37.3
-    assert pair[2:5] == ["+8.3", "[-29.0, +45.6]", "no"]
+    # 612.4 - 604.1; own moves differ by 11: deviation 11 sqrt(3) = 19.05, times 3.18 (3 degrees of freedom) = 60.6
+    assert pair[2:5] == ["+8.3", "[-52.3, +68.9]", "no"]
     # 128 ((1.9600 + 0.8416) 19.0526 / 8.3)^2 = 5293.8
     assert pair[5] == "5,294"
 

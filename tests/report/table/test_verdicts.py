@@ -1,11 +1,12 @@
 """Best, second and resolved, each worked out by hand."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 
 from rdtf_bench.report.table.rows import Number, difference
-from rdtf_bench.report.table.verdicts import Against, against, verdicts
+from rdtf_bench.report.table.verdicts import Against, against, differences, p_values, verdicts
 from tests.benchmarks import family_error
 from tests.report.numbers import COMMON, number
 
@@ -85,6 +86,10 @@ def test_seeds_that_agree_by_chance_do_not_resolve_a_pair() -> None:
     )
     assert verdicts([a, b])["a"] == "best"
     assert verdicts([a, b, c, d])["b"] == "tied"
+    pairs = list(combinations((a, b, c, d), 2))
+    for found, p in zip(differences(pairs), p_values(pairs), strict=True):
+        assert (found.ci_low <= 0 <= found.ci_high) == (p >= 0.05)
+    assert differences(pairs)[0].ci_high > 0 > differences(pairs[:1])[0].ci_high
 
 
 def test_a_better_row_is_found_among_ten() -> None:
