@@ -27,7 +27,7 @@ from rdtf_bench.baselines.i2vgen_xl.counting import (
     denoiser_inputs as denoiser_inputs,
 )  # the same for all three baselines
 from rdtf_bench.baselines.i2vgen_xl.examples import Examples
-from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
+from rdtf_bench.baselines.i2vgen_xl.parts import BaseOptions, Parts, load_parts
 from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL, TuningStep, draw_kaiming
 from rdtf_bench.core.method import Conditions, OnStep, Sampler, Training, TrainingClips
 from rdtf_bench.core.seeds import generator_for, seed_for
@@ -50,7 +50,7 @@ SPATIAL = r".*\.attentions\.\d+" + _ATTENTION
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Conditioning):
+class Config(BaseOptions):
     """Ranks of both LoRAs, and the length and use of the absorber."""
 
     motion_rank: int = 4  # from the paper's comparison at equal rank

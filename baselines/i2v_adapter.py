@@ -25,7 +25,7 @@ from rdtf_bench.baselines.i2vgen_xl.counting import adapted_counts, base_on_meta
 from rdtf_bench.baselines.i2vgen_xl.counting import (
     denoiser_inputs as denoiser_inputs,
 )  # the same for all three baselines
-from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
+from rdtf_bench.baselines.i2vgen_xl.parts import BaseOptions, Parts, load_parts
 from rdtf_bench.baselines.i2vgen_xl.released import release
 from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL
 from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet, Context, become, split_heads
@@ -40,7 +40,7 @@ MORE_ASSETS = {("variant", "released"): ("t5_encoder",)}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Conditioning):
+class Config(BaseOptions):
     """Options of the base; the method has none of its own. The paper trains with a learning rate of 1e-4."""
 
 

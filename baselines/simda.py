@@ -24,7 +24,7 @@ from rdtf_bench.baselines.i2vgen_xl.counting import adapted_counts, base_on_meta
 from rdtf_bench.baselines.i2vgen_xl.counting import (
     denoiser_inputs as denoiser_inputs,
 )  # the same for all three baselines
-from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts, load_parts
+from rdtf_bench.baselines.i2vgen_xl.parts import BaseOptions, Parts, load_parts
 from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL, draw_kaiming
 from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet, Context, become, split_heads
 from rdtf_bench.core.seeds import generator_for
@@ -42,7 +42,7 @@ SHIFTS = ((4, 3, 2, 1), (3, 2, 1, 0), (2, 1, 0, 0), (1, 2, 3, 4))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Conditioning):
+class Config(BaseOptions):
     """Ratios and places of the authors' code (ChenHsing/SimDA)."""
 
     # "attention" puts temporal adapters before each spatial transformer, "all" after each resnet.

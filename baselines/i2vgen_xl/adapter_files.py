@@ -1,4 +1,7 @@
-"""Saving and loading of adapter weights, with a note that prevents loading them into another base or method."""
+"""Saving and loading of adapter weights, with a note that prevents loading them into another base or method.
+
+A network that is trained from scratch is saved in the same way: all its weights are what was trained.
+"""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning
+from rdtf_bench.baselines.i2vgen_xl.encoders import Conditioning
 from rdtf_bench.core.errors import AssetError
 
 WEIGHTS, NOTE = "adapter.safetensors", "adapter.json"
@@ -19,10 +22,10 @@ WEIGHTS, NOTE = "adapter.safetensors", "adapter.json"
 Identity = dict[str, Any]
 
 
-def identity(method: str, version: int, config: Conditioning, *, base: str) -> Identity:
+def identity(method: str, version: int, config: Conditioning, *, base: str | None) -> Identity:
     """Return everything that must agree when an adapter is loaded; `base` is the fingerprint of the base."""
     as_read = json.loads(json.dumps(asdict(config)))  # turns tuples into lists, as a file does
-    del as_read["precision"]  # it changes the computation, not the function
+    as_read.pop("precision", None)  # it changes the computation, not the function
     return {"method": method, "version": version, "config": as_read, "base": base}
 
 

@@ -1,22 +1,24 @@
 """Parameter counts and timing inputs of an adapted I2VGen-XL, from configurations alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning
+from rdtf_bench.baselines.i2vgen_xl.encoders import Conditioning
+from rdtf_bench.baselines.i2vgen_xl.parts import BaseOptions
 from rdtf_bench.baselines.i2vgen_xl.released import release
 from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet
 from rdtf_bench.models import frozen
 from rdtf_bench.models.frozen import Configs
 
 
-def base_on_meta(conditioning: Conditioning, configs: Configs) -> AdapterI2VGenXLUNet:
+def base_on_meta(options: BaseOptions, configs: Configs) -> AdapterI2VGenXLUNet:
     """Build the frozen base on the meta device, ready for an adapter."""
     with torch.device("meta"):
         unet = AdapterI2VGenXLUNet.from_config(dict(configs["base"])).requires_grad_(False)
-    if conditioning.variant == "released":
+    if options.variant == "released":
         release(unet, t5_dim=configs["t5_encoder"]["d_model"], text_dim=unet.config.cross_attention_dim)
     return unet
 
@@ -26,21 +28,24 @@ def zero_inputs(
     *,
     text_dim: int,
     latent_channels: int,
+    autoencoder: Mapping[str, Any],
     batch_size: int,
     num_frames: int,
-    side: int,
+    size_px: int,
 ) -> dict[str, Tensor]:
-    """Return zero-valued keyword arguments for a forward pass of any denoiser on the base; the first frame is known.
+    """Return zero-valued keyword arguments for a forward pass of the denoiser; the first frame is known.
 
-    side: height and width of the latents.
+    autoencoder: its configuration.
     """
     known = torch.zeros(batch_size, num_frames)
     known[:, 0] = 1
+    side = size_px // 2 ** (len(autoencoder["block_out_channels"]) - 1)
+    latents = torch.zeros(batch_size, latent_channels, num_frames, side, side)
     return {
-        "sample": torch.zeros(batch_size, latent_channels, num_frames, side, side),
+        "sample": latents,
         "timestep": torch.zeros(batch_size, dtype=torch.long),
         "fps": torch.full((batch_size,), conditioning.fps),
-        "image_latents": torch.zeros(batch_size, latent_channels, num_frames, side, side),
+        "image_latents": latents,
         "image_embeddings": torch.zeros(batch_size, text_dim),
         "encoder_hidden_states": torch.zeros(batch_size, conditioning.text_tokens, text_dim),
         "known": known,
@@ -48,7 +53,7 @@ def zero_inputs(
 
 
 def denoiser_inputs(
-    config: Conditioning, configs: Configs, *, batch_size: int, num_frames: int, size_px: int
+    config: BaseOptions, configs: Configs, *, batch_size: int, num_frames: int, size_px: int
 ) -> dict[str, Tensor]:
     """Return `zero_inputs` for the base and the autoencoder of these configurations."""
     unet = base_on_meta(config, configs).config
@@ -56,9 +61,10 @@ def denoiser_inputs(
         config,
         text_dim=unet.cross_attention_dim,
         latent_channels=unet.in_channels,
+        autoencoder=configs["autoencoder"],
         batch_size=batch_size,
         num_frames=num_frames,
-        side=size_px // 2 ** (len(configs["autoencoder"]["block_out_channels"]) - 1),
+        size_px=size_px,
     )
 
 
@@ -68,16 +74,16 @@ def denoiser_counts(network: nn.Module, base_count: int) -> dict[str, int]:
     return {"base": base_count, "trainable": trainable, "total": count(network.parameters())}
 
 
-def encoder_counts(conditioning: Conditioning, configs: Configs) -> dict[str, int]:
+def encoder_counts(options: BaseOptions, configs: Configs) -> dict[str, int]:
     """Return the parameter counts of the frozen networks around the denoiser."""
-    second_text = ("t5_encoder",) if conditioning.variant == "released" else ()
+    second_text = ("t5_encoder",) if options.variant == "released" else ()
     return frozen.parameter_counts(configs, ("text_encoder", "image_encoder", "autoencoder", *second_text))
 
 
-def adapted_counts(network: nn.Module, conditioning: Conditioning, configs: Configs) -> dict[str, int]:
+def adapted_counts(network: nn.Module, options: BaseOptions, configs: Configs) -> dict[str, int]:
     """Count an adapted base on the meta device, and the frozen networks around it."""
-    base_count = base_on_meta(conditioning, configs).num_parameters()
-    return denoiser_counts(network, base_count) | encoder_counts(conditioning, configs)
+    base_count = base_on_meta(options, configs).num_parameters()
+    return denoiser_counts(network, base_count) | encoder_counts(options, configs)
 
 
 def count(parameters: Iterable[nn.Parameter]) -> int:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts
+from rdtf_bench.baselines.i2vgen_xl.encoders import Conditioning, Encoders
 from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.core.method import Training, TrainingClips
 from rdtf_bench.core.video import to_unit
@@ -26,10 +26,12 @@ class Examples:
     in the cache.
     """
 
-    def __init__(self, parts: Parts, conditioning: Conditioning, clips: TrainingClips, training: Training) -> None:
+    def __init__(
+        self, encoders: Encoders, conditioning: Conditioning, clips: TrainingClips, training: Training
+    ) -> None:
         self.masks = training_masks(training.task, training.num_frames)  # those that a training step draws from
         self.shard_sizes = clips.shard_sizes
-        self._parts, self._conditioning, self._clips = parts, conditioning, clips
+        self._encoders, self._conditioning, self._clips = encoders, conditioning, clips
         self._num_frames = training.num_frames
         self._uses_text = task_named(training.task).uses_text
         self._states = lru_cache(CAPTIONS_KEPT)(self._encode_caption)
@@ -55,7 +57,7 @@ class Examples:
     ) -> Float[Tensor, "B E"]:
         """Return the embeddings of the first known frames, and zeros where they are dropped."""
         places = known.argmax(1).tolist()
-        nothing = torch.zeros(self._parts.image_encoder.config.projection_dim)
+        nothing = torch.zeros(self._encoders.image_encoder.config.projection_dim)
         return torch.stack(
             [
                 nothing if drop else self._embedding(index, place)
@@ -64,11 +66,11 @@ class Examples:
         )
 
     def _encode_caption(self, caption: str) -> Float[Tensor, "L E"]:
-        return self._parts.encode_captions([caption], self._conditioning)[0].cpu()
+        return self._encoders.encode_captions([caption], self._conditioning)[0].cpu()
 
     def _embed_frame(self, index: int, place: int) -> Float[Tensor, " E"]:
         number = whole_loop(len(self._clips.latents(index)), self._num_frames)[place]
-        return self._parts.embed_images(to_unit(self._clips.frames(index, [number])[None])[0])[0].cpu()
+        return self._encoders.embed_images(to_unit(self._clips.frames(index, [number])[None])[0])[0].cpu()
 
 
 def training_masks(task: str, num_frames: int) -> tuple[Mask, ...]:

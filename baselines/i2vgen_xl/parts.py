@@ -1,4 +1,4 @@
-"""Loading of the parts of I2VGen-XL from folders, and encoding of captions and frames with the frozen networks.
+"""Loading of the parts of I2VGen-XL from folders: the base network, its scheduler and the encoders around it.
 
 The parts are those of the `ali-vilab/i2vgen-xl` release: unet, scheduler, vae, text_encoder, tokenizer, image_encoder,
 feature_extractor.
@@ -9,67 +9,42 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, I2VGenXLUNet
-from huggingface_hub.errors import StrictDataclassError
+from diffusers import DDIMScheduler, I2VGenXLUNet
+from diffusers.models.modeling_utils import ModelMixin
 from jaxtyping import Float
-from safetensors import SafetensorError
 from torch import Tensor, nn
-from torch.nn import functional
-from transformers import (
-    AutoTokenizer,
-    CLIPImageProcessor,
-    CLIPTextModel,
-    CLIPTokenizer,
-    CLIPVisionModelWithProjection,
-    PreTrainedTokenizerBase,
-    T5EncoderModel,
-)
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, T5EncoderModel
 
+from rdtf_bench.baselines.i2vgen_xl.encoders import (
+    Conditioning,
+    Encoders,
+    check_present,
+    check_widths,
+    encoder_configs,
+    load,
+    load_encoders,
+    load_network,
+)
 from rdtf_bench.baselines.i2vgen_xl.released import release
 from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet
-from rdtf_bench.core.errors import AssetError, ProtocolError
-from rdtf_bench.core.video import Video
+from rdtf_bench.core.errors import AssetError
 from rdtf_bench.diffusion.freezing import freeze
-from rdtf_bench.diffusion.latents import encode
-
-_FAULTS = (
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    RuntimeError,
-    ZeroDivisionError,
-    SafetensorError,
-    StrictDataclassError,
-)
-"""Exceptions that the libraries raise for configs and weights that are wrong or do not fit together."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conditioning:
-    """Options of the base that all three baselines share; the defaults are those of the released pipeline.
+class BaseOptions(Conditioning):
+    """Options of the frozen base that its three adapters share.
 
     variant: "faithful" is the released I2VGen-XL. "released" is the base, and the I2V-Adapter, as the authors of RDTF
     changed them (`released.py`).
     """
 
     variant: Literal["faithful", "released"] = "faithful"
-    text_tokens: int = 77
-    # Number of final layers of the text encoder that are skipped.
-    clip_skip: int = 1
-    # Frame rate that the base is told. The test protocol does not give the rate of a sticker, so all clips get this.
-    fps: int = 16
-    # Probability that training drops caption and image embedding together, to train the unconditional guidance branch.
-    condition_dropout: float = 0.1
     # "bf16" keeps the frozen base in bfloat16 and the adapter in float32, and computes under autocast.
     precision: Literal["fp32", "bf16"] = "fp32"
-
-    def __post_init__(self) -> None:
-        if self.text_tokens < 1 or self.clip_skip < 0 or not 0 <= self.condition_dropout <= 1:
-            raise ValueError("text_tokens must be at least 1, clip_skip at least 0, and condition_dropout from 0 to 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,139 +56,55 @@ class T5:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
-    """The loaded parts of a base."""
+class Parts(Encoders):
+    """A denoiser with its noise schedule and the encoders of its conditions."""
 
-    unet: AdapterI2VGenXLUNet
-    fingerprint: str  # hash of the weights as they were loaded
+    unet: ModelMixin
     scheduler: DDIMScheduler
-    autoencoder: AutoencoderKL
-    tokenizer: CLIPTokenizer
-    text_encoder: CLIPTextModel
-    image_encoder: CLIPVisionModelWithProjection
-    image_processor: CLIPImageProcessor
-    t5: T5 | None
-    device: torch.device
+    fingerprint: str | None = None  # hash of the pretrained weights as they were loaded; None if there were none
+    t5: T5 | None = None
 
     @torch.no_grad()
     def encode_captions(self, captions: Sequence[str], conditioning: Conditioning) -> Float[Tensor, "B L E"]:
-        """Return the states `clip_skip` layers below the last, through the final norm, as in the released pipeline.
-
-        With `variant: released` the mapped T5 states are added token by token.
-        """
-        output = self.text_encoder(
-            self._tokens(self.tokenizer, captions, conditioning)["input_ids"], output_hidden_states=True
-        )
-        states: Tensor = self.text_encoder.final_layer_norm(output.hidden_states[-(conditioning.clip_skip + 1)])
+        """Encode with CLIP. With `variant: released` the mapped T5 states are added token by token."""
+        states = super().encode_captions(captions, conditioning)
         if self.t5 is None:
             return states
-        t5_states = self.t5.encoder(**self._tokens(self.t5.tokenizer, captions, conditioning)).last_hidden_state
+        t5_states = self.t5.encoder(**self.tokens(self.t5.tokenizer, captions, conditioning)).last_hidden_state
         return states + self.unet.context_T5_clip_embedding(t5_states)
 
-    def _tokens(
-        self, tokenizer: PreTrainedTokenizerBase, captions: Sequence[str], conditioning: Conditioning
-    ) -> dict[str, Tensor]:
-        encoded = tokenizer(
-            list(captions),
-            padding="max_length",
-            max_length=conditioning.text_tokens,
-            truncation=True,
-            return_tensors="pt",
-        )
-        return {name: encoded[name].to(self.device) for name in ("input_ids", "attention_mask")}
 
-    @torch.no_grad()
-    def embed_images(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B E"]:
-        """Return the projected CLIP embedding of images in [-1, 1]."""
-        size_px = self.image_encoder.config.image_size
-        images = images.to(self.device)
-        if images.shape[-2:] != (size_px, size_px):
-            images = functional.interpolate(images, (size_px, size_px), mode="bilinear", antialias=True)
-        mean, std = (
-            torch.tensor(values, device=self.device)[:, None, None]
-            for values in (self.image_processor.image_mean, self.image_processor.image_std)
-        )
-        embeddings: Tensor = self.image_encoder(((images + 1) / 2 - mean) / std).image_embeds
-        return embeddings
-
-    def encode_known(self, frames: Video, known: Float[Tensor, "B F"]) -> Float[Tensor, "B c F h w"]:
-        """Return the latents of the known frames and zeros for the others, which never reach the autoencoder."""
-        chosen = known.bool()
-        encoded = encode(self.autoencoder, frames[chosen][:, None].to(self.device))[:, 0]
-        latents = encoded.new_zeros(*chosen.shape, *encoded.shape[1:])
-        latents[chosen] = encoded
-        return latents.movedim(2, 1)
-
-
-def load_parts(assets: Mapping[str, Path], conditioning: Conditioning, *, device: torch.device) -> Parts:
+def load_parts(assets: Mapping[str, Path], options: BaseOptions, *, device: torch.device) -> Parts:
     """Load all parts frozen and in eval mode, the base in the configured precision and the other parts in float32.
 
-    The tokenizer is in the folder of the text encoder or, as in the release, beside it. The same holds for the image
-    processor. Raises AssetError if a part is absent or does not fit the others.
+    Raises AssetError if a part is absent or does not fit the others.
     """
-    text, image = assets["text_encoder"], assets["image_encoder"]
-    tokenizer = _beside(text, "tokenizer", "tokenizer_config.json")
-    image_processor = _beside(image, "feature_extractor", "preprocessor_config.json")
-    second_text = ("t5_encoder",) if conditioning.variant == "released" else ()
-    _check_present(assets, tokenizer, image_processor, second_text)
-    unet = _load_network(AdapterI2VGenXLUNet, assets["base"] / "unet", torch_dtype=torch.float32)
+    _check_present(assets, options)
+    encoders = load_encoders(assets, options, device=device)
+    unet = load_network(AdapterI2VGenXLUNet, assets["base"] / "unet", torch_dtype=torch.float32)
     parts = Parts(
+        **vars(encoders),
         unet=unet,
         fingerprint=fingerprint(unet),
-        scheduler=_load(DDIMScheduler, assets["base"] / "scheduler"),
-        autoencoder=_frozen(_load_network(AutoencoderKL, assets["autoencoder"], torch_dtype=torch.float32), device),
-        tokenizer=_load(CLIPTokenizer, tokenizer),
-        text_encoder=_frozen(_load_network(CLIPTextModel, text, dtype=torch.float32), device),
-        image_encoder=_frozen(_load_network(CLIPVisionModelWithProjection, image, dtype=torch.float32), device),
-        image_processor=_load(CLIPImageProcessor, image_processor),
-        t5=_load_t5(assets["t5_encoder"], device) if conditioning.variant == "released" else None,
-        device=device,
+        scheduler=load(DDIMScheduler, assets["base"] / "scheduler"),
+        t5=_load_t5(assets["t5_encoder"], device) if options.variant == "released" else None,
     )
     _check_fit(parts, assets)
-    _check_text(parts, conditioning, assets["text_encoder"])
     if parts.t5 is not None:
         text_dim = unet.config.cross_attention_dim
         release(unet, t5_dim=parts.t5.encoder.config.d_model, text_dim=text_dim)
-    if conditioning.precision == "bf16":
+    if options.precision == "bf16":
         # diffusers' own `to` recommends from_pretrained, with which the fingerprint would not see the float32 weights
         nn.Module.to(unet, torch.bfloat16)
-    _frozen(unet, device)
+    # eval mode during training too: the temporal convolutions have dropout, which draws from the global generator and
+    # has no use in a frozen network
+    freeze(unet.to(device))
     return parts
 
 
-def _beside(folder: Path, name: str, file: str) -> Path:
-    return folder if (folder / file).is_file() else folder.parent / name
-
-
-def _load(kind: Any, folder: Path, **options: Any) -> Any:
-    try:
-        return kind.from_pretrained(folder, local_files_only=True, **options)
-    except _FAULTS as fault:
-        reason = f"{type(fault).__name__}: {str(fault).strip()[:300]}"
-        raise AssetError(
-            f"{folder}: {kind.__name__} cannot be loaded from this folder: {reason}. Give a folder that "
-            f"{kind.__name__}.save_pretrained wrote."
-        ) from fault
-
-
-def _load_network(kind: Any, folder: Path, **options: Any) -> Any:
-    """Load a network. Raises AssetError unless the weights are exactly those that its config.json asks for.
-
-    The libraries only warn in that case, and initialise absent weights randomly.
-    """
-    network, found = _load(kind, folder, output_loading_info=True, **options)
-    faults = {"lack": found["missing_keys"], "have the unknown": found["unexpected_keys"]}
-    if told := [f"{word} {sorted(names)[0]} and {len(names) - 1} more" for word, names in faults.items() if names]:
-        raise AssetError(
-            f"{folder}: the weights do not match config.json: they {' and '.join(told)}. Give the config.json and the "
-            "weights of one save_pretrained."
-        )
-    return network
-
-
 def _load_t5(folder: Path, device: torch.device) -> T5:
-    encoder = _load_network(T5EncoderModel, folder, dtype=torch.float32)
-    return T5(tokenizer=_load(AutoTokenizer, folder), encoder=_frozen(encoder, device))
+    encoder = load_network(T5EncoderModel, folder, dtype=torch.float32)
+    return T5(tokenizer=load(AutoTokenizer, folder), encoder=freeze(encoder.to(device)))
 
 
 def fingerprint(unet: nn.Module) -> str:
@@ -225,28 +116,16 @@ def fingerprint(unet: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _frozen(network: nn.Module, device: torch.device) -> Any:
-    # eval mode during training too: the temporal convolutions have dropout, which draws from the global generator and
-    # has no use in a frozen network
-    return freeze(network.to(device))
-
-
-def _check_present(
-    assets: Mapping[str, Path], tokenizer: Path, image_processor: Path, second_text: Sequence[str]
-) -> None:
-    configs = [
-        assets["base"] / "unet" / "config.json",
-        assets["base"] / "scheduler" / "scheduler_config.json",
-        *(assets[role] / "config.json" for role in ("autoencoder", "text_encoder", "image_encoder", *second_text)),
-        tokenizer / "tokenizer_config.json",
-        image_processor / "preprocessor_config.json",
-    ]
-    if missing := [str(path) for path in configs if not path.is_file()]:
-        raise AssetError(
-            f"base {assets['base']}: these files are absent: {', '.join(missing)}. Give a base with all parts of the "
-            "ali-vilab/i2vgen-xl release, each a folder that save_pretrained writes."
-        )
-    _check_class(assets["base"] / "unet")
+def _check_present(assets: Mapping[str, Path], options: BaseOptions) -> None:
+    base = assets["base"]
+    second_text = [assets["t5_encoder"] / "config.json"] if options.variant == "released" else []
+    check_present(
+        base / "unet" / "config.json",
+        base / "scheduler" / "scheduler_config.json",
+        *encoder_configs(assets),
+        *second_text,
+    )
+    _check_class(base / "unet")
 
 
 def _check_class(folder: Path) -> None:
@@ -264,17 +143,7 @@ def _check_class(folder: Path) -> None:
 
 
 def _check_fit(parts: Parts, assets: Mapping[str, Path]) -> None:
-    width = parts.unet.config.cross_attention_dim
-    widths = {
-        "text_encoder": parts.text_encoder.config.hidden_size,
-        "image_encoder": parts.image_encoder.config.projection_dim,
-    }
-    for role, found in widths.items():
-        if found != width:
-            raise AssetError(
-                f"{assets[role]}: its states have width {found}, but {assets['base'] / 'unet'} needs width {width} "
-                f"(cross_attention_dim). Give the {role} that this base was trained with."
-            )
+    check_widths(parts, assets, parts.unet.config.cross_attention_dim, assets["base"] / "unet")
     channels, wanted = parts.autoencoder.config.latent_channels, parts.unet.config.in_channels
     if channels != wanted:
         raise AssetError(
@@ -286,21 +155,3 @@ def _check_fit(parts: Parts, assets: Mapping[str, Path]) -> None:
             f"{assets['base'] / 'scheduler'}: prediction_type is {parts.scheduler.config.prediction_type!r}, but "
             "I2VGen-XL predicts the velocity. Give the scheduler of the release (v_prediction)."
         )
-
-
-def _check_text(parts: Parts, conditioning: Conditioning, folder: Path) -> None:
-    """Raise the errors that the text encoder would otherwise raise only when it is first used."""
-    config, words = parts.text_encoder.config, len(parts.tokenizer)
-    if words > config.vocab_size:
-        raise AssetError(
-            f"{folder}: the embedding has {config.vocab_size} entries (vocab_size), but the tokenizer has {words}. "
-            "Give the tokenizer that this text encoder was trained with."
-        )
-    for option, given, most in (
-        ("text_tokens", conditioning.text_tokens, config.max_position_embeddings),
-        ("clip_skip", conditioning.clip_skip, config.num_hidden_layers),
-    ):
-        if given > most:
-            raise ProtocolError(
-                f"{option}: {given} is more than the {most} that the text encoder in {folder} has. Give {most} or less."
-            )

@@ -26,13 +26,20 @@ def release(unet: ModelMixin, *, t5_dim: int = T5_DIM, text_dim: int = TEXT_DIM)
     every training seed.
     """
     with seeded("released base"):
-        for block in (*unet.down_blocks, unet.mid_block, *unet.up_blocks):
-            block.temp_convs = nn.ModuleList(
-                _frozen(STI(resnet.out_channels, NUM_FRAMES, num_groups=unet.config.norm_num_groups), unet)
-                for resnet in block.resnets
-            )
-        unet.context_T5_clip_embedding = _frozen(nn.Linear(t5_dim, text_dim), unet)
+        replaced = replace_temporal_convs(unet)
+        unet.context_T5_clip_embedding = nn.Linear(t5_dim, text_dim).to(device=unet.device, dtype=unet.dtype)
+    for layer in (*replaced, unet.context_T5_clip_embedding):
+        freeze(layer)
 
 
-def _frozen(layer: nn.Module, unet: ModelMixin) -> nn.Module:
-    return freeze(layer.to(device=unet.device, dtype=unet.dtype))
+def replace_temporal_convs(unet: ModelMixin, *, num_heads: int = 8) -> list[STI]:
+    """Put a new STI layer into the place of each temporal convolution, behind every resnet. Return the new layers."""
+    replaced = []
+    for block in (*unet.down_blocks, unet.mid_block, *unet.up_blocks):
+        layers = [
+            STI(resnet.out_channels, NUM_FRAMES, num_groups=unet.config.norm_num_groups, num_heads=num_heads)
+            for resnet in block.resnets
+        ]
+        block.temp_convs = nn.ModuleList(layers).to(device=unet.device, dtype=unet.dtype)
+        replaced += layers
+    return replaced

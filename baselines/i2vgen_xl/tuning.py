@@ -1,13 +1,14 @@
-"""The parts of tuning I2VGen-XL that all baselines share: conditions, training loss, sampling and adapter files.
+"""What all baselines share: conditions, training loss, sampling and files of weights.
 
-A baseline defines the layers it adds, the frames its loss counts, and whether known frames enter free of noise.
+A baseline defines what it trains, the frames its loss counts, and whether known frames enter free of noise.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -15,8 +16,9 @@ from torch import Tensor, nn
 
 from rdtf_bench.baselines.i2vgen_xl import adapter_files
 from rdtf_bench.baselines.i2vgen_xl.counting import count, zero_inputs
+from rdtf_bench.baselines.i2vgen_xl.encoders import Conditioning
 from rdtf_bench.baselines.i2vgen_xl.examples import Examples, training_masks
-from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, Parts
+from rdtf_bench.baselines.i2vgen_xl.parts import BaseOptions, Parts
 from rdtf_bench.baselines.i2vgen_xl.released import NUM_FRAMES
 from rdtf_bench.baselines.i2vgen_xl.unet import recomputed
 from rdtf_bench.core.errors import ProtocolError
@@ -49,7 +51,7 @@ class TuningStep:
     Caption and image embedding are dropped together at random.
     """
 
-    def __init__(self, method: "TunedI2VGenXL", examples: Examples) -> None:
+    def __init__(self, method: "ConditionedUNet", examples: Examples) -> None:
         self.method, self.examples = method, examples
         self.network = method.network
 
@@ -94,7 +96,7 @@ class TuningStep:
 
 
 def noisy_batch(
-    method: "TunedI2VGenXL",
+    method: "ConditionedUNet",
     clean: Latents,
     known: Known,
     inputs: Mapping[str, Tensor],
@@ -146,8 +148,8 @@ def velocity_error(network: nn.Module, batch: Batch) -> Float[Tensor, ""]:
     return masked_error(output.to(batch.target.dtype), batch.target, batch.counted)
 
 
-class TunedI2VGenXL(ABC):
-    """A frozen I2VGen-XL with an adapter, behind the contract of `core.method.Method`."""
+class ConditionedUNet(ABC):
+    """A U-Net with the conditions of I2VGen-XL, behind the contract of `core.method.Method`."""
 
     NAME: ClassVar[str]
     KNOWN_STAY_CLEAN: ClassVar[bool] = False  # True: known frames of the noisy sample have no noise
@@ -155,9 +157,9 @@ class TunedI2VGenXL(ABC):
     def __init__(self, parts: Parts, config: Conditioning, *, version: int) -> None:
         self.parts = parts
         self.config = config
-        self.base_size = count(parts.unet.parameters())
         self.identity = adapter_files.identity(self.NAME, version, config, base=parts.fingerprint)
         self.network: nn.Module = parts.unet
+        self.base_size = 0  # number of pretrained parameters
         self.task: str | None = None  # the task that the weights were trained for
 
     def trainable(self) -> dict[str, nn.Parameter]:
@@ -165,7 +167,7 @@ class TunedI2VGenXL(ABC):
 
     @abstractmethod
     def reset(self, seed: int) -> None:
-        """Reset the adapter to its state before training."""
+        """Reset what is trained to its state before training."""
 
     @abstractmethod
     def counted(self, known: Known, task: str) -> Known:
@@ -178,11 +180,6 @@ class TunedI2VGenXL(ABC):
         self.train(TuningStep(self, examples), clips, training, folder=folder, on_step=on_step)
 
     def examples(self, clips: TrainingClips, training: Training) -> Examples:
-        if self.config.variant == "released" and training.num_frames != NUM_FRAMES:
-            raise ProtocolError(
-                f"{self.NAME}: the clips have {training.num_frames} frames, but the released base needs {NUM_FRAMES}. "
-                f"Use {NUM_FRAMES} frames, or set variant to faithful."
-            )
         return Examples(self.parts, self.config, clips, training)
 
     def train(
@@ -194,9 +191,9 @@ class TunedI2VGenXL(ABC):
         with recomputed(self.parts.unet, enabled=training.gradient_checkpointing):
             train_on_clips(step, trained, clips, training, folder=folder, on_step=on_step)
 
-    def autocast(self) -> torch.autocast:
-        """Compute in bfloat16 where the base is kept in it."""
-        return torch.autocast(self.parts.device.type, torch.bfloat16, enabled=self.config.precision == "bf16")
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Return the context that the network computes in."""
+        return nullcontext()
 
     @torch.inference_mode()
     def generate(self, given: Conditions, generators: Sequence[torch.Generator], sampler: Sampler) -> Video:
@@ -269,21 +266,21 @@ class TunedI2VGenXL(ABC):
 
     def denoiser_inputs(self, *, batch_size: int, num_frames: int, size_px: int) -> dict[str, Tensor]:
         """Return zero-valued keyword arguments of one forward pass, for timing; the first frame is known."""
-        unet = self.parts.unet.config
         inputs = zero_inputs(
             self.config,
-            text_dim=unet.cross_attention_dim,
-            latent_channels=unet.in_channels,
+            text_dim=self.parts.unet.config.cross_attention_dim,
+            latent_channels=self.parts.autoencoder.config.latent_channels,
+            autoencoder=self.parts.autoencoder.config,
             batch_size=batch_size,
             num_frames=num_frames,
-            side=size_px // 2 ** (len(self.parts.autoencoder.config.block_out_channels) - 1),
+            size_px=size_px,
         )
         return {name: tensor.to(self.parts.device) for name, tensor in inputs.items()}
 
     def parameter_counts(self) -> dict[str, int]:
         """Count the parameters of the denoiser, then of the networks around it.
 
-        `total` includes frozen parameters that the adapter adds.
+        `base` counts what was pretrained, and `total` includes frozen parameters that an adapter adds.
         """
         networks = {
             "text_encoder": self.parts.text_encoder,
@@ -298,3 +295,25 @@ class TunedI2VGenXL(ABC):
             "total": count(self.network.parameters()),
             **{role: count(network.parameters()) for role, network in networks.items()},
         }
+
+
+class TunedI2VGenXL(ConditionedUNet):
+    """A frozen I2VGen-XL with an adapter."""
+
+    config: BaseOptions
+
+    def __init__(self, parts: Parts, config: BaseOptions, *, version: int) -> None:
+        super().__init__(parts, config, version=version)
+        self.base_size = count(parts.unet.parameters())
+
+    def examples(self, clips: TrainingClips, training: Training) -> Examples:
+        if self.config.variant == "released" and training.num_frames != NUM_FRAMES:
+            raise ProtocolError(
+                f"{self.NAME}: the clips have {training.num_frames} frames, but the released base needs {NUM_FRAMES}. "
+                f"Use {NUM_FRAMES} frames, or set variant to faithful."
+            )
+        return super().examples(clips, training)
+
+    def autocast(self) -> torch.autocast:
+        """Compute in bfloat16 where the base is kept in it."""
+        return torch.autocast(self.parts.device.type, torch.bfloat16, enabled=self.config.precision == "bf16")

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from diffusers import I2VGenXLUNet
 from diffusers.models.attention_processor import Attention
+from diffusers.models.modeling_utils import ModelMixin
 from diffusers.models.unets.unet_3d_condition import UNet3DConditionOutput
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -86,11 +87,11 @@ def split_heads(states: Float[Tensor, "B L D"], heads: int) -> Float[Tensor, "B 
 
 
 @contextmanager
-def recomputed(unet: I2VGenXLUNet, *, enabled: bool) -> Iterator[None]:
-    """Use gradient checkpointing, which diffusers does not offer for this class.
+def recomputed(unet: ModelMixin, *, enabled: bool) -> Iterator[None]:
+    """Use gradient checkpointing, which diffusers does not offer for its 3-D U-Nets.
 
-    Each block keeps only its input, and its activations are recomputed in the backward pass. The base is in eval mode,
-    so on the same machine they are the same bit for bit.
+    Each block keeps only its input, and its activations are recomputed in the backward pass. The network is in eval
+    mode, so on the same machine they are the same bit for bit.
     """
     blocks = [*unet.down_blocks, unet.mid_block, *unet.up_blocks] if enabled else []
     for block in blocks:

@@ -7,7 +7,7 @@ import torch
 from diffusers import DDIMScheduler
 
 from rdtf_bench.assets import registry
-from rdtf_bench.baselines.i2vgen_xl.parts import Conditioning, load_parts
+from rdtf_bench.baselines.i2vgen_xl.parts import BaseOptions, load_parts
 from rdtf_bench.baselines.i2vgen_xl.tuning import mark_known
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.models.toy import base, corpus
@@ -94,7 +94,7 @@ def test_the_scheduler_is_the_release_s() -> None:
 def test_the_base_is_conditioned_as_the_baselines_condition_it() -> None:
     recipe = BaseRecipe()
     images = {"image_encoder": PARTS["image"], "text_encoder": PARTS["text"], "autoencoder": PARTS["autoencoder"]}
-    conditioning = Conditioning(text_tokens=recipe.text_tokens, clip_skip=recipe.clip_skip, fps=recipe.fps)
+    conditioning = BaseOptions(text_tokens=recipe.text_tokens, clip_skip=recipe.clip_skip, fps=recipe.fps)
     parts = load_parts({"base": FOLDER, **images}, conditioning, device=torch.device("cpu"))
     scenes = corpus.scenes(2, seed=7)
     given = base.encode_clips(scenes, **PARTS, recipe=recipe)
@@ -105,7 +105,7 @@ def test_the_base_is_conditioned_as_the_baselines_condition_it() -> None:
     known = torch.zeros(2, 8)
     known[:, 0] = 1
     torch.testing.assert_close(base.image_latents(given.latents), mark_known(given.latents, known))
-    defaults = Conditioning()
+    defaults = BaseOptions()
     assert (conditioning.fps, conditioning.clip_skip) == (defaults.fps, defaults.clip_skip)
     assert recipe.condition_dropout == defaults.condition_dropout
 
