@@ -21,6 +21,7 @@ METHODS = {
     "i2v_adapter": "rdtf_bench.baselines.i2v_adapter",
     "simda": "rdtf_bench.baselines.simda",
     "customize_a_video": "rdtf_bench.baselines.customize_a_video",
+    "video_unet": "rdtf_bench.baselines.video_unet",
 }
 CONTROLS = {name: "rdtf_bench.baselines.controls" for name in ("static", "autoencoder", "real", "other_real_clips")}
 DATASETS = {

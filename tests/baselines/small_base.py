@@ -21,7 +21,7 @@ from transformers import (
 )
 
 from rdtf_bench.baselines import customize_a_video, i2v_adapter, simda
-from rdtf_bench.baselines.i2vgen_xl.tuning import TunedI2VGenXL
+from rdtf_bench.baselines.i2vgen_xl.tuning import ConditionedUNet, TunedI2VGenXL
 from rdtf_bench.core.method import Conditions, Sampler, Training
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.video import to_unit
@@ -80,11 +80,11 @@ def write_text_encoder(folder: Path, tokenizer: Path) -> None:
     network.save_pretrained(folder)
 
 
-def write_image_encoder(folder: Path, processor: Path, size_px: int = 32) -> None:
+def write_image_encoder(folder: Path, processor: Path, size_px: int = 32, width: int = WIDTH) -> None:
     config = CLIPVisionConfig(
         hidden_size=16,
         intermediate_size=32,
-        projection_dim=WIDTH,
+        projection_dim=width,
         num_hidden_layers=1,
         num_attention_heads=2,
         image_size=size_px,
@@ -210,14 +210,14 @@ FIRST = (1, 0, 0, 0, 0, 0, 0, 0)
 SAMPLER = Sampler(num_steps=2, timestep_spacing="leading", eta=0.0, guidance_text=2.0, guidance_image=2.0)
 
 
-def disturb(method: TunedI2VGenXL) -> None:
+def disturb(method: ConditionedUNet) -> None:
     """Move every adapter weight away from its initial value, as a training does."""
     with torch.no_grad():
         for name, parameter in method.trainable().items():
             parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator_for(1, name)))
 
 
-def random_inputs(method: TunedI2VGenXL) -> dict[str, Tensor]:
+def random_inputs(method: ConditionedUNet) -> dict[str, Tensor]:
     given = method.denoiser_inputs(batch_size=2, num_frames=8, size_px=64)
     generator = torch.Generator().manual_seed(0)
     drawn = {

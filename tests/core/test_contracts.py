@@ -7,13 +7,19 @@ from types import ModuleType
 import pytest
 
 from rdtf_bench import catalog
-from rdtf_bench.baselines import customize_a_video, i2v_adapter, simda
+from rdtf_bench.baselines import customize_a_video, i2v_adapter, simda, video_unet
 from rdtf_bench.core.method import MethodModule, MethodWithCosts
 from rdtf_bench.core.metric import MetricModule
 from rdtf_bench.metrics import clip, fvd, vqa
 from rdtf_bench.models.rdtf import method as rdtf
 
-METHODS: tuple[MethodWithCosts, ...] = (rdtf, i2v_adapter, simda, customize_a_video)  # mypy checks the signatures
+METHODS: tuple[MethodWithCosts, ...] = (
+    rdtf,
+    i2v_adapter,
+    simda,
+    customize_a_video,
+    video_unet,
+)  # mypy checks the signatures
 METRICS: tuple[MetricModule, ...] = (fvd, vqa, clip)
 OF_CLIPS = [name for name in catalog.METRICS if "fake" in catalog.constants("metric", name)["USES"]]
 

@@ -170,6 +170,6 @@ def test_a_users_scale_of_eight_lines_and_table_load_from_an_empty_folder(
     assert (scale.training.num_steps, scale.training.batch_size) == (200, 8)
     assert scale.methods["rdtf"].options["block_out_channels"] == (16, 32)
     assert scale.methods["rdtf"].options["t5_length"] == 48
-    assert sorted(scale.methods) == ["i2v_adapter", "rdtf", "simda"]
+    assert sorted(scale.methods) == ["i2v_adapter", "rdtf", "simda", "video_unet"]
     assert (table.dataset, table.metrics) == ("asg", load_table("table1").metrics)
     assert [row.options for row in table.rows] == [{}, {"curriculum": "none"}]

@@ -26,6 +26,7 @@ UNPUBLISHED = (  # not measured yet
     "ablate-sampler",
     "sweep-learning-rate",
     "sweep-sampler",
+    "vsd2m-sti",
 )
 PUBLISHED_AT = {
     "tiny": [name for name in protocol_names() if name not in ("ci", *UNPUBLISHED)],
