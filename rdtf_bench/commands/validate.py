@@ -24,15 +24,16 @@ def validate(
     from rdtf_bench.spec import load
 
     faults = []
-    for protocol in files or [name for kind in (*KINDS, "scale") for name in load.names(kind)]:
+    for name in dict.fromkeys(files or [name for kind in (*KINDS, "scale") for name in load.names(kind)]):
         try:
-            if load.is_scale(protocol):
-                scale = load_scale(protocol)
+            if load.is_pipeline(name):
+                typer.echo(f"{name}: a pipeline, {load.load_pipeline(name).title}")
+                continue
+            if not load.is_scale(name):
+                kind_of(name).validate(name)
+            if load.is_scale(name) or name in load.scale_names():  # a protocol and a scale may share a name
+                scale = load_scale(name)
                 typer.echo(f"{scale.name}: a scale, {scale.title}")
-            elif load.is_pipeline(protocol):
-                typer.echo(f"{protocol}: a pipeline, {load.load_pipeline(protocol).title}")
-            else:
-                kind_of(protocol).validate(protocol)
         except BenchError as fault:
             faults.append(str(fault))
     if faults:
