@@ -1,6 +1,11 @@
 """`rdtf-bench list`: every name that a command or a protocol may use."""
 
+import shutil
+import textwrap
+
 import typer
+
+NAME_COLUMNS = 26
 
 
 def list_names() -> None:
@@ -18,5 +23,8 @@ def list_names() -> None:
 
 def _section(title: str, entries: dict[str, str]) -> None:
     typer.echo(title)
+    width = shutil.get_terminal_size(fallback=(120, 24)).columns
     for name, said in entries.items():
-        typer.echo(f"  {name:26} {said}")
+        entry = f"  {name:{NAME_COLUMNS}} {said}"
+        indent = " " * (NAME_COLUMNS + 3)
+        typer.echo(textwrap.fill(entry, max(width, 2 * len(indent)), subsequent_indent=indent, break_on_hyphens=False))
