@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rdtf_bench.core.store import Store, write_text
+from rdtf_bench.core.store import HASHES, Store, write_text
 from tests.command_line import rdtf_bench
 
 
@@ -39,12 +39,23 @@ def test_a_damaged_file_is_named_with_a_status_of_its_own(
 ) -> None:
     assert rdtf_bench(monkeypatch, capsys, "store", "verify") == (
         0,
-        "1 of 1 entries have hashes. The files of the others were only opened.\nNo damage was found.\n",
+        "1 of 1 entries were compared with their hashes.\nNo damage was found.\n",
     )
     (entry / "clips").write_text("other")
     status, said = rdtf_bench(monkeypatch, capsys, "store", "verify")
     assert status == 6
     assert f"{entry / 'clips'} has other bytes" in said
+
+
+def test_an_entry_without_hashes_is_named_as_not_verified(
+    entry: Path, monkeypatch: pytest.MonkeyPatch, capsys: Say
+) -> None:
+    (entry / HASHES).unlink()
+    (entry / "clips").write_text("other")
+    status, said = rdtf_bench(monkeypatch, capsys, "store", "verify")
+    assert status == 0
+    assert said.startswith("0 of 1 entries were compared with their hashes.\nNot verified, because an earlier version ")
+    assert "does not find changed bytes:\n  samples/one\n" in said
 
 
 def test_a_dry_run_and_a_no_remove_nothing(entry: Path, monkeypatch: pytest.MonkeyPatch, capsys: Say) -> None:
