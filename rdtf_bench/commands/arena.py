@@ -9,6 +9,7 @@ from rdtf_bench.commands.options import (
     DEFAULT_STORE,
     Data,
     Format,
+    Pipelines,
     StoreDir,
     TableScale,
     With,
@@ -29,6 +30,7 @@ def make(
     data: Data = None,
     store: StoreDir = DEFAULT_STORE,
     extra: With = None,
+    pipeline: Pipelines = None,
     clips: Annotated[
         int | None, typer.Option("--clips", min=1, help="Show this many test clips; default: the arena's.")
     ] = None,
@@ -46,11 +48,10 @@ def make(
     from rdtf_bench.run.arena import plan
     from rdtf_bench.run.arena.study import keep_arena
     from rdtf_bench.run.protocols import load_table
-    from rdtf_bench.run.table import external
 
-    chosen, spec = select(table, scale, data, store, external=extra), plan.load(table)
+    chosen, spec = select(table, scale, data, store, external=extra, pipelines=pipeline), plan.load(table)
     source = chosen.source_of(load_table(spec.table).dataset)
-    planned = plan.plan(spec, chosen.scale, source, store, external.read(chosen.external))
+    planned = plan.plan(spec, chosen.scale, source, store, chosen.outside())
     material = making.draw(planned, num_clips=clips or spec.num_clips, seed=seed)
     try:
         arena_page.write(material, out)

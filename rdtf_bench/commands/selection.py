@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from rdtf_bench.commands.options import DEFAULT_STORE, results_folder
 
-if TYPE_CHECKING:  # for the annotation alone: `--help` reads no schema
+if TYPE_CHECKING:  # for the annotations alone: `--help` reads no schema
+    from rdtf_bench.run.table.context import Outside
     from rdtf_bench.spec.scale import Scale
 
 
@@ -47,6 +48,16 @@ class Selection:
         from rdtf_bench.run.inputs.datasets import parse_data_options
 
         return parse_data_options(self.data).get(dataset)
+
+    def outside(self) -> "dict[str, Outside]":
+        """Return the rows that --with and --pipeline add, by label."""
+        from rdtf_bench.core.errors import ProtocolError
+        from rdtf_bench.run.table import external, pipelines
+
+        clips, others = external.read(self.external), pipelines.read(self.pipelines)
+        if twice := sorted(clips.keys() & others.keys()):
+            raise ProtocolError(f"--with and --pipeline both name a row {twice[0]!r}: give one of them another name")
+        return {**clips, **others}
 
     def row_options(self) -> dict[str, object]:
         """Return the options that do not apply to every kind of protocol, each with what was given for it."""

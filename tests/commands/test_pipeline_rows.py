@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from rdtf_bench.run.table import pipelines
+from tests.arenas import filled
 from tests.command_line import rdtf_bench
 
 
@@ -56,6 +58,21 @@ def test_a_protocol_without_trained_rows_refuses_a_pipeline(
     status, printed = rdtf_bench(monkeypatch, capsys, "run", "table8", "--pipeline", str(pipeline))
     assert status == 2
     assert "table8: --pipeline cannot be given here: this protocol trains no rows. Leave it out." in printed
+
+
+def test_an_arena_ranks_the_clips_of_a_pipeline(
+    pipeline: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, out = pipeline.parent / "store", pipeline.parent / "arena.html"
+    make = ["arena", "make", "table5", "--scale", "ci", "--clips", "2", "--out", str(out)]
+    make += ["--store", str(store), "--pipeline", str(pipeline)]
+    status, printed = rdtf_bench(monkeypatch, capsys, *make)
+    assert status == 6
+    assert f"Run: rdtf-bench run table1 --scale ci --pipeline {pipeline} --store {store}" in printed
+    filled(store, pipelines.read([str(pipeline)]))
+    status, printed = rdtf_bench(monkeypatch, capsys, *make)
+    assert status == 0
+    assert printed.startswith(f"{out}: 6 rankings of 5 rows for 2 clips")
 
 
 def test_validate_reads_a_pipeline_too(

@@ -53,7 +53,7 @@ class Tables:
 
         uri = server.tracking_uri(tracking_uri, chosen.store)
         server.require_usable(uri, chosen.store)
-        console, external, engine = Console(stderr=True), _external(chosen), engine_named(chosen.engine, chosen.address)
+        console, external, engine = Console(stderr=True), chosen.outside(), engine_named(chosen.engine, chosen.address)
         for note in _left_out(external):
             console.print(note, highlight=False, markup=False)
         for number, (spec, scale) in enumerate(_tables(chosen)):
@@ -170,7 +170,7 @@ def _planned(chosen: Selection) -> Iterator[_Planned]:
     from rdtf_bench.report.table import footer
     from rdtf_bench.run.table.context import cells_of
 
-    external = _external(chosen)
+    external = chosen.outside()
     for spec, scale in _tables(chosen):
         data, cells = cells_of(spec, scale, chosen.source_of(spec.dataset), chosen.store, external)
         of_data = [footer.data(spec.dataset, data.facts)] if data.facts else []
@@ -208,17 +208,6 @@ def _contents(chosen: Selection, table: _Planned) -> "Contents":
         store=Store(chosen.store),
         warning=selftest_record.warning(chosen.store, table.scale),
     )
-
-
-def _external(chosen: Selection) -> "dict[str, Outside]":
-    """Return the rows that --with and --pipeline add, by label."""
-    from rdtf_bench.core.errors import ProtocolError
-    from rdtf_bench.run.table import external, pipelines
-
-    clips, others = external.read(chosen.external), pipelines.read(chosen.pipelines)
-    if twice := sorted(clips.keys() & others.keys()):
-        raise ProtocolError(f"--with and --pipeline both name a row {twice[0]!r}: give one of them another name")
-    return {**clips, **others}
 
 
 def _left_out(external: "dict[str, Outside]") -> Iterator[str]:

@@ -4,12 +4,11 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from rdtf_bench.core.errors import ProtocolError, StoreError
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.protocols import load_table
-from rdtf_bench.run.table.context import cells_of
+from rdtf_bench.run.table.context import NONE, Outside, cells_of
 from rdtf_bench.run.table.external import OutsideClips
 from rdtf_bench.spec import plan as planning
 from rdtf_bench.spec.load import kind_of, load_arena
@@ -18,9 +17,6 @@ from rdtf_bench.spec.schema import ArenaSpec, TableSpec
 
 PAPER = "table5"
 """The user study whose criteria any table may be ranked by."""
-
-
-NO_CLIPS: Mapping[str, OutsideClips] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +29,7 @@ class PlannedArena:
     store: Store
     samples: dict[str, str]  # key of the clips by the row's label
     real_key: str  # of the test clips
-    options: str  # --data and --with as they were given, with a space before each
+    options: str  # --data, --with and --pipeline as they were given, with a space before each
 
     def require_samples(self) -> None:
         """Raise StoreError if the store lacks the clips of a row, ProtocolError if there are fewer than two rows."""
@@ -88,13 +84,13 @@ def load(name: str) -> ArenaSpec:
 
 
 def plan(
-    spec: ArenaSpec, scale: Scale, source: str | None, root: Path, outside: Mapping[str, OutsideClips] = NO_CLIPS
+    spec: ArenaSpec, scale: Scale, source: str | None, root: Path, outside: Mapping[str, Outside] = NONE
 ) -> PlannedArena:
     """Return an arena with the keys of its rows' clips; of several random seeds, the first is ranked."""
     table = load_table(spec.table)
     data, cells = cells_of(table, scale, source, root, outside)
     options = [f"--data {shlex.quote(f'{table.dataset}={source}')}"] if source else []
-    options += [f"--with {shlex.quote(f'{label}={clips.folder}')}" for label, clips in outside.items()]
+    options += [_as_option(label, given) for label, given in outside.items()]
     first = [cell for cell in cells if not cell.is_control and cell.seed == table.seeds[0]]
     return PlannedArena(
         spec=spec,
@@ -105,3 +101,10 @@ def plan(
         options="".join(f" {option}" for option in options),
         real_key=planning.clips_in_use(scale, data.identity, "test").key,
     )
+
+
+def _as_option(label: str, given: Outside) -> str:
+    """Return the option that adds a row to a command."""
+    if isinstance(given, OutsideClips):
+        return f"--with {shlex.quote(f'{label}={given.folder}')}"
+    return f"--pipeline {shlex.quote(given.text)}"

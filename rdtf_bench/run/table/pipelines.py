@@ -19,6 +19,7 @@ INDEX = "model_index.json"
 class OutsidePipeline:
     """The pipeline of one row, and the folder that holds it."""
 
+    text: str  # the value of --pipeline
     folder: Path
     identity: PipelineIdentity
 
@@ -43,13 +44,13 @@ def _described(file: str) -> tuple[str, OutsidePipeline]:
     spec = load.load_pipeline(file)
     settings = PipelineSettings(**{name: getattr(spec, name) for name in PipelineSettings.model_fields})
     folder = _folder(spec.path, Path(file).parent, f"{file}: path")
-    return spec.title, _pipeline(folder, settings)
+    return spec.title, _pipeline(file, folder, settings)
 
 
 def _named(text: str) -> tuple[str, OutsidePipeline]:
     folder = _folder(text, Path(), "--pipeline")
     label = Path(text).resolve().name if folder == Path(text) else text.rpartition("/")[2]
-    return label, _pipeline(folder, PipelineSettings())
+    return label, _pipeline(text, folder, PipelineSettings())
 
 
 def _folder(name: str, base: Path, where: str) -> Path:
@@ -75,7 +76,7 @@ def _folder(name: str, base: Path, where: str) -> Path:
         ) from None
 
 
-def _pipeline(folder: Path, settings: PipelineSettings) -> OutsidePipeline:
+def _pipeline(text: str, folder: Path, settings: PipelineSettings) -> OutsidePipeline:
     pipeline_class, parts = _index(folder)
     files = [folder / INDEX]
     for part in parts:
@@ -88,7 +89,7 @@ def _pipeline(folder: Path, settings: PipelineSettings) -> OutsidePipeline:
         files += held
     fingerprint = key_of({path.relative_to(folder).as_posix(): sha256_of(path) for path in files})
     identity = PipelineIdentity(pipeline=fingerprint, pipeline_class=pipeline_class, settings=settings)
-    return OutsidePipeline(folder=folder.resolve(), identity=identity)
+    return OutsidePipeline(text=text, folder=folder.resolve(), identity=identity)
 
 
 def _index(folder: Path) -> tuple[str, list[str]]:
