@@ -2,10 +2,10 @@
 
 import typer
 
-from rdtf_bench.commands.options import DEFAULT_SCALE, DEFAULT_STORE, Format, StoreDir
+from rdtf_bench.commands.options import DEFAULT_SCALE, DEFAULT_STORE, Format, HeldStore
 
 
-def doctor(store: StoreDir = DEFAULT_STORE, format: Format = "text") -> None:
+def doctor(store: HeldStore = DEFAULT_STORE, format: Format = "text") -> None:
     """Check versions, devices, memory, disk, weights and the store, and say which scales can run here.
 
     Exit status 0 if the scale tiny can run, else 7.

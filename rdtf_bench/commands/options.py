@@ -78,6 +78,14 @@ StoreDir = Annotated[
     Path,
     typer.Option("--store", envvar="RDTF_BENCH_STORE", help="Keep checkpoints, samples, scores and records here."),
 ]
+HeldStore = Annotated[
+    Path,
+    typer.Option(
+        "--store",
+        envvar="RDTF_BENCH_STORE",
+        help="Use this store, in which `run` kept checkpoints, samples, scores and records.",
+    ),
+]
 Uri = Annotated[
     str | None,
     typer.Option(

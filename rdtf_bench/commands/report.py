@@ -11,12 +11,12 @@ from rdtf_bench.commands.kinds.table import Tables
 from rdtf_bench.commands.options import (
     DEFAULT_STORE,
     Data,
+    HeldStore,
     Methods,
     Pipelines,
     Quiet,
     Results,
     Seeds,
-    StoreDir,
     TableScale,
     With,
 )
@@ -34,7 +34,7 @@ def report(
     ] = None,
     scale: TableScale = None,
     data: Data = None,
-    store: StoreDir = DEFAULT_STORE,
+    store: HeldStore = DEFAULT_STORE,
     extra: With = None,
     method: Methods = None,
     pipeline: Pipelines = None,

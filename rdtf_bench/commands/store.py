@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from rdtf_bench.commands.options import DEFAULT_STORE, Format, Results, StoreDir, results_folder
+from rdtf_bench.commands.options import DEFAULT_STORE, Format, HeldStore, Results, results_folder
 
 app = typer.Typer(no_args_is_help=True, help="List, verify and tidy a store of results.")
 
 
 @app.command(name="ls", epilog="Example: rdtf-bench store ls")
-def list_entries(store: StoreDir = DEFAULT_STORE, format: Format = "text") -> None:
+def list_entries(store: HeldStore = DEFAULT_STORE, format: Format = "text") -> None:
     """List how much the store holds, by kind of entry and by table."""
     from rdtf_bench.report import storage
     from rdtf_bench.run.storage import entries
@@ -19,7 +19,7 @@ def list_entries(store: StoreDir = DEFAULT_STORE, format: Format = "text") -> No
 
 
 @app.command(epilog="Example: rdtf-bench store verify --store runs")
-def verify(store: StoreDir = DEFAULT_STORE) -> None:
+def verify(store: HeldStore = DEFAULT_STORE) -> None:
     """Compare all files with the hashes of when they were written; exit status 6 if some are damaged.
 
     Entries of a version that kept no hashes are named. Their files can only be opened, which does not find every fault.
@@ -48,7 +48,7 @@ def verify(store: StoreDir = DEFAULT_STORE) -> None:
 
 @app.command(epilog="Example: rdtf-bench store gc --dry-run")
 def gc(
-    store: StoreDir = DEFAULT_STORE,
+    store: HeldStore = DEFAULT_STORE,
     days: Annotated[float, typer.Option("--days", min=0.0, help="Keep what was made within this many days.")] = 30.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Remove without a question.")] = False,

@@ -35,6 +35,19 @@ def test_every_option_says_what_it_does(name: str, command: object) -> None:
     assert silent == [], name
 
 
+def test_only_commands_that_fill_a_store_keep_something_in_it() -> None:
+    keep = {
+        name
+        for name, command in commands()
+        for option in getattr(command, "params", ())
+        if "--store" in option.opts and str(getattr(option, "help", "")).startswith("Keep ")
+    }
+    assert {"run", "selftest", "data prepare"} <= keep
+    assert keep.isdisjoint(
+        {"show", "plan", "why", "diff", "replay", "report", "publish", "power", "verify", "store ls"}
+    )
+
+
 def test_the_version_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert rdtf_bench(monkeypatch, capsys, "--version") == (0, f"rdtf-bench {__version__}\n")
 

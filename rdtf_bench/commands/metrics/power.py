@@ -5,14 +5,14 @@ import typer
 from rdtf_bench.commands.options import (
     DEFAULT_STORE,
     Data,
-    StoreDir,
+    HeldStore,
     Table,
     TableScale,
 )
 from rdtf_bench.commands.selection import select
 
 
-def power(table: Table, scale: TableScale = None, data: Data = None, store: StoreDir = DEFAULT_STORE) -> None:
+def power(table: Table, scale: TableScale = None, data: Data = None, store: HeldStore = DEFAULT_STORE) -> None:
     """Estimate how many test clips would resolve the paper's differences, from the variances of a finished table."""
     from rdtf_bench.report.table import power as powers
     from rdtf_bench.run import record

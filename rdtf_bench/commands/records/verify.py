@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rdtf_bench.commands.options import DEFAULT_SCALE, DEFAULT_STORE, Data, Format, Results, ScaleName, StoreDir
+from rdtf_bench.commands.options import DEFAULT_SCALE, DEFAULT_STORE, Data, Format, HeldStore, Results, ScaleName
 from rdtf_bench.commands.selection import Selection, select
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def verify() -> None:
 def paper(
     scale: ScaleName = DEFAULT_SCALE,
     data: Data = None,
-    store: StoreDir = DEFAULT_STORE,
+    store: HeldStore = DEFAULT_STORE,
     seeds: Annotated[
         int | None,
         typer.Option(

@@ -11,14 +11,14 @@ from urllib.request import urlopen
 
 import typer
 
-from rdtf_bench.commands.options import DEFAULT_STORE, StoreDir, Uri
+from rdtf_bench.commands.options import DEFAULT_STORE, HeldStore, Uri
 
 START_S = 120
 """Seconds that the server may take before it answers."""
 
 
 def ui(
-    store: StoreDir = DEFAULT_STORE,
+    store: HeldStore = DEFAULT_STORE,
     tracking_uri: Uri = None,
     host: Annotated[str, typer.Option(help="Listen on this address.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Listen on this port.")] = 5000,
