@@ -5,8 +5,8 @@
 The features are the mean over frames and the mean absolute first and second differences, of 320 dimensions each. They
 are compared as they are, with each of the three blocks divided by its standard deviation over the real clips, and with
 each dimension divided by its own. Test clips with a fault of growing strength are compared with other real clips. It
-prints the rank correlation of value and strength, and by how many standard deviations (paired jackknife) the two weakest
-forms of the fault and its strongest form differ from intact clips.
+prints the rank correlation of value and strength, and by how many standard deviations (paired jackknife) the two
+weakest forms of the fault and its strongest form differ from intact clips.
 """
 
 import argparse
