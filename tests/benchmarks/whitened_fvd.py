@@ -37,7 +37,7 @@ Scaling = Callable[[Features], Features]
 
 
 def scalings(real: Features) -> dict[str, Scaling]:
-    blocks = real.split(real.shape[1] // 3, dim=1)
+    blocks = torch.split(real, real.shape[1] // 3, dim=1)
     by_block = torch.cat([block.var(0).sum().sqrt().expand(block.shape[1]) for block in blocks])
     own = real.std(0)
     by_dimension = own.clamp_min(own.median() / 100)  # a dimension that never moves would decide everything
@@ -66,7 +66,7 @@ def main() -> None:
     real, intact = (network(side).cpu().double() for side in (real_video, video))
     used = scalings(real)
     print(f"{len(test)} clips; total variance of the blocks: mean, first, second difference")
-    print("  ".join(f"{block.var(0).sum():.0f}" for block in real.split(real.shape[1] // 3, dim=1)))
+    print("  ".join(f"{block.var(0).sum():.0f}" for block in torch.split(real, real.shape[1] // 3, dim=1)))
     for fault in FAULTS:
         damaged = [network(with_fault(video, fault, strength, ids)).cpu().double() for strength in STRENGTHS]
         for name, scaled in used.items():

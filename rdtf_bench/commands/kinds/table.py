@@ -100,6 +100,7 @@ class Tables:
         from rdtf_bench.core.errors import ProtocolError
         from rdtf_bench.core.store import Store
         from rdtf_bench.report import artifacts
+        from rdtf_bench.report.table import trained
         from rdtf_bench.report.table.publish import publish
         from rdtf_bench.run.table import shipped
 
@@ -116,6 +117,7 @@ class Tables:
                 artifacts.copy_samples(root, table.spec, table.scale, table.cells, chosen.picture)
             if chosen.with_weights:
                 new = shipped.ship(Store(chosen.store), table.cells)
+                trained.write_index()
                 typer.echo(f"new trained rows in {shipped.FOLDER}: {', '.join(new) or 'none'}")
 
     def report(self, chosen: Selection, *, out: Path | None, quiet: bool) -> Iterator[Path]:

@@ -4,19 +4,29 @@ A shipped row is the `fit` entry of a store: weights, log and facts, in a folder
 everything that decides the weights, a row is used where a plan asks for exactly this training and nowhere else.
 """
 
+import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.leases import Leases
-from rdtf_bench.core.store import Store
-from rdtf_bench.run.table.finished import fit_facts
+from rdtf_bench.core.store import Store, write_text
+from rdtf_bench.run import record
+from rdtf_bench.run.record import Record
+from rdtf_bench.run.table.finished import fit_facts, training_log
 from rdtf_bench.run.table.schedule import lease_of_fit
 from rdtf_bench.spec.plan import Cell
 
 FOLDER = Path(__file__).parents[2] / "models" / "trained"
 FIT = "fit"
+CARD = "card.json"
+"""File of a shipped row that says where it comes from. It is no part of the entry in a store."""
+LOSSES = 10
+"""Number of means of the loss in a card, over parts of the training of equal length."""
 MOST_BYTES = 8 * 2**20
 """Largest file that ships."""
 
@@ -56,14 +66,19 @@ def discard(store: Store, cells: Iterable[Cell], leases: Leases, *, folder: Path
     return discarded
 
 
-def ship(store: Store, cells: Iterable[Cell], *, folder: Path = FOLDER) -> list[str]:
-    """Copy the trained rows of a store into the package; return their labels. Too large a file is a StoreError."""
+def ship(store: Store, cells: Sequence[Cell], *, folder: Path = FOLDER) -> list[str]:
+    """Copy the trained rows of a store into the package, each with a card; return their labels.
+
+    Too large a file is a StoreError, and so is a row without a record, which says where it was trained.
+    """
     shipped = []
+    records = record.find([cell.id for cell in cells], [record.folder_in(store.root)])
     for cell in _trained(cells):
         target = Store(folder.parent).path(folder.name, cell.fit_key)
         if not store.has(FIT, cell.fit_key) or target.is_dir():
             continue
-        fit_facts(store, cell.fit_key)  # readable
+        if cell.id not in records:
+            raise StoreError(f"{store.root}: {cell.name} is trained and has no record. Run its table to the end first.")
         entry = store.path(FIT, cell.fit_key)
         for path in sorted(entry.rglob("*")):
             if path.is_file() and path.stat().st_size > MOST_BYTES:
@@ -73,8 +88,34 @@ def ship(store: Store, cells: Iterable[Cell], *, folder: Path = FOLDER) -> list[
                     "parameters"
                 )
         _copy(entry, target)
+        write_text(target / CARD, json.dumps(_card(store, cell, records[cell.id]), indent=1) + "\n")
         shipped.append(cell.label)
     return shipped
+
+
+def cards(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
+    """Return the cards of all rows that ship, by key."""
+    return {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob(f"*/{CARD}"))}
+
+
+def _card(store: Store, cell: Cell, made: Record) -> dict[str, Any]:
+    """Return where a trained row comes from."""
+    losses = [row["loss"] for row in training_log(store, cell.fit_key)]
+    bounds = [len(losses) * i // LOSSES for i in range(LOSSES + 1)]
+    parts = [losses[start:end] for start, end in pairwise(bounds)]
+    return {
+        "row": cell.label,
+        "method": cell.method,
+        "seed": cell.seed,
+        "scale": made.scale,
+        "data": made.data["source"],
+        "steps": cell.trained.training.num_steps,
+        "hours": round(fit_facts(store, cell.fit_key).seconds / 3600, 2),
+        "commit": made.environment["commit"],
+        "processor": made.environment.get("processor", "unknown"),
+        "created": made.created,
+        "mean_losses": [round(fmean(part), 4) for part in parts if part],
+    }
 
 
 def _trained(cells: Iterable[Cell]) -> Iterable[Cell]:
@@ -82,7 +123,7 @@ def _trained(cells: Iterable[Cell]) -> Iterable[Cell]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, dirs_exist_ok=True)
+    shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns(CARD))
 
 
 def _facts(entry: Path) -> bytes:

@@ -1,7 +1,9 @@
 """Trained rows that ship with the package: used where a plan asks for exactly them, and nowhere else."""
 
 import json
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,12 @@ import pytest
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.leases import Leases
 from rdtf_bench.core.store import Store
+from rdtf_bench.report.table import trained as index
+from rdtf_bench.run import record
 from rdtf_bench.run.table import context, schedule, shipped
 from rdtf_bench.spec.load import load_protocol, load_scale
 from rdtf_bench.spec.plan import Cell
+from tests.planted import record as planted_record
 
 NOWHERE = Path("no-store")  # the identity of the built-in data is not read from a store
 
@@ -32,9 +37,11 @@ def train(store: Store, cell: Cell, *, size: int = 10) -> None:
     folder = store.unfinished("fit", cell.fit_key)
     (folder / "weights").mkdir()
     (folder / "weights" / "network.safetensors").write_bytes(b"w" * size)
-    facts = {"seconds": 1.0, "components": {"total": 1}, "peak_memory_gib": 1.0, "label": cell.label}
+    facts = {"seconds": 5400.0, "components": {"total": 1}, "peak_memory_gib": 1.0, "label": cell.label}
     (folder / "fit.json").write_text(json.dumps(facts))
+    (folder / "log.jsonl").write_text("".join(f'{{"step": {step}, "loss": {1 / (step + 1)}}}\n' for step in range(20)))
     store.finish("fit", cell.fit_key)
+    record.save(replace(planted_record(), cell_id=cell.id), record.folder_in(store.root))
 
 
 def trained(cells: list[Cell]) -> list[Cell]:
@@ -83,6 +90,44 @@ def test_a_row_that_another_run_is_training_is_left_to_it(cells: list[Cell], lea
         assert shipped.install(used, cells, leases, folder=folder) == []
         assert checkpoint.exists()
     assert shipped.install(used, cells, leases, folder=folder) == [row.label]
+
+
+def test_a_card_says_where_a_shipped_row_was_trained(cells: list[Cell], leases: Leases, tmp_path: Path) -> None:
+    made, used, folder = Store(tmp_path / "made"), Store(tmp_path / "used"), tmp_path / "trained"
+    row = trained(cells)[0]
+    train(made, row)
+    shipped.ship(made, cells, folder=folder)
+    card = shipped.cards(folder)[row.fit_key]
+    assert (card["row"], card["steps"], card["hours"], card["commit"]) == (row.label, 400, 1.5, "abc")
+    assert card["mean_losses"][0] == 0.75  # of steps 0 and 1
+    assert len(card["mean_losses"]) == 10
+    shipped.install(used, cells, leases, folder=folder)
+    assert not (used.path("fit", row.fit_key) / shipped.CARD).exists()
+    index.write_index(folder)
+    (line,) = [line for line in (folder / "README.md").read_text().splitlines() if row.fit_key in line]
+    assert line.startswith(f"| {row.label} |")
+
+
+def test_a_row_without_a_record_does_not_ship(cells: list[Cell], tmp_path: Path) -> None:
+    made = Store(tmp_path / "made")
+    train(made, trained(cells)[0])
+    shutil.rmtree(record.folder_in(made.root))
+    with pytest.raises(StoreError, match=r"is trained and has no record\. Run its table to the end first"):
+        shipped.ship(made, cells, folder=tmp_path / "trained")
+
+
+def test_every_row_that_ships_belongs_to_a_table_and_is_whole() -> None:
+    keys = {
+        cell.fit_key
+        for table in ("table1", "table1-released-baselines")
+        for cell in trained(context.cells_of(load_protocol(table), load_scale("small"), None, NOWHERE)[1])
+    }
+    assert {key for key, card in shipped.cards().items() if card["data"] == "toy"} <= keys
+    store = Store(shipped.FOLDER.parent)
+    files = [path for path in shipped.FOLDER.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 60 * 2**20
+    for key in shipped.cards():
+        assert store.faults(shipped.FOLDER.name, key) == []
 
 
 def test_a_file_that_is_too_large_does_not_ship(cells: list[Cell], tmp_path: Path) -> None:
