@@ -29,6 +29,9 @@ from rdtf_bench.baselines.i2vgen_xl.counting import (
 from rdtf_bench.baselines.i2vgen_xl.examples import Examples
 from rdtf_bench.baselines.i2vgen_xl.parts import BaseOptions, Parts, load_parts
 from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL, TuningStep, draw_kaiming
+from rdtf_bench.baselines.i2vgen_xl.unet import (
+    recompute_activations as recompute_activations,
+)
 from rdtf_bench.core.method import Conditions, OnStep, Sampler, Training, TrainingClips
 from rdtf_bench.core.seeds import generator_for, seed_for
 from rdtf_bench.core.store import written_whole

@@ -27,6 +27,9 @@ from rdtf_bench.baselines.i2vgen_xl.counting import (
 from rdtf_bench.baselines.i2vgen_xl.parts import BaseOptions, Parts, load_parts
 from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL, draw_kaiming
 from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet, Context, become, split_heads
+from rdtf_bench.baselines.i2vgen_xl.unet import (
+    recompute_activations as recompute_activations,
+)
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.diffusion.masks import task_named
 from rdtf_bench.models.frozen import Configs

@@ -24,6 +24,9 @@ from rdtf_bench.baselines.i2vgen_xl.parts import Parts
 from rdtf_bench.baselines.i2vgen_xl.released import NUM_FRAMES, replace_temporal_convs
 from rdtf_bench.baselines.i2vgen_xl.tuning import ConditionedUNet, Known
 from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet
+from rdtf_bench.baselines.i2vgen_xl.unet import (
+    recompute_activations as recompute_activations,
+)
 from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.core.method import Training, TrainingClips
 from rdtf_bench.core.seeds import seeded

@@ -20,6 +20,8 @@ def base_on_meta(options: BaseOptions, configs: Configs) -> AdapterI2VGenXLUNet:
         unet = AdapterI2VGenXLUNet.from_config(dict(configs["base"])).requires_grad_(False)
     if options.variant == "released":
         release(unet, t5_dim=configs["t5_encoder"]["d_model"], text_dim=unet.config.cross_attention_dim)
+    if options.precision == "bf16":
+        nn.Module.to(unet, torch.bfloat16)  # diffusers' own `to` warns of what it would keep in float32: nothing
     return unet
 
 

@@ -93,14 +93,24 @@ def recomputed(unet: ModelMixin, *, enabled: bool) -> Iterator[None]:
     Each block keeps only its input, and its activations are recomputed in the backward pass. The network is in eval
     mode, so on the same machine they are the same bit for bit.
     """
-    blocks = [*unet.down_blocks, unet.mid_block, *unet.up_blocks] if enabled else []
-    for block in blocks:
-        block.forward = functools.partial(_again_in_backward, block.forward)
+    if enabled:
+        recompute_activations(unet)
     try:
         yield
     finally:
-        for block in blocks:
+        for block in _blocks(unet) if enabled else ():
             del block.forward
+
+
+def recompute_activations(denoiser: nn.Module) -> None:
+    """Switch gradient checkpointing on for good, in the base itself or in a network around it."""
+    for unet in [module for module in denoiser.modules() if "mid_block" in dict(module.named_children())]:
+        for block in _blocks(unet):
+            block.forward = functools.partial(_again_in_backward, block.forward)
+
+
+def _blocks(unet: Any) -> list[Any]:
+    return [*unet.down_blocks, unet.mid_block, *unet.up_blocks]
 
 
 def _again_in_backward(forward: Callable[..., Any], *args: Any, **options: Any) -> Any:

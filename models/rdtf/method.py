@@ -174,6 +174,11 @@ def denoiser_on_meta(config: Config, configs: Configs) -> DFGN:
         return DFGN(cross_attention_dim=clip_dim, t5_dim=t5_dim, **network_options(config))
 
 
+def recompute_activations(denoiser: nn.Module) -> None:
+    assert isinstance(denoiser, DFGN)
+    denoiser.enable_gradient_checkpointing()
+
+
 def denoiser_inputs(
     config: Config, configs: Configs, *, batch_size: int, num_frames: int, size_px: int
 ) -> dict[str, Tensor]:

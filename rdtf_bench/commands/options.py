@@ -102,6 +102,13 @@ Retrain = Annotated[
 Processes = Annotated[
     int, typer.Option("--processes", min=1, help="Train each row on this many processes together, each on a device.")
 ]
+Memory = Annotated[
+    bool,
+    typer.Option("--memory", help="Say what memory each row needs of a GPU, from a model; takes up to a minute."),
+]
+Probe = Annotated[
+    bool, typer.Option("--probe", help="Time a few real training steps of each row on this machine, without data.")
+]
 Workers = Annotated[
     int | None,
     typer.Option(

@@ -5,8 +5,11 @@ from rdtf_bench.commands.options import (
     DEFAULT_STORE,
     Data,
     HeldStore,
+    Memory,
     Methods,
     Pipelines,
+    Probe,
+    Processes,
     Seeds,
     Table,
     TableScale,
@@ -24,7 +27,22 @@ def plan(
     method: Methods = None,
     pipeline: Pipelines = None,
     seeds: Seeds = None,
+    memory: Memory = False,
+    processes: Processes = 1,
+    probe: Probe = False,
 ) -> None:
     """List the rows of a protocol, what is left to do and how long it should take."""
-    chosen = select(table, scale, data, store, external=extra, methods=method, pipelines=pipeline, seeds=seeds)
+    chosen = select(
+        table,
+        scale,
+        data,
+        store,
+        external=extra,
+        methods=method,
+        pipelines=pipeline,
+        seeds=seeds,
+        memory=memory,
+        processes=processes,
+        probe=probe,
+    )
     kind_for(chosen).plan(chosen)

@@ -29,6 +29,8 @@ class Selection:
     skip_broken: bool = False
     retrain: bool = False
     processes: int = 1
+    memory: bool = False
+    probe: bool = False
     workers: int | None = None  # None: as many as the scale says
     engine: str = "local"
     address: str | None = None
@@ -69,6 +71,8 @@ class Selection:
             "--seeds": self.seeds,
             "--retrain": self.retrain,
             "--processes": self.processes > 1,
+            "--memory": self.memory,
+            "--probe": self.probe,
             "--workers": self.workers,
             "--engine": self.engine != "local",
             "--address": self.address,
@@ -90,6 +94,8 @@ def select(
     skip_broken: bool = False,
     retrain: bool = False,
     processes: int = 1,
+    memory: bool = False,
+    probe: bool = False,
     workers: int | None = None,
     engine: str = "local",
     address: str | None = None,
@@ -110,6 +116,8 @@ def select(
         skip_broken=skip_broken,
         retrain=retrain,
         processes=processes,
+        memory=memory,
+        probe=probe,
         workers=workers,
         engine=engine,
         address=address,

@@ -185,11 +185,26 @@ class MethodWithCosts(MethodModule, Protocol):
         ...
 
     def denoiser_on_meta(self, config: Any, configs: Configs) -> nn.Module:
-        """Return the denoiser on the meta device: parameters with shapes and no values."""
+        """Return the denoiser on the meta device: parameters with shapes and types, and no values.
+
+        Those that training changes require gradients.
+        """
         ...
 
     def denoiser_inputs(
         self, config: Any, configs: Configs, *, batch_size: int, num_frames: int, size_px: int
     ) -> dict[str, Tensor]:
         """Return the keyword arguments of one forward pass of the denoiser."""
+        ...
+
+
+@runtime_checkable
+class MethodWithMemory(MethodWithCosts, Protocol):
+    """A method module whose need of memory is known before any work (`rdtf-bench plan --memory`).
+
+    The denoiser returns an output with the field `sample`, as those of diffusers do.
+    """
+
+    def recompute_activations(self, denoiser: nn.Module) -> None:
+        """Switch gradient checkpointing on for good in a denoiser that `denoiser_on_meta` returned."""
         ...

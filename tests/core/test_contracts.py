@@ -8,12 +8,12 @@ import pytest
 
 from rdtf_bench import catalog
 from rdtf_bench.baselines import customize_a_video, i2v_adapter, simda, video_unet
-from rdtf_bench.core.method import MethodModule, MethodWithCosts
+from rdtf_bench.core.method import MethodModule, MethodWithCosts, MethodWithMemory
 from rdtf_bench.core.metric import MetricModule
 from rdtf_bench.metrics import clip, fvd, vqa
 from rdtf_bench.models.rdtf import method as rdtf
 
-METHODS: tuple[MethodWithCosts, ...] = (
+METHODS: tuple[MethodWithMemory, ...] = (
     rdtf,
     i2v_adapter,
     simda,
@@ -48,7 +48,7 @@ def require_contract(module: ModuleType, protocol: type) -> None:
 
 @pytest.mark.parametrize("name", catalog.METHODS)
 def test_a_method_module_meets_its_contract(name: str) -> None:
-    require_contract(catalog.load("method", name), MethodWithCosts)
+    require_contract(catalog.load("method", name), MethodWithMemory)
 
 
 @pytest.mark.parametrize("name", OF_CLIPS)

@@ -11,6 +11,8 @@ ABOUT_TRAINED_ROWS = (
     "--seeds",
     "--retrain",
     "--processes",
+    "--memory",
+    "--probe",
     "--workers",
     "--engine",
     "--address",

@@ -95,6 +95,8 @@ class Tables:
 
         for table in _planned(chosen):
             typer.echo(plan_text(table.spec, table.scale, table.data, table.cells, chosen.store, table.notes))
+            for text in _sizes(chosen, table):
+                typer.echo(f"\n{text}")
 
     def publish(self, chosen: Selection) -> None:
         from rdtf_bench.core.errors import ProtocolError
@@ -178,6 +180,22 @@ def _planned(chosen: Selection) -> Iterator[_Planned]:
         of_data = [footer.data(spec.dataset, data.facts)] if data.facts else []
         notes = (*of_data, *_left_out(external))
         yield _Planned(spec=spec, scale=scale, data=data, cells=cells, notes=notes)
+
+
+def _sizes(chosen: Selection, table: _Planned) -> Iterator[str]:
+    """Yield what training needs of a machine, as far as --memory and --probe ask for it."""
+    if not (chosen.memory or chosen.probe):
+        if table.scale.device == "cuda":  # not told unasked: the model takes some seconds per row
+            yield "What the rows need of a GPU: --memory. What a training step takes on this machine: --probe."
+        return
+    from rdtf_bench.report import sizing
+    from rdtf_bench.run.sizing.plan import needs_of, probed
+
+    if chosen.memory:
+        needs = needs_of(table.cells, table.scale, chosen.processes)
+        yield sizing.memory_text(table.scale, needs, processes=chosen.processes)
+    if chosen.probe:
+        yield sizing.probe_text(table.scale, probed(table.cells, table.scale))
 
 
 def _page_paths(chosen: Selection, tables: "list[_Planned]", out: Path | None) -> "dict[Path, _Planned]":

@@ -25,6 +25,7 @@ from rdtf_bench.run.inputs.shards import Networks, StoredTrainingClips, make_sha
 from rdtf_bench.run.progress import Report, Sink
 from rdtf_bench.run.selftest import probe as probing
 from rdtf_bench.run.selftest import record as selftest_record
+from rdtf_bench.run.sizing import device as sizing
 from rdtf_bench.run.table import fit as fitting
 from rdtf_bench.run.table import launch
 from rdtf_bench.run.table import sample as sampling
@@ -50,11 +51,18 @@ def real_clips(bench: Bench, split: str) -> RealClips:
 
 
 def check(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> None:  # noqa: ARG001
-    """Check the device, the options of the rows that are trained, and pipelines. A job, because all need torch."""
-    if _device(bench).type == "cuda":
+    """Check the device and its memory, the options of the rows that are trained, and pipelines.
+
+    It is a job, because all of it needs torch.
+    """
+    cuda = _device(bench).type == "cuda"
+    if cuda:
         devices.require(bench.processes)
     modules.check_options(cells)
     pipelines.check(cells)
+    if cuda:
+        untrained = [cell for cell in cells if cell.fit is not None and not bench.store.has("fit", cell.fit_key)]
+        sizing.require(untrained, bench.scale, sizing.smallest(), processes=bench.processes)
 
 
 def prepare_real(bench: Bench, sink: Sink, job: str) -> None:

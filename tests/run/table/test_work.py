@@ -12,8 +12,11 @@ from torch import nn
 from rdtf_bench.core.errors import DeviceError
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.build import modules
+from rdtf_bench.run.engines import devices
 from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.progress import Event, Silent
+from rdtf_bench.run.sizing import device as sizing
+from rdtf_bench.run.sizing.device import Device
 from rdtf_bench.run.table import context as benches
 from rdtf_bench.run.table import sample, work
 from rdtf_bench.run.table.context import Bench
@@ -138,3 +141,19 @@ def test_a_run_without_its_device_stops_before_any_work(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(DeviceError, match="sees none here"):
         work.check(bench, Silent(), "device and options", planned[1])
+
+
+def test_a_gpu_with_too_little_memory_stops_a_run_before_any_work(
+    planned: tuple[Bench, list[Cell]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = replace(planned[0], scale=planned[0].scale.model_copy(update={"device": "cuda"}))
+    trained = [cell for cell in planned[1] if cell.kind == "trained"]
+    done = bench.store.path("fit", trained[0].fit_key)
+    done.mkdir(parents=True)
+    asked: list[list[Cell]] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(devices, "require", lambda _each: None)
+    monkeypatch.setattr(sizing, "smallest", lambda: Device(name="toy", num_bytes=7))
+    monkeypatch.setattr(sizing, "require", lambda cells, *_, **__: asked.append(cells))
+    work.check(bench, Silent(), "device and options", planned[1])
+    assert asked == [trained[1:]]  # a row whose weights the store holds needs no training
