@@ -40,7 +40,8 @@ def test_dfgn_gives_the_released_networks_output() -> None:
     given = {name: recipe.normal(case["input_seed"], name, shape) for name, shape in shapes.items()}
     given["image_latents"] *= known
     output = network(**given, timestep=torch.tensor(case["timesteps"])).sample
-    torch.testing.assert_close(output, vectors.tensors["dfgn.output"], rtol=1e-5, atol=1e-5)
+    # the kernels of some processors round differently: 1.4e-5 has been seen, of outputs up to 2.3
+    torch.testing.assert_close(output, vectors.tensors["dfgn.output"], rtol=1e-5, atol=5e-5)
 
 
 @torch.no_grad()
