@@ -21,7 +21,6 @@ RESULTS = Path(__file__).parents[2] / "results"
 RECORDS = sorted(path for path in RESULTS.glob("*/*.json"))
 NOWHERE = Path("no-store")  # the identity of the built-in data is not read from a store
 UNPUBLISHED = (  # not measured yet
-    "ablate-known-frames",
     "ablate-parts",
     "ablate-sampler",
     "sweep-learning-rate",
