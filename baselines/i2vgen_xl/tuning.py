@@ -1,4 +1,4 @@
-"""What all baselines share: conditions, training loss, sampling and files of weights.
+"""Holds what all baselines share: conditions, training loss, sampling and files of weights.
 
 A baseline defines what it trains, the frames its loss counts, and whether known frames enter free of noise.
 """

@@ -21,7 +21,8 @@ from transformers import (
 )
 
 from rdtf_bench.baselines import customize_a_video, i2v_adapter, simda
-from rdtf_bench.baselines.i2vgen_xl.tuning import ConditionedUNet, TunedI2VGenXL
+from rdtf_bench.baselines.i2vgen_xl.examples import Examples
+from rdtf_bench.baselines.i2vgen_xl.tuning import ConditionedUNet, TunedI2VGenXL, TuningStep
 from rdtf_bench.core.method import Conditions, Sampler, Training
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.video import to_unit
@@ -226,3 +227,19 @@ def random_inputs(method: ConditionedUNet) -> dict[str, Tensor]:
         if tensor.is_floating_point() and name != "known"
     }
     return {**given, **drawn, "timestep": torch.tensor([7, 900])}
+
+
+def losses_on_the_same_noise(method: ConditionedUNet, clips: Clips, *, learning_rate: float) -> list[float]:
+    """Take six steps on one batch, whose noise stays the same, and return their losses."""
+    step = TuningStep(method, Examples(method.parts, method.config, clips, training()))
+    method.task = "it2v"
+    optimizer = torch.optim.Adam(method.trainable().values(), lr=learning_rate)
+    losses = []
+    for _ in range(6):
+        optimizer.zero_grad()
+        batch = step.batch(drawn(0, 3), 0.0)
+        loss = step.error(method.network, batch) / step.count(batch)
+        torch.autograd.backward(loss)
+        optimizer.step()
+        losses.append(loss.item())
+    return losses

@@ -12,8 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from rdtf_bench.baselines import customize_a_video, i2v_adapter, simda
-from rdtf_bench.baselines.i2vgen_xl.examples import Examples
-from rdtf_bench.baselines.i2vgen_xl.tuning import TunedI2VGenXL, TuningStep, noisy_batch, velocity_error
+from rdtf_bench.baselines.i2vgen_xl.tuning import TunedI2VGenXL, noisy_batch, velocity_error
 from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet
 from rdtf_bench.core.errors import AssetError, ProtocolError
 from rdtf_bench.core.method import Method
@@ -28,7 +27,7 @@ from tests.baselines.small_base import (
     Clips,
     conditions,
     disturb,
-    drawn,
+    losses_on_the_same_noise,
     random_inputs,
     training,
     unet,
@@ -114,17 +113,7 @@ def _is_adapter(name: str) -> bool:
 @each_method
 def test_steps_on_the_same_noise_lower_its_loss(module: ModuleType, build: Build, clips: Clips) -> None:
     method = build(module)
-    step = TuningStep(method, Examples(method.parts, method.config, clips, training()))
-    method.task = "it2v"
-    optimizer = torch.optim.Adam(method.trainable().values(), lr=3e-3)
-    losses = []
-    for _ in range(6):
-        optimizer.zero_grad()
-        batch = step.batch(drawn(0, 3), 0.0)
-        loss = step.error(method.network, batch) / step.count(batch)
-        torch.autograd.backward(loss)
-        optimizer.step()
-        losses.append(loss.item())
+    losses = losses_on_the_same_noise(method, clips, learning_rate=3e-3)
     assert losses == sorted(losses, reverse=True)
 
 

@@ -10,8 +10,7 @@ from diffusers.models.resnet import TemporalConvLayer
 from torch import Tensor
 
 from rdtf_bench.baselines import video_unet
-from rdtf_bench.baselines.i2vgen_xl.examples import Examples
-from rdtf_bench.baselines.i2vgen_xl.tuning import TuningStep, noisy_batch, velocity_error
+from rdtf_bench.baselines.i2vgen_xl.tuning import noisy_batch, velocity_error
 from rdtf_bench.baselines.video_unet import VideoUNet
 from rdtf_bench.core.errors import AssetError, ProtocolError
 from rdtf_bench.core.method import Method
@@ -27,7 +26,7 @@ from tests.baselines.small_base import (
     WIDTH,
     Clips,
     conditions,
-    drawn,
+    losses_on_the_same_noise,
     random_inputs,
     training,
     write_image_encoder,
@@ -131,17 +130,7 @@ def test_every_weight_has_a_gradient_by_the_second_step(options: dict[str, str],
 @each
 def test_steps_on_the_same_noise_lower_its_loss(options: dict[str, str], assets: Assets, clips: Clips) -> None:
     method = make(assets, **options)
-    step = TuningStep(method, Examples(method.parts, method.config, clips, training()))
-    method.task = "it2v"
-    optimizer = torch.optim.Adam(method.trainable().values(), lr=1e-3)
-    losses = []
-    for _ in range(6):
-        optimizer.zero_grad()
-        batch = step.batch(drawn(0, 3), 0.0)
-        loss = step.error(method.network, batch) / step.count(batch)
-        torch.autograd.backward(loss)
-        optimizer.step()
-        losses.append(loss.item())
+    losses = losses_on_the_same_noise(method, clips, learning_rate=1e-3)
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < 0.95 * losses[0]
 

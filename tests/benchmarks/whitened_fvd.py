@@ -1,4 +1,4 @@
-"""Does an FVD of whitened features see faults better? Compares scalings of the features of EfficientNet-Lite0.
+"""Compares scalings of the features of EfficientNet-Lite0: whether an FVD of whitened features sees faults better.
 
     python -m tests.benchmarks.whitened_fvd [--data DIR] [--clips 128]
 

@@ -1,4 +1,4 @@
-"""Which job of a run comes next. Imports no torch."""
+"""Decides which job of a run comes next. Imports no torch."""
 
 from collections.abc import Callable, Sequence
 

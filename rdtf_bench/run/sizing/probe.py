@@ -26,7 +26,7 @@ WARM_UP_STEPS, TIMED_STEPS = 1, 3
 
 @dataclass(frozen=True, kw_only=True)
 class Probed:
-    """What one training step of a row took on this machine."""
+    """The time and memory of one training step of a row on this machine."""
 
     seconds: float  # median of the timed steps
     peak_bytes: int | None  # of the device; None where it counts none

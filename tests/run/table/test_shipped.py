@@ -122,11 +122,14 @@ def test_every_row_that_ships_belongs_to_a_table_and_is_whole() -> None:
         for table in ("table1", "table1-released-baselines")
         for cell in trained(context.cells_of(load_protocol(table), load_scale("small"), None, NOWHERE)[1])
     }
-    assert {key for key, card in shipped.cards().items() if card["data"] == "toy"} <= keys
+    of_toy = {key for key, card in shipped.cards().items() if card["data"] == "toy"}
+    assert of_toy
+    assert of_toy <= keys
     store = Store(shipped.FOLDER.parent)
     files = [path for path in shipped.FOLDER.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= 60 * 2**20
     for key in shipped.cards():
+        assert store.hashes(shipped.FOLDER.name, key)
         assert store.faults(shipped.FOLDER.name, key) == []
 
 
