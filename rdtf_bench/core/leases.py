@@ -74,8 +74,7 @@ class Leases:
             token = _read(path)
             if token is None or self._is_held_by(token, path):
                 return False
-            self._free(path, token)
-            return self.take(name)
+            return self._free(name, token) and self.take(name)
         self._held.add(name)
         return True
 
@@ -134,18 +133,20 @@ class Leases:
         # a lease is empty for a moment, until its holder has written its token
         return self.is_alive(token) if token else self._age_s(path) < DEAD_AFTER_S
 
-    def _free(self, path: Path, token: str) -> None:
-        """Remove the lease of a dead run. Of several runs that try, one succeeds."""
-        aside = path.with_name(f".{path.name}.{self.token}")
-        try:
-            path.rename(aside)
-        except FileNotFoundError:
-            return
-        found = aside.read_text(encoding="utf-8")
-        if found != token:  # another run has freed and taken it meanwhile
-            with suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
-                file.write(found)
-        aside.unlink()
+    def _free(self, name: str, token: str) -> bool:
+        """Remove the lease of a dead run, and return whether this run was the one to try.
+
+        Removing is itself leased, under the name of the dead run: of two runs that have read the old lease, the slower
+        one would otherwise remove the new lease of the faster one.
+        """
+        removing = f"{name}.{token or 'unnamed'}"
+        if not self.take(removing):
+            return False
+        path = self._folder / name
+        if _read(path) == token and not self._is_held_by(token, path):
+            path.unlink(missing_ok=True)
+        self.give_back(removing)
+        return True
 
     def _appear(self) -> None:
         write_text(self._own, json.dumps({"place": _place(), "host": socket.gethostname(), "pid": os.getpid()}))

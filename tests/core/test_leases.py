@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -91,12 +92,22 @@ def test_a_lease_without_a_token_is_being_taken(tmp_path: Path) -> None:
         assert leases.take("entry")
 
 
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Let threads take turns so often that a race between them shows within a few rounds."""
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(interval_s)
+
+
+@pytest.mark.usefixtures("hasty_threads")
 def test_one_of_many_runs_gets_the_lease_of_a_dead_one(tmp_path: Path) -> None:
     runs = [Leases(tmp_path) for _ in range(8)]
     with ThreadPoolExecutor(len(runs)) as pool:
         for run in runs:
             run.__enter__()
-        for _ in range(20):
+        for _ in range(200):
             (tmp_path / module.FOLDER / "entry").write_text("of a dead run")
             together = threading.Barrier(len(runs))
 
