@@ -75,7 +75,7 @@ def test_a_further_seed_trains_nothing_twice(ablated: Measured, tmp_path: Path) 
     more = spec.model_copy(update={"seeds": (0, 1, 2)})
     _, cells = cells_of(more, scale, None, tmp_path)
     jobs = schedule.jobs_for(outcome.bench, cells)
-    assert [job.name for job in jobs if job.function == "train_and_sample"] == [
-        "RDTF, seed 2",
-        "static part alone (LCL), seed 2",
+    assert [job.name for job in jobs if job.function == "train"] == [
+        "train RDTF, seed 2",
+        "train static part alone (LCL), seed 2",
     ]

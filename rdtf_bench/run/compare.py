@@ -28,8 +28,8 @@ from rdtf_bench.run import yardsticks
 from rdtf_bench.run.build import instruments
 from rdtf_bench.run.progress import Report, Sink
 from rdtf_bench.run.record import ScoreRecord
-from rdtf_bench.run.table.score import CLIPS_AT_ONCE, scored
-from rdtf_bench.spec.scale import Scale
+from rdtf_bench.run.table.score import scored
+from rdtf_bench.spec.scale import CLIPS_OBSERVED_TOGETHER, Scale
 from rdtf_bench.spec.schema import Options
 
 STAYING = 2
@@ -178,11 +178,11 @@ class _Looking:
         with ThreadPoolExecutor(max_workers=torch.get_num_threads()) as readers:
 
             def read(start: int) -> list[Future[UInt8[Tensor, "F C H W"]]]:
-                return [readers.submit(self._decode, clip) for clip in clips[start : start + CLIPS_AT_ONCE]]
+                return [readers.submit(self._decode, clip) for clip in clips[start : start + CLIPS_OBSERVED_TOGETHER]]
 
             coming = read(0)
-            for start in range(0, len(clips), CLIPS_AT_ONCE):
-                arrived, coming = coming, read(start + CLIPS_AT_ONCE)
+            for start in range(0, len(clips), CLIPS_OBSERVED_TOGETHER):
+                arrived, coming = coming, read(start + CLIPS_OBSERVED_TOGETHER)
                 yield start, torch.stack([clip.result() for clip in arrived])
 
 

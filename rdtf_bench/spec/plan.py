@@ -257,7 +257,7 @@ class _Planner:
             real=clips_in_use(self.scale, self.data, "test"),
             sampler=SamplerIdentity(
                 **{
-                    **self.scale.sampling.model_dump(exclude={"batch_size"}),
+                    **self.scale.sampling.model_dump(exclude={"batch_size", "clips_per_job"}),
                     "num_steps": own.get("sampling_steps", self.scale.sampling.num_steps),
                 },
                 eta=own.get("eta", at_scale.eta),

@@ -1,11 +1,15 @@
 """The fields of scale files, with their units: how large everything is. Read this file to learn what they may say."""
 
+import math
 from typing import Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from rdtf_bench.core.dataset import LatentsDtype
 from rdtf_bench.spec.schema import ClipShape, File, Method, Metric, Options, Part
+
+CLIPS_OBSERVED_TOGETHER = 16
+"""Number of clips that a metric observes at once, at every scale."""
 
 
 class DataSizes(Part):
@@ -62,6 +66,20 @@ class Sampling(Part):
     """How the denoising steps are spread over the diffusion steps, as in diffusers' schedulers."""
     batch_size: PositiveInt
     """Clips that are sampled together."""
+    clips_per_job: PositiveInt | None = None
+    """Clips of one job that samples or observes clips, so that many workers share a row; it decides no number.
+
+    By default, one job samples and another one observes all clips of a row.
+    """
+
+    @model_validator(mode="after")
+    def _jobs_hold_whole_batches(self) -> "Sampling":
+        if self.clips_per_job and self.clips_per_job % math.lcm(self.batch_size, CLIPS_OBSERVED_TOGETHER):
+            raise ValueError(
+                f"clips_per_job: {self.clips_per_job} must be a multiple of batch_size and of "
+                f"{CLIPS_OBSERVED_TOGETHER}, the number of clips that a metric observes together"
+            )
+        return self
 
 
 class MethodAtScale(Part):

@@ -23,9 +23,8 @@ from rdtf_bench.metrics.features.i3d import I3D
 from rdtf_bench.run.build import instruments
 from rdtf_bench.run.compare import compare
 from rdtf_bench.run.progress import Silent
-from rdtf_bench.run.table.score import CLIPS_AT_ONCE
 from rdtf_bench.spec.load import load_scale
-from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.scale import CLIPS_OBSERVED_TOGETHER, Scale
 
 METRICS = ("fvd", "vqa")
 
@@ -56,8 +55,8 @@ def forward_alone(root: Path, scale: Scale) -> float:
     for name, metrics in (("fake", METRICS), ("real", ("fvd",))):
         clips = find(root / name)
         shape = common_shape(clips, num_frames=8, size_px=scale.clip.size_px)
-        for start in range(0, len(clips), CLIPS_AT_ONCE):
-            part = clips[start : start + CLIPS_AT_ONCE]
+        for start in range(0, len(clips), CLIPS_OBSERVED_TOGETHER):
+            part = clips[start : start + CLIPS_OBSERVED_TOGETHER]
             video = torch.stack([decode_animation(clip, shape) for clip in part])
             began_s = time.monotonic()
             for metric in metrics:

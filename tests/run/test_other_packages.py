@@ -133,7 +133,8 @@ def test_it_is_trained_sampled_and_scored_as_a_row(stickers: str, tmp_path: Path
     training_set.write_list(store, bench.training, data.clips["train"])
     work.prepare_real(bench, Silent(), "prepare")
     work.prepare_shard(bench, Silent(), "prepare", 0)
-    work.train_and_sample(bench, Silent(), "shiny", cell)
+    work.train(bench, Silent(), "train shiny", cell)
+    work.sample(bench, Silent(), "sample shiny", cell, 0)
     work.score_cell(bench, Silent(), "score shiny", cell)
     real = work.real_clips(bench, "test").video
     half = (real[:, :1].float() / 127.5 - 1) / 2

@@ -175,9 +175,9 @@ def test_the_tasks_of_a_table_are_those_that_have_masks() -> None:
 
 RESOLVED = {
     "ci": "b8ed7b5105fd66c9",
-    "gpu": "84502bf05a5819e0",
+    "gpu": "823dd71bfc90c340",
     "long": "d8a5efcc7e5c9a59",
-    "paper": "00830db7edf9794e",
+    "paper": "4542e5c07f8b9337",
     "scarce": "6d3f4011f88578d1",
     "small": "68477c955abe0b1d",
     "tiny": "17a59cc50da791b7",
@@ -189,6 +189,15 @@ number raises its version, too, which a method that joins does not."""
 @pytest.mark.parametrize("name", scale_names())
 def test_a_scale_that_extends_another_says_what_it_said_in_full(name: str) -> None:
     assert key_of(load_scale(name).model_dump(mode="json", exclude_defaults=True)) == RESOLVED[name]
+
+
+def test_a_job_samples_and_observes_whole_batches(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("{extends: tiny, name: mine, sampling: {batch_size: 12, clips_per_job: 64}}")
+    with pytest.raises(ProtocolError, match="64 must be a multiple of batch_size and of 16"):
+        load_scale(str(path))
+    path.write_text("{extends: tiny, name: mine, sampling: {batch_size: 12, clips_per_job: 96}}")
+    assert load_scale(str(path)).sampling.clips_per_job == 96
 
 
 def test_the_names_in_the_scales_and_in_every_kind_of_protocol_are_in_the_catalog() -> None:

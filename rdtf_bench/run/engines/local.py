@@ -21,7 +21,7 @@ from rdtf_bench.run.engines.turns import Turns
 from rdtf_bench.run.progress import Display, Event, Silent, Sink
 from rdtf_bench.run.table import worker
 from rdtf_bench.run.table.context import Bench
-from rdtf_bench.run.table.schedule import CHECKED, Job
+from rdtf_bench.run.table.schedule import Job, cells_to_check
 
 _sink: Sink = Silent()
 """Sink that the jobs of this worker process report their progress to."""
@@ -73,8 +73,7 @@ class LocalEngine:
 
 def _check(jobs: Sequence[Job], bench: Bench, pool: Executor) -> None:
     """Check the device and the options of every row before any work, so that a fault stops the run at its start."""
-    cells = [job.arguments["cell"] for job in jobs if job.function in CHECKED]
-    pool.submit(_call, "check", bench, "device and options", {"cells": cells}).result()
+    pool.submit(_call, "check", bench, "device and options", {"cells": cells_to_check(jobs)}).result()
 
 
 def _died(bench: Bench) -> DeviceError:

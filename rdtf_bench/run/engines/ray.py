@@ -23,7 +23,7 @@ from rdtf_bench.run.engines.turns import Turns
 from rdtf_bench.run.progress import Display, Event
 from rdtf_bench.run.table import worker
 from rdtf_bench.run.table.context import Bench
-from rdtf_bench.run.table.schedule import CHECKED, Job
+from rdtf_bench.run.table.schedule import Job, cells_to_check
 
 RETRIES = 3
 """How often a job is started again after the death of its worker or machine."""
@@ -53,8 +53,8 @@ class RayEngine:
         ):
             _require_shared(ray, bench)
             shared = ray.put(bench)  # once, not with every job
-            trained = [job.arguments["cell"] for job in jobs if job.function in CHECKED]
-            check = Job(name="device and options", function="check", arguments={"cells": trained}, expected_s=1.0)
+            arguments = {"cells": cells_to_check(jobs)}
+            check = Job(name="device and options", function="check", arguments=arguments, expected_s=1.0)
             _result(ray, _submit(ray, check, bench, shared, sink), check.name)
             peaks_gib = _schedule(ray, Turns(jobs, leases, display.note), bench, shared, sink, display)
         return environment.peak_memory_gib() + sum(peaks_gib.values())
@@ -157,7 +157,7 @@ def _sees(path: str) -> bool:
 
 
 def _submit(ray: Any, job: Job, bench: Bench, shared: Ref, sink: Sink) -> Ref:
-    processes = bench.processes if job.function in ("train_and_sample", "check") else 1
+    processes = bench.processes if job.function in ("train", "check") else 1
     gpus = processes if bench.scale.device == "cuda" else 0
     cpus = bench.scale.threads_per_worker * (1 if job.function == "check" else processes)
     remote = ray.remote(_call).options(name=job.name, num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES)

@@ -42,6 +42,13 @@ class Bench:
     training: TrainingSet
     processes: int = 1  # that train a row together
 
+    @property
+    def shards(self) -> list[slice]:
+        """Places of the test clips of each job that samples or observes clips. One for a plan, which lists no clips."""
+        num_clips = len(self.clips["test"])
+        most = self.scale.sampling.clips_per_job or max(num_clips, 1)
+        return [slice(start, min(start + most, num_clips)) for start in range(0, max(num_clips, 1), most)]
+
 
 Watching = Callable[[Bench, Sequence[Cell], Leases], AbstractContextManager[None]]
 """Follows the work on the cells of a table while a block runs."""

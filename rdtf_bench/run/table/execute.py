@@ -91,7 +91,7 @@ def run(
         _announce_trainings(store, cells, expected_seconds(jobs, scale.workers), console, quiet=quiet)
         if jobs:
             registry.verify([assets[role] for role in roles_of(cells)])
-        if any(job.function == "train_and_sample" for job in jobs):
+        if any(job.function == "train" for job in jobs):
             write_list(store, bench.training, data.clips["train"])
         with stopping.on_signals(), watching(bench, cells, leases):
             memory_gib = engine.run(jobs, bench, console, leases=leases, quiet=quiet)

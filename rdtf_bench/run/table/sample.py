@@ -1,7 +1,8 @@
-"""Samples the clips of a row into the store as uint8, shard by shard. A finished shard is not sampled again."""
+"""Samples the clips of a row into the store as uint8, batch by batch. A finished batch is not sampled again."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -9,7 +10,7 @@ from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from rdtf_bench.core.errors import SamplingError
+from rdtf_bench.core.errors import SamplingError, StoreError
 from rdtf_bench.core.method import Conditions
 from rdtf_bench.core.seeds import generators_for
 from rdtf_bench.core.store import Store, written_whole
@@ -17,7 +18,7 @@ from rdtf_bench.core.video import Video, VideoU8, to_uint8, to_unit
 from rdtf_bench.diffusion.masks import task_named
 from rdtf_bench.run.inputs.clips import RealClips
 from rdtf_bench.run.progress import Report
-from rdtf_bench.spec.identities import PipelineSamples, TrainedSamples
+from rdtf_bench.spec.identities import PipelineSamples, Samples, TrainedSamples
 
 Generate = Callable[[Conditions, Sequence[torch.Generator]], Video]
 """Samples one video per clip, each with its own CPU generator."""
@@ -39,22 +40,38 @@ def conditions(real: RealClips, task: str, chosen: slice) -> Conditions:
 
 
 def write_samples(
-    generate: Generate, sample: TrainedSamples | PipelineSamples, real: RealClips, *, store: Store, report: Report
+    generate: Generate,
+    sample: TrainedSamples | PipelineSamples,
+    real: RealClips,
+    chosen: slice,
+    *,
+    store: Store,
+    report: Report,
 ) -> None:
-    """Sample one clip per test clip, unless the store holds these samples."""
+    """Sample one clip per test clip in `chosen`, whole batches, unless the store holds them."""
     if store.has("samples", sample.key):
         return
     folder = store.unfinished("samples", sample.key)
-    for path, chosen in _shards(folder, len(real.ids), sample.batch_size):
+    for path, batch in _batches(folder, chosen, sample.batch_size):
         if not path.is_file():
             began_s = time.monotonic()
-            given = conditions(real, sample.task, chosen)
+            given = conditions(real, sample.task, batch)
             generators = generators_for(sample.seed, given.clip_ids, "sample")
             video = generate(given, generators)
             if sample.known_frames == "overwrite":
                 video = overwrite_known(video, given)
-            _write_shard(path, _quantised(video, given.clip_ids), seconds=time.monotonic() - began_s)
-        report.advance(chosen.stop, len(real.ids))
+            _write_batch(path, _quantised(video, given.clip_ids), seconds=time.monotonic() - began_s)
+        report.advance(batch.stop - chosen.start, chosen.stop - chosen.start)
+
+
+def finish_samples(sample: TrainedSamples | PipelineSamples, num_clips: int, *, store: Store) -> None:
+    """Make the sampled clips an entry of the store; StoreError where some are absent."""
+    if store.has("samples", sample.key):
+        return
+    folder = store.unfinished("samples", sample.key)
+    for path, _ in _batches(folder, slice(0, num_clips), sample.batch_size):
+        if not path.is_file():
+            raise StoreError(f"{path}: these clips are absent, as if they had been removed. Run the command again")
     store.finish("samples", sample.key)
 
 
@@ -73,7 +90,7 @@ def overwrite_known(video: Video, given: Conditions) -> Video:
 
 def write_control(video: VideoU8, key: str, *, seconds: float, store: Store) -> None:
     """Store clips that no method sampled; `seconds` is the time that making them took."""
-    store.make("samples", key, lambda folder: _write_shard(folder / "shard-0000.safetensors", video, seconds=seconds))
+    store.make("samples", key, lambda folder: _write_batch(folder / "shard-0000.safetensors", video, seconds=seconds))
 
 
 def read_samples(folder: Path) -> VideoU8:
@@ -81,11 +98,30 @@ def read_samples(folder: Path) -> VideoU8:
     return torch.cat([load_file(path)["video"] for path in sorted(folder.glob("shard-*.safetensors"))])
 
 
-def _shards(folder: Path, num_clips: int, batch_size: int) -> Iterator[tuple[Path, slice]]:
-    for number, start in enumerate(range(0, num_clips, batch_size)):
-        yield folder / f"shard-{number:04d}.safetensors", slice(start, min(start + batch_size, num_clips))
+def read_chosen(sample: Samples, chosen: slice, *, store: Store) -> VideoU8:
+    """Return some clips of a row, whole batches of those that are sampled, also while others are being sampled."""
+    folder = store.path("samples", sample.key)
+    if not isinstance(sample, TrainedSamples | PipelineSamples):
+        return read_samples(folder)[chosen]
+    making = store.root / "unfinished" / "samples" / sample.key
+    with suppress(FileNotFoundError):  # they are finished, or another run finishes them now
+        return _read_batches(making, chosen, sample.batch_size)
+    return _read_batches(folder, chosen, sample.batch_size)
 
 
-def _write_shard(path: Path, video: VideoU8, *, seconds: float) -> None:
+def _read_batches(folder: Path, chosen: slice, batch_size: int) -> VideoU8:
+    return torch.cat([load_file(path)["video"] for path, _ in _batches(folder, chosen, batch_size)])
+
+
+def _batches(folder: Path, chosen: slice, batch_size: int) -> Iterator[tuple[Path, slice]]:
+    """Return the file and the places of each batch of the chosen clips, which begin with a batch."""
+    for start in range(chosen.start, chosen.stop, batch_size):
+        yield (
+            folder / f"shard-{start // batch_size:04d}.safetensors",
+            slice(start, min(start + batch_size, chosen.stop)),
+        )
+
+
+def _write_batch(path: Path, video: VideoU8, *, seconds: float) -> None:
     with written_whole(path) as making:
         save_file({"video": video.contiguous()}, making, metadata={"seconds": f"{seconds:.3f}"})

@@ -10,10 +10,7 @@ from rdtf_bench.run.table.context import Bench
 from rdtf_bench.run.table.finished import is_scored
 from rdtf_bench.spec.identities import PipelineSamples, QualityScore
 from rdtf_bench.spec.plan import Cell
-from rdtf_bench.spec.scale import ExpectedSeconds, Scale
-
-CHECKED = ("train_and_sample", "sample_pipeline")
-"""Functions of the jobs whose rows are checked before any work."""
+from rdtf_bench.spec.scale import Scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,30 +40,31 @@ def jobs_for(bench: Bench, cells: Sequence[Cell], *, installable: Collection[str
     ]
     if not undone:
         return []
-    expected = bench.scale.expected_seconds
-    untrained = {cell.fit_key for cell in cells if cell.fit is not None and not store.has("fit", cell.fit_key)} - {
-        *installable
+    made = {cell.sample_key for cell in undone if store.has("samples", cell.sample_key)}
+    trained = {*installable, *(cell.fit_key for cell in undone if cell.fit and store.has("fit", cell.fit_key))}
+    to_train = {  # rows that share their weights are trained once
+        cell.fit_key: cell
+        for cell in reversed(undone)
+        if cell.fit and cell.fit_key not in trained and cell.sample_key not in made
     }
-    jobs = _preparations(bench, training=bool(untrained))
-    prepared = frozenset(job.name for job in jobs)
-    observers = _observe_real(undone, expected, prepared & {"real clips"})
-    jobs += observers + _selftest(bench, undone)
+    decoding, shards = _decoding(bench), shard_jobs(bench) if to_train else []
+    jobs = [*decoding, *shards]
+    trainers = {key: _train_job(bench.scale, cell, after=_names(shards)) for key, cell in to_train.items()}
+    observers = _observe_real(bench, undone, after=_names(decoding))
+    jobs += [*trainers.values(), *observers, *_selftest(bench, undone)]
     for cell in undone:
-        jobs.append(_sample_job(bench.scale, cell, prepared, untrained))
-        if cell.fit is not None:
-            untrained.discard(cell.fit_key)  # rows that share their weights are trained once
-        after = frozenset({jobs[-1].name, *(job.name for job in observers)})
-        jobs.append(
-            Job(
-                name=f"score {cell.name}",
-                function="score_cell",
-                arguments={"cell": cell},
-                after=after,
-                expected_s=expected.score_cell,
-                lease=f"scores-{cell.sample_key}",
-            )
-        )
-    return jobs + _timing(bench, cells, after=frozenset(job.name for job in jobs))
+        after = _names(decoding)
+        if cell.fit and cell.fit_key in trainers:
+            after |= {trainers[cell.fit_key].name}
+        making = [] if cell.sample_key in made else _make_jobs(bench, cell, after)
+        jobs += making + _score_jobs(bench, cell, making, after=_names(observers))
+    return jobs + _timing(bench, cells, after=_names(jobs))
+
+
+def cells_to_check(jobs: Iterable[Job]) -> list[Cell]:
+    """Return the rows that these jobs train or sample, whose options and pipelines are checked before any work."""
+    given = (job.arguments["cell"] for job in jobs if job.function in ("train", "sample", "sample_pipeline"))
+    return list({cell.id: cell for cell in given if isinstance(cell, Cell)}.values())
 
 
 def lease_of_fit(key: str) -> str:
@@ -92,14 +90,17 @@ def expected_seconds(jobs: Sequence[Job], workers: int) -> float:
     return max(sum(job.expected_s for job in jobs) / workers, max(length.values(), default=0.0))
 
 
-def _preparations(bench: Bench, *, training: bool) -> list[Job]:
-    """Return the jobs that decode the real clips and, for a training, prepare the training clips."""
-    expected, store = bench.scale.expected_seconds, bench.store
-    jobs = []
-    if not all(store.has("clips", key) for key in bench.real.values()):
-        lease = f"clips-{key_of(sorted(bench.real.values()))}"
-        jobs.append(Job(name="real clips", function="prepare_real", expected_s=expected.prepare_real, lease=lease))
-    return jobs + shard_jobs(bench) if training else jobs
+def _names(jobs: Iterable[Job]) -> frozenset[str]:
+    return frozenset(job.name for job in jobs)
+
+
+def _decoding(bench: Bench) -> list[Job]:
+    """Return the job that decodes the real clips, unless the store holds them."""
+    if all(bench.store.has("clips", key) for key in bench.real.values()):
+        return []
+    lease = f"clips-{key_of(sorted(bench.real.values()))}"
+    expected_s = bench.scale.expected_seconds.prepare_real
+    return [Job(name="real clips", function="prepare_real", expected_s=expected_s, lease=lease)]
 
 
 def shard_jobs(bench: Bench) -> list[Job]:
@@ -118,44 +119,115 @@ def shard_jobs(bench: Bench) -> list[Job]:
     ]
 
 
-def _sample_job(scale: Scale, cell: Cell, prepared: frozenset[str], untrained: Collection[str]) -> Job:
-    """Return the job that makes the clips of one row, after its training if that is one of `untrained`."""
-    expected = scale.expected_seconds
-    if isinstance(cell.sample, PipelineSamples):
-        after, function, seconds = prepared & {"real clips"}, "sample_pipeline", expected.sample
-    elif cell.kind == "external":
-        after, function, seconds = prepared & {"real clips"}, "read_outside", expected.make_control
-    elif cell.kind == "control":
-        after, function, seconds = prepared & {"real clips"}, "make_control", expected.make_control
-    else:
-        training_s = scale.training.num_steps * scale.methods[cell.method].seconds_per_step
-        after, function = prepared, "train_and_sample"
-        seconds = expected.sample + (training_s if cell.fit_key in untrained else 0.0)
-    lease = f"samples-{cell.sample_key}" if cell.fit is None else lease_of_fit(cell.fit_key)
+def _train_job(scale: Scale, cell: Cell, after: frozenset[str]) -> Job:
     return Job(
-        name=cell.name, function=function, arguments={"cell": cell}, after=after, expected_s=seconds, lease=lease
+        name=f"train {cell.name}",
+        function="train",
+        arguments={"cell": cell},
+        after=after,
+        expected_s=scale.training.num_steps * scale.methods[cell.method].seconds_per_step,
+        lease=lease_of_fit(cell.fit_key),
     )
 
 
-def _observe_real(cells: Sequence[Cell], expected: ExpectedSeconds, after: frozenset[str]) -> list[Job]:
-    """Return one job for each metric that compares with the real clips."""
+def _make_jobs(bench: Bench, cell: Cell, after: frozenset[str]) -> list[Job]:
+    """Return the jobs that make the clips of a row: one for each shard of clips that are sampled."""
+    expected = bench.scale.expected_seconds
+    if cell.fit is not None or isinstance(cell.sample, PipelineSamples):
+        function = "sample" if cell.fit is not None else "sample_pipeline"
+        return [
+            Job(
+                name=f"sample {cell.name}{_of(shard, bench)}",
+                function=function,
+                arguments={"cell": cell, "shard": shard},
+                after=after,
+                expected_s=expected.sample / len(bench.shards),
+                lease=f"samples-{cell.sample_key}-{shard}",
+            )
+            for shard in range(len(bench.shards))
+        ]
+    return [
+        Job(
+            name=cell.name,
+            function="read_outside" if cell.kind == "external" else "make_control",
+            arguments={"cell": cell},
+            after=after,
+            expected_s=expected.make_control,
+            lease=f"samples-{cell.sample_key}",
+        )
+    ]
+
+
+def _score_jobs(bench: Bench, cell: Cell, making: Sequence[Job], after: frozenset[str]) -> list[Job]:
+    """Return the job that scores a row, and before it one for each shard of its clips that is observed.
+
+    Where there is one shard, the scoring observes it. `making` are the jobs that make the clips, one or one per shard.
+    """
+    expected_s = bench.scale.expected_seconds.score_cell / len(bench.shards)
+    observing = [
+        Job(
+            name=f"observe {cell.name}{_of(shard, bench)}",
+            function="observe_shard",
+            arguments={"cell": cell, "shard": shard},
+            after=_names(making[shard : shard + 1] if len(making) > 1 else making),
+            expected_s=expected_s,
+            lease=f"observations-{cell.sample_key}-{shard}",
+        )
+        for shard in range(len(bench.shards))
+        if len(bench.shards) > 1
+    ]
+    scoring = Job(
+        name=f"score {cell.name}",
+        function="score_cell",
+        arguments={"cell": cell},
+        after=after | _names(making) | _names(observing),
+        expected_s=expected_s,
+        lease=f"scores-{cell.sample_key}",
+    )
+    return [*observing, scoring]
+
+
+def _observe_real(bench: Bench, cells: Sequence[Cell], after: frozenset[str]) -> list[Job]:
+    """Return one job for each metric that compares with the real clips, and before it one for each of their shards."""
     identities = {
         metric: identity
         for cell in cells
         for metric, identity in cell.scores.items()
         if isinstance(identity, QualityScore) and "real" in catalog.constants("metric", metric)["USES"]
     }
-    return [
-        Job(
-            name=f"{metric} of the real clips",
-            function="observe_real",
-            arguments={"identity": identity},
-            after=after,
-            expected_s=expected.observe_real,
-            lease=f"observations-{identity.observation_key(identity.real)}",
+    expected_s = bench.scale.expected_seconds.observe_real / len(bench.shards)
+    jobs = []
+    for metric, identity in identities.items():
+        name, lease = f"{metric} of the real clips", f"observations-{identity.observation_key(identity.real)}"
+        parts = [
+            Job(
+                name=f"{name}{_of(shard, bench)}",
+                function="observe_real_shard",
+                arguments={"identity": identity, "shard": shard},
+                after=after,
+                expected_s=expected_s,
+                lease=f"{lease}-{shard}",
+            )
+            for shard in range(len(bench.shards))
+            if len(bench.shards) > 1
+        ]
+        jobs += parts
+        jobs.append(
+            Job(
+                name=name,
+                function="observe_real",
+                arguments={"identity": identity},
+                after=after | _names(parts),
+                expected_s=expected_s,
+                lease=lease,
+            )
         )
-        for metric, identity in identities.items()
-    ]
+    return jobs
+
+
+def _of(shard: int, bench: Bench) -> str:
+    """Return the end of the name of a job for one of several shards, such as " 2/8"."""
+    return f" {shard + 1}/{len(bench.shards)}" if len(bench.shards) > 1 else ""
 
 
 def _selftest(bench: Bench, cells: Sequence[Cell]) -> list[Job]:

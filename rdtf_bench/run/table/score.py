@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from torch import Tensor
 from rdtf_bench import catalog
 from rdtf_bench.core import intervals
 from rdtf_bench.core.metric import Metric, PartScore, Score
-from rdtf_bench.core.store import Store, write_text
+from rdtf_bench.core.store import Store, write_text, written_whole
 from rdtf_bench.core.video import VideoU8
 from rdtf_bench.metrics import statistics
 from rdtf_bench.run.build.modules import build_metric
@@ -23,8 +23,7 @@ from rdtf_bench.run.progress import Report
 from rdtf_bench.run.record import PartRecord, ScoreRecord
 from rdtf_bench.run.table.finished import can_have_parts, is_scored
 from rdtf_bench.spec.identities import MetricIdentity, QualityScore
-
-CLIPS_AT_ONCE = 16
+from rdtf_bench.spec.scale import CLIPS_OBSERVED_TOGETHER
 
 
 def observe(
@@ -33,22 +32,48 @@ def observe(
     video: VideoU8,
     clip_ids: Sequence[str],
     *,
+    first: int,
     store: Store,
     assets: Mapping[str, Path],
     device: torch.device,
     report: Report,
 ) -> None:
-    """Store the observations of each clip, unless they are there. Real clips are observed once for all rows."""
+    """Store the observations of clips that are not there yet. `first` is the place of the first clip."""
+    metric = None
+    for path, chosen in _parts(store, key, slice(first, first + len(clip_ids))):
+        here = slice(chosen.start - first, chosen.stop - first)
+        if not path.is_file():
+            metric = metric or build_metric(identity, assets, device)
+            observed = metric.observe(video[here], clip_ids[here]).cpu().contiguous()
+            with written_whole(path) as making:
+                save_file({"observed": observed}, making)
+        report.advance(here.stop, len(clip_ids))
+
+
+def are_observed(store: Store, key: str, chosen: slice) -> bool:
+    """Return whether the store holds the observations of these clips."""
+    return store.has("observations", key) or all(path.is_file() for path, _ in _parts(store, key, chosen))
+
+
+def finish_observations(store: Store, key: str, num_clips: int) -> None:
+    """Make the observations of all clips an entry of the store, of one file."""
     if store.has("observations", key):
         return
-    metric = build_metric(identity, assets, device)
-    parts = []
-    for start in range(0, len(clip_ids), CLIPS_AT_ONCE):
-        chosen = slice(start, start + CLIPS_AT_ONCE)
-        parts.append(metric.observe(video[chosen], clip_ids[chosen]).cpu())
-        report.advance(min(chosen.stop, len(clip_ids)), len(clip_ids))
-    observed = torch.cat(parts).contiguous()
-    store.make("observations", key, lambda folder: save_file({"observed": observed}, folder / "observed.safetensors"))
+    paths = [path for path, _ in _parts(store, key, slice(0, num_clips))]
+    observed = torch.cat([load_file(path)["observed"] for path in paths]).contiguous()
+    with written_whole(store.unfinished("observations", key) / "observed.safetensors") as making:
+        save_file({"observed": observed}, making)
+    for path in paths:
+        path.unlink()
+    store.finish("observations", key)
+
+
+def _parts(store: Store, key: str, chosen: slice) -> Iterator[tuple[Path, slice]]:
+    """Return the unfinished files of the observations of these clips, and the places of the clips of each."""
+    folder = store.root / "unfinished" / "observations" / key
+    for start in range(chosen.start, chosen.stop, CLIPS_OBSERVED_TOGETHER):
+        stop = min(start + CLIPS_OBSERVED_TOGETHER, chosen.stop)
+        yield folder / f"part-{start // CLIPS_OBSERVED_TOGETHER:04d}.safetensors", slice(start, stop)
 
 
 def read_observations(store: Store, key: str) -> Float[Tensor, "N ..."]:

@@ -91,24 +91,11 @@ def prepare_shard(bench: Bench, sink: Sink, job: str, shard: int) -> None:
     make_shard(bench.store, bench.training, shard, networks, Report(sink, job, "decoding and encoding"))
 
 
-def train_and_sample(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
-    """Train the method of a row, unless the store holds its weights, and sample the clips of the row."""
-    assert isinstance(cell.sample, TrainedSamples)
-    if not bench.store.has("samples", cell.sample_key):
-        if not bench.store.has("fit", cell.fit_key):
-            _train(bench, cell, Report(sink, job, "training"))
-        method = fitting.fitted(cell.trained, store=bench.store, assets=bench.assets, device=_device(bench))
-        sampling.write_samples(
-            partial(method.generate, sampler=Sampler(**cell.sample.sampler.model_dump())),
-            cell.sample,
-            real_clips(bench, "test"),
-            store=bench.store,
-            report=Report(sink, job, "sampling"),
-        )
-
-
-def _train(bench: Bench, cell: Cell, report: Report) -> None:
-    """Train a row in this process, or on several that are started for it."""
+def train(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
+    """Train the method of a row, in this process or on several that are started for it."""
+    if bench.store.has("fit", cell.fit_key):
+        return
+    report = Report(sink, job, "step")
     if bench.processes > 1:
         request = launch.Request(
             fit=cell.trained,
@@ -131,8 +118,24 @@ def _train(bench: Bench, cell: Cell, report: Report) -> None:
     )
 
 
-def sample_pipeline(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
-    """Sample the clips of a row with a pipeline of diffusers."""
+def sample(bench: Bench, sink: Sink, job: str, cell: Cell, shard: int) -> None:
+    """Sample one shard of the clips of a trained row."""
+    assert isinstance(cell.sample, TrainedSamples)
+    if bench.store.has("samples", cell.sample_key):
+        return
+    method = fitting.fitted(cell.trained, store=bench.store, assets=bench.assets, device=_device(bench))
+    sampling.write_samples(
+        partial(method.generate, sampler=Sampler(**cell.sample.sampler.model_dump())),
+        cell.sample,
+        real_clips(bench, "test"),
+        bench.shards[shard],
+        store=bench.store,
+        report=Report(sink, job, "clip"),
+    )
+
+
+def sample_pipeline(bench: Bench, sink: Sink, job: str, cell: Cell, shard: int) -> None:
+    """Sample one shard of the clips of a row with a pipeline of diffusers."""
     given = bench.outside[cell.label]
     assert isinstance(cell.sample, PipelineSamples)
     assert isinstance(given, OutsidePipeline)
@@ -141,8 +144,14 @@ def sample_pipeline(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
     sampler = pipelines.load(given.folder, cell.sample, cell.label, _device(bench))
     facts = json.dumps(sampler.facts(), indent=1, sort_keys=True)
     write_text(bench.store.unfinished("samples", cell.sample_key) / PIPELINE, facts + "\n")
-    report = Report(sink, job, "sampling")
-    sampling.write_samples(sampler.generate, cell.sample, real_clips(bench, "test"), store=bench.store, report=report)
+    sampling.write_samples(
+        sampler.generate,
+        cell.sample,
+        real_clips(bench, "test"),
+        bench.shards[shard],
+        store=bench.store,
+        report=Report(sink, job, "clip"),
+    )
 
 
 def make_control(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
@@ -197,24 +206,38 @@ def _control_video(bench: Bench, cell: Cell) -> VideoU8:
 
 
 def observe_real(bench: Bench, sink: Sink, job: str, identity: QualityScore) -> None:
-    """Observe the real test clips with one metric, once for all rows."""
-    real = real_clips(bench, "test")
+    """Observe the real test clips with one metric, as far as they are not, and keep the result once for all rows."""
+    real, key = real_clips(bench, "test"), identity.observation_key(identity.real)
+    _observe(bench, identity, key, real.video, real.ids, slice(0, len(real.ids)), Report(sink, job, identity.metric))
+    scoring.finish_observations(bench.store, key, len(real.ids))
+
+
+def observe_real_shard(bench: Bench, sink: Sink, job: str, identity: QualityScore, shard: int) -> None:
+    """Observe one shard of the real test clips with one metric."""
+    real, chosen = real_clips(bench, "test"), bench.shards[shard]
     key = identity.observation_key(identity.real)
-    _observe(bench, identity, key, real.video, real.ids, Report(sink, job, f"{identity.metric} of the real clips"))
+    _observe(bench, identity, key, real.video[chosen], real.ids, chosen, Report(sink, job, identity.metric))
+
+
+def observe_shard(bench: Bench, sink: Sink, job: str, cell: Cell, shard: int) -> None:
+    """Observe one shard of the clips of a row with every metric."""
+    _observe_row(bench, cell, bench.shards[shard], sink, job)
 
 
 def score_cell(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
     """Score the clips of a row with every metric, and count its parameters."""
-    video = sampling.read_samples(bench.store.path("samples", cell.sample_key))
     real = real_clips(bench, "test")
+    if isinstance(cell.sample, TrainedSamples | PipelineSamples):
+        sampling.finish_samples(cell.sample, len(real.ids), store=bench.store)
+    _observe_row(bench, cell, slice(0, len(real.ids)), sink, job)
+    num_clips = len(_ids_of(bench, cell, real))
     for metric, identity in cell.scores.items():
         if is_scored(bench.store, metric, identity.key) or "clock" in _uses(metric):
             continue
         if isinstance(identity, CostScore):
             _score_size(bench, cell, metric)
             continue
-        key = identity.observation_key(identity.fake)
-        _observe(bench, identity, key, video, _ids_of(bench, cell, real), Report(sink, job, metric))
+        scoring.finish_observations(bench.store, identity.observation_key(identity.fake), num_clips)
         scoring.score(
             identity,
             uses_real="real" in _uses(metric),
@@ -280,16 +303,40 @@ def _score_size(bench: Bench, cell: Cell, metric: str) -> None:
     scoring.write_score(record, key, bench.store)
 
 
+def _observe_row(bench: Bench, cell: Cell, chosen: slice, sink: Sink, job: str) -> None:
+    """Observe some clips of a row with every metric that has not seen them yet."""
+    ids = _ids_of(bench, cell, real_clips(bench, "test"))
+    chosen = slice(chosen.start, min(chosen.stop, len(ids)))
+    left = {}
+    for metric, identity in cell.scores.items():
+        if isinstance(identity, QualityScore) and not is_scored(bench.store, metric, identity.key):
+            key = identity.observation_key(identity.fake)
+            if not scoring.are_observed(bench.store, key, chosen):
+                left[key] = identity
+    if left:
+        video = sampling.read_chosen(cell.sample, chosen, store=bench.store)
+        for key, identity in left.items():
+            _observe(bench, identity, key, video, ids, chosen, Report(sink, job, identity.metric))
+
+
 def _observe(
-    bench: Bench, identity: QualityScore, key: str, video: VideoU8, ids: tuple[str, ...], report: Report
+    bench: Bench,
+    identity: QualityScore,
+    key: str,
+    video: VideoU8,
+    ids: tuple[str, ...],
+    chosen: slice,
+    report: Report,
 ) -> None:
-    scoring.observe(
-        identity,
-        key,
-        video,
-        ids,
-        store=bench.store,
-        assets=bench.assets,
-        device=_device(bench),
-        report=report,
-    )
+    if not scoring.are_observed(bench.store, key, chosen):
+        scoring.observe(
+            identity,
+            key,
+            video,
+            ids[chosen],
+            first=chosen.start,
+            store=bench.store,
+            assets=bench.assets,
+            device=_device(bench),
+            report=report,
+        )

@@ -66,7 +66,7 @@ def test_the_error_of_a_job_arrives_as_it_was(cluster: Any, planned: tuple[Bench
     with pytest.raises(ProtocolError, match="no"):
         run(
             RayEngine(cluster.address),
-            [Job(name="row", function="train_and_sample", arguments={"cell": wrong}, expected_s=1.0)],
+            [Job(name="row", function="train", arguments={"cell": wrong}, expected_s=1.0)],
             bench,
         )
 

@@ -106,7 +106,7 @@ def test_a_pipeline_is_sampled_scored_and_counted_as_a_row(stickers: str, tmp_pa
     bench = benches.make_bench((), scale, data, assets, store, rows)
     work.check(bench, Silent(), "check", [cell])
     work.prepare_real(bench, Silent(), "real")
-    work.sample_pipeline(bench, Silent(), "ltx", cell)
+    work.sample_pipeline(bench, Silent(), "sample ltx", cell, 0)
     work.score_cell(bench, Silent(), "score ltx", cell)
     assert read_samples(store.path("samples", cell.sample_key)).shape == (50, 4, 3, 32, 32)
     facts = pipeline_facts(store, cell.sample_key)

@@ -14,7 +14,7 @@ from rdtf_bench.core.video import Video
 from rdtf_bench.run.inputs.clips import RealClips
 from rdtf_bench.run.progress import Report, Silent
 from rdtf_bench.run.table.finished import seconds_of_samples
-from rdtf_bench.run.table.sample import conditions, read_samples, write_samples
+from rdtf_bench.run.table.sample import conditions, finish_samples, read_samples, write_samples
 from rdtf_bench.spec.identities import ClipsIdentity, SamplerIdentity, TrainedSamples
 
 REPORT = Report(Silent(), "job", "sampling")
@@ -58,7 +58,8 @@ def sample(known_frames: Literal["overwrite", "keep"] = "keep") -> TrainedSample
 def write(method: Noise, store: Store, known_frames: Literal["overwrite", "keep"] = "keep") -> torch.Tensor:
     identity = sample(known_frames)
     generate = partial(method.generate, sampler=Sampler(**SAMPLER.model_dump()))
-    write_samples(generate, identity, real_clips(), store=store, report=REPORT)
+    write_samples(generate, identity, real_clips(), slice(0, 5), store=store, report=REPORT)
+    finish_samples(identity, 5, store=store)
     return read_samples(store.path("samples", identity.key))
 
 

@@ -10,7 +10,7 @@ from rdtf_bench.run.inputs.training_set import SHARD
 from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.run.table.context import Bench
 from rdtf_bench.run.table.schedule import Job, expected_seconds, jobs_for, ready
-from rdtf_bench.spec.identities import ExternalSamples, PipelineSamples
+from rdtf_bench.spec.identities import ExternalSamples, PipelineSamples, TrainedSamples
 from rdtf_bench.spec.pipeline import PipelineSettings
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import ExpectedSeconds, Scale
@@ -18,7 +18,7 @@ from rdtf_bench.spec.scale import ExpectedSeconds, Scale
 RESULTS = Path(__file__).parents[3] / "results"
 PUBLISHED = sorted(RESULTS.glob("*/tables/*.json"))
 EXPECTED_AS = {
-    "train_and_sample": {"sample"},
+    "train": set(),  # counted by seconds_per_step
     "read_outside": {"make_control"},
     "prepare_shard": {"prepare_frames", "prepare_latents", "prepare_features"},
 }
@@ -46,7 +46,8 @@ def test_an_empty_store_needs_everything(planned: tuple[Bench, list[Cell]]) -> N
         "training clips 1/3",
         "training clips 2/3",
         "training clips 3/3",
-        "RDTF",
+        "train RDTF",
+        "sample RDTF",
         "score RDTF",
         "static",
         "fvd of the real clips",
@@ -98,11 +99,33 @@ def test_rows_whose_weights_will_be_installed_are_sampled_without_training(
     keys = {cell.fit_key for cell in cells if cell.fit is not None}
     jobs = jobs_for(bench, cells, installable=keys)
     assert not any("training" in name for name in names(jobs))
-    sampling = [job.expected_s for job in jobs if job.function == "train_and_sample"]
-    assert set(sampling) == {bench.scale.expected_seconds.sample}
+    assert not any(job.function == "train" for job in jobs)
+    assert sum(job.function == "sample" for job in jobs) == len(keys)
     one_left = jobs_for(bench, cells, installable=keys - {min(keys)})
     assert any("training" in name for name in names(one_left))
-    assert sum(job.expected_s > max(sampling) for job in one_left if job.function == "train_and_sample") == 1
+    (train,) = [job for job in one_left if job.function == "train"]
+    trained = train.arguments["cell"]
+    assert isinstance(trained, Cell)
+    assert trained.fit_key == min(keys)
+
+
+def test_rows_that_share_their_weights_are_trained_once(planned: tuple[Bench, list[Cell]]) -> None:
+    bench, cells = planned
+    row = next(cell for cell in cells if cell.label == "RDTF")
+    assert isinstance(row.sample, TrainedSamples)
+    other = replace(row, label="other seed", sample=row.sample.model_copy(update={"seed": 1}))
+    jobs = {job.name: job for job in jobs_for(bench, [row, other])}
+    assert [name for name, job in jobs.items() if job.function == "train"] == ["train RDTF"]
+    assert "train RDTF" in jobs["sample other seed"].after
+
+
+def test_stored_samples_are_scored_without_the_weights(planned: tuple[Bench, list[Cell]]) -> None:
+    bench, cells = planned
+    for cell in cells:
+        finish(bench.store, "samples", cell.sample_key)
+    functions = {job.function for job in jobs_for(bench, cells)}
+    assert "score_cell" in functions
+    assert functions.isdisjoint({"train", "sample", "make_control", "prepare_shard"})
 
 
 def test_one_row_that_was_not_timed_has_all_timed_together(planned: tuple[Bench, list[Cell]]) -> None:
@@ -159,15 +182,16 @@ def test_a_pipeline_is_first_because_it_may_refuse_its_arguments(planned: tuple[
     jobs = jobs_for(bench, [*cells, pipeline])
     done = {job.name for job in jobs if job.name == "real clips" or job.function == "prepare_shard"}
     first = ready([job for job in jobs if job.name not in done], done)[0]
-    assert (first.name, first.function) == ("mine", "sample_pipeline")
+    assert (first.name, first.function) == ("sample mine", "sample_pipeline")
     assert first.after == {"real clips"}
 
 
 def test_rows_wait_for_what_is_prepared_and_scores_for_their_row(planned: tuple[Bench, list[Cell]]) -> None:
     jobs = {job.name: job for job in jobs_for(*planned)}
-    assert jobs["RDTF"].after == {"real clips", *(f"training clips {number}/3" for number in (1, 2, 3))}
+    assert jobs["train RDTF"].after == {f"training clips {number}/3" for number in (1, 2, 3)}
+    assert jobs["sample RDTF"].after == {"real clips", "train RDTF"}
     assert jobs["static"].after == {"real clips"}
-    assert {"RDTF", "fvd of the real clips"} <= jobs["score RDTF"].after
+    assert {"sample RDTF", "fvd of the real clips"} <= jobs["score RDTF"].after
     assert jobs["denoiser seconds"].after == jobs.keys() - {"denoiser seconds"}
 
 
