@@ -66,6 +66,7 @@ class Training:
     mixed_precision: str = "no"  # "bf16" or "fp16" computes the network under autocast; weights stay in float32
     micro_batch_size: int | None = None  # clips of one backward pass on one process; None: its whole share of the batch
     gradient_checkpointing: bool = False  # recompute activations in the backward pass
+    compile: bool = False  # compile the network with torch.compile
     weights: str = "float32"  # precision to which the trained weights are rounded, and in which they are stored
 
 

@@ -78,6 +78,8 @@ class ClipGradients:
                 "processes. Choose a number of processes that divides batch_size"
             )
         self.objective, self.clips, self.training, self.accelerator = objective, clips, training, accelerator
+        if training.compile:
+            objective.network.compile()
         self.network: nn.Module = accelerator.prepare_model(objective.network)
 
     def __call__(self, step: int) -> dict[str, float]:

@@ -53,6 +53,8 @@ class Budget(Part):
     """
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass, which needs less memory and more time."""
+    compile: bool = False
+    """Compile the network with torch.compile: minutes before the first step, and other rounding."""
     weights: Literal["float32", "float16"] = "float32"
     """Precision to which the trained weights are rounded at the end, and in which they are stored."""
 

@@ -1,10 +1,11 @@
 """CPU seconds of a training step of each method, beside the time that its matrix products need at this machine's rate.
 
     OMP_NUM_THREADS=1 python tests/benchmarks/training_step.py [--scale tiny] [--repeats 5] [--profile METHOD]
+        [--mixed-precision bf16] [--compile]
 
 The lower bound is the number of floating-point operations of a step (torch.utils.flop_counter) over the rate of a large
-matrix product that is measured in turns with the steps. Clips are random: only their shapes matter. `--profile` prints
-the operators that take longest.
+matrix product, in the precision of the steps, that is measured in turns with them. Clips are random: only their shapes
+matter. `--profile` prints the operators that take longest.
 """
 
 import argparse
@@ -58,8 +59,8 @@ class RandomClips:
         return self._features[index]
 
 
-def steps_of(scale_name: str) -> dict[str, Callable[[int], object]]:
-    """Return the gradients of every trained row of table 1."""
+def steps_of(scale_name: str, **changed: object) -> dict[str, Callable[[int], object]]:
+    """Return the gradients of every trained row of table 1. `changed` are fields of the training budget."""
     scale, (spec,) = load_scale(scale_name), load_tables("table1", None)
     _, cells = context.cells_of(spec, scale, None, Path("no-store"))
     assets = {role: asset.path for role, asset in context.find_assets(scale).items()}
@@ -68,7 +69,7 @@ def steps_of(scale_name: str) -> dict[str, Callable[[int], object]]:
         if cell.fit is None:
             continue
         method = modules.build(cell.trained, assets, torch.device("cpu"))
-        training = Training(**cell.trained.training.model_dump())
+        training = Training(**{**cell.trained.training.model_dump(), **changed})
         clips = RandomClips(64, scale.clip.size_px, 8)
         if isinstance(method, RDTF):
             objective: Objective = method._training_step(clips, training)
@@ -76,7 +77,9 @@ def steps_of(scale_name: str) -> dict[str, Callable[[int], object]]:
             assert isinstance(method, TunedI2VGenXL)
             method.task = training.task
             objective = TuningStep(method, method.examples(clips, training))
-        steps[cell.method] = ClipGradients(objective, clips, training, accelerator_for(torch.device("cpu")))
+        steps[cell.method] = ClipGradients(
+            objective, clips, training, accelerator_for(torch.device("cpu"), mixed_precision=training.mixed_precision)
+        )
     return steps
 
 
@@ -86,15 +89,24 @@ def seconds(function: Callable[[], object]) -> float:
     return time.process_time() - began_s
 
 
-def measure(steps: dict[str, Callable[[int], object]], repeats: int) -> None:
-    left, right = torch.randn(2, MATRIX, MATRIX)
-    operations = {}
+def operations_of(steps: dict[str, Callable[[int], object]]) -> dict[str, int]:
+    """Return the number of floating-point operations of a step of each method."""
+    found = {}
     for name, step in steps.items():
         with FlopCounterMode(display=False) as counter:
             step(0)
-        operations[name] = counter.get_total_flops()
+        found[name] = counter.get_total_flops()
+    return found
+
+
+def measure(
+    steps: dict[str, Callable[[int], object]], operations: dict[str, int], dtype: torch.dtype, repeats: int
+) -> None:
+    left, right = torch.randn(2, MATRIX, MATRIX).to(dtype)
     taken: dict[str, list[float]] = {name: [] for name in steps}
     rates: list[float] = []
+    for step in steps.values():
+        step(0)  # compiles
     for number in range(repeats):
         rates.append(2 * MATRIX**3 / seconds(lambda: left @ right))
         for name, step in steps.items():
@@ -122,12 +134,15 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--scale", default="tiny")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--profile", metavar="METHOD")
+    parser.add_argument("--mixed-precision", choices=("no", "bf16"), default="no")
+    parser.add_argument("--compile", action="store_true")
     options = parser.parse_args(given)
-    steps = steps_of(options.scale)
+    steps = steps_of(options.scale, mixed_precision=options.mixed_precision, compile=options.compile)
     if options.profile:
         profile(steps[options.profile], rows=25)
     else:
-        measure(steps, options.repeats)
+        dtype = torch.bfloat16 if options.mixed_precision == "bf16" else torch.float32
+        measure(steps, operations_of(steps_of(options.scale)), dtype, options.repeats)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch._dynamo.utils import counters
 
 from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.core.method import Training
@@ -89,6 +90,18 @@ def test_the_loss_is_the_mean_over_all_counted_elements(micro_batch_size: int | 
     torch.testing.assert_close(line.network.weight.grad, gradient)
     assert measured["index"] == pytest.approx(sum(index for index, _ in batch) / 4)
     assert measured["progress"] == 0
+
+
+@pytest.mark.slow
+def test_a_compiled_network_has_the_loss_and_gradient_of_the_network() -> None:
+    plain, compiled = Line(), Line()
+    compiled.network.load_state_dict(plain.network.state_dict())
+    graphs = counters["stats"]["unique_graphs"]
+    losses = [gradients_of(line, batch_size=4, compile=line is compiled)(0)["loss"] for line in (plain, compiled)]
+    assert counters["stats"]["unique_graphs"] == graphs + 1
+    assert losses[1] == pytest.approx(losses[0])
+    torch.testing.assert_close(compiled.network.weight.grad, plain.network.weight.grad)
+    assert compiled.network.state_dict().keys() == plain.network.state_dict().keys()
 
 
 def test_a_batch_that_cannot_be_divided_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
