@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rdtf_bench import catalog
-from rdtf_bench.core.store import key_of
+from rdtf_bench.core.store import Store, key_of
 from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.run.table.context import Bench
 from rdtf_bench.run.table.finished import is_scored
-from rdtf_bench.spec.identities import PipelineSamples, QualityScore
+from rdtf_bench.spec.identities import CostScore, PipelineSamples, QualityScore, ScoreIdentity
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
 
@@ -35,29 +35,26 @@ def jobs_for(bench: Bench, cells: Sequence[Cell], *, installable: Collection[str
     are the keys of trained rows that the store lacks but will get before the jobs run.
     """
     store = bench.store
-    undone = [
-        cell for cell in cells if not all(is_scored(store, metric, cell.score_key(metric)) for metric in cell.scores)
-    ]
+    left = {cell.id: _unscored(store, cell) for cell in cells}
+    undone = [cell for cell in cells if left[cell.id]]
     if not undone:
         return []
     made = {cell.sample_key for cell in undone if store.has("samples", cell.sample_key)}
-    trained = {*installable, *(cell.fit_key for cell in undone if cell.fit and store.has("fit", cell.fit_key))}
     to_train = {  # rows that share their weights are trained once
         cell.fit_key: cell
         for cell in reversed(undone)
-        if cell.fit and cell.fit_key not in trained and cell.sample_key not in made
+        if cell.fit and not (cell.fit_key in installable or store.has("fit", cell.fit_key))
+        # scores of clips that the store holds need no weights
+        if cell.sample_key not in made or any(isinstance(score, CostScore) for score in left[cell.id])
     }
     decoding, shards = _decoding(bench), shard_jobs(bench) if to_train else []
-    jobs = [*decoding, *shards]
     trainers = {key: _train_job(bench.scale, cell, after=_names(shards)) for key, cell in to_train.items()}
     observers = _observe_real(bench, undone, after=_names(decoding))
-    jobs += [*trainers.values(), *observers, *_selftest(bench, undone)]
+    jobs = [*decoding, *shards, *trainers.values(), *observers, *_selftest(bench, undone)]
     for cell in undone:
-        after = _names(decoding)
-        if cell.fit and cell.fit_key in trainers:
-            after |= {trainers[cell.fit_key].name}
-        making = [] if cell.sample_key in made else _make_jobs(bench, cell, after)
-        jobs += making + _score_jobs(bench, cell, making, after=_names(observers))
+        training = _names([trainers[cell.fit_key]]) if cell.fit and cell.fit_key in trainers else frozenset()
+        making = [] if cell.sample_key in made else _make_jobs(bench, cell, after=_names(decoding) | training)
+        jobs += making + _score_jobs(bench, cell, making, after=_names(observers) | training)
     return jobs + _timing(bench, cells, after=_names(jobs))
 
 
@@ -88,6 +85,11 @@ def expected_seconds(jobs: Sequence[Job], workers: int) -> float:
     for job in jobs:  # listed so that a job comes after what it waits for
         length[job.name] = job.expected_s + max((length[name] for name in job.after), default=0.0)
     return max(sum(job.expected_s for job in jobs) / workers, max(length.values(), default=0.0))
+
+
+def _unscored(store: Store, cell: Cell) -> list[ScoreIdentity]:
+    """Return the scores of a row that the store lacks."""
+    return [score for metric, score in cell.scores.items() if not is_scored(store, metric, cell.score_key(metric))]
 
 
 def _names(jobs: Iterable[Job]) -> frozenset[str]:

@@ -12,11 +12,9 @@ import torch
 
 from rdtf_bench import catalog
 from rdtf_bench.core.method import Sampler
-from rdtf_bench.core.metric import Score
 from rdtf_bench.core.store import write_text
 from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
 from rdtf_bench.diffusion.latents import load_autoencoder
-from rdtf_bench.metrics import seconds
 from rdtf_bench.run.build import modules, pipelines
 from rdtf_bench.run.engines import devices
 from rdtf_bench.run.inputs import clips as stored_clips
@@ -27,7 +25,7 @@ from rdtf_bench.run.selftest import probe as probing
 from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.run.sizing import device as sizing
 from rdtf_bench.run.table import fit as fitting
-from rdtf_bench.run.table import launch
+from rdtf_bench.run.table import launch, timing
 from rdtf_bench.run.table import sample as sampling
 from rdtf_bench.run.table import score as scoring
 from rdtf_bench.run.table.context import Bench
@@ -261,20 +259,7 @@ def selftest(bench: Bench, sink: Sink, job: str) -> None:
 
 def time_denoisers(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> None:
     """Time one forward pass of the denoiser of each row, in turns, while nothing else runs."""
-    shape, timing = bench.scale.clip, bench.scale.timing
-    denoisers = {}
-    for cell in cells:
-        method = modules.build(cell.trained, bench.assets, _device(bench))
-        method.load(bench.store.path("fit", cell.fit_key) / "weights")
-        inputs = method.denoiser_inputs(batch_size=1, num_frames=shape.num_frames, size_px=shape.size_px)
-        # in float32, as the yardstick says, also where a base is kept in bfloat16
-        denoisers[cell.score_key("seconds")] = (method.denoiser().eval().float(), inputs)
-    taken = seconds.measure(denoisers, warmup=timing.warmup, repeats=timing.repeats)
-    yardstick = f"1x{shape.num_frames}x{shape.size_px}x{shape.size_px} {bench.scale.device} fp32"
-    for key, values in taken.items():
-        middle, low, high = seconds.median_with_interval(values)
-        result = Score(value=middle, n=len(values), without_group=())
-        scoring.write_score(scoring.to_record("seconds", result, low, high, yardstick, key), key, bench.store)
+    timing.time_rows(cells, bench.scale, store=bench.store, assets=bench.assets, device=_device(bench))
     Report(sink, job, "timing").advance(1, 1)
 
 

@@ -119,10 +119,14 @@ def test_rows_that_share_their_weights_are_trained_once(planned: tuple[Bench, li
     assert "train RDTF" in jobs["sample other seed"].after
 
 
-def test_stored_samples_are_scored_without_the_weights(planned: tuple[Bench, list[Cell]]) -> None:
+def test_stored_clips_are_scored_without_the_weights_which_costs_need(planned: tuple[Bench, list[Cell]]) -> None:
     bench, cells = planned
     for cell in cells:
         finish(bench.store, "samples", cell.sample_key)
+    assert "train RDTF" in next(job for job in jobs_for(bench, cells) if job.name == "score RDTF").after
+    for cell in cells:
+        for metric in {"params", "seconds"} & set(cell.scores):
+            finish(bench.store, "scores", cell.score_key(metric))
     functions = {job.function for job in jobs_for(bench, cells)}
     assert "score_cell" in functions
     assert functions.isdisjoint({"train", "sample", "make_control", "prepare_shard"})

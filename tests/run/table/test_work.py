@@ -11,6 +11,7 @@ from torch import nn
 
 from rdtf_bench.core.errors import DeviceError
 from rdtf_bench.core.store import Store
+from rdtf_bench.metrics import seconds
 from rdtf_bench.run.build import modules
 from rdtf_bench.run.engines import devices
 from rdtf_bench.run.inputs import datasets
@@ -18,10 +19,11 @@ from rdtf_bench.run.progress import Event, Silent
 from rdtf_bench.run.sizing import device as sizing
 from rdtf_bench.run.sizing.device import Device
 from rdtf_bench.run.table import context as benches
-from rdtf_bench.run.table import sample, work
+from rdtf_bench.run.table import sample, timing, work
 from rdtf_bench.run.table.context import Bench
 from rdtf_bench.run.table.finished import score_of
 from rdtf_bench.run.table.sample import read_samples
+from rdtf_bench.run.table.timing import Denoisers
 from rdtf_bench.spec.load import load_protocol, load_scale
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Timing
@@ -100,8 +102,9 @@ def test_a_control_that_the_store_holds_is_not_made_again(
     assert heard.events == [Event("other real clips", "making", 1, 1)]
 
 
+@pytest.mark.parametrize(("memory_bytes", "turns"), [(2**30, [4]), (70, [1, 1, 1, 1]), (100, [2, 2])])
 def test_every_denoiser_is_timed_as_often_with_its_own_weights(
-    planned: tuple[Bench, list[Cell]], monkeypatch: pytest.MonkeyPatch
+    memory_bytes: int, turns: list[int], planned: tuple[Bench, list[Cell]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench, cells = planned
     bench = replace(bench, scale=bench.scale.model_copy(update={"timing": Timing(warmup=0, repeats=3)}))
@@ -116,8 +119,17 @@ def test_every_denoiser_is_timed_as_often_with_its_own_weights(
         in_half = nn.Linear(2, 2).bfloat16()  # as the frozen base with `precision: bf16`
         return SimpleNamespace(load=loaded.append, denoiser=lambda: in_half, denoiser_inputs=denoiser_inputs)
 
+    measure, together = seconds.measure, list[int]()
+
+    def counted(denoisers: Denoisers, **repeats: int) -> dict[str, list[float]]:
+        together.append(len(denoisers))
+        return measure(denoisers, **repeats)
+
     monkeypatch.setattr(modules, "build", build)
+    monkeypatch.setattr(seconds, "measure", counted)
+    monkeypatch.setattr(timing, "memory_bytes", lambda _: memory_bytes)  # a denoiser has 24
     work.time_denoisers(bench, Silent(), "denoiser seconds", timed)
+    assert together == turns
     assert loaded == [bench.store.path("fit", cell.fit_key) / "weights" for cell in timed]
     found = [score_of(bench.store, cell.score_key("seconds")) for cell in timed]
     assert [(score.n, score.unit, score.yardstick) for score in found] == [(3, "s", "1x8x64x64 cpu fp32")] * 4
