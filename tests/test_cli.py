@@ -60,7 +60,7 @@ FINETUNE = ["finetune", "simda", "--base", "ali-vilab/i2vgen-xl", "--out", "adap
         (["ablate", "gain"], 2, "there is no ablation 'gain'. Did you mean 'gains'?"),
         (["generate", "--known", "10x"], 2, "'10x' is no mask"),
         (["generate", "--known", "10000000"], 2, "neither a known frame nor a text was given"),
-        (["generate", "--prompt", "a star"], 6, "is not trained yet. Run: rdtf-bench run table1"),
+        (["generate", "--prompt", "a star", "--scale", "tiny"], 6, "is not trained yet. Run: rdtf-bench run table1"),
         (["params", "rdft"], 2, "there is no method 'rdft'. Did you mean 'rdtf'?"),
         (["params", "rdtf", "--format", "jsn"], 2, "there is no format 'jsn'. Did you mean 'json'?"),
         (["params", "simda", "--option", "places"], 2, "--option 'places' is not of the form NAME=VALUE"),

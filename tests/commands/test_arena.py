@@ -92,7 +92,7 @@ def test_votes_can_be_counted_elsewhere_with_the_file_of_the_arena(
         (["make", "tabel1", "--out", "a.html"], 2, "Did you mean 'table1'?"),
         (["make", "table1", "--scale", "tinny", "--out", "a.html"], 2, "Did you mean 'tiny'?"),
         (["make", "table6", "--out", "a.html"], 2, "a table or an arena is needed here"),
-        (["make", "table1", "--out", "a.html"], 6, "Run: rdtf-bench run table1 --scale tiny --store "),
+        (["make", "table1", "--out", "a.html"], 6, "Run: rdtf-bench run table1 --scale small --store "),
         (["make", "table1", "--out", "a.html", "--with", "mine=nowhere"], 4, "nowhere: there is no such folder"),
         (["make", "table1"], 2, "Missing option '--out'"),
         (["tally"], 2, "Missing argument 'FILES"),
