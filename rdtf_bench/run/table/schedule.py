@@ -40,13 +40,12 @@ def jobs_for(bench: Bench, cells: Sequence[Cell], *, installable: Collection[str
     if not undone:
         return []
     made = {cell.sample_key for cell in undone if store.has("samples", cell.sample_key)}
-    to_train = {  # rows that share their weights are trained once
-        cell.fit_key: cell
-        for cell in reversed(undone)
-        if cell.fit and not (cell.fit_key in installable or store.has("fit", cell.fit_key))
+    to_train: dict[str, Cell] = {}
+    for cell in undone:
         # scores of clips that the store holds need no weights
-        if cell.sample_key not in made or any(isinstance(score, CostScore) for score in left[cell.id])
-    }
+        needed = cell.sample_key not in made or any(isinstance(score, CostScore) for score in left[cell.id])
+        if needed and cell.fit and not (cell.fit_key in installable or store.has("fit", cell.fit_key)):
+            to_train.setdefault(cell.fit_key, cell)  # rows that share their weights are trained once
     decoding, shards = _decoding(bench), shard_jobs(bench) if to_train else []
     trainers = {key: _train_job(bench.scale, cell, after=_names(shards)) for key, cell in to_train.items()}
     observers = _observe_real(bench, undone, after=_names(decoding))
