@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import BenchError
 from rdtf_bench.core.store import Store
+from rdtf_bench.report import layouts
 from rdtf_bench.report.page import costs, curves, provenance, scoreboard
 from rdtf_bench.report.page.gallery import Gallery, OnProgress, Shown, gallery, real_clips, silent
 from rdtf_bench.report.page.rendering import render
-from rdtf_bench.report.table import footer, grid
+from rdtf_bench.report.table import claims, footer, grid
 from rdtf_bench.report.table.publish import source_of
-from rdtf_bench.report.table.rows import rows
+from rdtf_bench.report.table.rows import Number, rows
 from rdtf_bench.report.table.table import STYLED
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec.plan import Cell
@@ -91,6 +92,7 @@ def page(contents: Contents, *, home: str = "", on_progress: OnProgress = silent
         has_gaps=shown.has_gaps,
         verdicts=scoreboard.verdict_table(shown, spec, numbers),
         pairs=scoreboard.pair_table(spec, numbers),
+        orderings=_orderings(spec, numbers),
         seed=spec.seeds[0] if len(spec.seeds) > 1 else None,
         clips=_clips(contents, on_progress),
         curves=curves.curves(spec, contents.first_seed, contents.store),
@@ -120,6 +122,14 @@ def command(contents: Contents, verb: str) -> str:
     seeds = len(contents.spec.seeds)
     trained = f" --seeds {seeds}" if seeds > 1 else ""
     return f"rdtf-bench {verb} {contents.spec.as_argument} --scale {contents.scale.as_argument}{trained}"
+
+
+def _orderings(spec: TableSpec, numbers: Sequence[Number]) -> layouts.Table | None:
+    """Return the verdicts on the orderings that the paper's table states; None where it states none."""
+    stated = claims.of_table(spec.name)
+    return (
+        None if stated is None else claims.table_of(claims.judge(stated, numbers), "Orderings of the paper, and ours")
+    )
 
 
 def _clips(contents: Contents, on_progress: OnProgress) -> Clips:

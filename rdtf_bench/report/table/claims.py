@@ -16,14 +16,18 @@ from rdtf_bench.report.table import power, verdicts
 from rdtf_bench.report.table.grid import digits_for
 from rdtf_bench.report.table.rows import Number
 from rdtf_bench.run.costs.record import CostRecord
-from rdtf_bench.spec.claims import Claim, ClaimSet
+from rdtf_bench.spec.claims import Claim, ClaimSet, load
 
 Verdict = Literal["confirmed", "contradicted", "undecided", "not run"]
 VERDICTS: tuple[Verdict, ...] = ("confirmed", "contradicted", "undecided", "not run")
 COLUMNS = ("table", "metric", "better", "worse", "paper_better", "paper_worse", "source")
 OURS = ("ours_better", "ours_worse", "yardstick", "verdict", "p_adjusted", "n", "n_to_decide", "seeds", "needs_seeds")
 
+HEAD = ("metric", "claim", "paper", "ours", "verdict", "p", "n to decide")
+
 Pair = tuple[Number, Number]
+Place = tuple[str, str, str, str]
+"""Table, scale, data and number of seeds of a published table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,18 +91,41 @@ def of_costs(record: CostRecord | None) -> list[Number]:
     return list(found.values())
 
 
+def of_table(name: str) -> ClaimSet | None:
+    """Return the claims of the protocol of this name; None where the paper's table states none."""
+    return next((stated for stated in load() if stated.name == name), None)
+
+
+def table_of(judged: Sequence[Judged], heading: str) -> layouts.Table:
+    """Return the verdicts of one table, one line for each claim."""
+    return layouts.Table(heading=heading, head=HEAD, groups=[[_line(one) for one in judged]], align="lllllrr")
+
+
+def overview(judged_at: Mapping[Place, Sequence[Judged]]) -> layouts.Table:
+    """Return how many claims each published table confirms, contradicts and leaves undecided, by metric."""
+    metrics = list(dict.fromkeys(one.claim.metric for judged in judged_at.values() for one in judged))
+    head = ("table", "scale", "data", "seeds", *(catalog.constants("metric", metric)["LABEL"] for metric in metrics))
+    lines = [
+        (*place, *(_counted([one for one in judged if one.claim.metric == metric]) for metric in metrics))
+        for place, judged in judged_at.items()
+    ]
+    return layouts.Table(head=head, groups=[lines], align="lllr" + "r" * len(metrics))
+
+
+def _counted(judged: Sequence[Judged]) -> str:
+    """Write the numbers of claims that are confirmed, contradicted and undecided."""
+    if all(one.verdict == "not run" for one in judged):
+        return "not run" if judged else "n/a"
+    return " / ".join(str(sum(one.verdict == verdict for one in judged)) for verdict in VERDICTS[:3])
+
+
 def render(judged: Sequence[Judged], *, scale: str, format: str) -> str:
     """Write the verdicts of all tables in one of layouts.FORMATS."""
     layouts.require_format(format)
     if format in layouts.DATA_FORMATS:
         return layouts.data([_data(one) for one in judged], (*COLUMNS, *OURS), format=format)
-    head = ("metric", "claim", "paper", "ours", "verdict", "p", "n to decide")
-    shown = [
-        layouts.Table(
-            heading=table, head=head, groups=[[_line(one) for one in judged if one.table == table]], align="lllllrr"
-        )
-        for table in dict.fromkeys(one.table for one in judged)
-    ]
+    tables = dict.fromkeys(one.table for one in judged)
+    shown = [table_of([one for one in judged if one.table == table], table) for table in tables]
     notes = [_summary(judged), *_notes(judged, scale)]
     return layouts.document(shown, notes, format=format, title="Orderings that the paper states, and ours")
 

@@ -7,7 +7,7 @@ results/README.md                       every published table, from these files 
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,17 @@ from pydantic import ValidationError
 
 from rdtf_bench.core.errors import ProtocolError, StoreError
 from rdtf_bench.core.store import write_text
-from rdtf_bench.report import published
+from rdtf_bench.report import layouts, published
+from rdtf_bench.report.table import claims
+from rdtf_bench.report.table.rows import rows
 from rdtf_bench.report.table.table import render
 from rdtf_bench.run import record
+from rdtf_bench.run.costs import record as costs
 from rdtf_bench.run.inputs.datasets import BUILTIN
 from rdtf_bench.run.record import Record
 from rdtf_bench.run.selftest import record as selftest_record
+from rdtf_bench.spec.claims import load as load_claims
+from rdtf_bench.spec.load import load_costs
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import TableSpec
@@ -33,6 +38,13 @@ overwrites it.
 
 `<table>/<cell id>.json` is the record of one row: its scores, the same scores without each group of clips, everything
 that decided them, package versions and times. `<table>/tables/*.json` names the records of each table.
+"""
+
+CLAIMS = """\
+## The paper's orderings
+
+How many of the orderings that the paper's tables state are confirmed / contradicted / undecided by the tables published
+here, in paired tests that are Holm-corrected at 5 % in each table. `rdtf-bench verify paper` prints each of them.
 """
 
 
@@ -79,8 +91,25 @@ def read_published(folder: Path, scale: str) -> list[Cell]:
 def readme(results: Path) -> str:
     """Generate the text of results/README.md from the files of results/."""
     tables = sorted(results.glob("*/tables/*.json"))
-    sections = [*(_section(path) for path in tables), *published.sections(results)]
+    sections = [*_claims(tables, results), *(_section(path) for path in tables), *published.sections(results)]
     return "\n".join([HEADER, *(sections or ["Nothing has been published yet.\n"])])
+
+
+def _claims(tables: Sequence[Path], results: Path) -> Iterator[str]:
+    """Yield the section on what the published tables say of the paper's orderings, if any table has some."""
+    judged: dict[claims.Place, list[claims.Judged]] = {}
+    for path in tables:
+        spec, scale, cells = read_table(path)
+        if stated := claims.of_table(spec.name):
+            records = record.find((cell.id for cell in cells), [path.parents[1]])
+            place = (spec.name, scale.name, source_of(records), str(len(spec.seeds)))
+            judged[place] = claims.judge(stated, rows(spec, cells, records))
+    for stated in (stated for stated in load_claims() if stated.protocol == "costs"):
+        if (found := costs.find(load_costs(stated.name), [results / stated.name])) is not None:
+            judged[stated.name, "full size", "n/a", "n/a"] = claims.judge(stated, claims.of_costs(found))
+    if judged:
+        shown = layouts.document([claims.overview(judged)], format="md")
+        yield f"{CLAIMS}\n{shown}\n"
 
 
 def _section(path: Path) -> str:

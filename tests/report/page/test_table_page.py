@@ -108,6 +108,12 @@ def test_every_section_has_its_heading_and_the_table_its_numbers(written: Path) 
     assert "<b>blue</b>" not in text
 
 
+def test_a_table_of_the_paper_says_what_it_makes_of_the_paper_s_orderings(contents: Contents) -> None:
+    assert "orderings that the paper" not in page(contents)
+    of_paper = replace(contents, spec=contents.spec.model_copy(update={"name": "table1"}))
+    assert "RDTF better than SimDA" in page(of_paper)
+
+
 def test_rows_without_clips_are_named_with_the_command_that_makes_them(written: Path) -> None:
     text = written.read_text(encoding="utf-8")
     assert "The store holds no clips of SimDA." in text

@@ -9,7 +9,7 @@ from statistics import fmean
 import pytest
 
 from rdtf_bench.core import intervals
-from rdtf_bench.report.table.claims import Judged, judge, of_costs, render
+from rdtf_bench.report.table.claims import Judged, judge, of_costs, of_table, overview, render
 from rdtf_bench.report.table.rows import Number
 from rdtf_bench.run.costs.record import CostRecord, Measured
 from rdtf_bench.spec.claims import Claim, ClaimSet, Side
@@ -145,3 +145,23 @@ def test_clips_are_not_counted_where_the_variation_between_seeds_hides_the_diffe
     assert (steady.verdict, steady.needs_seeds) == ("undecided", False)
     assert steady.n_to_decide == verdict(1000.0, 1050.0).n_to_decide
     assert (unsteady.verdict, unsteady.n_to_decide, unsteady.needs_seeds) == ("undecided", None, True)
+
+
+def test_an_overview_counts_the_verdicts_of_each_metric() -> None:
+    stated = claims(("A", "B"), ("B", "C"), ("A", "C"))
+    measured = judge(stated, [moved("A", 1000.0), moved("B", 1300.0, 2.0), moved("C", 1310.0)])
+    assert [one.verdict for one in measured] == ["confirmed", "undecided", "confirmed"]
+    other = judge(claims(("A", "B"), metric="vqa"), [])
+    shown = overview({("table1", "tiny", "toy", "1"): measured, ("table1", "small", "toy", "3"): other})
+    assert shown.head == ("table", "scale", "data", "seeds", "FVD", "VQA")
+    assert [list(row) for group in shown.groups for row in group] == [
+        ["table1", "tiny", "toy", "1", "2 / 0 / 1", "n/a"],
+        ["table1", "small", "toy", "3", "n/a", "not run"],
+    ]
+
+
+def test_only_tables_of_the_paper_state_orderings() -> None:
+    stated = of_table("table1")
+    assert stated is not None
+    assert len(stated.claims) == 18
+    assert of_table("ci") is None

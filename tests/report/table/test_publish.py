@@ -1,6 +1,7 @@
 """results/: the store's records, and a README that follows from the files alone."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -46,6 +47,17 @@ def test_the_readme_holds_the_table_and_says_that_it_is_generated(
     assert render(spec, scale, cells, records, format="md") in text
     assert f"[RDTF](planted/{cells[3].id}.json)" in text
     assert "Scale `tiny`, data `toy`, protocol version 1." in text
+
+
+def test_the_readme_counts_the_paper_s_orderings_of_the_tables_that_have_some(
+    spec: TableSpec, scale: Scale, cells: list[Cell], store: Path, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    publish(spec, scale, cells, store=store, results=results)
+    assert "orderings" not in readme(results)
+    publish(spec.model_copy(update={"name": "table1"}), scale, cells, store=store, results=results)
+    (line,) = [line for line in readme(results).splitlines() if line.startswith("| table1 | tiny | toy | 1 |")]
+    assert sum(int(count) for count in re.findall(r"\d+(?= /)|(?<=/ )\d+", line)) > 0
 
 
 def test_publishing_twice_changes_no_byte(
