@@ -42,9 +42,10 @@ def probed(page: Path, script: str, *, folder: Path, flags: Sequence[str] = ()) 
     before, _, after = text.rpartition("</body>")
     copy = folder / "probed.html"
     copy.write_text(before + PROBE % script + after, encoding="utf-8")
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}", *flags]
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", *flags, "--dump-dom", copy.resolve().as_uri()]
     for budget_ms in BUDGETS_MS:
-        given = [*command, f"--virtual-time-budget={budget_ms}", "--dump-dom", copy.resolve().as_uri()]
+        # a new profile: an attempt that did not end may have left something in the storage of the page
+        given = [*command, f"--user-data-dir={folder / f'profile-{budget_ms}'}", f"--virtual-time-budget={budget_ms}"]
         done = subprocess.run(given, capture_output=True, text=True, check=True, timeout=120)
         if found := re.search('<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL):
             result: dict[str, Any] = json.loads(html.unescape(found[1]))

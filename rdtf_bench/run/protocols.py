@@ -83,7 +83,7 @@ def at_scale(name: str, scale: Scale) -> MethodAtScale:
     if scale.name not in given:
         raise ProtocolError(
             f"scale {scale.name}: methods has no {name!r}; it has {sorted(scale.methods)}. A plug-in says itself what "
-            f"it needs: {module}: AT_SCALE has no {scale.name!r}; it has {sorted(given)}"
+            f"it needs: {module}: AT_SCALE has no {scale.name!r}; it has {sorted(given)}. Choose such a scale: --scale"
         )
     try:
         # through JSON: strict mode then still takes a list for a tuple

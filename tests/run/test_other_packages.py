@@ -149,12 +149,13 @@ def test_an_installed_method_is_listed_and_planned(installed: Path, tmp_path: Pa
     places = [str(installed), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places), "COLUMNS": "200"}
     said = {}
-    for arguments in ("list", "plan table1 --method shiny", "plan table1 --method shini", "params shiny --scale tiny"):
+    at_tiny = "plan table1 --scale tiny --method shiny"
+    for arguments in ("list", at_tiny, "plan table1 --method shini", "params shiny --scale tiny"):
         command = [sys.executable, "-m", "rdtf_bench.cli", *arguments.split()]
         done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
         said[arguments] = (done.returncode, done.stdout + done.stderr)
     assert re.search(r"shiny +Every frame is the known one", said["list"][1])
-    status, printed = said["plan table1 --method shiny"]
+    status, printed = said[at_tiny]
     assert status == 0
     assert re.search(r"shiny +400 steps +fvd,vqa,clip,params,seconds", printed)
     status, printed = said["plan table1 --method shini"]

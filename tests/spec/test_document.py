@@ -141,7 +141,7 @@ def test_a_fault_of_a_table_that_is_extended_names_the_table(tmp_path: Path) -> 
     (tmp_path / "mine.yaml").write_text("extends: table1\nname: mine\nmetrics: [fvd, vqa, clip, params]\n")
     with pytest.raises(ProtocolError) as e:
         load_table(str(tmp_path / "mine.yaml"))
-    assert "protocols/table1.yaml:16: rows.0.paper: row 'Customize-A-Video' quotes ['seconds']" in str(e.value)
+    assert "protocols/table1.yaml:17: rows.0.paper: row 'Customize-A-Video' quotes ['seconds']" in str(e.value)
 
 
 def test_a_users_scale_of_eight_lines_and_table_load_from_an_empty_folder(
