@@ -45,7 +45,7 @@ def add(name: str, path: Path) -> list[Asset]:
     asset = _official(name)
     try:
         sources = _sources(asset, path)
-        registry.verify(sources)
+        _require_known_bytes(sources)
         links = {place: target for source in sources for place, target in _links(source).items()}
         for place, target in links.items():
             _require_free(place, target)
@@ -84,6 +84,16 @@ def _sources(asset: Asset, path: Path) -> list[Asset]:
     parts = [registry.find(part) for part in OFFICIAL if part.startswith(f"{asset.name}/")]
     inside = [replace(part, path=source.path / part.path.relative_to(asset.path)) for part in parts if part.absent()]
     return [source, *(part for part in inside if not part.absent())]
+
+
+def _require_known_bytes(sources: Iterable[Asset]) -> None:
+    """Raise AssetError if a file has another hash than the published one, or than the bytes that were used first."""
+    if faults := {f"{source.name}: {fault}": source.source for source in sources for fault in source.faults()}:
+        raise AssetError(
+            "these weights are not the ones the registry names:\n  " + "\n  ".join(faults) + "\nGive those from "
+            f"{', or '.join(dict.fromkeys(faults.values()))}. A hash that nobody has published is that of the bytes of "
+            f"first use, in {registry.root() / registry.PINS}."
+        )
 
 
 def _links(source: Asset) -> dict[Path, Path]:
