@@ -41,7 +41,7 @@ def notes(
         *differences.notes(spec, numbers),
         *_intervals(spec, numbers),
         *_parts(numbers),
-        _yardsticks(found),
+        _yardsticks(spec, found),
         *_control_clips(cells, numbers),
         *_real_clips(spec),
         _scale(spec, scale),
@@ -123,8 +123,10 @@ def parts_of_fvd(are_there: bool) -> str:
     return "FVD appearance and FVD motion: n/a. The features of I3D are averaged over time and have no such parts."
 
 
-def _yardsticks(found: Sequence[Record]) -> str:
-    names = dict.fromkeys(score.name for record in found for score in record.scores.values() if score.name)
+def _yardsticks(spec: TableSpec, found: Sequence[Record]) -> str:
+    """Name the yardsticks of the table's own metrics; a row that another table has, too, has scores of others."""
+    scores = [score for record in found for metric, score in record.scores.items() if metric in spec.metrics]
+    names = dict.fromkeys(score.name for score in scores if score.name)
     said = f"Yardsticks: {'; '.join(names)}. " if names else ""
     return (
         f"{said}Networks, data and machine are not the paper's, so compare rows with each other and not our columns "

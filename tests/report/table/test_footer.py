@@ -107,3 +107,16 @@ def test_a_pipeline_says_what_it_saw_and_with_what_it_was_called(
         f"{cell.label}: P with weights that were trained elsewhere (files f00d). It saw the first frame and no caption "
         "of each clip. It was called by diffusers 0.42 with height 64. Its clips took 7 s."
     ) in text
+
+
+def test_yardsticks_are_those_of_the_tables_own_metrics(
+    show: Show, spec: TableSpec, cells: list[Cell], records: dict[str, Record]
+) -> None:
+    for record in records.values():
+        for metric, score in record.scores.items():
+            record.scores[metric] = replace(score, name=f"{metric}[in full]")
+    assert "Yardsticks: fvd[in full]; vqa[in full]; clip[in full]; " in show("md")
+    without_clip = spec.model_copy(update={"metrics": ("fvd", "vqa")})
+    planned = [replace(cell, scores={name: cell.scores[name] for name in ("fvd", "vqa")}) for cell in cells[:4]]
+    text = show("md", table=without_clip, planned=planned, of={cell.id: records[cell.id] for cell in planned})
+    assert "Yardsticks: fvd[in full]; vqa[in full]. " in text
