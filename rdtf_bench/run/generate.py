@@ -1,6 +1,7 @@
 """Generate one animated sticker with a trained RDTF from a store or from a folder that `save_pretrained` wrote."""
 
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from rdtf_bench.run.table.context import cells_of, find_assets
 from rdtf_bench.run.table.worker import be_quiet
 from rdtf_bench.spec.identities import TrainedSamples
 from rdtf_bench.spec.scale import Scale
+from rdtf_bench.spec.schema import TableSpec
 
 METHOD = "rdtf"
 PIPELINE = "RDTFPipeline"
@@ -38,18 +40,17 @@ def from_store(table: str, scale: Scale, source: str | None, root: Path) -> Any:
     if cell is None:
         raise InputError(f"{table} has no row of {METHOD}; table1 has one")
     store = Store(root.resolve())
+    training = _command_that_trains(spec, scale, source, root)
     if shipped.installable(store, [cell]):
         with Leases(store.root) as leases:
             shipped.install(store, [cell], leases)
     if not store.has("fit", cell.fit_key):
         raise StoreError(
-            f"{root}: RDTF as {table} has it at scale {scale.name} is not trained yet. Run: rdtf-bench run "
-            f"{spec.as_argument} --scale {scale.as_argument}, or name a saved pipeline: --model FOLDER"
+            f"{root}: RDTF as {table} has it at scale {scale.name} is not trained yet. Run: {training}, or name a "
+            "saved pipeline: --model FOLDER"
         )
     if faults := store.faults("fit", cell.fit_key):
-        raise StoreError(
-            f"{'; '.join(faults)}. Train it again: rdtf-bench run {spec.as_argument} --scale {scale.as_argument}"
-        )
+        raise StoreError(f"{'; '.join(faults)}. Train it again: {training}")
     found = find_assets(scale)
     registry.verify([found[role] for role in cell.trained.assets])
     method = build(cell.trained, {role: asset.path for role, asset in found.items()}, device)
@@ -57,6 +58,11 @@ def from_store(table: str, scale: Scale, source: str | None, root: Path) -> Any:
     assert isinstance(cell.sample, TrainedSamples)
     sampler = Sampler(**cell.sample.sampler.model_dump())
     return method.pipeline(size_px=scale.clip.size_px, sampler=sampler)  # type: ignore[attr-defined]
+
+
+def _command_that_trains(spec: TableSpec, scale: Scale, source: str | None, root: Path) -> str:
+    data = f" --data {shlex.quote(f'{spec.dataset}={source}')}" if source else ""
+    return f"rdtf-bench run {spec.as_argument} --scale {scale.as_argument}{data} --store {shlex.quote(str(root))}"
 
 
 def from_folder(folder: Path) -> Any:

@@ -112,6 +112,13 @@ def test_what_is_not_trained_yet_and_a_table_without_rdtf_are_said(tmp_path: Pat
         generate.from_store("ablate-baselines", load_scale("tiny"), None, tmp_path)
 
 
+def test_the_command_that_trains_has_the_data_and_the_store(tmp_path: Path, stickers: str) -> None:
+    tiny = load_scale("tiny")
+    scale = tiny.model_copy(update={"clip": tiny.clip.model_copy(update={"num_frames": 4})})
+    with pytest.raises(StoreError, match=f"--scale tiny --data asg={stickers} --store {tmp_path / 'store'}, or"):
+        generate.from_store("table1", scale, stickers, tmp_path / "store")
+
+
 def test_damaged_weights_are_named_with_the_command_that_trains_them(tmp_path: Path) -> None:
     _, cells = cells_of(load_table("table1"), load_scale("tiny"), None, tmp_path)
     key = next(cell.fit_key for cell in cells if cell.method == generate.METHOD)
