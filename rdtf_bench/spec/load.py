@@ -184,6 +184,8 @@ def _faults_of(error: ValidationError, found: Document, spec: type[File]) -> lis
                     said.setdefault((*at, *place), []).append(text)
             case "extra_forbidden":
                 said.setdefault(at, []).append(_unknown_key(at, found.kind, spec))
+            case "literal_error" if fault["input"] is False:
+                said.setdefault(found.written(at), []).append(f"{fault['msg']}; YAML reads no without quotes as false")
             case _:
                 said.setdefault(found.written(at), []).append(fault["msg"].removeprefix(VALUE_ERROR))
     return [found.fault(place, _joined(texts)) for place, texts in said.items()]

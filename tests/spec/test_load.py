@@ -191,6 +191,12 @@ def test_a_scale_that_extends_another_says_what_it_said_in_full(name: str) -> No
     assert key_of(load_scale(name).model_dump(mode="json", exclude_defaults=True)) == RESOLVED[name]
 
 
+def test_a_no_without_quotes_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text("extends: gpu\nname: s\ntraining: {mixed_precision: no}\n")
+    with pytest.raises(ProtocolError, match=r"'bf16' or 'fp16'; YAML reads no without quotes as false"):
+        load_scale(str(tmp_path / "s.yaml"))
+
+
 def test_a_job_samples_and_observes_whole_batches(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("{extends: tiny, name: mine, sampling: {batch_size: 12, clips_per_job: 64}}")
