@@ -3,13 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
-from huggingface_hub.errors import StrictDataclassError
 from jaxtyping import Float
-from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn import functional
 from transformers import (
@@ -24,18 +21,7 @@ from rdtf_bench.core.errors import AssetError, ProtocolError
 from rdtf_bench.core.video import Video
 from rdtf_bench.diffusion.freezing import freeze
 from rdtf_bench.diffusion.latents import encode
-
-_FAULTS = (
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    RuntimeError,
-    ZeroDivisionError,
-    SafetensorError,
-    StrictDataclassError,
-)
-"""Exceptions that the libraries raise for configs and weights that are wrong or do not fit together."""
+from rdtf_bench.diffusion.loading import load, load_network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,32 +144,6 @@ def _image_processor(image_encoder: Path) -> Path:
 
 def _beside(folder: Path, name: str, file: str) -> Path:
     return folder if (folder / file).is_file() else folder.parent / name
-
-
-def load(kind: Any, folder: Path, **options: Any) -> Any:
-    try:
-        return kind.from_pretrained(folder, local_files_only=True, **options)
-    except _FAULTS as fault:
-        reason = f"{type(fault).__name__}: {str(fault).strip()[:300]}"
-        raise AssetError(
-            f"{folder}: {kind.__name__} cannot be loaded from this folder: {reason}. Give a folder that "
-            f"{kind.__name__}.save_pretrained wrote."
-        ) from fault
-
-
-def load_network(kind: Any, folder: Path, **options: Any) -> Any:
-    """Load a network. Raises AssetError unless the weights are exactly those that its config.json asks for.
-
-    The libraries only warn in that case, and initialise absent weights randomly.
-    """
-    network, found = load(kind, folder, output_loading_info=True, **options)
-    faults = {"lack": found["missing_keys"], "have the unknown": found["unexpected_keys"]}
-    if told := [f"{word} {sorted(names)[0]} and {len(names) - 1} more" for word, names in faults.items() if names]:
-        raise AssetError(
-            f"{folder}: the weights do not match config.json: they {' and '.join(told)}. Give the config.json and the "
-            "weights of one save_pretrained."
-        )
-    return network
 
 
 def check_widths(encoders: Encoders, assets: Mapping[str, Path], width: int, needed_by: object) -> None:

@@ -24,14 +24,13 @@ from rdtf_bench.baselines.i2vgen_xl.encoders import (
     check_present,
     check_widths,
     encoder_configs,
-    load,
     load_encoders,
-    load_network,
 )
 from rdtf_bench.baselines.i2vgen_xl.released import release
 from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet
 from rdtf_bench.core.errors import AssetError
 from rdtf_bench.diffusion.freezing import freeze
+from rdtf_bench.diffusion.loading import load, load_network
 
 
 @dataclass(frozen=True, kw_only=True)

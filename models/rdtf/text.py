@@ -13,6 +13,7 @@ from transformers import AutoTokenizer, CLIPTextModel, CLIPTokenizer, T5EncoderM
 
 from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.diffusion.freezing import freeze
+from rdtf_bench.diffusion.loading import load, load_network
 
 MASK = "#"
 MAX_REMEMBERED = 16_384  # number of captions whose states stay in CPU memory; 9 GB at full size
@@ -81,16 +82,16 @@ class TextEncoders:
 
     @classmethod
     def read(cls, clip: Path, t5: Path, *, clip_length: int, t5_length: int, device: torch.device) -> "TextEncoders":
-        """Load both encoders and their tokenizers from folders.
+        """Load both encoders, in float32, and their tokenizers from folders. Raises AssetError if one is not whole.
 
         The CLIP tokenizer is in the folder of the encoder or, as in diffusers' releases, in `tokenizer` beside it.
         """
         inside = (clip / "tokenizer_config.json").is_file()
         return cls(
-            CLIPTextModel.from_pretrained(clip).to(device),
-            T5EncoderModel.from_pretrained(t5).to(device),
-            clip_tokenizer=CLIPTokenizer.from_pretrained(clip if inside else clip.parent / "tokenizer"),
-            t5_tokenizer=AutoTokenizer.from_pretrained(t5),
+            load_network(CLIPTextModel, clip, dtype=torch.float32).to(device),
+            load_network(T5EncoderModel, t5, dtype=torch.float32).to(device),
+            clip_tokenizer=load(CLIPTokenizer, clip if inside else clip.parent / "tokenizer"),
+            t5_tokenizer=load(AutoTokenizer, t5),
             clip_length=clip_length,
             t5_length=t5_length,
             device=device,

@@ -9,14 +9,15 @@ from torch import Tensor
 
 from rdtf_bench.core.video import Video
 from rdtf_bench.diffusion.freezing import freeze
+from rdtf_bench.diffusion.loading import load_network
 
 LARGE = 32 * 32  # latents per frame at 256 px
 LARGE_AT_ONCE = 16  # large frames per pass of the decoder; activations of a whole batch would take tens of GB
 
 
 def load_autoencoder(folder: Path, device: torch.device) -> AutoencoderKL:
-    """Load the frozen autoencoder of a folder that `save_pretrained` wrote."""
-    autoencoder: AutoencoderKL = AutoencoderKL.from_pretrained(folder)
+    """Load the frozen autoencoder of a folder that `save_pretrained` wrote. Raises AssetError if it is not whole."""
+    autoencoder: AutoencoderKL = load_network(AutoencoderKL, folder)
     return freeze(autoencoder.to(device))
 
 

@@ -1,11 +1,14 @@
 """Word replacement and the caption states."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from transformers import CLIPTextModel, T5EncoderModel
 
-from rdtf_bench.core.errors import ProtocolError
+from rdtf_bench.core.errors import AssetError, ProtocolError
 from rdtf_bench.models.rdtf.text import TextEncoders, mask_words
 
 
@@ -66,3 +69,24 @@ def test_more_tokens_than_the_encoder_has_positions_are_refused(assets: dict[str
     cpu = torch.device("cpu")
     with pytest.raises(ProtocolError, match="clip_length 78: the text encoder has 77 positions"):
         TextEncoders.read(assets["text_encoder"], assets["t5_encoder"], clip_length=78, t5_length=14, device=cpu)
+
+
+def test_encoders_whose_weights_do_not_match_are_refused(assets: dict[str, Path], tmp_path: Path) -> None:
+    for role, field, lacking in (
+        ("text_encoder", "num_hidden_layers", r"encoder\.layers\.1"),
+        ("t5_encoder", "num_layers", r"encoder\.block\.1"),
+    ):
+        folder = Path(shutil.copytree(assets[role], tmp_path / role))
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, field: 2}))
+        with pytest.raises(AssetError, match=f"{role}: the weights do not match .*: they lack {lacking}"):
+            encoders({**assets, role: folder})
+
+
+def test_encoders_stored_in_half_precision_run_in_float32(assets: dict[str, Path], tmp_path: Path) -> None:
+    kept = {}
+    for role, kind in (("text_encoder", CLIPTextModel), ("t5_encoder", T5EncoderModel)):
+        kept[role] = Path(shutil.copytree(assets[role], tmp_path / role))
+        kind.from_pretrained(assets[role]).half().save_pretrained(kept[role])
+    states = encoders(kept).encode(["a star"])
+    assert states.clip.dtype == states.t5.dtype == torch.float32
