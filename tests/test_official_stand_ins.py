@@ -1,6 +1,7 @@
 """The stand-ins have the names of the networks at full size, so that a loader that needs other names fails on them."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,9 @@ from transformers import (
 
 from rdtf_bench.assets import download, registry
 from rdtf_bench.assets.official import OFFICIAL
+from rdtf_bench.core.store import sha256_of
 from rdtf_bench.metrics import vqa
-from rdtf_bench.metrics.features import i3d, open_clip_model
+from rdtf_bench.metrics.features import i3d, open_clip_model, originals
 from tests import official_stand_ins
 
 
@@ -82,6 +84,18 @@ def test_each_stand_in_is_what_the_registry_names(
 def test_the_files_without_a_configuration_load_at_full_width(written: dict[str, Path]) -> None:
     assert isinstance(i3d.load(written["i3d-k400"]), i3d.I3D)
     assert vqa.load(written["fast-vqa-b"], "fast-vqa-b").name == "fast-vqa-b"
+
+
+def test_a_heading_has_the_plain_name_of_a_network_only_for_published_bytes(
+    written: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written["fast-vqa-b"]
+    sha256 = sha256_of(path)
+    assert originals.heading("fast-vqa-b", path) == f"fast-vqa-b, unverified sha256 {sha256[:12]}"
+    published = replace(OFFICIAL["fast-vqa-b"], files={"": sha256})
+    monkeypatch.setitem(OFFICIAL, "fast-vqa-b", published)
+    assert originals.heading("fast-vqa-b", path) == "fast-vqa-b"
+    assert originals.heading("faster-vqa", path).startswith("faster-vqa, unverified")
 
 
 def test_equal_calls_write_equal_tensors(written: dict[str, Path], tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from rdtf_bench.core.metric import Score
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.video import VideoU8, require_clips
 from rdtf_bench.metrics import sample_ids
+from rdtf_bench.metrics.features import originals
 from rdtf_bench.metrics.features.fast_vqa import (
     FastVQANetwork,
     draw_offsets,
@@ -87,11 +88,11 @@ RELEASED = {
 
 
 class Judge(nn.Module):
-    """A frozen network with its name and the scale of its scores."""
+    """A frozen network with its name, the name that headings give it, and the scale of its scores."""
 
-    def __init__(self, network: FastVQANetwork, *, name: str, scale: Scale) -> None:
+    def __init__(self, network: FastVQANetwork, *, name: str, scale: Scale, heading: str = "") -> None:
         super().__init__()
-        self.network, self.name, self.scale = network, name, scale
+        self.network, self.name, self.scale, self.heading = network, name, scale, heading or name
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "Judge":  # noqa: ARG002
@@ -115,7 +116,7 @@ def load(path: Path, name: str) -> Judge:
     elif name in RELEASED:
         network = FastVQANetwork()
         network.load_upstream(read_checkpoint(path))
-        judge = Judge(network, name=name, scale=RELEASED[name])
+        judge = Judge(network, name=name, scale=RELEASED[name], heading=originals.heading(name, path))
     else:
         raise AssetError(
             f"vqa: {path} is not a folder with {CONFIG_FILE} and {WEIGHTS_FILE}, which {name!r} needs. "
@@ -171,7 +172,7 @@ class FastVQA(ClipMetric):
     def yardstick(self) -> str:
         config = self.config
         draws = "" if config.draws == 1 else f" {config.draws} draws"
-        return f"{self.judge.name} {config.num_frames}f {config.grid}x{config.grid}{draws}"
+        return f"{self.judge.heading} {config.num_frames}f {config.grid}x{config.grid}{draws}"
 
     def observe(self, video: VideoU8, clip_ids: Sequence[str]) -> Float[Tensor, "B K"]:
         """Return the raw scores of each clip on the CPU, one for each of the K draws of fragments."""
@@ -237,7 +238,7 @@ class FastVQA(ClipMetric):
         without = mean_without_each_group(per_clip, groups)
         config, n = self.config, len(per_clip)
         where = f"{config.num_frames} frames, {config.grid}x{config.grid} of {FRAGMENT_PX} px, draws {config.draws}"
-        name = f"vqa[{self.judge.name}, {where}, n {n}]"
+        name = f"vqa[{self.judge.heading}, {where}, n {n}]"
         beside = {"raw": float(fake.double().mean())}
         if config.draws > 1:
             beside["draw_deviation"] = self.draw_deviation(fake)

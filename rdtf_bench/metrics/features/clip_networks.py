@@ -16,12 +16,12 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch._inductor import config as inductor
 
-from rdtf_bench.assets.official import OFFICIAL
 from rdtf_bench.core.errors import DataError, unknown_name
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.store import sha256_of
 from rdtf_bench.core.video import VideoU8
 from rdtf_bench.metrics.features import efficientnet, i3d
+from rdtf_bench.metrics.features.originals import known_sha256s, unverified
 from rdtf_bench.metrics.features.precision import full_precision
 
 
@@ -132,7 +132,7 @@ class I3DClips(nn.Module):
         self.network = network.to(memory_format=torch.channels_last_3d)
         self.weights_sha256, self.name, self.profile, self.rule = weights_sha256, name, profile, rule
         self.num_features: int = network.num_classes
-        self.is_official = not name and weights_sha256 in official_sha256s()
+        self.is_official = not name and weights_sha256 in known_sha256s("i3d-k400", "i3d-k400-torchscript")
         self.compiled = compiled
         if compiled:
             self.network.compile()
@@ -144,7 +144,7 @@ class I3DClips(nn.Module):
 
     @property
     def yardstick(self) -> str:
-        return self.name if self.name or self.is_official else f"i3d, unverified sha256 {self.weights_sha256[:12]}"
+        return self.name if self.name or self.is_official else unverified("i3d", self.weights_sha256)
 
     def full_name(self, num_frames: int | None) -> str:
         network = self.name or "i3d-k400"
@@ -181,12 +181,6 @@ class I3DClips(nn.Module):
         if num_frames >= i3d.TRAINED_FRAMES or self.rule in ("pool1", "none"):
             return f"{num_frames} {'pool1' if self.rule == 'pool1' else 'frames'}"
         return f"{num_frames}>{i3d.TRAINED_FRAMES} {self.rule}"
-
-
-def official_sha256s() -> set[str]:
-    """Return the SHA-256 of the files with the original Kinetics-400 network; empty until one is pinned."""
-    names = ("i3d-k400", "i3d-k400-torchscript")
-    return {sha256 for name in names for sha256 in OFFICIAL[name].files.values() if sha256 is not None}
 
 
 def load_i3d(path: Path, *, profile: str = "reference", rule: str = "repeat", compiled: bool = False) -> I3DClips:

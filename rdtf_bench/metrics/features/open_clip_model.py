@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from rdtf_bench.core.errors import AssetError
 from rdtf_bench.core.video import VideoU8
-from rdtf_bench.metrics.features import efficientnet
+from rdtf_bench.metrics.features import efficientnet, originals
 from rdtf_bench.metrics.features.precision import full_precision
 
 CONFIG = "open_clip_config.json"
@@ -107,7 +107,8 @@ def load(folder: Path, device: torch.device | None = None) -> OpenClipModel:
         raise AssetError(f"{folder}: the weights do not fit {CONFIG}: {error}") from error
     preprocess = {**_DEFAULTS, **config.get("preprocess_cfg", {}), "size": network.visual.image_size}
     tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
-    return OpenClipModel(network, tokenizer, preprocess, name=name).to(device or torch.device("cpu"))
+    shown = name if ours else originals.heading(name, _weights_file(folder))
+    return OpenClipModel(network, tokenizer, preprocess, name=shown).to(device or torch.device("cpu"))
 
 
 def load_pretrained(model: str, tag: str, device: torch.device | None = None) -> OpenClipModel:

@@ -123,7 +123,7 @@ def test_weights_that_nobody_pinned_say_so(monkeypatch: pytest.MonkeyPatch) -> N
     assert re.fullmatch(
         r"i3d unverified sha256 0123456789ab probe \d+\.\d{4}, 8>16 repeat, 32 bilinear", network.full_name(8)
     )
-    monkeypatch.setattr(clip_networks, "official_sha256s", lambda: {"0123456789abcdef" * 4})
+    monkeypatch.setattr(clip_networks, "known_sha256s", lambda *_: {"0123456789abcdef" * 4})
     assert small_i3d().yardstick == ""
     metric = FrechetVideoDistance(small_i3d(), num_frames=8)
     assert metric.name(500) == "fvd[i3d-k400, 8>16 repeat, 32 bilinear, ddof 1, n 500]"
@@ -133,7 +133,7 @@ def test_a_reduced_network_is_never_the_official_one(tmp_path: Path, monkeypatch
     network = small_i3d().network
     assert isinstance(network, I3D)
     i3d.save_reduced(network, tmp_path, name="small", options={"num_classes": 7, "width": 1 / 16, "size_px": 32})
-    monkeypatch.setattr(clip_networks, "official_sha256s", lambda: {sha256_of(tmp_path / i3d.WEIGHTS_FILE)})
+    monkeypatch.setattr(clip_networks, "known_sha256s", lambda *_: {sha256_of(tmp_path / i3d.WEIGHTS_FILE)})
     config = Config(network="i3d", rule="pool1", num_frames=8)
     metric = fvd.build(config, assets={"i3d": tmp_path}, device=torch.device("cpu"))
     assert metric.yardstick == "small"
