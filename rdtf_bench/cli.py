@@ -58,7 +58,7 @@ def _add(command: Callable[..., None], example: str, *, name: str | None = None)
     app.command(name=name, epilog=f"Example: rdtf-bench {example}")(command)
 
 
-_add(run, "run table1 --data asg=my_stickers")
+_add(run, "run table1 --scale tiny --data asg=my_stickers")
 _add(ablate, "ablate dcl --seeds 3")
 _add(show, "show table1 --format md")
 _add(report, "report table1 --out table1.html")

@@ -129,7 +129,7 @@ class ExpectedSeconds(Part):
     score_cell: PositiveFloat
     """Score the clips of one row with every metric."""
     time_denoisers: PositiveFloat
-    """Time the denoisers of all rows, in turns."""
+    """Time the denoisers of all rows."""
     selftest: PositiveFloat
     """Probe the metrics."""
 

@@ -44,7 +44,8 @@ CLAIMS = """\
 ## The paper's orderings
 
 How many of the orderings that the paper's tables state are confirmed / contradicted / undecided by the tables published
-here, in paired tests that are Holm-corrected at 5 % in each table. `rdtf-bench verify paper` prints each of them.
+here, in paired tests that are Holm-corrected at 5 % in each table. `rdtf-bench verify paper` prints each of them. An
+ordering in a column that its table marks † says little: that metric does not tell real clips from worse ones there.
 """
 
 

@@ -40,7 +40,8 @@ def configured(
         raise ProtocolError(
             f"method {method!r} cannot be measured without weights: its module {module.__name__} does not define "
             f"{', '.join(missing)} (optional; see MethodWithCosts in rdtf_bench/core/method.py). It can still be "
-            f"trained and scored, its parameters and seconds included: rdtf-bench run table1 --method {method}"
+            f"trained and scored, its parameters and seconds included: rdtf-bench run table1 --scale {scale.name} "
+            f"--method {method}"
         )
     given = {**at_scale(method, scale).options, **options}
     config = typed_config("method", method, given, f"{method} at scale {scale.name}")

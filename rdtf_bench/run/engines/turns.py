@@ -17,8 +17,9 @@ class Turns:
         self._done: set[str] = set()
         self._leases, self._say = leases, say
         self._told: set[str] = set()
+        self._held: set[str | None] = set()
         self.others_work = False
-        """Whether, at the last call of `next`, a job waited for another run."""
+        """Whether, at the last call of `next`, a job waited for a lease, which no job of this run sets free."""
 
     @property
     def are_left(self) -> bool:
@@ -35,18 +36,21 @@ class Turns:
             if job.lease is None or self._leases.take(job.lease):
                 starting.append(job)
                 del self._waiting[job.name]
-            elif holder := self._leases.holder(job.lease):
-                self._waits(job, holder)
+                self._held.add(job.lease)
+            elif job.lease not in self._held:
+                self.others_work = True
+                if holder := self._leases.holder(job.lease):
+                    self._say_once(job, holder)
         return starting
 
     def finished(self, job: Job) -> None:
         """Let the jobs start that waited for this one."""
         self._done.add(job.name)
+        self._held.discard(job.lease)
         if job.lease is not None:
             self._leases.give_back(job.lease)
 
-    def _waits(self, job: Job, holder: str) -> None:
-        self.others_work = True
+    def _say_once(self, job: Job, holder: str) -> None:
         if job.name not in self._told:
             self._told.add(job.name)
             self._say(f"{job.name}: another run is making it ({holder}); waiting for its result")

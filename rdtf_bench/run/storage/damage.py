@@ -12,7 +12,7 @@ from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.store import Store
 from rdtf_bench.run import record
 from rdtf_bench.run.inputs.training_set import LIST
-from rdtf_bench.run.storage.entries import Entry
+from rdtf_bench.run.storage.entries import OBSERVED, WORK, Entry
 from rdtf_bench.spec.identities import QualityScore
 from rdtf_bench.spec.plan import Cell
 
@@ -43,6 +43,8 @@ def mend(store: Store, cells: Sequence[Cell], clips: Iterable[str], training: st
     if found:
         for cell in cells:
             _remove_scores(store, cell)
+            for key in _observation_keys(cell):
+                store.remove(f"{WORK}/{OBSERVED}", key)  # also of the real clips
     found += _removed(store, Entry(LIST, training))
     for cell in cells:
         found += _mended(store, cell)
@@ -57,9 +59,15 @@ def _mended(store: Store, cell: Cell) -> list[str]:
     scores = [Entry(kind, identity.key) for kind in ("scores", "parts") for identity in cell.scores.values()]
     scored = [fault for entry in (*observed, *scores) for fault in _removed(store, entry)]
     if made:
-        store.remove("samples", cell.sample_key)
-        _remove_scores(store, cell)
+        remove_clips(store, cell)
     return made + scored
+
+
+def remove_clips(store: Store, cell: Cell) -> None:
+    """Remove the clips of a row, also unfinished ones, and what metrics saw in them."""
+    store.remove("samples", cell.sample_key)
+    store.remove(f"{WORK}/samples", cell.sample_key)
+    _remove_scores(store, cell)
 
 
 def _observation_keys(cell: Cell) -> Iterator[str]:
@@ -83,7 +91,9 @@ def _remove_scores(store: Store, cell: Cell) -> None:
     """Remove what metrics saw in the clips of a row. Its size and its time do not depend on them."""
     for identity in cell.scores.values():
         if isinstance(identity, QualityScore):
-            store.remove("observations", identity.observation_key(identity.fake))
+            key = identity.observation_key(identity.fake)
+            store.remove("observations", key)
+            store.remove(f"{WORK}/{OBSERVED}", key)
             store.remove("scores", identity.key)
             store.remove("parts", identity.key)
 

@@ -18,6 +18,10 @@ OF_TABLES = ("fit", "samples", "observations", "scores", "parts", "clips", LIST,
 """Kinds of entries that tables make and can make again."""
 OTHERS = ("costs", "curves", "agreements", "figures", "arenas")
 """Kinds of entries that are results of other protocols."""
+WORK = "unfinished"
+"""Folder of what is being made, by kind and key."""
+OBSERVED = "observed"
+"""Kind of unfinished work: observations of some of the clips of a row. Together they become `observations`."""
 
 
 @dataclass(frozen=True, order=True)

@@ -35,7 +35,7 @@ from rdtf_bench.run.table.context import (
 )
 from rdtf_bench.run.table.external import OutsideClips
 from rdtf_bench.run.table.finished import fit_facts, pipeline_facts, score_of, seconds_of_samples, sha256_of_samples
-from rdtf_bench.run.table.schedule import expected_seconds, jobs_for
+from rdtf_bench.run.table.schedule import Job, expected_seconds, jobs_for
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import TableSpec
@@ -88,7 +88,7 @@ def run(
         bench = make_bench(spec.controls, scale, data, assets, store, outside, processes=processes)
         _bring_up_to_date(bench, cells, leases, console, retrain=retrain)
         jobs = jobs_for(bench, cells)
-        _announce_trainings(store, cells, expected_seconds(jobs, scale.workers), console, quiet=quiet)
+        _announce_trainings(jobs, scale.workers, console, quiet=quiet)
         if jobs:
             registry.verify([assets[role] for role in roles_of(cells)])
         if any(job.function == "train" for job in jobs):
@@ -167,13 +167,12 @@ def _bring_up_to_date(bench: Bench, cells: Sequence[Cell], leases: Leases, conso
         console.print(f"trained rows that ship with rdtf-bench: {', '.join(taken)}", highlight=False)
 
 
-def _announce_trainings(store: Store, cells: Sequence[Cell], seconds: float, console: Console, *, quiet: bool) -> None:
+def _announce_trainings(jobs: Sequence[Job], workers: int, console: Console, *, quiet: bool) -> None:
     """Say which rows are trained before the first minutes pass: at some scales that takes hours."""
-    rows = {cell.fit_key: cell.name for cell in cells if cell.fit is not None and not store.has("fit", cell.fit_key)}
+    rows = [job.name.removeprefix("train ") for job in jobs if job.function == "train"]
     if rows and not quiet:
-        console.print(
-            f"rows to train: {', '.join(rows.values())}; all in about {seconds / 60:.0f} min", highlight=False
-        )
+        minutes = expected_seconds(jobs, workers) / 60
+        console.print(f"rows to train: {', '.join(rows)}; all in about {minutes:.0f} min", highlight=False)
 
 
 def _records(

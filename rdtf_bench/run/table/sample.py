@@ -18,6 +18,7 @@ from rdtf_bench.core.video import Video, VideoU8, to_uint8, to_unit
 from rdtf_bench.diffusion.masks import task_named
 from rdtf_bench.run.inputs.clips import RealClips
 from rdtf_bench.run.progress import Report
+from rdtf_bench.run.storage.entries import WORK
 from rdtf_bench.spec.identities import PipelineSamples, Samples, TrainedSamples
 
 Generate = Callable[[Conditions, Sequence[torch.Generator]], Video]
@@ -53,7 +54,7 @@ def write_samples(
         return
     folder = store.unfinished("samples", sample.key)
     for path, batch in _batches(folder, chosen, sample.batch_size):
-        if not path.is_file():
+        if not path.is_file() and not store.has("samples", sample.key):  # another run may have finished them
             began_s = time.monotonic()
             given = conditions(real, sample.task, batch)
             generators = generators_for(sample.seed, given.clip_ids, "sample")
@@ -62,6 +63,13 @@ def write_samples(
                 video = overwrite_known(video, given)
             _write_batch(path, _quantised(video, given.clip_ids), seconds=time.monotonic() - began_s)
         report.advance(batch.stop - chosen.start, chosen.stop - chosen.start)
+
+
+def are_sampled(sample: TrainedSamples | PipelineSamples, chosen: slice, *, store: Store) -> bool:
+    """Return whether the store holds these clips."""
+    folder = store.root / WORK / "samples" / sample.key
+    made = all(path.is_file() for path, _ in _batches(folder, chosen, sample.batch_size))
+    return made or store.has("samples", sample.key)
 
 
 def finish_samples(sample: TrainedSamples | PipelineSamples, num_clips: int, *, store: Store) -> None:
@@ -103,7 +111,7 @@ def read_chosen(sample: Samples, chosen: slice, *, store: Store) -> VideoU8:
     folder = store.path("samples", sample.key)
     if not isinstance(sample, TrainedSamples | PipelineSamples):
         return read_samples(folder)[chosen]
-    making = store.root / "unfinished" / "samples" / sample.key
+    making = store.root / WORK / "samples" / sample.key
     with suppress(FileNotFoundError):  # they are finished, or another run finishes them now
         return _read_batches(making, chosen, sample.batch_size)
     return _read_batches(folder, chosen, sample.batch_size)

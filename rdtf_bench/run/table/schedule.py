@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rdtf_bench import catalog
-from rdtf_bench.core.store import Store, key_of
+from rdtf_bench.core.store import key_of
 from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.run.table.context import Bench
 from rdtf_bench.run.table.finished import is_scored
-from rdtf_bench.spec.identities import CostScore, PipelineSamples, QualityScore, ScoreIdentity
+from rdtf_bench.spec.identities import PipelineSamples, QualityScore
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
 
@@ -35,25 +35,26 @@ def jobs_for(bench: Bench, cells: Sequence[Cell], *, installable: Collection[str
     are the keys of trained rows that the store lacks but will get before the jobs run.
     """
     store = bench.store
-    left = {cell.id: _unscored(store, cell) for cell in cells}
-    undone = [cell for cell in cells if left[cell.id]]
+    undone = [
+        cell for cell in cells if not all(is_scored(store, metric, cell.score_key(metric)) for metric in cell.scores)
+    ]
     if not undone:
         return []
     made = {cell.sample_key for cell in undone if store.has("samples", cell.sample_key)}
     to_train: dict[str, Cell] = {}
     for cell in undone:
-        # scores of clips that the store holds need no weights
-        needed = cell.sample_key not in made or any(isinstance(score, CostScore) for score in left[cell.id])
-        if needed and cell.fit and not (cell.fit_key in installable or store.has("fit", cell.fit_key)):
+        if cell.fit and not (cell.fit_key in installable or store.has("fit", cell.fit_key)):
             to_train.setdefault(cell.fit_key, cell)  # rows that share their weights are trained once
     decoding, shards = _decoding(bench), shard_jobs(bench) if to_train else []
     trainers = {key: _train_job(bench.scale, cell, after=_names(shards)) for key, cell in to_train.items()}
     observers = _observe_real(bench, undone, after=_names(decoding))
     jobs = [*decoding, *shards, *trainers.values(), *observers, *_selftest(bench, undone)]
     for cell in undone:
-        training = _names([trainers[cell.fit_key]]) if cell.fit and cell.fit_key in trainers else frozenset()
-        making = [] if cell.sample_key in made else _make_jobs(bench, cell, after=_names(decoding) | training)
-        jobs += making + _score_jobs(bench, cell, making, after=_names(observers) | training)
+        before = _names(decoding)
+        if cell.fit and cell.fit_key in trainers:
+            before |= {trainers[cell.fit_key].name}
+        making = [] if cell.sample_key in made else _make_jobs(bench, cell, after=before)
+        jobs += making + _score_jobs(bench, cell, making, observers, after=before)
     return jobs + _timing(bench, cells, after=_names(jobs))
 
 
@@ -84,11 +85,6 @@ def expected_seconds(jobs: Sequence[Job], workers: int) -> float:
     for job in jobs:  # listed so that a job comes after what it waits for
         length[job.name] = job.expected_s + max((length[name] for name in job.after), default=0.0)
     return max(sum(job.expected_s for job in jobs) / workers, max(length.values(), default=0.0))
-
-
-def _unscored(store: Store, cell: Cell) -> list[ScoreIdentity]:
-    """Return the scores of a row that the store lacks."""
-    return [score for metric, score in cell.scores.items() if not is_scored(store, metric, cell.score_key(metric))]
 
 
 def _names(jobs: Iterable[Job]) -> frozenset[str]:
@@ -159,10 +155,13 @@ def _make_jobs(bench: Bench, cell: Cell, after: frozenset[str]) -> list[Job]:
     ]
 
 
-def _score_jobs(bench: Bench, cell: Cell, making: Sequence[Job], after: frozenset[str]) -> list[Job]:
+def _score_jobs(
+    bench: Bench, cell: Cell, making: Sequence[Job], observers: Sequence[Job], after: frozenset[str]
+) -> list[Job]:
     """Return the job that scores a row, and before it one for each shard of its clips that is observed.
 
-    Where there is one shard, the scoring observes it. `making` are the jobs that make the clips, one or one per shard.
+    Where there is one shard, the scoring observes it. `making` are the jobs that make the clips, one or one per shard,
+    and none where the store holds them.
     """
     expected_s = bench.scale.expected_seconds.score_cell / len(bench.shards)
     observing = [
@@ -170,7 +169,7 @@ def _score_jobs(bench: Bench, cell: Cell, making: Sequence[Job], after: frozense
             name=f"observe {cell.name}{_of(shard, bench)}",
             function="observe_shard",
             arguments={"cell": cell, "shard": shard},
-            after=_names(making[shard : shard + 1] if len(making) > 1 else making),
+            after=after | _names(making[shard : shard + 1] if len(making) > 1 else making),
             expected_s=expected_s,
             lease=f"observations-{cell.sample_key}-{shard}",
         )
@@ -181,7 +180,7 @@ def _score_jobs(bench: Bench, cell: Cell, making: Sequence[Job], after: frozense
         name=f"score {cell.name}",
         function="score_cell",
         arguments={"cell": cell},
-        after=after | _names(making) | _names(observing),
+        after=after | _names((*making, *observing, *observers)),
         expected_s=expected_s,
         lease=f"scores-{cell.sample_key}",
     )
@@ -243,7 +242,7 @@ def _selftest(bench: Bench, cells: Sequence[Cell]) -> list[Job]:
 
 
 def _timing(bench: Bench, cells: Sequence[Cell], after: frozenset[str]) -> list[Job]:
-    """Return the job that times the denoisers of all rows in turns, after all other jobs.
+    """Return the job that times the denoisers of all rows, after all other jobs.
 
     One row whose time is missing has all rows timed again. The times that the store holds stay.
     """

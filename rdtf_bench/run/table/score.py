@@ -21,6 +21,7 @@ from rdtf_bench.metrics import statistics
 from rdtf_bench.run.build.modules import build_metric
 from rdtf_bench.run.progress import Report
 from rdtf_bench.run.record import PartRecord, ScoreRecord
+from rdtf_bench.run.storage.entries import OBSERVED, WORK
 from rdtf_bench.run.table.finished import can_have_parts, is_scored
 from rdtf_bench.spec.identities import MetricIdentity, QualityScore
 from rdtf_bench.spec.scale import CLIPS_OBSERVED_TOGETHER
@@ -57,20 +58,16 @@ def are_observed(store: Store, key: str, chosen: slice) -> bool:
 
 def finish_observations(store: Store, key: str, num_clips: int) -> None:
     """Make the observations of all clips an entry of the store, of one file."""
-    if store.has("observations", key):
-        return
-    paths = [path for path, _ in _parts(store, key, slice(0, num_clips))]
-    observed = torch.cat([load_file(path)["observed"] for path in paths]).contiguous()
-    with written_whole(store.unfinished("observations", key) / "observed.safetensors") as making:
-        save_file({"observed": observed}, making)
-    for path in paths:
-        path.unlink()
-    store.finish("observations", key)
+    if not store.has("observations", key):
+        parts = [load_file(path)["observed"] for path, _ in _parts(store, key, slice(0, num_clips))]
+        observed = {"observed": torch.cat(parts).contiguous()}
+        store.make("observations", key, lambda folder: save_file(observed, folder / "observed.safetensors"))
+    store.remove(f"{WORK}/{OBSERVED}", key)  # only now: at every moment, one of them is whole
 
 
 def _parts(store: Store, key: str, chosen: slice) -> Iterator[tuple[Path, slice]]:
     """Return the unfinished files of the observations of these clips, and the places of the clips of each."""
-    folder = store.root / "unfinished" / "observations" / key
+    folder = store.root / WORK / OBSERVED / key
     for start in range(chosen.start, chosen.stop, CLIPS_OBSERVED_TOGETHER):
         stop = min(start + CLIPS_OBSERVED_TOGETHER, chosen.stop)
         yield folder / f"part-{start // CLIPS_OBSERVED_TOGETHER:04d}.safetensors", slice(start, stop)

@@ -17,6 +17,7 @@ from rdtf_bench.core.leases import Leases
 from rdtf_bench.core.store import Store, write_text
 from rdtf_bench.run import record
 from rdtf_bench.run.record import Record
+from rdtf_bench.run.storage import damage
 from rdtf_bench.run.table.finished import fit_facts, training_log
 from rdtf_bench.run.table.schedule import lease_of_fit
 from rdtf_bench.spec.plan import Cell
@@ -52,15 +53,18 @@ def install(store: Store, cells: Iterable[Cell], leases: Leases, *, folder: Path
 
 
 def discard(store: Store, cells: Iterable[Cell], leases: Leases, *, folder: Path = FOLDER) -> list[str]:
-    """Remove the copies of shipped rows from the store, so that they are trained; return their labels.
+    """Remove the copies of shipped rows from the store, and what was made of them, so that they are trained.
 
-    A row that another run is training is left to it.
+    Returns their labels. A row that another run is training is left to it.
     """
+    cells = list(cells)
     discarded = []
     for cell in _trained(cells):
         source, entry = folder / cell.fit_key, store.path(FIT, cell.fit_key)
         with leases.held_if_free(lease_of_fit(cell.fit_key)) as free:
             if free and source.is_dir() and entry.is_dir() and _facts(source) == _facts(entry):
+                for made in (made for made in cells if made.fit is not None and made.fit_key == cell.fit_key):
+                    damage.remove_clips(store, made)
                 shutil.rmtree(entry)
                 discarded.append(cell.label)
     return discarded

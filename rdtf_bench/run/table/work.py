@@ -119,7 +119,7 @@ def train(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
 def sample(bench: Bench, sink: Sink, job: str, cell: Cell, shard: int) -> None:
     """Sample one shard of the clips of a trained row."""
     assert isinstance(cell.sample, TrainedSamples)
-    if bench.store.has("samples", cell.sample_key):
+    if sampling.are_sampled(cell.sample, bench.shards[shard], store=bench.store):
         return
     method = fitting.fitted(cell.trained, store=bench.store, assets=bench.assets, device=_device(bench))
     sampling.write_samples(
@@ -137,7 +137,7 @@ def sample_pipeline(bench: Bench, sink: Sink, job: str, cell: Cell, shard: int) 
     given = bench.outside[cell.label]
     assert isinstance(cell.sample, PipelineSamples)
     assert isinstance(given, OutsidePipeline)
-    if bench.store.has("samples", cell.sample_key):
+    if sampling.are_sampled(cell.sample, bench.shards[shard], store=bench.store):
         return
     sampler = pipelines.load(given.folder, cell.sample, cell.label, _device(bench))
     facts = json.dumps(sampler.facts(), indent=1, sort_keys=True)
@@ -258,7 +258,7 @@ def selftest(bench: Bench, sink: Sink, job: str) -> None:
 
 
 def time_denoisers(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> None:
-    """Time one forward pass of the denoiser of each row, in turns, while nothing else runs."""
+    """Time one forward pass of the denoiser of each row, while nothing else runs."""
     timing.time_rows(cells, bench.scale, store=bench.store, assets=bench.assets, device=_device(bench))
     Report(sink, job, "timing").advance(1, 1)
 

@@ -1,14 +1,15 @@
 """results/: the store's records, and a README that follows from the files alone."""
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from rdtf_bench.core.errors import ProtocolError, StoreError
+from rdtf_bench.report.table import claims
 from rdtf_bench.report.table.publish import publish, readme
+from rdtf_bench.report.table.rows import rows
 from rdtf_bench.report.table.table import render
 from rdtf_bench.run import record
 from rdtf_bench.run.record import Record
@@ -57,7 +58,13 @@ def test_the_readme_counts_the_paper_s_orderings_of_the_tables_that_have_some(
     assert "orderings" not in readme(results)
     publish(spec.model_copy(update={"name": "table1"}), scale, cells, store=store, results=results)
     (line,) = [line for line in readme(results).splitlines() if line.startswith("| table1 | tiny | toy | 1 |")]
-    assert sum(int(count) for count in re.findall(r"\d+(?= /)|(?<=/ )\d+", line)) > 0
+    stated = claims.of_table("table1")
+    assert stated is not None
+    measured = rows(spec, cells, record.find([cell.id for cell in cells], [results / "table1"]))
+    judged = [one.verdict for one in claims.judge(stated, measured) if one.claim.metric == "fvd"]
+    assert "confirmed" in judged
+    counts = [judged.count(verdict) for verdict in ("confirmed", "contradicted", "undecided")]
+    assert line.split(" | ")[4] == " / ".join(map(str, counts))
 
 
 def test_publishing_twice_changes_no_byte(

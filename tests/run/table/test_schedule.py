@@ -119,17 +119,17 @@ def test_rows_that_share_their_weights_are_trained_once(planned: tuple[Bench, li
     assert "train RDTF" in jobs["sample other seed"].after
 
 
-def test_stored_clips_are_scored_without_the_weights_which_costs_need(planned: tuple[Bench, list[Cell]]) -> None:
+def test_clips_that_the_store_holds_are_not_made_again_and_are_scored_after_the_real_ones_are_decoded(
+    planned: tuple[Bench, list[Cell]],
+) -> None:
     bench, cells = planned
     for cell in cells:
         finish(bench.store, "samples", cell.sample_key)
-    assert "train RDTF" in next(job for job in jobs_for(bench, cells) if job.name == "score RDTF").after
-    for cell in cells:
-        for metric in {"params", "seconds"} & set(cell.scores):
-            finish(bench.store, "scores", cell.score_key(metric))
-    functions = {job.function for job in jobs_for(bench, cells)}
-    assert "score_cell" in functions
-    assert functions.isdisjoint({"train", "sample", "make_control", "prepare_shard"})
+        if cell.fit is not None:
+            finish(bench.store, "fit", cell.fit_key)
+    jobs = {job.name: job for job in jobs_for(bench, cells)}
+    assert {job.function for job in jobs.values()}.isdisjoint({"train", "sample", "make_control", "prepare_shard"})
+    assert "real clips" in jobs["score static"].after
 
 
 def test_one_row_that_was_not_timed_has_all_timed_together(planned: tuple[Bench, list[Cell]]) -> None:

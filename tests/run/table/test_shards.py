@@ -1,7 +1,7 @@
 """A row that is sampled and observed in shards, by many workers in any order, is the row of one worker."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +16,7 @@ from rdtf_bench.core.store import Store
 from rdtf_bench.core.video import Video
 from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.progress import Silent
+from rdtf_bench.run.storage.damage import mend
 from rdtf_bench.run.table import context as benches
 from rdtf_bench.run.table import fit, score, work
 from rdtf_bench.run.table.context import Bench
@@ -79,8 +80,8 @@ def test_the_jobs_of_a_row_are_its_shards_each_observed_when_it_is_sampled(tmp_p
     bench, cells = bench_at(tmp_path / "store", stickers, 16)
     jobs = {job.name: job for job in jobs_for(bench, cells)}
     assert [chosen.stop - chosen.start for chosen in bench.shards] == [16, 16, 16, 2]
-    assert jobs["observe RDTF 2/4"].after == {"sample RDTF 2/4"}
-    assert jobs["observe static 2/4"].after == {"static"}
+    assert jobs["observe RDTF 2/4"].after == {"real clips", "sample RDTF 2/4"}
+    assert jobs["observe static 2/4"].after == {"real clips", "static"}
     observing = {f"observe RDTF {number}/4" for number in (1, 2, 3, 4)}
     assert {*observing, "fvd of the real clips"} <= jobs["score RDTF"].after
     assert {f"fvd of the real clips {number}/4" for number in (1, 2, 3, 4)} <= jobs["fvd of the real clips"].after
@@ -126,7 +127,7 @@ def test_what_a_killed_run_has_sampled_and_observed_is_kept(
 
     monkeypatch.setattr(score, "observe", counted)
     run_jobs(bench, jobs_for(bench, row), 2)
-    assert sampled == [16, 16, 16, 2]
+    assert sorted(sampled) == [2, 16, 16, 16]
     real = work.real_clips(bench, "test")
     assert sorted(observed) == sorted({*real.ids} - {*real.ids[16:32]})
 
@@ -141,3 +142,48 @@ def test_a_row_whose_shards_were_removed_is_not_scored_as_a_shorter_one(
     assert sampled == [16]
     with pytest.raises(StoreError, match=r"shard-0001\.safetensors: these clips are absent"):
         work.score_cell(bench, Silent(), "score RDTF", cell)
+
+
+def test_observations_that_are_whole_survive_a_run_that_is_killed_while_it_joins_them(
+    tmp_path: Path, stickers: str, sampled: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, cells = bench_at(tmp_path / "store", stickers, 32)
+    row = [replace(cell, scores={"vqa": cell.scores["vqa"]}) for cell in cells if cell.fit is not None]
+    make = Store.make
+
+    def killed(store: Store, kind: str, key: str, write: Callable[[Path], None]) -> Path:
+        if kind == "observations":
+            raise KeyboardInterrupt
+        return make(store, kind, key, write)
+
+    jobs = jobs_for(bench, row)
+    monkeypatch.setattr(Store, "make", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs(bench, jobs, 0)
+    monkeypatch.setattr(Store, "make", make)
+    assert sorted(sampled) == [2, 16, 16, 16]
+    monkeypatch.setattr(score, "build_metric", only_to_score(score.build_metric))
+    run_jobs(bench, jobs_for(bench, row), 0)
+    assert jobs_for(bench, row) == []
+
+
+def only_to_score(build: Callable[..., Any]) -> Callable[..., Any]:
+    def built(*given: Any) -> Any:
+        metric = build(*given)
+        metric.observe = lambda *_: pytest.fail("observed again")
+        return metric
+
+    return built
+
+
+def test_what_was_seen_of_damaged_clips_is_not_kept(tmp_path: Path, stickers: str, sampled: list[int]) -> None:
+    bench, cells = bench_at(tmp_path / "store", stickers, 32)
+    row = [replace(cell, scores={"vqa": cell.scores["vqa"]}) for cell in cells if cell.fit is not None]
+    before = [job for job in jobs_for(bench, row) if not job.name.startswith("score")]
+    run_jobs(bench, before, 0)
+    (bench.store.path("clips", bench.real["test"]) / "sha256.json").write_text("{")
+    mend(bench.store, row, bench.real.values(), bench.training.identity.key)
+    left = {job.name for job in jobs_for(bench, row)}
+    assert "real clips" in left
+    assert not list((bench.store.root / "unfinished" / "observed").glob("*/*"))
+    assert sampled

@@ -78,6 +78,25 @@ def test_retraining_discards_the_copy_and_no_training_of_ones_own(
     assert used.has("fit", own.fit_key)
 
 
+def test_retraining_a_row_samples_and_scores_it_anew(cells: list[Cell], leases: Leases, tmp_path: Path) -> None:
+    made, used, folder = Store(tmp_path / "made"), Store(tmp_path / "used"), tmp_path / "trained"
+    copied, other = trained(cells)[:2]
+    train(made, copied)
+    shipped.ship(made, cells, folder=folder)
+    shipped.install(used, [copied], leases, folder=folder)
+    for cell in (copied, other):
+        used.make("samples", cell.sample_key, lambda _: None)
+        for score in cell.scores.values():
+            used.make("scores", score.key, lambda _: None)
+    used.unfinished("samples", copied.sample_key)
+    shipped.discard(used, cells, leases, folder=folder)
+    assert not used.has("samples", copied.sample_key)
+    assert not (used.root / "unfinished" / "samples" / copied.sample_key).exists()
+    assert not used.has("scores", copied.score_key("fvd"))
+    assert used.has("samples", other.sample_key)
+    assert used.has("scores", other.score_key("fvd"))
+
+
 def test_a_row_that_another_run_is_training_is_left_to_it(cells: list[Cell], leases: Leases, tmp_path: Path) -> None:
     made, used, folder = Store(tmp_path / "made"), Store(tmp_path / "used"), tmp_path / "trained"
     row = trained(cells)[0]

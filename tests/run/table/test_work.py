@@ -1,7 +1,9 @@
 """Jobs that make the clips of control rows and time the denoisers; the others are tested with what they call."""
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -116,13 +118,17 @@ def test_every_denoiser_is_timed_as_often_with_its_own_weights(
         return {"input": torch.zeros(batch_size, 2)}
 
     def build(*_: object) -> SimpleNamespace:
-        in_half = nn.Linear(2, 2).bfloat16()  # as the frozen base with `precision: bf16`
-        return SimpleNamespace(load=loaded.append, denoiser=lambda: in_half, denoiser_inputs=denoiser_inputs)
+        # in half precision, as the frozen base with `precision: bf16`
+        denoiser = partial(nn.Linear, 2, 2, dtype=torch.bfloat16)
+        return SimpleNamespace(load=loaded.append, denoiser=denoiser, denoiser_inputs=denoiser_inputs)
 
     measure, together = seconds.measure, list[int]()
+    alive: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 
     def counted(denoisers: Denoisers, **repeats: int) -> dict[str, list[float]]:
         together.append(len(denoisers))
+        alive.update(denoiser for denoiser, _ in denoisers.values())
+        assert len(alive) == len(denoisers)  # those of the group before are gone
         return measure(denoisers, **repeats)
 
     monkeypatch.setattr(modules, "build", build)
