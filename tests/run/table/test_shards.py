@@ -14,6 +14,7 @@ from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.method import Conditions, Sampler
 from rdtf_bench.core.store import Store
 from rdtf_bench.core.video import Video
+from rdtf_bench.run.build import modules
 from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.progress import Silent
 from rdtf_bench.run.storage.damage import mend
@@ -162,7 +163,7 @@ def test_observations_that_are_whole_survive_a_run_that_is_killed_while_it_joins
         run_jobs(bench, jobs, 0)
     monkeypatch.setattr(Store, "make", make)
     assert sorted(sampled) == [2, 16, 16, 16]
-    monkeypatch.setattr(score, "build_metric", only_to_score(score.build_metric))
+    monkeypatch.setattr("rdtf_bench.run.table.score.build_metric", only_to_score(modules.build_metric))
     run_jobs(bench, jobs_for(bench, row), 0)
     assert jobs_for(bench, row) == []
 
