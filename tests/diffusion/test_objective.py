@@ -1,6 +1,7 @@
 """What a training step draws for a clip, how a batch is divided, and what is minimised."""
 
 from collections.abc import Sequence
+from functools import partialmethod
 from typing import Any
 
 import pytest
@@ -92,8 +93,9 @@ def test_the_loss_is_the_mean_over_all_counted_elements(micro_batch_size: int | 
     assert measured["progress"] == 0
 
 
-@pytest.mark.slow
-def test_a_compiled_network_has_the_loss_and_gradient_of_the_network() -> None:
+def test_a_compiled_network_has_the_loss_and_gradient_of_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    # the default backend needs a C++ compiler and minutes
+    monkeypatch.setattr(nn.Module, "compile", partialmethod(nn.Module.compile, backend="aot_eager"))
     plain, compiled = Line(), Line()
     compiled.network.load_state_dict(plain.network.state_dict())
     graphs = counters["stats"]["unique_graphs"]
