@@ -54,12 +54,12 @@ class Selection:
     def outside(self) -> "dict[str, Outside]":
         """Return the rows that --with and --pipeline add, by label."""
         from rdtf_bench.core.errors import ProtocolError
-        from rdtf_bench.run.table import external, pipelines
+        from rdtf_bench.run.table.outside import clips, pipelines
 
-        clips, others = external.read(self.external), pipelines.read(self.pipelines)
-        if twice := sorted(clips.keys() & others.keys()):
+        made, others = clips.read(self.external), pipelines.read(self.pipelines)
+        if twice := sorted(made.keys() & others.keys()):
             raise ProtocolError(f"--with and --pipeline both name a row {twice[0]!r}: give one of them another name")
-        return {**clips, **others}
+        return {**made, **others}
 
     def row_options(self) -> dict[str, object]:
         """Return the options that do not apply to every kind of protocol, each with what was given for it."""

@@ -16,7 +16,7 @@ from tests.plans import DATA
 
 
 def cells(name: str) -> dict[tuple[str, str], Cell]:
-    """By task and label."""
+    """Return the rows by task and label."""
     scale = load_scale("tiny")
     planned = [
         cell

@@ -231,7 +231,7 @@ def _contents(chosen: Selection, table: _Planned) -> "Contents":
 
 
 def _left_out(external: "dict[str, Outside]") -> Iterator[str]:
-    from rdtf_bench.run.table.external import OutsideClips
+    from rdtf_bench.run.table.outside.clips import OutsideClips
 
     for label, given in external.items():
         if isinstance(given, OutsideClips) and (note := given.left_out()):

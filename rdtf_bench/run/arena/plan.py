@@ -9,7 +9,7 @@ from rdtf_bench.core.errors import ProtocolError, StoreError
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.protocols import load_table
 from rdtf_bench.run.table.context import NONE, Outside, cells_of
-from rdtf_bench.run.table.external import OutsideClips
+from rdtf_bench.run.table.outside.clips import OutsideClips
 from rdtf_bench.spec import plan as planning
 from rdtf_bench.spec.load import kind_of, load_arena
 from rdtf_bench.spec.scale import Scale

@@ -15,8 +15,8 @@ from rdtf_bench.core.store import Store
 from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.inputs.training_set import TrainingSet, listed_clips, training_set
-from rdtf_bench.run.table.external import OutsideClips
-from rdtf_bench.run.table.pipelines import OutsidePipeline
+from rdtf_bench.run.table.outside.clips import OutsideClips
+from rdtf_bench.run.table.outside.pipelines import OutsidePipeline
 from rdtf_bench.spec import plan as planning
 from rdtf_bench.spec.identities import QualityScore
 from rdtf_bench.spec.plan import Cell, DataIdentity

@@ -33,8 +33,8 @@ from rdtf_bench.run.table.context import (
     roles_of,
     unwatched,
 )
-from rdtf_bench.run.table.external import OutsideClips
 from rdtf_bench.run.table.finished import fit_facts, pipeline_facts, score_of, seconds_of_samples, sha256_of_samples
+from rdtf_bench.run.table.outside.clips import OutsideClips
 from rdtf_bench.run.table.schedule import Job, expected_seconds, jobs_for
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale

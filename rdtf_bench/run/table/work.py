@@ -29,9 +29,9 @@ from rdtf_bench.run.table import launch, timing
 from rdtf_bench.run.table import sample as sampling
 from rdtf_bench.run.table import score as scoring
 from rdtf_bench.run.table.context import Bench
-from rdtf_bench.run.table.external import OutsideClips
 from rdtf_bench.run.table.finished import PIPELINE, fit_facts, is_scored, pipeline_facts
-from rdtf_bench.run.table.pipelines import OutsidePipeline
+from rdtf_bench.run.table.outside.clips import OutsideClips
+from rdtf_bench.run.table.outside.pipelines import OutsidePipeline
 from rdtf_bench.spec.identities import (
     ControlSamples,
     CostScore,

@@ -6,7 +6,7 @@ import torch
 from rdtf_bench.core.errors import ProtocolError, StoreError
 from rdtf_bench.run.arena import make, plan
 from rdtf_bench.run.protocols import load_scale
-from rdtf_bench.run.table.external import OutsideClips
+from rdtf_bench.run.table.outside.clips import OutsideClips
 from rdtf_bench.run.table.sample import read_samples
 from tests.arenas import NUM_CLIPS, filled, material, planned
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.table.context import Bench, cells_of, find_assets, make_bench, plan_cells, roles_of
-from rdtf_bench.run.table.external import OutsideClips
+from rdtf_bench.run.table.outside.clips import OutsideClips
 from rdtf_bench.spec.load import load_protocol, load_scale
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import DataSizes, Scale
