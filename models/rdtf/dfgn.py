@@ -306,6 +306,11 @@ class DFGN(ModelMixin, ConfigMixin):  # type: ignore[misc]
             for place, attention in text_attention_places(self).items()
         }
 
+    def called_apart(self) -> list[nn.Module]:
+        """Return the layers that `text_keys` calls before their blocks; sharded weights are gathered there."""
+        places = text_attention_places(self).values()
+        return [layer for attention in places for layer in (attention.to_k, attention.to_v)]
+
     def forward(
         self,
         sample: Float[Tensor, "B C F H W"],

@@ -102,6 +102,13 @@ Retrain = Annotated[
 Processes = Annotated[
     int, typer.Option("--processes", min=1, help="Train each row on this many processes together, each on a device.")
 ]
+ShardWeights = Annotated[
+    bool,
+    typer.Option(
+        "--shard-weights",
+        help="Divide the weights, gradients and optimizer of a row over its --processes: less memory, same result.",
+    ),
+]
 Memory = Annotated[
     bool,
     typer.Option("--memory", help="Say what memory each row needs of a GPU, from a model; takes up to a minute."),

@@ -11,6 +11,7 @@ from rdtf_bench.commands.options import (
     Probe,
     Processes,
     Seeds,
+    ShardWeights,
     Table,
     TableScale,
     With,
@@ -29,6 +30,7 @@ def plan(
     seeds: Seeds = None,
     memory: Memory = False,
     processes: Processes = 1,
+    shard_weights: ShardWeights = False,
     probe: Probe = False,
 ) -> None:
     """List the rows of a protocol, what is left to do and how long it should take."""
@@ -43,6 +45,7 @@ def plan(
         seeds=seeds,
         memory=memory,
         processes=processes,
+        shard_weights=shard_weights,
         probe=probe,
     )
     kind_for(chosen).plan(chosen)

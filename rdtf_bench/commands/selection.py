@@ -29,6 +29,7 @@ class Selection:
     skip_broken: bool = False
     retrain: bool = False
     processes: int = 1
+    shard_weights: bool = False
     memory: bool = False
     probe: bool = False
     workers: int | None = None  # None: as many as the scale says
@@ -71,6 +72,7 @@ class Selection:
             "--seeds": self.seeds,
             "--retrain": self.retrain,
             "--processes": self.processes > 1,
+            "--shard-weights": self.shard_weights,
             "--memory": self.memory,
             "--probe": self.probe,
             "--workers": self.workers,
@@ -94,6 +96,7 @@ def select(
     skip_broken: bool = False,
     retrain: bool = False,
     processes: int = 1,
+    shard_weights: bool = False,
     memory: bool = False,
     probe: bool = False,
     workers: int | None = None,
@@ -104,6 +107,13 @@ def select(
     results: Path | None = None,
 ) -> Selection:
     """Return the selection that the options of a command make; an option that was not given is None."""
+    if shard_weights and processes == 1:
+        from rdtf_bench.core.errors import ProtocolError
+
+        raise ProtocolError(
+            "--shard-weights: a row is trained by one process, which has no other to share its weights with. Give "
+            "--processes 2 or more as well, or leave --shard-weights out"
+        )
     return Selection(
         protocol=protocol,
         scale_name=scale,
@@ -116,6 +126,7 @@ def select(
         skip_broken=skip_broken,
         retrain=retrain,
         processes=processes,
+        shard_weights=shard_weights,
         memory=memory,
         probe=probe,
         workers=workers,

@@ -67,6 +67,7 @@ class Training:
     micro_batch_size: int | None = None  # clips of one backward pass on one process; None: its whole share of the batch
     gradient_checkpointing: bool = False  # recompute activations in the backward pass
     compile: bool = False  # compile the network with torch.compile
+    shard_weights: bool = False  # divide weights, gradients and optimizer over the processes; it decides no number
     weights: str = "float32"  # precision to which the trained weights are rounded, and in which they are stored
 
 

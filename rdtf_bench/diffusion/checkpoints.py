@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from rdtf_bench.core.store import written_whole
+from rdtf_bench.diffusion.sharding import divided, gathered
 
 LAST, BEFORE = "checkpoint.pt", "checkpoint.before.pt"
 MAX_S_BETWEEN = 15 * 60
@@ -43,11 +44,16 @@ class Checkpoints:
         """Tell whether to save after this many steps: their number decides, or the time since the last checkpoint."""
         return step % self._every == 0 or time.monotonic() - self._saved_s > MAX_S_BETWEEN
 
-    def save(self, step: int) -> None:
-        """Save the state after `step` steps; the last whole checkpoint before it is kept as well."""
+    def save(self, step: int, *, write: bool = True) -> None:
+        """Save the state after `step` steps; the last whole checkpoint before it is kept as well.
+
+        Where the weights are sharded, all processes call this, and one of them writes.
+        """
         weights = {name: parameter.detach() for name, parameter in self._parameters.items()}
         state = {"step": step, "parameters": weights}
-        state |= {name: part.state_dict() for name, part in self._parts.items()}
+        state = gathered(state | {name: part.state_dict() for name, part in self._parts.items()}, keep=write)
+        if not write:
+            return
         last = self._folder / LAST
         if last.is_file() and not self._is_last_damaged:
             last.replace(self._folder / BEFORE)
@@ -68,7 +74,7 @@ class Checkpoints:
         saved = torch.load(path, map_location="cpu", weights_only=True)
         with torch.no_grad():
             for name, parameter in self._parameters.items():
-                parameter.copy_(saved["parameters"][name])
+                parameter.copy_(divided(saved["parameters"][name], parameter))
         for name, part in self._parts.items():
             part.load_state_dict(saved[name])
         return int(saved["step"])

@@ -22,6 +22,7 @@ from rdtf_bench.core.method import OnStep, Training, TrainingClips
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.diffusion.checkpoints import Stateful
 from rdtf_bench.diffusion.order import batch_indices
+from rdtf_bench.diffusion.sharding import require_possible, sharded
 from rdtf_bench.diffusion.training import accelerator_for, train
 
 Batch = Any
@@ -70,8 +71,15 @@ class ClipGradients:
     """Compute the gradients of one training step after another. Each process takes its own part of every batch."""
 
     def __init__(
-        self, objective: Objective, clips: TrainingClips, training: Training, accelerator: Accelerator
+        self,
+        objective: Objective,
+        clips: TrainingClips,
+        training: Training,
+        accelerator: Accelerator,
+        *,
+        network: nn.Module | None = None,
     ) -> None:
+        """Compute the gradients with the objective's network, or with `network`, its copy with sharded weights."""
         if training.batch_size % accelerator.num_processes:
             raise ProtocolError(
                 f"training: a batch of {training.batch_size} clips cannot be divided among {accelerator.num_processes} "
@@ -80,7 +88,10 @@ class ClipGradients:
         self.objective, self.clips, self.training, self.accelerator = objective, clips, training, accelerator
         if training.compile:
             objective.network.compile()
-        self.network: nn.Module = accelerator.prepare_model(objective.network)
+        # in evaluation mode accelerate only adds autocast: a sharded network exchanges its gradients by itself
+        self.network: nn.Module = accelerator.prepare_model(
+            network or objective.network, evaluation_mode=network is not None
+        )
 
     def __call__(self, step: int) -> dict[str, float]:
         """Add the gradients of a step to the parameters. Return its loss and the other values to log."""
@@ -93,6 +104,7 @@ class ClipGradients:
         loss = 0.0
         for number, batch in enumerate(batches):
             last = number == len(batches) - 1
+            # no effect on a sharded network: summing whole gradients would take the memory that sharding saves
             with nullcontext() if last else accelerator.no_sync(self.network):
                 part = objective.error(self.network, batch) / counted
                 accelerator.backward(part * accelerator.num_processes)  # the processes' gradients are averaged
@@ -155,16 +167,20 @@ def train_on_clips(
     """Train `parameters`, a part of the objective's network, on clips. See `diffusion.training.train`."""
     device = next(iter(parameters.values())).device
     accelerator = accelerator_for(device, mixed_precision=training.mixed_precision)
-    gradients = ClipGradients(objective, clips, training, accelerator)
-    try:
-        train(
-            parameters,
-            gradients,
-            training,
-            accelerator=accelerator,
-            folder=folder,
-            on_step=on_step,
-            stateful=stateful,
-        )
-    finally:
-        accelerator.unwrap_model(gradients.network, keep_fp32_wrapper=False)
+    if training.shard_weights:
+        require_possible(training)
+    parts = sharded(objective.network, parameters) if training.shard_weights else nullcontext((None, parameters))
+    with parts as (network, trained):
+        gradients = ClipGradients(objective, clips, training, accelerator, network=network)
+        try:
+            train(
+                trained,
+                gradients,
+                training,
+                accelerator=accelerator,
+                folder=folder,
+                on_step=on_step,
+                stateful=stateful,
+            )
+        finally:
+            accelerator.unwrap_model(gradients.network, keep_fp32_wrapper=False)

@@ -5,21 +5,24 @@ weights, the optimiser and the EMA but no random state. On the same machine a re
 uninterrupted one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import broadcast
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from rdtf_bench.core.errors import Stopped
 from rdtf_bench.core.method import OnStep, Training
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.diffusion.checkpoints import Checkpoints, Stateful
+from rdtf_bench.diffusion.sharding import divided, gathered
 
 Gradients = Callable[[int], dict[str, float]]
 """Function that adds the gradients of a step to the parameters, and returns the "loss" and further values to log."""
@@ -41,6 +44,7 @@ def train(
     """Train `parameters` for `training.num_steps` steps; resume from the checkpoint in `folder` if there is one.
 
     `on_step` is called after each step. Where it raises Stopped, a checkpoint of this step is saved.
+    Sharded parameters (diffusion.sharding) need an `accelerator`, and all processes save a checkpoint together.
     At the end the parameters are set to their exponential moving average, with the warm-up of diffusers' EMAModel.
     `ema_decay=0` switches the average off. `accelerator` is that of the gradients, if they are computed with one.
     """
@@ -54,6 +58,7 @@ def train(
         num_warmup_steps=training.warmup_steps,
         num_training_steps=training.num_steps,
     )
+    adamw.register_load_state_dict_pre_hook(lambda _, saved: _moments_like(trained, saved))
     optimizer = accelerator.prepare_optimizer(adamw)
     ema = None
     if training.ema_decay > 0:
@@ -66,7 +71,8 @@ def train(
     checkpoints = Checkpoints(folder, parameters, parts, every=training.checkpoint_every)
     first = checkpoints.resume()
     if ema is not None:
-        ema.to(trained[0].device)  # a checkpoint is read on the CPU
+        # a checkpoint is read on the CPU, and holds whole tensors
+        ema.shadow_params = [divided(average, like) for average, like in zip(ema.shadow_params, trained, strict=True)]
     for step in range(first, training.num_steps):
         measured = gradients(step)
         norm = accelerator.clip_grad_norm_(trained, training.max_grad_norm)
@@ -76,15 +82,35 @@ def train(
         optimizer.zero_grad(set_to_none=True)
         if ema is not None:
             ema.step(trained)
+        stopped = None
         try:
-            on_step(step, {**measured, "grad_norm": float(norm), "learning_rate": learning_rate})
-        except Stopped:
-            checkpoints.save(step + 1)
-            raise
-        if accelerator.is_main_process and step + 1 < training.num_steps and checkpoints.is_due(step + 1):
-            checkpoints.save(step + 1)
+            on_step(step, {**measured, "grad_norm": float(gathered(norm, keep=True)), "learning_rate": learning_rate})
+        except Stopped as asked:
+            stopped = asked
+        is_first = accelerator.is_main_process
+        is_due = stopped is not None or (is_first and step + 1 < training.num_steps and checkpoints.is_due(step + 1))
+        if _of_first(is_due, trained[0]):
+            checkpoints.save(step + 1, write=is_first)
+        if stopped is not None:
+            raise stopped
     if ema is not None:
         ema.copy_to(trained)
+
+
+def _of_first(is_due: bool, parameter: nn.Parameter) -> bool:
+    """Return what the first process says, where the weights are sharded and all processes save a checkpoint."""
+    if isinstance(parameter, DTensor):
+        is_due = bool(broadcast(torch.tensor(is_due, device=parameter.device)))
+    return is_due
+
+
+def _moments_like(trained: Sequence[nn.Parameter], saved: dict[str, Any]) -> dict[str, Any]:
+    """Return a saved state of AdamW whose moments are sharded as the parameters are."""
+    state = {
+        number: {name: divided(value, trained[number]) for name, value in values.items()}
+        for number, values in saved["state"].items()
+    }
+    return {**saved, "state": state}
 
 
 def of_loss(loss_at: LossAt, seed: int) -> Gradients:

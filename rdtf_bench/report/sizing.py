@@ -15,7 +15,7 @@ PARTS = {
     "trained weights": "trained",
     "frozen weights": "frozen",
     "gradients": "gradients",
-    "exchange": "buckets",
+    "exchange": "exchange",
     "AdamW": "moments",
     "average": "average",
     "encoders": "around",
@@ -24,7 +24,9 @@ PARTS = {
 """Columns of the memory of training, and the fields of `Need` that they show."""
 
 
-def memory_text(scale: Scale, needs: Mapping[str, tuple[Need, int] | None], *, processes: int) -> str:
+def memory_text(
+    scale: Scale, needs: Mapping[str, tuple[Need, int] | None], *, processes: int, shard_weights: bool = False
+) -> str:
     """Write the memory that each row needs; None stands for a plug-in that cannot say it."""
     head = ("GiB of one device", *PARTS, "training", "sampling", "fits")
     rows = [[label, *_memory_cells(needed)] for label, needed in needs.items()]
@@ -39,7 +41,13 @@ def memory_text(scale: Scale, needs: Mapping[str, tuple[Need, int] | None], *, p
         "Counted on tensors without values, in the precisions of a GPU. Real steps on a CPU agree with such a count; "
         "no GPU has confirmed it yet.",
         f"A card fits if {RESERVE_BYTES / GIB:.0f} GiB stay free for CUDA, its libraries and fragmentation (a guess).",
-        "encoders: the frozen networks beside the denoiser. exchange: the gradients that processes exchange.",
+        "encoders: the frozen networks beside the denoiser. exchange: "
+        + (
+            "what a process gathers beside its part of the weights: those outside the blocks and two blocks at a time, "
+            "with their gradients."
+            if shard_weights
+            else "the gradients that processes exchange."
+        ),
     ]
     return layouts.document([layouts.Table(head=head, groups=[rows])], format="text", title="Memory", notes=notes)
 

@@ -86,6 +86,7 @@ class Record:
     format_version: int | None = None  # None: format 1, which has none of the fields below
     command: str | None = None  # the command line; None also where a notebook or a script made the record
     num_processes: int | None = None  # processes that trained the row together
+    weights_sharded: bool = False  # over these processes, by FSDP2
     resolved_scale: dict[str, Any] | None = None  # every field of the scale as it was
     samples_sha256: str | None = None  # of the clips' pixels; None also where the store no longer holds the clips
 
@@ -99,6 +100,8 @@ def save(record: Record, folder: Path) -> Path:
     """Write a record; one of an older format stays one of that format."""
     path = folder / f"{record.cell_id}.json"
     facts = {**asdict(record), "scores": {name: score.as_dict() for name, score in record.scores.items()}}
+    if not record.weights_sharded:
+        del facts["weights_sharded"]  # as in records that were made before there was a choice
     if record.format_version is None:
         facts = {name: value for name, value in facts.items() if name not in ADDED_IN_2}
     write_text(path, json.dumps(facts, indent=1, allow_nan=False, sort_keys=True) + "\n")

@@ -32,6 +32,23 @@ def test_memory_and_seconds_are_told_when_they_are_asked_for(
     assert not (tmp_path / "store").exists()
 
 
+def test_sharded_weights_need_less_and_more_than_one_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    protocol = tmp_path / "one.yaml"
+    protocol.write_text(ONE_ROW)
+    plan = ("plan", str(protocol), "--scale", "ci", "--store", str(tmp_path / "store"), "--memory")
+    trained = []
+    for sharded in ((), ("--shard-weights",)):
+        printed = rdtf_bench(monkeypatch, capsys, *plan, "--processes", "2", *sharded)[1]
+        trained += [float(line.split()[1]) for line in printed.splitlines() if line.startswith("RDTF")]
+    assert trained[1] == pytest.approx(trained[0] / 2, rel=0.1)  # printed with one digit
+    status, printed = rdtf_bench(monkeypatch, capsys, *plan, "--shard-weights")
+    assert status == 2
+    assert "--shard-weights: a row is trained by one process" in printed
+    assert "Give --processes 2 or more as well" in " ".join(printed.split())
+
+
 def test_a_scale_for_a_gpu_points_to_the_options(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,7 +13,7 @@ def need(activations: int) -> Need:
         trained=4 * GIB,
         frozen=0,
         gradients=4 * GIB,
-        buckets=GIB // 2,
+        exchange=GIB // 2,
         moments=8 * GIB,
         average=2**20,
         around=GIB,
@@ -35,6 +35,11 @@ def test_the_parts_stand_beside_their_sum_and_the_card_that_they_fit() -> None:
     assert rows["samples"][-2:] == ["40", "GB"]
     assert set(rows["other"]) == {"n/a"}
     assert "1 clip in a backward pass and 4 clips in a step, on each of 4 processes" in " ".join(text.split())
+
+
+def test_a_note_says_what_is_gathered_of_sharded_weights() -> None:
+    text = memory_text(load_scale("paper"), {"small": (need(GIB), GIB)}, processes=4, shard_weights=True)
+    assert "exchange: what a process gathers beside its part of the weights" in " ".join(text.split())
 
 
 def test_a_probe_is_shown_beside_what_the_scale_expects() -> None:

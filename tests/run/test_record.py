@@ -36,6 +36,12 @@ def test_a_new_record_states_every_field_even_where_it_is_unknown(made: Record, 
     assert set(record.ADDED_IN_2) <= json.loads(path.read_text(encoding="utf-8")).keys()
 
 
+def test_only_a_record_of_sharded_weights_speaks_of_them(made: Record, tmp_path: Path) -> None:
+    assert "weights_sharded" not in json.loads(record.save(made, tmp_path).read_text(encoding="utf-8"))
+    sharded = replace(made, weights_sharded=True)
+    assert record.read(record.save(sharded, tmp_path)) == sharded
+
+
 def test_a_record_without_the_new_fields_has_none_in_them(made: Record, tmp_path: Path) -> None:
     path = record.save(made, tmp_path)
     raw = json.loads(path.read_text(encoding="utf-8"))

@@ -11,6 +11,7 @@ ABOUT_TRAINED_ROWS = (
     "--seeds",
     "--retrain",
     "--processes",
+    "--shard-weights",
     "--memory",
     "--probe",
     "--workers",

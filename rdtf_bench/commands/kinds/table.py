@@ -69,6 +69,7 @@ class Tables:
                 command=environment.command_line(),
                 retrain=chosen.retrain,
                 processes=chosen.processes,
+                shard_weights=chosen.shard_weights,
                 engine=engine,
                 watching=live.watching(spec.name, scale.name, uri=uri, root=chosen.store),
             )
@@ -192,8 +193,9 @@ def _sizes(chosen: Selection, table: _Planned) -> Iterator[str]:
     from rdtf_bench.run.sizing.plan import needs_of, probed
 
     if chosen.memory:
-        needs = needs_of(table.cells, table.scale, chosen.processes)
-        yield sizing.memory_text(table.scale, needs, processes=chosen.processes)
+        processes, shard_weights = chosen.processes, chosen.shard_weights
+        needs = needs_of(table.cells, table.scale, processes=processes, shard_weights=shard_weights)
+        yield sizing.memory_text(table.scale, needs, processes=processes, shard_weights=shard_weights)
     if chosen.probe:
         yield sizing.probe_text(table.scale, probed(table.cells, table.scale))
 

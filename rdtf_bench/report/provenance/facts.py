@@ -122,6 +122,7 @@ def _machine(record: Record) -> dict[str, object]:
     return {
         **{name: record.environment.get(name) for name in (*names, *of_gpu)},
         "num_processes": record.num_processes,
+        **({"weights_sharded": True} if record.weights_sharded else {}),
     }
 
 

@@ -38,7 +38,9 @@ def smallest() -> Device:
     return Device(name=least.name, num_bytes=least.total_memory)
 
 
-def require(cells: Sequence[Cell], scale: Scale, device: Device, *, processes: int) -> None:
+def require(
+    cells: Sequence[Cell], scale: Scale, device: Device, *, processes: int, shard_weights: bool = False
+) -> None:
     """Raise DeviceError for the first row that needs more memory than the device has.
 
     A plug-in that cannot say what it needs is not refused.
@@ -47,7 +49,7 @@ def require(cells: Sequence[Cell], scale: Scale, device: Device, *, processes: i
         assert isinstance(cell.sample, TrainedSamples)
         if not need.is_known(cell.method):
             continue
-        training = Training(**cell.trained.training.model_dump())
+        training = Training(**cell.trained.training.model_dump(), shard_weights=shard_weights)
         needed = need.training_need(cell.trained, training, scale, processes=processes).total
         if needed > device.num_bytes:
             smaller = _smaller(cell.trained, training, needed, scale, processes)

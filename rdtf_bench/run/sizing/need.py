@@ -6,7 +6,7 @@ moments and averages follow from the parameters. Nothing is counted of CUDA itse
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -20,6 +20,7 @@ from rdtf_bench import catalog
 from rdtf_bench.core.method import Configs, Training
 from rdtf_bench.diffusion.guidance import two_scales
 from rdtf_bench.diffusion.latents import decode
+from rdtf_bench.diffusion.sharding import blocks
 from rdtf_bench.run.costs.parameters import COST_FUNCTIONS, configured
 from rdtf_bench.run.sizing.live import LiveBytes, autocast_as_on_cuda
 from rdtf_bench.spec.identities import FitIdentity, SamplerIdentity
@@ -44,7 +45,7 @@ class Need:
     trained: int  # weights that are trained
     frozen: int  # weights of the denoiser that are not
     gradients: int
-    buckets: int  # the copy of the gradients that several processes exchange
+    exchange: int  # what several processes exchange: a copy of the gradients, or the sharded weights gathered at a time
     moments: int  # of AdamW
     average: int  # the moving average of the weights
     around: int  # frozen networks beside the denoiser
@@ -62,7 +63,10 @@ def is_known(method: str) -> bool:
 
 
 def training_need(fit: FitIdentity, training: Training, scale: Scale, *, processes: int = 1) -> Need:
-    """Return what one of these processes needs to train a row with these settings, which may not be its own."""
+    """Return what one of these processes needs to train a row with these settings, which may not be its own.
+
+    With `training.shard_weights`, each process holds its part of the weights, gradients, moments and average.
+    """
     module, config, configs = configured(fit.method, scale, fit.options, functions=FUNCTIONS)
     network = _denoiser(module, config, configs)
     if training.gradient_checkpointing:
@@ -74,16 +78,35 @@ def training_need(fit: FitIdentity, training: Training, scale: Scale, *, process
         config, configs, batch_size=at_once, num_frames=training.num_frames, size_px=scale.clip.size_px
     )
     peak = _peak_of_step(network, inputs, training, accumulates=at_once < share)
+    parts = processes if training.shard_weights else 1
+    part = math.ceil(trained / parts)
+    gradients = trained if processes > 1 else 0
     return Need(
-        trained=trained,
-        frozen=frozen,
-        gradients=trained,
-        buckets=trained if processes > 1 else 0,
-        moments=2 * trained,
-        average=trained if training.ema_decay > 0 else 0,
+        trained=part,
+        frozen=math.ceil(frozen / parts),
+        gradients=part,
+        exchange=_gathered(network) if training.shard_weights else gradients,
+        moments=2 * part,
+        average=part if training.ema_decay > 0 else 0,
         around=around,
         activations=max(peak - trained, 0),
     )
+
+
+def _gathered(network: nn.Module) -> int:
+    """Return the bytes that a process holds of sharded weights beside its part of them.
+
+    The weights outside the blocks stay for the whole step. Of the blocks, the largest one and the next one are there
+    together, each with its whole gradients until they are summed over the processes.
+    """
+
+    def size(parameters: Iterable[nn.Parameter]) -> int:
+        return sum(parameter.nbytes * (2 if parameter.requires_grad else 1) for parameter in parameters)
+
+    found = blocks(network)
+    inside = {id(parameter) for block in found for parameter in block.parameters()}
+    outside = size(parameter for parameter in network.parameters() if id(parameter) not in inside)
+    return outside + 2 * max((size(block.parameters()) for block in found), default=0)
 
 
 def sampling_bytes(fit: FitIdentity, sampler: SamplerIdentity, scale: Scale) -> int:

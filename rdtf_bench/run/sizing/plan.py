@@ -12,14 +12,16 @@ from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
 
 
-def needs_of(cells: Sequence[Cell], scale: Scale, processes: int) -> dict[str, tuple[Need, int] | None]:
+def needs_of(
+    cells: Sequence[Cell], scale: Scale, *, processes: int, shard_weights: bool
+) -> dict[str, tuple[Need, int] | None]:
     """Return what each row needs to train and its bytes while sampling, by label; None where it is unknown."""
     needs: dict[str, tuple[Need, int] | None] = {}
     for cell in distinct(cells):
         assert isinstance(cell.sample, TrainedSamples)
         needs[cell.label] = None
         if is_known(cell.method):
-            training = Training(**cell.trained.training.model_dump())
+            training = Training(**cell.trained.training.model_dump(), shard_weights=shard_weights)
             needed = training_need(cell.trained, training, scale, processes=processes)
             needs[cell.label] = needed, sampling_bytes(cell.trained, cell.sample.sampler, scale)
     return needs

@@ -41,6 +41,7 @@ class Bench:
     real: Mapping[str, str]  # split -> key of its decoded clips
     training: TrainingSet
     processes: int = 1  # that train a row together
+    shard_weights: bool = False  # over these processes
 
     @property
     def shards(self) -> list[slice]:
@@ -115,6 +116,7 @@ def make_bench(
     outside: Mapping[str, Outside] = NONE,
     *,
     processes: int = 1,
+    shard_weights: bool = False,
 ) -> Bench:
     """Return what the jobs of a run with these control rows share.
 
@@ -142,4 +144,5 @@ def make_bench(
         real=real,
         training=training_set(train_identity, data.root, identity.num_train, train),
         processes=processes,
+        shard_weights=shard_weights,
     )

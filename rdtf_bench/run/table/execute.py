@@ -69,6 +69,7 @@ def run(
     command: str | None = None,
     retrain: bool = False,
     processes: int = 1,
+    shard_weights: bool = False,
     engine: Engine = LOCAL,
     watching: Watching = unwatched,
 ) -> Outcome:
@@ -76,7 +77,7 @@ def run(
 
     `outside` holds further rows, whose clips were made elsewhere. `command` is the command line that the records keep.
     Trained rows that ship with the package are taken from it; `retrain` trains them anew. `processes` train a row
-    together. `watching` follows the work on the cells.
+    together, and share its weights where `shard_weights` is given. `watching` follows the work on the cells.
     """
     began_s = time.monotonic()
     _require_divisible(scale, processes)
@@ -85,7 +86,9 @@ def run(
         assets = _assets(spec, scale, source, store, console)
         data = _read(spec, scale, source, store, outside, skip_broken=skip_broken)
         cells = plan_cells(spec, scale, data.identity, assets, outside)
-        bench = make_bench(spec.controls, scale, data, assets, store, outside, processes=processes)
+        bench = make_bench(
+            spec.controls, scale, data, assets, store, outside, processes=processes, shard_weights=shard_weights
+        )
         _bring_up_to_date(bench, cells, leases, console, retrain=retrain)
         jobs = jobs_for(bench, cells)
         _announce_trainings(jobs, scale.workers, console, quiet=quiet)
@@ -246,6 +249,7 @@ def _record(
         format_version=record.FORMAT_VERSION,
         command=command,
         num_processes=1 if fit is None else fit.num_processes,
+        weights_sharded=False if fit is None else fit.weights_sharded,
         resolved_scale=scale.model_dump(mode="json"),
         samples_sha256=sha256_of_samples(bench.store, cell.sample_key),
     )

@@ -27,6 +27,7 @@ class FitFacts:
     components: dict[str, int]  # parameter counts by component
     peak_memory_gib: float  # of the first process that trained
     num_processes: int  # that trained together
+    weights_sharded: bool  # over these processes
 
 
 def score_of(store: Store, key: str) -> ScoreRecord:
@@ -59,6 +60,7 @@ def fit_facts(store: Store, key: str) -> FitFacts:
         components=raw["components"],
         peak_memory_gib=raw["peak_memory_gib"],
         num_processes=raw.get("num_processes", 1),
+        weights_sharded=raw.get("weights_sharded", False),
     )
 
 

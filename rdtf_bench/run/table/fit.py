@@ -39,6 +39,7 @@ def train(
     assets: Mapping[str, Path],
     device: torch.device,
     report: Report,
+    shard_weights: bool = False,
 ) -> None:
     """Train a method; write its weights, log and facts into the store.
 
@@ -49,7 +50,7 @@ def train(
     folder = store.unfinished("fit", fit.key)
     checkpoints, weights = folder / "checkpoints", folder / "weights"
     checkpoints.mkdir(exist_ok=True)
-    training = Training(**fit.training.model_dump())
+    training = Training(**fit.training.model_dump(), shard_weights=shard_weights)
     if not state.is_main_process:
         stopping.ignore()  # the first process ends the training, at the end of a step
         method.fit(clips, training, folder=checkpoints, on_step=lambda *_: None)
@@ -75,6 +76,7 @@ def train(
         "components": method.parameter_counts(),
         "peak_memory_gib": round(environment.peak_memory_gib(), 3),
         "num_processes": state.num_processes,
+        "weights_sharded": shard_weights,
     }
     write_text(folder / "fit.json", json.dumps(facts, indent=1, sort_keys=True) + "\n")
     store.finish("fit", fit.key)

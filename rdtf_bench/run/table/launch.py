@@ -44,6 +44,7 @@ class Request:
     store: Store
     assets: Mapping[str, Path]
     device: str  # cpu or cuda
+    shard_weights: bool
     threads: int
     parent: int  # process whose end ends the training
 
@@ -126,6 +127,7 @@ def main(path: Path) -> None:
             store=request.store,
             assets=request.assets,
             device=torch.device("cpu") if request.device == "cpu" else state.device,
+            shard_weights=request.shard_weights,
             report=Report(Silent(), "", ""),
         )
     except Exception as fault:

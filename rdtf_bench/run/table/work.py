@@ -11,10 +11,11 @@ from functools import partial
 import torch
 
 from rdtf_bench import catalog
-from rdtf_bench.core.method import Sampler
+from rdtf_bench.core.method import Sampler, Training
 from rdtf_bench.core.store import write_text
 from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
 from rdtf_bench.diffusion.latents import load_autoencoder
+from rdtf_bench.diffusion.sharding import require_possible
 from rdtf_bench.run.build import modules, pipelines
 from rdtf_bench.run.engines import devices
 from rdtf_bench.run.inputs import clips as stored_clips
@@ -58,9 +59,18 @@ def check(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> None:  # noq
         devices.require(bench.processes)
     modules.check_options(cells)
     pipelines.check(cells)
+    untrained = [cell for cell in cells if cell.fit is not None and not bench.store.has("fit", cell.fit_key)]
+    if bench.shard_weights:
+        for cell in untrained:
+            require_possible(Training(**cell.trained.training.model_dump()))
     if cuda:
-        untrained = [cell for cell in cells if cell.fit is not None and not bench.store.has("fit", cell.fit_key)]
-        sizing.require(untrained, bench.scale, sizing.smallest(), processes=bench.processes)
+        sizing.require(
+            untrained,
+            bench.scale,
+            sizing.smallest(),
+            processes=bench.processes,
+            shard_weights=bench.shard_weights,
+        )
 
 
 def prepare_real(bench: Bench, sink: Sink, job: str) -> None:
@@ -101,6 +111,7 @@ def train(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
             store=bench.store,
             assets=bench.assets,
             device=bench.scale.device,
+            shard_weights=bench.shard_weights,
             threads=bench.scale.threads_per_worker,
             parent=os.getpid(),
         )

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import PartialState
@@ -26,12 +27,12 @@ class Stop(Exception):
     """Stands for a kill after some steps."""
 
 
-def train(assets: Mapping[str, Path], out: Path, *, micro_batch_size: int | None = None, until: int = STEPS) -> None:
+def train(assets: Mapping[str, Path], out: Path, *, until: int = STEPS, **changed: Any) -> None:
     """Train for `until` of `STEPS` steps, from the checkpoint in `out` on; after the last step, sample and save."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
-        _train(assets, out, micro_batch_size, until)
+        _train(assets, out, until, changed)
     except Stop:
         pass
     finally:
@@ -39,7 +40,7 @@ def train(assets: Mapping[str, Path], out: Path, *, micro_batch_size: int | None
     PartialState().wait_for_everyone()
 
 
-def _train(assets: Mapping[str, Path], out: Path, micro_batch_size: int | None, until: int) -> None:
+def _train(assets: Mapping[str, Path], out: Path, until: int, changed: dict[str, Any]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     method = make(dict(assets))
     for network in (method.autoencoder, method.text.clip, method.text.t5):
@@ -51,7 +52,7 @@ def _train(assets: Mapping[str, Path], out: Path, micro_batch_size: int | None, 
         if step + 1 == until < STEPS:
             raise Stop
 
-    training = replace(TRAINING, num_steps=STEPS, batch_size=4, checkpoint_every=5, micro_batch_size=micro_batch_size)
+    training = replace(TRAINING, num_steps=STEPS, batch_size=4, checkpoint_every=5, **changed)
     method.fit(Stickers(), training, folder=out, on_step=on_step)
     given = conditions(2)
     made = method.generate(given, generators_for(0, given.clip_ids, "sample"), SAMPLER)
@@ -68,6 +69,7 @@ def main(assets: Path, out: Path) -> None:
     train(folders, out / "plain")
     train(folders, out / "accumulated", micro_batch_size=1)
     train(folders, out / "killed", until=12)
+    train(folders, out / "sharded", shard_weights=True)
 
 
 if __name__ == "__main__":

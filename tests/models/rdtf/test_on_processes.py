@@ -63,10 +63,11 @@ def require_equal(found: Path, expected: Path) -> None:
         torch.testing.assert_close(tensors[name], tensor, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("how", ["plain", "accumulated"])
+@pytest.mark.parametrize("how", ["plain", "accumulated", "sharded"])
 def test_two_processes_train_and_sample_as_one(one: Path, two: Path, how: str) -> None:
-    assert (read(one / how)[1], read(two / how)[1]) == (1, 2)
-    require_equal(two / how, one / how)
+    expected = one / ("plain" if how == "sharded" else how)
+    assert (read(expected)[1], read(two / how)[1]) == (1, 2)
+    require_equal(two / how, expected)
 
 
 def test_accumulation_changes_nothing(one: Path) -> None:

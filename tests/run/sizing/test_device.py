@@ -18,7 +18,7 @@ from rdtf_bench.spec.scale import Scale
 from tests.plans import DATA
 
 GIB = 2**30
-NOTHING = Need(trained=0, frozen=0, gradients=0, buckets=0, moments=0, average=0, around=0, activations=0)
+NOTHING = Need(trained=0, frozen=0, gradients=0, exchange=0, moments=0, average=0, around=0, activations=0)
 
 
 def planned(scale: Scale, seeds: Sequence[int] = (0,)) -> list[Cell]:

@@ -83,6 +83,19 @@ def test_the_model_equals_what_real_steps_hold(method: str, setting: str, tmp_pa
     assert needed == pytest.approx(measured(fit, training, tmp_path), rel=0.05)
 
 
+@pytest.mark.parametrize("method", ["rdtf", "simda"])
+def test_sharded_weights_are_divided_by_the_number_of_processes(method: str) -> None:
+    fit = planned(method)
+    training = training_of(fit, {})
+    whole = training_need(fit, training, SCALE, processes=4)
+    part = training_need(fit, replace(training, shard_weights=True), SCALE, processes=4)
+    for name in ("trained", "frozen", "gradients", "moments", "average"):
+        assert getattr(part, name) == pytest.approx(getattr(whole, name) / 4, abs=4), name
+    assert (part.around, part.activations) == (whole.around, whole.activations)
+    assert 0 < part.exchange < 2 * (whole.trained + whole.frozen)  # less than all weights with their gradients
+    assert part.total < whole.total
+
+
 def test_the_model_equals_what_real_sampling_holds() -> None:
     scale = SCALE.model_copy(update={"sampling": SCALE.sampling.model_copy(update={"batch_size": 3})})
     fit, assets, shape = planned("rdtf"), find_assets(SCALE), (3, 8, 3, 64, 64)

@@ -28,6 +28,7 @@ def request_(planned: tuple[Bench, list[Cell]], tmp_path: Path) -> launch.Reques
         store=Store(tmp_path / "store"),
         assets={},
         device="cpu",
+        shard_weights=False,
         threads=1,
         parent=os.getpid(),
     )

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from rdtf_bench.core.errors import DeviceError
+from rdtf_bench.core.errors import DeviceError, ProtocolError
 from rdtf_bench.core.store import Store
 from rdtf_bench.metrics import seconds
 from rdtf_bench.run.build import modules
@@ -150,6 +150,18 @@ def test_a_job_checks_the_options_of_each_trained_row(
     monkeypatch.setattr(modules, "check_options", seen.append)
     work.check(bench, Silent(), "device and options", cells)
     assert seen == [cells]
+
+
+def test_settings_that_do_not_go_with_sharded_weights_stop_a_run_before_any_work(
+    planned: tuple[Bench, list[Cell]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modules, "check_options", lambda _: None)
+    bench, cells = replace(planned[0], shard_weights=True), [cell for cell in planned[1] if cell.kind == "trained"]
+    work.check(bench, Silent(), "device and options", cells)
+    compiled = cells[0].trained.training.model_copy(update={"compile": True})
+    cell = replace(cells[0], fit=cells[0].trained.model_copy(update={"training": compiled}))
+    with pytest.raises(ProtocolError, match=r"--shard-weights: training\.compile is true"):
+        work.check(bench, Silent(), "device and options", [cell])
 
 
 def test_a_run_without_its_device_stops_before_any_work(
