@@ -44,6 +44,7 @@ def export(
     from rdtf_bench.run.progress import Display, Report
     from rdtf_bench.run.protocols import load_table
     from rdtf_bench.run.table import conditions
+    from rdtf_bench.spec.command import command
 
     chosen = select(table, scale, data, store)
     spec, at_scale = load_table(table), chosen.scale
@@ -58,9 +59,9 @@ def export(
             report=Report(display, "conditions", "writing"),
         )
     shape, count, place = at_scale.clip, len(exported.clips["test"]), printable(str(out / conditions.METADATA))
+    run = command("run", spec, at_scale, [*chosen.options, "--with", "mine=DIR"])
     typer.echo(
         f"{count} clips in {place}. For each clip make {shape.num_frames} frames of "
         f"{shape.size_px}x{shape.size_px} pixels, as a folder of frames DIR/<id>/ or as DIR/<id>.png (APNG), .webp, "
-        f".gif or .mp4. Score them with: rdtf-bench run {spec.as_argument} --scale {at_scale.as_argument} "
-        f"--with mine=DIR\n{footer.data(spec.dataset, exported.facts)}"
+        f".gif or .mp4. Score them with: {run}\n{footer.data(spec.dataset, exported.facts)}"
     )

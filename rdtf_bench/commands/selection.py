@@ -62,6 +62,16 @@ class Selection:
             raise ProtocolError(f"--with and --pipeline both name a row {twice[0]!r}: give one of them another name")
         return {**made, **others}
 
+    @property
+    def options(self) -> list[str]:
+        """Return the options with which a further command takes the same table, besides its scale and --results."""
+        given = {"--data": self.data, "--with": self.external, "--method": self.methods, "--pipeline": self.pipelines}
+        return [
+            *(word for option, values in given.items() for value in values for word in (option, value)),
+            *(() if self.seeds is None else ("--seeds", str(self.seeds))),
+            *(() if self.store == DEFAULT_STORE else ("--store", str(self.store))),
+        ]
+
     def row_options(self) -> dict[str, object]:
         """Return the options that do not apply to every kind of protocol, each with what was given for it."""
         return {

@@ -17,6 +17,7 @@ from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.run.table import finished
 from rdtf_bench.run.table.execute import Outcome
 from rdtf_bench.run.tracking import server, table_runs
+from rdtf_bench.spec.command import command
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import TableSpec
@@ -30,9 +31,19 @@ ROWS = "rows.json"
 
 
 def write(
-    spec: TableSpec, scale: Scale, outcome: Outcome, *, tracking_uri: str | None, console: Console, quiet: bool
+    spec: TableSpec,
+    scale: Scale,
+    outcome: Outcome,
+    *,
+    tracking_uri: str | None,
+    console: Console,
+    quiet: bool,
+    options: Sequence[str] = (),
 ) -> None:
-    """Draw the pictures of this table if they are absent, and log to MLflow what the server lacks of it."""
+    """Draw the pictures of this table if they are absent, and log to MLflow what the server lacks of it.
+
+    `options` are those with which a command takes this table besides its scale.
+    """
     root = outcome.bench.store.root
     folder = pictures_folder(root, spec, scale, outcome.cells)
     logs = _logs(outcome)
@@ -41,8 +52,8 @@ def write(
         names += ["curriculum.png"]
     if not all((folder / name).is_file() for name in names):
         _draw(spec, outcome, logs, folder)
-        _write_page(spec, scale, outcome, folder / PAGE)
-    write_text(folder / DESCRIPTION, _description(spec, scale, outcome))
+        _write_page(spec, scale, outcome, folder / PAGE, options)
+    write_text(folder / DESCRIPTION, _description(spec, scale, outcome, options))
     _write_rows(spec, scale, outcome, folder / ROWS)
     uri = server.tracking_uri(tracking_uri, root)
 
@@ -70,15 +81,14 @@ def pictures_folder(root: Path, spec: TableSpec, scale: Scale, cells: Sequence[C
     return root / "pictures" / f"{spec.name}-{scale.name}-{key_of([cell.id for cell in cells])}"
 
 
-def copy_samples(root: Path, spec: TableSpec, scale: Scale, cells: Sequence[Cell], path: Path) -> None:
+def copy_samples(
+    root: Path, spec: TableSpec, scale: Scale, cells: Sequence[Cell], path: Path, *, options: Sequence[str] = ()
+) -> None:
     """Copy the animated samples of a finished table to a file. StoreError where the store has none."""
     require_place(path, "--picture FILE")
     samples = pictures_folder(root, spec, scale, cells) / SAMPLES
     if not samples.is_file():
-        raise StoreError(
-            f"{samples}: is absent; a finished run draws it: rdtf-bench run {spec.as_argument} --scale "
-            f"{scale.as_argument}"
-        )
+        raise StoreError(f"{samples}: is absent; a finished run draws it: {command('run', spec, scale, options)}")
     with written_whole(path) as making:
         shutil.copyfile(samples, making)
 
@@ -90,17 +100,24 @@ def closing_line(outcome: Outcome) -> str:
     return f"{work} {minutes} min {seconds:02d} s; peak memory of all processes {outcome.peak_memory_gib:.1f} GiB"
 
 
-def _write_page(spec: TableSpec, scale: Scale, outcome: Outcome, path: Path) -> None:
+def _write_page(spec: TableSpec, scale: Scale, outcome: Outcome, path: Path, options: Sequence[str]) -> None:
     from rdtf_bench.report.page.table_page import Contents, page
 
-    contents = Contents(spec=spec, scale=scale, cells=outcome.cells, records=outcome.records, store=outcome.bench.store)
+    contents = Contents(
+        spec=spec,
+        scale=scale,
+        cells=outcome.cells,
+        records=outcome.records,
+        store=outcome.bench.store,
+        options=options,
+    )
     write_text(path, page(contents))
 
 
-def _description(spec: TableSpec, scale: Scale, outcome: Outcome) -> str:
+def _description(spec: TableSpec, scale: Scale, outcome: Outcome, options: Sequence[str]) -> str:
     """Return the table in Markdown, which MLflow shows beside its rows."""
     warning = selftest_record.warning(outcome.bench.store.root, scale)
-    table = render(spec, scale, outcome.cells, outcome.records, format="md", warning=warning)
+    table = render(spec, scale, outcome.cells, outcome.records, format="md", warning=warning, options=options)
     return f"### {spec.name}: {spec.title}\n\n{table}\n"
 
 
@@ -165,6 +182,6 @@ def _draw(spec: TableSpec, outcome: Outcome, logs: dict[str, list[finished.LogRo
     first = {cell.label: cell.name for cell in reversed(outcome.cells)}  # the first seed of a line with several
     panels = {panel.title: {row: logs[first[row]] for row in panel.rows} for panel in spec.panels} or {"": logs}
     losses.draw(panels, path=folder / "loss.png")
-    losses.write_csv(logs, path=folder / "loss.csv")
+    losses.write_csv(losses.by_training(logs), path=folder / "loss.csv")
     if curricula := losses.with_curriculum(logs):
         losses.draw_curricula(curricula, path=folder / "curriculum.png")

@@ -36,7 +36,7 @@ def command_line() -> str:
     Arguments stand as they were typed, without what names a place on a machine or a network: the path of the program,
     the folders of absolute paths, and all of a URL but its scheme, because it may hold a password.
     """
-    return shlex.join(["rdtf-bench", *map(_without_place, sys.argv[1:])])
+    return shlex.join(["rdtf-bench", *map(without_place, sys.argv[1:])])
 
 
 def peak_memory_gib() -> float:
@@ -55,8 +55,12 @@ def commit() -> dict[str, object]:
     return {"commit": head, "dirty_files": sorted(line[3:] for line in status.splitlines())}
 
 
-def _without_place(argument: str) -> str:
-    """Return `my.yaml` for `/data/my.yaml`, `asg=stickers` for `asg=/data/stickers`, `http://...` for a URL."""
+def without_place(argument: str) -> str:
+    """Return an argument of a command without what names a place on a machine or a network.
+
+    >>> [without_place(typed) for typed in ("/data/my.yaml", "asg=/data/stickers", "http://me:secret@host")]
+    ['my.yaml', 'asg=stickers', 'http://...']
+    """
     name, separator, value = argument.partition("=")
     if not separator or "/" in name:
         name, separator, value = "", "", argument

@@ -1,7 +1,6 @@
 """Generate one animated sticker with a trained RDTF from a store or from a folder that `save_pretrained` wrote."""
 
 import json
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from rdtf_bench.run.protocols import load_table
 from rdtf_bench.run.table import shipped
 from rdtf_bench.run.table.context import cells_of, find_assets
 from rdtf_bench.run.table.worker import be_quiet
+from rdtf_bench.spec.command import command, data_option
 from rdtf_bench.spec.identities import TrainedSamples
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import TableSpec
@@ -61,8 +61,7 @@ def from_store(table: str, scale: Scale, source: str | None, root: Path) -> Any:
 
 
 def _command_that_trains(spec: TableSpec, scale: Scale, source: str | None, root: Path) -> str:
-    data = f" --data {shlex.quote(f'{spec.dataset}={source}')}" if source else ""
-    return f"rdtf-bench run {spec.as_argument} --scale {scale.as_argument}{data} --store {shlex.quote(str(root))}"
+    return command("run", spec, scale, [*data_option(spec.dataset, source), "--store", str(root)])
 
 
 def from_folder(folder: Path) -> Any:

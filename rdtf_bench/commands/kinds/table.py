@@ -78,7 +78,15 @@ class Tables:
             typer.echo(_rendered(chosen, spec, scale, outcome.cells, outcome.records, format="text"))
             if not quiet:
                 console.print(f"{spec.name}: {artifacts.closing_line(outcome)}", highlight=False)
-            artifacts.write(spec, scale, outcome, tracking_uri=tracking_uri, console=console, quiet=quiet)
+            artifacts.write(
+                spec,
+                scale,
+                outcome,
+                tracking_uri=tracking_uri,
+                console=console,
+                quiet=quiet,
+                options=chosen.options,
+            )
 
     def show(self, chosen: Selection, *, format: str) -> None:
         from rdtf_bench.report.table.table import joined
@@ -114,10 +122,15 @@ class Tables:
                 f"one: {', '.join(table.spec.name for table in tables)}"
             )
         for table in tables:
-            typer.echo(publish(table.spec, table.scale, table.cells, store=chosen.store, results=results))
+            said = publish(
+                table.spec, table.scale, table.cells, store=chosen.store, results=results, options=chosen.options
+            )
+            typer.echo(said)
             if chosen.picture is not None:
                 root = chosen.store.resolve()
-                artifacts.copy_samples(root, table.spec, table.scale, table.cells, chosen.picture)
+                artifacts.copy_samples(
+                    root, table.spec, table.scale, table.cells, chosen.picture, options=chosen.options
+                )
             if chosen.with_weights:
                 new = shipped.ship(Store(chosen.store), table.cells)
                 trained.write_index()
@@ -229,6 +242,7 @@ def _contents(chosen: Selection, table: _Planned) -> "Contents":
         records=record.find([cell.id for cell in table.cells], folders),
         store=Store(chosen.store),
         warning=selftest_record.warning(chosen.store, table.scale),
+        options=chosen.options,
     )
 
 
@@ -262,4 +276,5 @@ def _rendered(
         width=None if terminal else PIPE_WIDTH,
         styled=terminal,
         warning=selftest_record.warning(chosen.store, scale),
+        options=chosen.options,
     )

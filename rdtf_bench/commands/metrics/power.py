@@ -23,4 +23,5 @@ def power(table: Table, scale: TableScale = None, data: Data = None, store: Held
     for spec in load_tables(table):
         _, cells = context.cells_of(spec, chosen.scale, chosen.source_of(spec.dataset), store)
         records = record.find([cell.id for cell in cells], [record.folder_in(store), chosen.results / spec.name])
-        typer.echo(f"{spec.name}: {spec.title}\n\n{powers.text(powers.pairs(spec, chosen.scale, cells, records))}")
+        pairs = powers.pairs(spec, chosen.scale, cells, records, chosen.options)
+        typer.echo(f"{spec.name}: {spec.title}\n\n{powers.text(pairs)}")

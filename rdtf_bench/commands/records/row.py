@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rdtf_bench.commands.options import DEFAULT_STORE, results_folder
+from rdtf_bench.commands.options import results_folder
 from rdtf_bench.commands.selection import Selection
 
 if TYPE_CHECKING:  # for the annotations alone: `--help` reads no schema
@@ -18,9 +18,7 @@ def options(chosen: Selection) -> list[str]:
     """Return the options with which a command finds the same record of a table."""
     return [
         *("--scale", chosen.scale_name or chosen.scale.name),
-        *(word for source in chosen.data for word in ("--data", source)),
-        *(() if chosen.store == DEFAULT_STORE else ("--store", str(chosen.store))),
-        *(() if chosen.seeds is None else ("--seeds", str(chosen.seeds))),
+        *chosen.options,
         *(() if chosen.results == results_folder() else ("--results", str(chosen.results))),
     ]
 
@@ -28,8 +26,10 @@ def options(chosen: Selection) -> list[str]:
 def find(chosen: Selection, row: str) -> "tuple[TableSpec, Recorded]":
     """Return the selected table and the record of a row, from the store or else from the published results."""
     from rdtf_bench.report.provenance import sources
+    from rdtf_bench.spec.command import command
 
     spec, scale = sources.one_table(chosen.protocol, chosen.seeds), chosen.scale
     source = chosen.source_of(spec.dataset)
     found = sources.rows_of(spec, scale, source=source, store=chosen.store, results=chosen.results)
-    return spec, sources.row_named(sources.require_rows(found, spec.as_argument, scale.as_argument), row)
+    run = command("run", spec, scale, chosen.options)
+    return spec, sources.row_named(sources.require_rows(found, spec.name, scale.name, run=run), row)

@@ -10,6 +10,7 @@ from rdtf_bench.report import layouts
 from rdtf_bench.report.figures import canvas
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Log = Sequence[Mapping[str, int | float]]
@@ -29,7 +30,12 @@ CURRICULUM_LINES = {
 """Panels of `draw_curricula`: panel -> name in the log -> legend."""
 
 LINE_STYLES = ("-", "--", ":")
-"""Line styles of the first ten rows, the next ten and the rest, because matplotlib has ten colours."""
+"""Line styles of the first ten curves, the next ten and the rest, because matplotlib has ten colours."""
+
+CURVES_SHOWN = 10 * len(LINE_STYLES)
+"""Number of curves of a panel, which can still be told apart; the CSV has all of them."""
+LEGEND_LINE_IN = 0.2
+"""Height of one line of the legend, in inches."""
 
 NOISY = ("realised_level", "loss")
 CURRICULA_SHOWN = 6
@@ -42,26 +48,47 @@ def draw(panels: Mapping[str, Logs], *, path: Path) -> Path:
 
 
 def losses_of(panels: Mapping[str, Logs]) -> "Figure":
-    """Draw the panels side by side: the `loss` of each row, pale, and its trailing mean.
+    """Draw the panels side by side: the `loss` of each training, pale, and its trailing mean.
 
     The axis is logarithmic, so losses must be above 0.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9 * len(panels), 4.5), dpi=120, layout="constrained")
-    for axes, (title, logs) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
-        for index, (row, log) in enumerate(logs.items()):
-            losses = _values(log, "loss")
-            axes.plot(_values(log, "step"), losses, color=f"C{index}", alpha=0.25, linewidth=0.8)
-            style = LINE_STYLES[min(index // 10, 2)]
-            axes.plot(
-                _values(log, "step"), smoothed(losses), color=f"C{index}", linestyle=style, linewidth=1.6, label=row
-            )
-        axes.set(xlabel="training step", ylabel="loss", yscale="log", title=title)
-        axes.grid(visible=True, which="both", alpha=0.2)
-        if logs:  # beside the curves: an ablation has up to twenty
-            axes.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
+    drawn = {title: by_training(logs) for title, logs in panels.items()}
+    most = min(max(map(len, drawn.values())), CURVES_SHOWN)
+    height = max(4.5, 1.5 + LEGEND_LINE_IN * most)  # a legend that is higher than its figure leaves no room for axes
+    figure = Figure(figsize=(9 * len(drawn), height), dpi=120, layout="constrained")
+    for axes, (title, logs) in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn.items(), strict=True):
+        _draw_panel(axes, title, logs)
     return figure
+
+
+def _draw_panel(axes: "Axes", title: str, logs: Logs) -> None:
+    for index, (row, log) in enumerate(list(logs.items())[:CURVES_SHOWN]):
+        losses, steps = _values(log, "loss"), _values(log, "step")
+        axes.plot(steps, losses, color=f"C{index}", alpha=0.25, linewidth=0.8)
+        style = LINE_STYLES[index // 10]
+        axes.plot(steps, smoothed(losses), color=f"C{index}", linestyle=style, linewidth=1.6, label=row)
+    axes.set(xlabel="training step", ylabel="loss", yscale="log", title=title)
+    axes.grid(visible=True, which="both", alpha=0.2)
+    if logs:  # beside the curves: an ablation has up to twenty
+        said = f"{CURVES_SHOWN} of {len(logs)} trainings" if len(logs) > CURVES_SHOWN else None
+        axes.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1), title=said)
+
+
+def by_training(logs: Logs) -> dict[str, Log]:
+    """Return each training once, by the label of its first row and the number of further rows that share it.
+
+    Rows share a training where they differ in sampling alone. Their logs are equal, seconds included.
+    """
+    trainings: list[tuple[Log, list[str]]] = []
+    for row, log in logs.items():
+        sharing = next((rows for other, rows in trainings if other == log), None)
+        if sharing is None:
+            trainings.append((log, [row]))
+        else:
+            sharing.append(row)
+    return {rows[0] + (f" and {len(rows) - 1} more" if rows[1:] else ""): log for log, rows in trainings}
 
 
 def draw_curricula(logs: Logs, *, path: Path) -> Path:
@@ -95,8 +122,8 @@ def curricula_of(logs: Logs) -> "Figure":
 
 
 def with_curriculum(logs: Logs) -> dict[str, Log]:
-    """Return the logs of the rows that were trained with a curriculum."""
-    return {row: log for row, log in logs.items() if log and "weight_interpolation" in log[0]}
+    """Return the logs of the trainings that followed a curriculum, each once."""
+    return by_training({row: log for row, log in logs.items() if log and "weight_interpolation" in log[0]})
 
 
 def write_csv(logs: Logs, *, path: Path) -> Path:

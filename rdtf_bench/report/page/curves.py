@@ -26,7 +26,7 @@ def _plots(spec: TableSpec, logs: losses.Logs) -> Iterator[Plot]:
     }
     for title, of_panel in (panels or {"": logs}).items():
         heading = f"Training loss: {title}" if title else "Training loss"
-        yield plot(heading, _loss_alt(of_panel), losses.losses_of({"": of_panel}))
+        yield plot(heading, _loss_alt(losses.by_training(of_panel)), losses.losses_of({"": of_panel}))
     if curricula := losses.with_curriculum(logs):
         alt = f"Curves of task weights, levels and losses of the curriculum of {', '.join(curricula)}."
         yield plot("Curriculum", alt, losses.curricula_of(curricula))

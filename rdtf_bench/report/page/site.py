@@ -14,7 +14,7 @@ from rdtf_bench.report import published
 from rdtf_bench.report.page.rendering import render
 from rdtf_bench.report.page.table_page import Contents, page, summary
 from rdtf_bench.report.table import grid
-from rdtf_bench.report.table.publish import read_table
+from rdtf_bench.report.table.publish import options_of, read_table
 from rdtf_bench.report.table.rows import rows
 from rdtf_bench.run import record
 
@@ -69,7 +69,8 @@ def index(entries: Sequence[Entry], sections: Sequence[str]) -> str:
 def _contents(path: Path, store: Store) -> Contents:
     spec, scale, cells = read_table(path)
     records = record.find((cell.id for cell in cells), [path.parents[1]])
-    return Contents(spec=spec, scale=scale, cells=cells, records=records, store=store)
+    options = options_of(spec, records)
+    return Contents(spec=spec, scale=scale, cells=cells, records=records, store=store, options=options)
 
 
 def _entry(contents: Contents, href: str) -> Entry:

@@ -15,7 +15,9 @@ from rdtf_bench.report.table import claims, footer, grid
 from rdtf_bench.report.table.publish import source_of
 from rdtf_bench.report.table.rows import Number, rows
 from rdtf_bench.report.table.table import STYLED
+from rdtf_bench.run import environment
 from rdtf_bench.run.record import Record
+from rdtf_bench.spec.command import command as typed
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import TableSpec
@@ -35,6 +37,8 @@ class Contents:
     records: Mapping[str, Record]
     store: Store
     warning: str | None = None
+    options: Sequence[str] = ()
+    """Those with which a command takes this table besides its scale."""
 
     @property
     def first_seed(self) -> list[Cell]:
@@ -118,10 +122,8 @@ def summary(contents: Contents) -> dict[str, str]:
 
 
 def command(contents: Contents, verb: str) -> str:
-    """Return the command that runs a table or writes its page."""
-    seeds = len(contents.spec.seeds)
-    trained = f" --seeds {seeds}" if seeds > 1 else ""
-    return f"rdtf-bench {verb} {contents.spec.as_argument} --scale {contents.scale.as_argument}{trained}"
+    """Return the command that runs a table or writes its page, without the places of a machine: pages are sent."""
+    return typed(verb, contents.spec, contents.scale, [*map(environment.without_place, contents.options)])
 
 
 def _orderings(spec: TableSpec, numbers: Sequence[Number]) -> layouts.Table | None:

@@ -84,12 +84,12 @@ def rows_of(spec: TableSpec, scale: Scale, *, source: str | None, store: Path, r
     return {row: found[row] for row in order if row in found}
 
 
-def require_rows(found: Rows, table: str, scale: str) -> Rows:
-    """Return the records; StoreError where there is none."""
+def require_rows(found: Rows, table: str, scale: str, *, run: str) -> Rows:
+    """Return the records; StoreError where there is none, which names the command that makes them."""
     if not found:
         raise StoreError(
-            f"{table} at scale {scale!r}: neither the store nor results/ has a record of it. Run: rdtf-bench run "
-            f"{table} --scale {scale}; or name the store that has it: --store DIR"
+            f"{table} at scale {scale!r}: neither the store nor results/ has a record of it. Run: {run}; "
+            "or name the store that has it: --store DIR"
         )
     return found
 

@@ -14,6 +14,7 @@ from rdtf_bench.core.errors import StoreError
 from rdtf_bench.report import layouts
 from rdtf_bench.report.table.rows import Number, rows, variance_between_seeds
 from rdtf_bench.run.record import Record
+from rdtf_bench.spec.command import command
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import TableSpec
@@ -34,15 +35,20 @@ class Pair:
     n_paper: int | None
 
 
-def pairs(spec: TableSpec, scale: Scale, cells: Sequence[Cell], records: Mapping[str, Record]) -> list[Pair]:
-    """Pair every two methods for each metric over clips; raise StoreError if no two have been measured."""
+def pairs(
+    spec: TableSpec, scale: Scale, cells: Sequence[Cell], records: Mapping[str, Record], options: Sequence[str] = ()
+) -> list[Pair]:
+    """Pair every two methods for each metric over clips; raise StoreError if no two have been measured.
+
+    `options` are those with which a command takes this table besides its scale.
+    """
     found = list(
         _pairs([n for n in rows(spec, cells, records) if n.kind != "control" and n.without_group and not n.part_of])
     )
     if not found:
         raise StoreError(
             f"{spec.name}: fewer than two methods have been measured, so there are no paired differences. Run: "
-            f"rdtf-bench run {spec.as_argument} --scale {scale.as_argument}"
+            f"{command('run', spec, scale, options)}"
         )
     return found
 

@@ -25,6 +25,7 @@ from rdtf_bench.run.inputs.datasets import BUILTIN
 from rdtf_bench.run.record import Record
 from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.spec.claims import load as load_claims
+from rdtf_bench.spec.command import command, data_option
 from rdtf_bench.spec.load import load_costs
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
@@ -49,10 +50,19 @@ ordering in a column that its table marks † says little: that metric does not 
 """
 
 
-def publish(spec: TableSpec, scale: Scale, cells: Sequence[Cell], *, store: Path, results: Path) -> str:
+def publish(
+    spec: TableSpec,
+    scale: Scale,
+    cells: Sequence[Cell],
+    *,
+    store: Path,
+    results: Path,
+    options: Sequence[str] = (),
+) -> str:
     """Write the store's records of these cells and a new README into `results`; return a line that says so.
 
     An earlier table of the same protocol, scale, data source and number of seeds is replaced; its records stay.
+    `options` are those with which a command takes this table besides its scale.
     """
     records = record.find((cell.id for cell in cells), [record.folder_in(store)])
     if failed := selftest_record.warning(store, scale):
@@ -60,7 +70,7 @@ def publish(spec: TableSpec, scale: Scale, cells: Sequence[Cell], *, store: Path
     if not records:
         raise StoreError(
             f"{store}: nothing of {spec.name} at scale {scale.name!r} on this data is in this store, so there is "
-            f"nothing to publish. Run: rdtf-bench run {spec.as_argument} --scale {scale.as_argument}"
+            f"nothing to publish. Run: {command('run', spec, scale, options)}"
         )
     for found in records.values():
         record.save(found, results / spec.name)
@@ -117,7 +127,7 @@ def _section(path: Path) -> str:
     spec, scale, cells = read_table(path)
     folder = path.parents[1]
     records = record.find((cell.id for cell in cells), [folder])
-    table = render(spec, scale, cells, records, format="md")
+    table = render(spec, scale, cells, records, format="md", options=options_of(spec, records))
     links = ", ".join(
         f"[{cell.label}]({folder.name}/{cell.id}.json)" + (f" seed {cell.seed}" if len(spec.seeds) > 1 else "")
         for cell in cells
@@ -156,6 +166,13 @@ def read_table(path: Path) -> tuple[TableSpec, Scale, list[Cell]]:
 def source_of(records: Mapping[str, Record]) -> str:
     """Name the data; of a user's folder only the last part, because its place is private."""
     return Path(str(next(iter(records.values())).data["source"])).resolve().name
+
+
+def options_of(spec: TableSpec, records: Mapping[str, Record]) -> list[str]:
+    """Return the options with which a command takes a published table besides its scale."""
+    source = source_of(records) if records else BUILTIN
+    seeds = ["--seeds", str(len(spec.seeds))] if len(spec.seeds) > 1 else []
+    return [*data_option(spec.dataset, None if source == BUILTIN else source), *seeds]
 
 
 def _slug(text: str) -> str:

@@ -9,6 +9,7 @@ from rdtf_bench.report.table import footer, grid, terminal
 from rdtf_bench.report.table.grid import Grid
 from rdtf_bench.report.table.rows import columns, rows
 from rdtf_bench.run.record import Record
+from rdtf_bench.spec.command import command
 from rdtf_bench.spec.plan import Cell, Constants
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import TableSpec
@@ -29,11 +30,13 @@ def render(
     styled: bool = False,
     constants: Constants = catalog.constants,
     warning: str | None = None,
+    options: Sequence[str] = (),
 ) -> str:
     """Write the table of these cells from their records (by cell id) in one of layouts.FORMATS.
 
     `width` and `styled` (bold and underlined instead of *best* and _second_) apply to "text" alone; the default width
-    is the terminal's. `warning` comes before all other notes.
+    is the terminal's. `warning` comes before all other notes. `options` are those with which a command takes this table
+    besides its scale, such as --data.
     """
     layouts.require_format(format)
     numbers = rows(spec, cells, records)
@@ -43,8 +46,7 @@ def render(
     shown = grid.build(spec, cells, numbers, constants)
     notes = footer.notes(spec, scale, cells, records, numbers)
     if shown.has_gaps:
-        command = f"rdtf-bench run {spec.as_argument} --scale {scale.as_argument}"
-        notes = [f"{grid.NOT_RUN}: measure it with `{command}`.", *notes]
+        notes = [f"{grid.NOT_RUN}: measure it with `{command('run', spec, scale, options)}`.", *notes]
     if warning is not None:
         notes = [warning, *notes]
     if shown.has_verdicts:

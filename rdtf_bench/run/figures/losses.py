@@ -11,6 +11,7 @@ from rdtf_bench.core.store import Store
 from rdtf_bench.run.protocols import load_table
 from rdtf_bench.run.table import finished
 from rdtf_bench.run.table.context import cells_of
+from rdtf_bench.spec.command import command, data_option
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import CurriculumCourse, Option, SimulatedLoss
 
@@ -41,9 +42,10 @@ def of_figure(course: CurriculumCourse, scale: Scale, source: str | None, root: 
         said = f"Losses: the training log of {of_row} ({len(found):,} steps)."
     else:
         found = simulated(course.simulated)
+        run = command("run", table, scale, data_option(table.dataset, source))
         said = (
             f"Losses: simulated ({len(found):,} steps), because the store holds no training log of {of_row}. After "
-            f"`rdtf-bench run {table.name}`, the curriculum follows the losses of the log."
+            f"`{run}`, the curriculum follows the losses of the log."
         )
     return Followed(
         losses=found,

@@ -13,6 +13,7 @@ from rdtf_bench.core.store import Store, key_of, write_text
 from rdtf_bench.data.reading.folders.folder import Folder
 from rdtf_bench.run.figures import losses
 from rdtf_bench.run.protocols import known_names, load_table
+from rdtf_bench.spec.command import command, data_option
 from rdtf_bench.spec.load import load_figure
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import FigureSpec
@@ -64,7 +65,7 @@ class PlannedFigure:
         if not self.is_done:
             raise StoreError(
                 f"{self.store.root}: {self.spec.name} has not been drawn at scale {self.scale.name} from this data. "
-                f"Run: rdtf-bench run {self.spec.as_argument} --scale {self.scale.as_argument}"
+                f"Run: {command('run', self.spec, self.scale, data_option(self.spec.dataset, self.source))}"
             )
         rows: list[Row] = json.loads((self.folder / ROWS).read_text(encoding="utf-8"))
         return rows

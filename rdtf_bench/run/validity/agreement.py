@@ -12,6 +12,7 @@ from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.store import Store, key_of, write_text
 from rdtf_bench.run.validity import plan as validity_plan
 from rdtf_bench.run.validity.plan import PlannedCurve
+from rdtf_bench.spec.command import command, data_option
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import ValiditySpec
 
@@ -61,8 +62,8 @@ def read_all(spec: ValiditySpec, scale: Scale, source: str | None, root: Path) -
     store, planned = Store(root), plan(spec, validity_plan.plan(spec, scale, source, root))
     if missing := [agreement.rule for agreement in planned if not store.has(KIND, agreement.key)]:
         raise StoreError(
-            f"{root}: {', '.join(missing)} have not been compared. Run: rdtf-bench run {spec.as_argument} --scale "
-            f"{scale.as_argument}"
+            f"{root}: {', '.join(missing)} have not been compared. Run: "
+            f"{command('run', spec, scale, data_option(spec.dataset, source))}"
         )
     return [read(store, agreement.key) for agreement in planned]
 

@@ -12,6 +12,7 @@ from rdtf_bench.assets import registry
 from rdtf_bench.core.errors import ProtocolError, StoreError, unknown_name
 from rdtf_bench.core.store import Store, key_of, write_text
 from rdtf_bench.run.inputs import datasets
+from rdtf_bench.spec.command import command, data_option
 from rdtf_bench.spec.load import load_validity
 from rdtf_bench.spec.plan import DataIdentity, asset_roles, other_clips_split
 from rdtf_bench.spec.scale import DataSizes, Scale
@@ -129,7 +130,7 @@ def read_all(spec: ValiditySpec, scale: Scale, source: str | None, root: Path) -
     if missing := [curve for curve in planned if not store.has(KIND, curve.key)]:
         raise StoreError(
             f"{root}: {len(missing)} of {len(planned)} curves of {spec.name} have not been measured at scale "
-            f"{scale.name} on this data. Run: rdtf-bench run {spec.as_argument} --scale {scale.as_argument}"
+            f"{scale.name} on this data. Run: {command('run', spec, scale, data_option(spec.dataset, source))}"
         )
     return [read(store, curve.key) for curve in planned]
 

@@ -18,7 +18,7 @@ def test_the_options_of_a_record_name_what_is_not_the_default() -> None:
     plain = Selection(protocol="ci", scale_name="ci")
     assert options(plain) == ["--scale", "ci"]
     chosen = Selection(protocol="ci", scale_name="ci", store=Path("kept"), data=("asg=DIR",), seeds=3)
-    assert options(chosen) == ["--scale", "ci", "--data", "asg=DIR", "--store", "kept", "--seeds", "3"]
+    assert options(chosen) == ["--scale", "ci", "--data", "asg=DIR", "--seeds", "3", "--store", "kept"]
 
 
 def test_without_records_the_command_that_makes_them_is_told(tmp_path: Path) -> None:

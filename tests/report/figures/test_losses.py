@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rdtf_bench.report.figures.losses import draw, draw_curricula, smoothed, with_curriculum, write_csv
+from rdtf_bench.report.figures.losses import (
+    CURVES_SHOWN,
+    by_training,
+    draw,
+    draw_curricula,
+    losses_of,
+    smoothed,
+    with_curriculum,
+    write_csv,
+)
 
 
 def test_every_row_is_drawn_in_its_colour(tmp_path: Path) -> None:
@@ -38,6 +47,28 @@ def test_panels_stand_side_by_side(tmp_path: Path) -> None:
     two = draw({"left": {"RDTF": log}, "right": {"SimDA": log}}, path=tmp_path / "two.png")
     with Image.open(one) as narrow, Image.open(two) as wide:
         assert (wide.width, wide.height) == (2 * narrow.width, narrow.height)
+
+
+def test_rows_that_share_a_training_are_drawn_once() -> None:
+    one, other = ([{"step": 0, "elapsed_s": seconds, "loss": 1.0}] for seconds in (1.0, 2.0))
+    logs = {"RDTF, eta 0": one, "SimDA": other, "RDTF, eta 1": list(one), "RDTF, eta 0.5": list(one)}
+    assert by_training(logs) == {"RDTF, eta 0 and 2 more": one, "SimDA": other}
+
+
+@pytest.mark.parametrize("trainings", [36, 60])
+def test_many_trainings_leave_room_for_their_curves(trainings: int, tmp_path: Path) -> None:
+    logs = {
+        f"Customize-A-Video, learning rate 0.0015, seed {row}": [
+            {"step": step, "loss": 1.0 + row / (step + 1)} for step in range(5)
+        ]
+        for row in range(trainings)
+    }
+    figure = losses_of({"": logs})
+    draw({"": logs}, path=tmp_path / "loss.png")  # warnings are errors
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    assert len(legend.get_texts()) == CURVES_SHOWN
+    assert legend.get_title().get_text() == f"30 of {trainings} trainings"
 
 
 def curriculum_log(level: float) -> list[dict[str, int | float]]:

@@ -120,10 +120,10 @@ def test_rows_without_clips_are_named_with_the_command_that_makes_them(written: 
     assert "<code>rdtf-bench run planted --scale tiny</code>" in text
 
 
-def test_the_command_of_a_table_names_the_number_of_seeds(contents: Contents) -> None:
-    three = replace(contents, spec=contents.spec.model_copy(update={"seeds": (0, 1, 2)}))
+def test_the_command_of_a_table_names_its_options_and_no_place_of_a_machine(contents: Contents) -> None:
+    three = replace(contents, options=("--data", "asg=/home/me/stickers", "--seeds", "3"))
     assert command(contents, "run").endswith("--scale tiny")
-    assert command(three, "run").endswith("--scale tiny --seeds 3")
+    assert command(three, "run").endswith("--scale tiny --data asg=stickers --seeds 3")
 
 
 def test_without_a_store_the_published_numbers_are_shown_and_what_is_missing_is_said(

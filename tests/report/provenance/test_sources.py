@@ -130,8 +130,8 @@ def test_a_scale_without_records_is_said(results: Path) -> None:
         read("planted", load_scale("paper"), results=results),
     ):
         pass
-    with pytest.raises(StoreError, match="rdtf-bench run planted --scale paper"):
-        sources.require_rows({}, "planted", "paper")
+    with pytest.raises(StoreError, match="Run: the command; or name"):
+        sources.require_rows({}, "planted", "paper", run="the command")
 
 
 def test_a_store_whose_table_is_not_finished_is_read_by_its_plan(tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rdtf_bench.core.errors import ProtocolError, StoreError
 from rdtf_bench.report.table import claims
-from rdtf_bench.report.table.publish import publish, readme
+from rdtf_bench.report.table.publish import options_of, publish, readme
 from rdtf_bench.report.table.rows import rows
 from rdtf_bench.report.table.table import render
 from rdtf_bench.run import record
@@ -141,3 +142,10 @@ def test_the_shipped_readme_is_what_its_records_say() -> None:
     if not RESULTS.is_dir():
         pytest.skip("an installed package has no results folder")
     assert (RESULTS / "README.md").read_text(encoding="utf-8") == readme(RESULTS)
+
+
+def test_the_command_of_a_published_table_names_its_data_and_seeds(spec: TableSpec, records: dict[str, Record]) -> None:
+    assert options_of(spec, records) == options_of(spec, {}) == []
+    elsewhere = {key: replace(one, data={**one.data, "source": "stickers"}) for key, one in records.items()}
+    three = spec.model_copy(update={"seeds": (0, 1, 2)})
+    assert options_of(three, elsewhere) == ["--data", f"{spec.dataset}=stickers", "--seeds", "3"]
