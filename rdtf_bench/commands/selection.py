@@ -57,7 +57,8 @@ class Selection:
         from rdtf_bench.core.errors import ProtocolError
         from rdtf_bench.run.table.outside import clips, pipelines
 
-        made, others = clips.read(self.external), pipelines.read(self.pipelines)
+        made = clips.read(self.external)
+        others = pipelines.read(self.pipelines, self.store / "data" / "indexes")
         if twice := sorted(made.keys() & others.keys()):
             raise ProtocolError(f"--with and --pipeline both name a row {twice[0]!r}: give one of them another name")
         return {**made, **others}

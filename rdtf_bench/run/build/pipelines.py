@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from safetensors import SafetensorError
 from torch import Tensor, nn
+from transformers import CLIPTextModel
 
 from rdtf_bench.core.errors import AssetError, InputError, ProtocolError, SamplingError
 from rdtf_bench.core.method import Conditions
@@ -192,7 +193,18 @@ def load(folder: Path, sample: PipelineSamples, label: str, device: torch.device
             "again, or install what it lacks."
         ) from fault
     pipeline.set_progress_bar_config(disable=True)
+    _give_text_model(pipeline)
     return PipelineSampler(pipeline.to(device), sample, label)
+
+
+def _give_text_model(pipeline: Any) -> None:
+    """Let diffusers find the last normalization of a CLIP text encoder, which it needs to skip layers (`clip_skip`).
+
+    It looks below `text_model`, where transformers had it before version 5; now the encoder itself holds it.
+    """
+    encoder = getattr(pipeline, "text_encoder", None)
+    if isinstance(encoder, CLIPTextModel) and not hasattr(encoder, "text_model"):
+        object.__setattr__(encoder, "text_model", encoder)  # not as a module, which would be a part of itself
 
 
 def _num_frames(pipeline: Any, wanted: int) -> int:

@@ -60,7 +60,7 @@ def made(sampler: PipelineSampler, chosen: slice = slice(None)) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("save", "name", "settings", "sees_caption"),
     [
-        (tiny_pipelines.save_i2vgen_xl, "I2VGenXLPipeline", {"call": {"clip_skip": None}}, True),
+        (tiny_pipelines.save_i2vgen_xl, "I2VGenXLPipeline", {}, True),
         (tiny_pipelines.save_stable_video_diffusion, "StableVideoDiffusionPipeline", {"call": {"fps": 5}}, False),
         (tiny_pipelines.save_ltx, "LTXImageToVideoPipeline", {"height": 32, "width": 64, "resize": "pad"}, True),
     ],

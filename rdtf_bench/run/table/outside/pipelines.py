@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rdtf_bench.core.errors import AssetError, ProtocolError, printable
-from rdtf_bench.core.store import key_of, sha256_of
+from rdtf_bench.core.store import key_of
+from rdtf_bench.run.table.outside.hashes import sha256_by_file
 from rdtf_bench.spec import load
 from rdtf_bench.spec.identities import PipelineIdentity
 from rdtf_bench.spec.pipeline import PipelineSettings
@@ -24,14 +25,15 @@ class OutsidePipeline:
     identity: PipelineIdentity
 
 
-def read(given: Sequence[str]) -> dict[str, OutsidePipeline]:
+def read(given: Sequence[str], cache: Path | None = None) -> dict[str, OutsidePipeline]:
     """Return each pipeline by the label of its row; a text is a YAML file, a folder or a name on the Hugging Face Hub.
 
-    Raises ProtocolError for a faulty file, and AssetError for a pipeline that is not on this machine.
+    The hashes of its files are kept in the folder `cache`. Raises ProtocolError for a faulty file, and AssetError for a
+    pipeline that is not on this machine.
     """
     found: dict[str, OutsidePipeline] = {}
     for text in given:
-        label, pipeline = _described(text) if text.endswith(SUFFIXES) else _named(text)
+        label, pipeline = (_described if text.endswith(SUFFIXES) else _named)(text, cache)
         if printable(label) != label:
             raise ProtocolError(f"--pipeline {text!r}: the name of the row is not valid UTF-8")
         if label in found:
@@ -40,17 +42,17 @@ def read(given: Sequence[str]) -> dict[str, OutsidePipeline]:
     return found
 
 
-def _described(file: str) -> tuple[str, OutsidePipeline]:
+def _described(file: str, cache: Path | None) -> tuple[str, OutsidePipeline]:
     spec = load.load_pipeline(file)
     settings = PipelineSettings(**{name: getattr(spec, name) for name in PipelineSettings.model_fields})
     folder = _folder(spec.path, Path(file).parent, f"{file}: path")
-    return spec.title, _pipeline(file, folder, settings)
+    return spec.title, _pipeline(file, folder, settings, cache)
 
 
-def _named(text: str) -> tuple[str, OutsidePipeline]:
+def _named(text: str, cache: Path | None) -> tuple[str, OutsidePipeline]:
     folder = _folder(text, Path(), "--pipeline")
     label = Path(text).resolve().name if folder == Path(text) else text.rpartition("/")[2]
-    return label, _pipeline(text, folder, PipelineSettings())
+    return label, _pipeline(text, folder, PipelineSettings(), cache)
 
 
 def _folder(name: str, base: Path, where: str) -> Path:
@@ -76,7 +78,7 @@ def _folder(name: str, base: Path, where: str) -> Path:
         ) from None
 
 
-def _pipeline(text: str, folder: Path, settings: PipelineSettings) -> OutsidePipeline:
+def _pipeline(text: str, folder: Path, settings: PipelineSettings, cache: Path | None) -> OutsidePipeline:
     pipeline_class, parts = _index(folder)
     files = [folder / INDEX]
     for part in parts:
@@ -87,7 +89,7 @@ def _pipeline(text: str, folder: Path, settings: PipelineSettings) -> OutsidePip
                 f"download complete? The parts are: {', '.join(parts)}."
             )
         files += held
-    fingerprint = key_of({path.relative_to(folder).as_posix(): sha256_of(path) for path in files})
+    fingerprint = key_of(sha256_by_file(folder, files, cache))
     identity = PipelineIdentity(pipeline=fingerprint, pipeline_class=pipeline_class, settings=settings)
     return OutsidePipeline(text=text, folder=folder.resolve(), identity=identity)
 
