@@ -100,7 +100,7 @@ def closing_line(outcome: Outcome) -> str:
     return f"{work} {minutes} min {seconds:02d} s; peak memory of all processes {outcome.peak_memory_gib:.1f} GiB"
 
 
-def _write_page(spec: TableSpec, scale: Scale, outcome: Outcome, path: Path, options: Sequence[str]) -> None:
+def _write_page(spec: TableSpec, scale: Scale, outcome: Outcome, path: Path, options: Sequence[str] = ()) -> None:
     from rdtf_bench.report.page.table_page import Contents, page
 
     contents = Contents(

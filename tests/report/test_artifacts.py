@@ -57,7 +57,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
             write_text(folder / name, "")
 
     monkeypatch.setattr(artifacts, "_draw", draw)
-    monkeypatch.setattr(artifacts, "_write_page", lambda _spec, _scale, _outcome, path: write_text(path, ""))
+    monkeypatch.setattr(artifacts, "_write_page", lambda _spec, _scale, _outcome, path, _options: write_text(path, ""))
     return folders
 
 

@@ -22,7 +22,12 @@ def test_a_file_is_read_again_only_when_it_has_changed(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[Path] = []
-    monkeypatch.setattr(hashes, "sha256_of", lambda path: (read.append(path), sha256_of(path))[1])
+
+    def reading(path: Path) -> str:
+        read.append(path)
+        return sha256_of(path)
+
+    monkeypatch.setattr(hashes, "sha256_of", reading)
     folder, cache = tmp_path / "mine", tmp_path / "cache"
     first = sha256_by_file(folder, [weights], cache)
     assert first == {"unet/weights": sha256_of(weights)}
