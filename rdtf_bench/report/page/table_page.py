@@ -89,6 +89,7 @@ def page(contents: Contents, *, home: str = "", on_progress: OnProgress = silent
         warning=contents.warning,
         home=home,
         name=spec.as_argument,
+        scale=scale.as_argument,
         run=command(contents, "run"),
         report=command(contents, "report"),
         board=scoreboard.scoreboard(shown, spec, numbers),

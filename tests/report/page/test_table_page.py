@@ -141,6 +141,7 @@ def test_a_table_that_was_not_run_has_a_page(contents: Contents, tmp_path: Path)
     text = page(bare)
     assert "not run" in text
     assert "This command measures them: <code>rdtf-bench run planted --scale tiny</code>" in text
+    assert "<code>rdtf-bench why planted ROW METRIC --scale tiny</code>" in text
     assert summary(bare)["measured"] == "not run"
 
 
