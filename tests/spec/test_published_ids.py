@@ -25,7 +25,6 @@ NOT_AT_TINY = (  # not measured there yet
     "ablate-sampler",
     "ablate-scratch",
     "sweep-learning-rate",
-    "sweep-sampler",
     "vsd2m-sti",
 )
 PUBLISHED_AT = {
