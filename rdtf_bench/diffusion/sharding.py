@@ -26,12 +26,11 @@ from rdtf_bench.core.method import Training
 
 def require_possible(training: Training) -> None:
     """Raise ProtocolError for a training with settings that have not been tried with sharded weights."""
-    for untried, instead in (("compile", False), ("mixed_precision", "bf16")):
-        value = getattr(training, untried)
-        if value in (True, "fp16"):
+    for field, untried, instead in (("compile", True, "false"), ("mixed_precision", "fp16", "bf16")):
+        if getattr(training, field) == untried:
             raise ProtocolError(
-                f"--shard-weights: training.{untried} is {str(value).lower()}, which has not been tried with sharded "
-                f"weights. Set it to {str(instead).lower()} in the scale, or leave --shard-weights out"
+                f"--shard-weights: training.{field} is {str(untried).lower()}, which has not been tried with sharded "
+                f"weights. Set it to {instead} in the scale, or leave --shard-weights out"
             )
 
 

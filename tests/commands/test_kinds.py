@@ -36,7 +36,7 @@ def test_every_kind_of_protocol_is_registered() -> None:
 def test_a_verb_answers_for_every_kind(
     verb: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On an empty store and without published results: an answer, or that it is not measured and how to measure it."""
+    """Expect, where nothing is stored or published, an answer or how to measure it."""
     name, scale = EXAMPLES[kind]
     places = ["--store", str(tmp_path / "store")]
     places += ["--results", str(tmp_path / "results")] if verb != "plan" else []

@@ -1,9 +1,6 @@
 """Training with weights that two processes share (FSDP2) equals training on one process, also across a stop."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +11,16 @@ from torch import Tensor
 
 from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.diffusion.sharding import blocks, require_possible
+from tests import two_processes
 from tests.diffusion.on_processes import STEPS, Network, train
 from tests.diffusion.test_training import training
 
-ROOT = Path(__file__).parents[2]
 STOP = 12
 
 
 @pytest.fixture(scope="module")
 def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What one process makes."""
+    """Return what one process makes."""
     out = tmp_path_factory.mktemp("one")
     train(out / "double")
     train(out / "single", dtype=torch.float32)
@@ -32,18 +29,10 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What two processes make that share the weights; `resumed` was begun by one process."""
+    """Return what two processes make that share the weights; `resumed` was begun by one process."""
     out = tmp_path_factory.mktemp("two")
     train(out / "resumed", stop_after=STOP)
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [sys.executable, *launcher, "-m", "tests.diffusion.on_processes", str(out)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    two_processes.run("tests.diffusion.on_processes", out)
     return out
 
 

@@ -85,7 +85,7 @@ def test_raters_who_agree_in_everything_have_an_interval_of_no_length() -> None:
 
 
 def test_two_rows_have_the_strengths_of_their_odds() -> None:
-    """With 3 wins of 4, the odds are 3: the strengths are plus and minus half of log 3."""
+    """Expect plus and minus half of log 3: with 3 wins of 4, the odds are 3."""
     found = fitted_strengths(np.array([[0.0, 3.0], [1.0, 0.0]]))
     assert found == pytest.approx([np.log(3) / 2, -np.log(3) / 2], abs=1e-9)
 

@@ -1,9 +1,6 @@
 """Training on two processes equals training on one, with gradient accumulation and without, also across a kill."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,15 +8,15 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from tests import two_processes
 from tests.models.rdtf.on_processes import STEPS, train
 
-ROOT = Path(__file__).parents[3]
 PROGRAM = "tests.models.rdtf.on_processes"
 
 
 @pytest.fixture(scope="module")
 def one(assets: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What one process makes."""
+    """Return what one process makes."""
     out = tmp_path_factory.mktemp("one")
     train(assets, out / "plain")
     train(assets, out / "accumulated", micro_batch_size=1)
@@ -28,24 +25,9 @@ def one(assets: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="module")
 def two(assets: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What two processes make."""
+    """Return what two processes make."""
     out = tmp_path_factory.mktemp("two")
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [
-            sys.executable,
-            *launcher,
-            "-m",
-            "tests.models.rdtf.on_processes",
-            str(assets["autoencoder"].parent),
-            str(out),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    two_processes.run(PROGRAM, assets["autoencoder"].parent, out)
     return out
 
 
