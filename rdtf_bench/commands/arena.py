@@ -51,7 +51,7 @@ def make(
 
     chosen, spec = select(table, scale, data, store, external=extra, pipelines=pipeline), plan.load(table)
     source = chosen.source_of(load_table(spec.table).dataset)
-    planned = plan.plan(spec, chosen.scale, source, store, chosen.outside())
+    planned = plan.plan(spec, chosen.scale, source, store, chosen.outside(), chosen.options)
     material = making.draw(planned, num_clips=clips or spec.num_clips, seed=seed)
     try:
         arena_page.write(material, out)

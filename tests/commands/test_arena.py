@@ -45,6 +45,18 @@ def test_a_study_is_made_counted_and_printed_beside_the_paper(
     assert tidied[0] == 0  # published votes are not taken for records
 
 
+def test_the_commands_of_a_study_repeat_the_options_that_were_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for given, repeated in (("my runs", " --store 'my runs'"), ("runs", "")):
+        chosen = ["--scale", "ci", "--data", "ophnet=unused folder", "--store", given]
+        _, printed = rdtf_bench(monkeypatch, capsys, "plan", "table5", *chosen)
+        same = f"--scale ci --data 'ophnet=unused folder'{repeated}"
+        assert f"to do: rdtf-bench run table1 {same}\n" in printed
+        assert f"to do: rdtf-bench arena make table5 {same} --out arena.html\n" in printed
+
+
 def test_refused_votes_leave_the_last_tally_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -75,7 +75,8 @@ def _planned(chosen: Selection) -> "PlannedArena":
     from rdtf_bench.run.protocols import load_table
 
     spec = plan.load(chosen.protocol)
-    return plan.plan(spec, chosen.scale, chosen.source_of(load_table(spec.table).dataset), chosen.store)
+    source = chosen.source_of(load_table(spec.table).dataset)
+    return plan.plan(spec, chosen.scale, source, chosen.store, options=chosen.options)
 
 
 def _study(planned: "PlannedArena", chosen: Selection) -> "Study | None":

@@ -1,7 +1,7 @@
 """Which rows an arena ranks, and whether the store holds their clips. Imports no torch."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from rdtf_bench.core.errors import ProtocolError, StoreError
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.protocols import load_table
 from rdtf_bench.run.table.context import NONE, Outside, cells_of
-from rdtf_bench.run.table.outside.clips import OutsideClips
 from rdtf_bench.spec import plan as planning
+from rdtf_bench.spec.command import command
 from rdtf_bench.spec.load import kind_of, load_arena
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import ArenaSpec, TableSpec
@@ -29,7 +29,7 @@ class PlannedArena:
     store: Store
     samples: dict[str, str]  # key of the clips by the row's label
     real_key: str  # of the test clips
-    options: str  # --data, --with and --pipeline as they were given, with a space before each
+    options: tuple[str, ...]  # of a further command on the same rows, such as --data and --store
 
     def require_samples(self) -> None:
         """Raise StoreError if the store lacks the clips of a row, ProtocolError if there are fewer than two rows."""
@@ -45,21 +45,13 @@ class PlannedArena:
     @property
     def command_of_table(self) -> str:
         """Return the command that makes the clips of all rows."""
-        return f"rdtf-bench run {self.table.as_argument} {self._chosen}"
+        return command("run", self.table, self.scale, self.options)
 
     @property
     def commands_of_votes(self) -> tuple[str, str]:
         """Return the two commands that lead to a tally: the first makes the page for raters, the second counts."""
-        make = f"rdtf-bench arena make {self.spec.as_argument} {self._chosen} --out arena.html"
-        return make, f"rdtf-bench arena tally votes-*.json --store {self._root}"
-
-    @property
-    def _chosen(self) -> str:
-        return f"--scale {self.scale.as_argument}{self.options} --store {self._root}"
-
-    @property
-    def _root(self) -> str:
-        return shlex.quote(str(self.store.root))
+        make = command("arena make", self.spec, self.scale, [*self.options, "--out", "arena.html"])
+        return make, f"rdtf-bench arena tally votes-*.json --store {shlex.quote(str(self.store.root))}"
 
 
 def load(name: str) -> ArenaSpec:
@@ -84,13 +76,19 @@ def load(name: str) -> ArenaSpec:
 
 
 def plan(
-    spec: ArenaSpec, scale: Scale, source: str | None, root: Path, outside: Mapping[str, Outside] = NONE
+    spec: ArenaSpec,
+    scale: Scale,
+    source: str | None,
+    root: Path,
+    outside: Mapping[str, Outside] = NONE,
+    options: Sequence[str] = (),
 ) -> PlannedArena:
-    """Return an arena with the keys of its rows' clips; of several random seeds, the first is ranked."""
+    """Return an arena with the keys of its rows' clips; of several random seeds, the first is ranked.
+
+    `options` are the words with which a further command takes the same rows.
+    """
     table = load_table(spec.table)
     data, cells = cells_of(table, scale, source, root, outside)
-    options = [f"--data {shlex.quote(f'{table.dataset}={source}')}"] if source else []
-    options += [_as_option(label, given) for label, given in outside.items()]
     first = [cell for cell in cells if not cell.is_control and cell.seed == table.seeds[0]]
     return PlannedArena(
         spec=spec,
@@ -98,13 +96,6 @@ def plan(
         scale=scale,
         store=Store(root),
         samples={cell.label: cell.sample_key for cell in first},
-        options="".join(f" {option}" for option in options),
+        options=tuple(options),
         real_key=planning.clips_in_use(scale, data.identity, "test").key,
     )
-
-
-def _as_option(label: str, given: Outside) -> str:
-    """Return the option that adds a row to a command."""
-    if isinstance(given, OutsideClips):
-        return f"--with {shlex.quote(f'{label}={given.folder}')}"
-    return f"--pipeline {shlex.quote(given.text)}"

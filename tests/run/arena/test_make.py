@@ -72,9 +72,14 @@ def test_rows_that_were_not_sampled_are_named_with_the_command_that_samples_them
 
 def test_the_command_that_samples_has_the_users_data_and_rows(tmp_path: Path) -> None:
     mine = OutsideClips(folder=Path("clips"), fingerprint="0123", clips={}, other_kinds={})
-    found = plan.plan(plan.load("table5"), load_scale("ci"), None, tmp_path, {"mine": mine})
+    options = ["--with", "mine=my clips", "--store", "runs 2"]
+    found = plan.plan(plan.load("table5"), load_scale("ci"), None, tmp_path / "runs 2", {"mine": mine}, options)
     assert list(found.samples)[-1] == "mine"
-    assert found.command_of_table == f"rdtf-bench run table1 --scale ci --with mine=clips --store {tmp_path}"
+    chosen = "--scale ci --with 'mine=my clips' --store 'runs 2'"
+    assert found.command_of_table == f"rdtf-bench run table1 {chosen}"
+    make_page, count = found.commands_of_votes
+    assert make_page == f"rdtf-bench arena make table5 {chosen} --out arena.html"
+    assert count == f"rdtf-bench arena tally votes-*.json --store '{tmp_path / 'runs 2'}'"
 
 
 def test_a_table_stands_for_the_papers_criteria_with_its_rows(tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ INDEX = "model_index.json"
 class OutsidePipeline:
     """The pipeline of one row, and the folder that holds it."""
 
-    text: str  # the value of --pipeline
     folder: Path
     identity: PipelineIdentity
 
@@ -46,13 +45,13 @@ def _described(file: str, cache: Path | None) -> tuple[str, OutsidePipeline]:
     spec = load.load_pipeline(file)
     settings = PipelineSettings(**{name: getattr(spec, name) for name in PipelineSettings.model_fields})
     folder = _folder(spec.path, Path(file).parent, f"{file}: path")
-    return spec.title, _pipeline(file, folder, settings, cache)
+    return spec.title, _pipeline(folder, settings, cache)
 
 
 def _named(text: str, cache: Path | None) -> tuple[str, OutsidePipeline]:
     folder = _folder(text, Path(), "--pipeline")
     label = Path(text).resolve().name if folder == Path(text) else text.rpartition("/")[2]
-    return label, _pipeline(text, folder, PipelineSettings(), cache)
+    return label, _pipeline(folder, PipelineSettings(), cache)
 
 
 def _folder(name: str, base: Path, where: str) -> Path:
@@ -78,7 +77,7 @@ def _folder(name: str, base: Path, where: str) -> Path:
         ) from None
 
 
-def _pipeline(text: str, folder: Path, settings: PipelineSettings, cache: Path | None) -> OutsidePipeline:
+def _pipeline(folder: Path, settings: PipelineSettings, cache: Path | None) -> OutsidePipeline:
     pipeline_class, parts = _index(folder)
     files = [folder / INDEX]
     for part in parts:
@@ -91,7 +90,7 @@ def _pipeline(text: str, folder: Path, settings: PipelineSettings, cache: Path |
         files += held
     fingerprint = key_of(sha256_by_file(folder, files, cache))
     identity = PipelineIdentity(pipeline=fingerprint, pipeline_class=pipeline_class, settings=settings)
-    return OutsidePipeline(text=text, folder=folder.resolve(), identity=identity)
+    return OutsidePipeline(folder=folder.resolve(), identity=identity)
 
 
 def _index(folder: Path) -> tuple[str, list[str]]:
