@@ -6,19 +6,25 @@ from typing import Any
 from rdtf_bench.report import layouts
 from rdtf_bench.report.table.rows import TIDY
 from rdtf_bench.run.costs.record import CostRecord, Measured
+from rdtf_bench.spec.command import command
 from rdtf_bench.spec.schema import CostSpec
 
 NOT_RUN = "not run"
 
 
-def render(spec: CostSpec, record: CostRecord | None, *, format: str) -> str:
-    """Write the measured costs in one of layouts.FORMATS; without a record every number is "not run"."""
+def render(spec: CostSpec, record: CostRecord | None, *, format: str, options: Sequence[str] = ()) -> str:
+    """Write the measured costs in one of layouts.FORMATS; without a record every number is "not run".
+
+    `options` are those of the command that measures them, such as --store.
+    """
     layouts.require_format(format)
     if format in layouts.DATA_FORMATS:
         tidy = [] if record is None else [*(_tidy(spec, row) for row in record.rows), *_tidy_readings(spec, record)]
         return layouts.data(tidy, TIDY, format=format)
     tables = [_parameters(spec, record), _times(spec, record), _readings(spec, record)]
-    return layouts.document(tables, list(_notes(spec, record)), format=format, title=f"{spec.name}: {spec.title}")
+    return layouts.document(
+        tables, list(_notes(spec, record, options)), format=format, title=f"{spec.name}: {spec.title}"
+    )
 
 
 def _tidy(spec: CostSpec, row: Measured) -> dict[str, Any]:
@@ -96,7 +102,7 @@ def _readings(spec: CostSpec, record: CostRecord | None) -> layouts.Table:
     )
 
 
-def _notes(spec: CostSpec, record: CostRecord | None) -> Iterator[str]:
+def _notes(spec: CostSpec, record: CostRecord | None, options: Sequence[str]) -> Iterator[str]:
     yield (
         "Weights are random. Customize-A-Video is timed with its LoRA beside the base; with the LoRA merged, it costs "
         "as much as the base."
@@ -106,7 +112,7 @@ def _notes(spec: CostSpec, record: CostRecord | None) -> Iterator[str]:
         "a base whose temporal convolutions were replaced with STI layers."
     )
     if record is None:
-        yield f"{NOT_RUN}: measure it with `rdtf-bench run {spec.as_argument}`."
+        yield f"{NOT_RUN}: measure it with `{command('run', spec, None, options)}`."
     else:
         where = record.environment
         yield (

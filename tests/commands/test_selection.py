@@ -36,3 +36,14 @@ def test_a_table_that_is_not_measured_is_told_with_the_command_that_measures_thi
     _, printed = rdtf_bench(monkeypatch, capsys, verb, "table1", *options)
     said = " ".join(printed.split())
     assert "rdtf-bench run table1 --scale long --data 'ophnet=unused folder' --store kept" in said
+
+
+@pytest.mark.parametrize("verb", ["show", "publish"])
+def test_costs_that_are_not_measured_are_told_with_the_command_that_measures_them_into_this_store(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "400")
+    places = ["--store", "my runs", "--results", "published"]
+    _, printed = rdtf_bench(monkeypatch, capsys, verb, "table8", *places)
+    assert "rdtf-bench run table8 --store 'my runs'" in " ".join(printed.split())

@@ -83,7 +83,8 @@ def test_rows_have_the_columns_of_any_other_table(spec: CostSpec, record: CostRe
 
 
 def test_before_the_run_nothing_is_made_up(spec: CostSpec) -> None:
-    assert "not run: measure it with `rdtf-bench run table8`." in render(spec, None, format="text")
+    shown = render(spec, None, format="text", options=["--store", "my runs"])
+    assert "not run: measure it with `rdtf-bench run table8 --store 'my runs'`." in shown
     assert render(spec, None, format="json") == "[]"
 
 

@@ -34,7 +34,7 @@ class Costs:
 
         spec = load_costs(chosen.protocol)
         record = find(spec, [chosen.store / "costs", chosen.results / spec.name])
-        typer.echo(render(spec, record, format=format))
+        typer.echo(render(spec, record, format=format, options=chosen.options))
 
     def plan(self, chosen: Selection) -> None:
         from rdtf_bench.run.costs.record import find
@@ -49,13 +49,15 @@ class Costs:
         from rdtf_bench.report.costs import render
         from rdtf_bench.report.published import write_section
         from rdtf_bench.run.costs.record import find, key
+        from rdtf_bench.spec.command import command
         from rdtf_bench.spec.load import load_costs
 
         spec = load_costs(chosen.protocol)
         measured = chosen.store / "costs" / key(spec)
         if not measured.is_dir():
             raise StoreError(
-                f"{chosen.store}: {spec.name} has not been measured there yet. Run: rdtf-bench run {spec.as_argument}"
+                f"{chosen.store}: {spec.name} has not been measured there yet. Run: "
+                f"{command('run', spec, None, chosen.options)}"
             )
         results = chosen.results
         copied = shutil.copytree(measured, results / spec.name / key(spec), dirs_exist_ok=True)
