@@ -46,15 +46,21 @@ def ui(
 
 
 def _announced(uri: str, address: str) -> str:
-    """Print the link to the comparison of the last table on this server, if there is one, and return what to open."""
+    """Print the link to the comparison of the last table on this server, if there is one, and return what to open.
+
+    A table that is still logged has a line of its own, which says how many of its rows are there.
+    """
     from rdtf_bench.run.tracking import table_runs
 
-    found = table_runs.last_comparison(uri)
-    if found is None:
-        return address
-    link = found.link(address)
-    typer.echo(f"Compare the rows of {found.table}: {link}", err=True)
-    return link
+    links = []
+    for found in table_runs.last_comparisons(uri):
+        table = found.table if found.is_whole else f"{found.table} ({found.so_far})"
+        if found.can_compare:
+            links.append(found.link(address))
+            typer.echo(f"Compare the rows of {table}: {links[-1]}", err=True)
+        elif not found.is_whole:
+            typer.echo(f"Nothing to compare yet of {table}", err=True)
+    return links[0] if links else address
 
 
 def _serve_and_open(command: Sequence[str], environment: Mapping[str, str], address: str, link: str) -> int:

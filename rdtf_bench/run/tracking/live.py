@@ -19,7 +19,7 @@ from rdtf_bench.run.table.finished import LOG, LogRow
 from rdtf_bench.run.tracking import facts
 from rdtf_bench.run.tracking.runs import complete, curve, log_points
 from rdtf_bench.run.tracking.server import LEASE, attempt, failures, open_experiment
-from rdtf_bench.run.tracking.table_runs import children_of, live_mark, unfinished_run
+from rdtf_bench.run.tracking.table_runs import ROWS, children_of, live_mark, unfinished_run
 from rdtf_bench.spec.plan import Cell
 
 if TYPE_CHECKING:
@@ -115,6 +115,7 @@ class LiveTable:
         root: Path,
     ) -> None:
         self._table, self._scale, self._training, self._leases = table, scale, training, leases
+        self._num_rows = sum(not cell.is_control for cell in cells)
         self._mark = live_mark(root, uri, table, scale, [cell.id for cell in cells])
         self._uri, self._root = uri, root
         self._began_s = time.monotonic()
@@ -145,7 +146,9 @@ class LiveTable:
 
     def _open(self) -> "_Runs":
         with self._leases.held(LEASE):
-            return _Runs(self._table, self._scale, self._mark, self._leases, uri=self._uri, root=self._root)
+            return _Runs(
+                self._table, self._scale, self._num_rows, self._mark, self._leases, uri=self._uri, root=self._root
+            )
 
     def end(self, *, finished: bool) -> None:
         """Stop logging. Rows that did not finish are KILLED; a finished table is completed from its records later."""
@@ -163,7 +166,9 @@ class LiveTable:
 class _Runs:
     """The parent run of a table and the runs of its rows, in MLflow."""
 
-    def __init__(self, table: str, scale: str, mark: Path, leases: Leases, *, uri: str, root: Path) -> None:
+    def __init__(
+        self, table: str, scale: str, num_rows: int, mark: Path, leases: Leases, *, uri: str, root: Path
+    ) -> None:
         self._client, self._experiment = open_experiment(uri, root)
         self._uri, self._scale = uri, scale
         self._leases, self._store = leases, key_of(str(root.resolve()))
@@ -171,7 +176,7 @@ class _Runs:
         self._kill_running()
         parent = unfinished_run(self._client, mark)
         if parent is None:
-            tags = {"level": "table", "protocol": table, "scale": scale, "store": self._store}
+            tags = {"level": "table", "protocol": table, "scale": scale, "store": self._store, ROWS: str(num_rows)}
             parent = self._client.create_run(self._experiment, run_name=f"{table} ({scale})", tags=tags)
             write_text(mark, parent.info.run_id)
         self._parent_id = str(parent.info.run_id)

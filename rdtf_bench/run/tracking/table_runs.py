@@ -32,6 +32,8 @@ DESCRIPTION_LENGTH = 8000
 MODEL = "model_id"
 """Tag of a row with the id of its trained model."""
 MORE = "\n\nThe artifacts hold the whole text."
+ROWS = "num_rows"
+"""Tag of a table with the number of its rows, without its control rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +59,30 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The rows of one table as MLflow's UI compares them."""
+    """The logged rows of one table as MLflow's UI compares them, without its control rows.
+
+    Control rows have no training, so most parameters do not apply to them.
+    """
 
     table: str  # name of its run
     experiment: str
     runs: tuple[str, ...]  # ids of the runs of its rows
+    status: str = "FINISHED"  # of the run of the table
+    num_rows: int | None = None  # of the whole table; None where its run does not say
+
+    @property
+    def is_whole(self) -> bool:
+        return self.status == "FINISHED"
+
+    @property
+    def can_compare(self) -> bool:
+        return len(self.runs) > 1
+
+    @property
+    def so_far(self) -> str:
+        """Return how much of the table is logged, such as "RUNNING, 2 of 4 rows so far"."""
+        rows = f"{len(self.runs)} rows" if self.num_rows is None else f"{len(self.runs)} of {self.num_rows} rows"
+        return f"{self.status}, {rows} so far"
 
     def link(self, server: str) -> str:
         """Return the address of the comparison on a server, such as http://127.0.0.1:5000."""
@@ -71,26 +92,25 @@ class Comparison:
         return f"{server.rstrip('/')}/#/compare-runs?runs={runs}&experiments={experiments}"
 
 
-def last_comparison(uri: str) -> Comparison | None:
-    """Return the rows of the table that ended last, without its control rows; None if there are no two of them.
-
-    Control rows have no training, so most parameters do not apply to them.
-    """
+def last_comparisons(uri: str) -> list[Comparison]:
+    """Return the table that ended last, then the one that was begun last of those that are still logged."""
     with failures(uri):
         client = connect(uri)
         kept = client.get_experiment_by_name(EXPERIMENT)
         if kept is None:
-            return None
+            return []
         experiment = str(kept.experiment_id)
-        newest = ["attributes.end_time DESC"]
-        tables = client.search_runs([experiment], "tags.level = 'table'", max_results=1, order_by=newest)
-        if not tables:
-            return None
-        parent = tables[0].info
-        rows = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent.run_id}'")
-        compared = [run.info.run_id for run in reversed(rows) if run.data.tags["kind"] != "control"]
-        found = Comparison(table=str(parent.run_name), experiment=experiment, runs=tuple(compared))
-        return found if len(compared) > 1 else None
+        tables = [
+            run
+            for which, newest in (("!=", "end_time"), ("=", "start_time"))
+            for run in client.search_runs(
+                [experiment],
+                f"tags.level = 'table' AND attributes.status {which} 'RUNNING'",
+                max_results=1,
+                order_by=[f"attributes.{newest} DESC"],
+            )
+        ]
+        return [_comparison(client, experiment, table) for table in tables]
 
 
 def log(table: Table, *, uri: str, root: Path) -> int:
@@ -133,6 +153,18 @@ def children_of(client: "MlflowClient", experiment: str, parent_id: str) -> "dic
     return {str(run.data.tags.get("cell_id")): run for run in children}
 
 
+def _comparison(client: "MlflowClient", experiment: str, table: "Run") -> Comparison:
+    rows = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{table.info.run_id}'")
+    num_rows = table.data.tags.get(ROWS)
+    return Comparison(
+        table=str(table.info.run_name),
+        experiment=experiment,
+        runs=tuple(run.info.run_id for run in reversed(rows) if run.data.tags.get("kind", "control") != "control"),
+        status=table.info.status,
+        num_rows=None if num_rows is None else int(num_rows),
+    )
+
+
 def _begun_live(client: "MlflowClient", table: Table, uri: str, root: Path) -> "Run | None":
     cell_ids = [row.record.cell_id for row in table.rows]
     return unfinished_run(client, live_mark(root, uri, table.name, table.scale, cell_ids))
@@ -146,7 +178,8 @@ def _new_run(client: "MlflowClient", experiment: str, table: Table) -> "Run":
 def _describe(client: "MlflowClient", run_id: str, table: Table) -> None:
     """Give the run of a table its name, its tags, the table as its description, and the clips that its rows used."""
     newest = max((row.record for row in table.rows), key=facts.end_ms)
-    tags = {"level": "table", **facts.origin(newest), "protocol": table.name, "scale": table.scale}
+    num_rows = sum(row.record.kind != "control" for row in table.rows)
+    tags = {"level": "table", **facts.origin(newest), "protocol": table.name, "scale": table.scale, ROWS: str(num_rows)}
     set_tags(client, run_id, {**tags, "mlflow.note.content": _shortened(table.description)})
     client.update_run(run_id, name=facts.table_name(table.name, table.scale, newest))
     client.log_inputs(run_id, _datasets(next((row.record for row in table.rows if row.log), newest)))
@@ -171,7 +204,7 @@ def _log_row(client: "MlflowClient", experiment: str, parent_id: str, row: Row, 
     run = begun or client.create_run(
         experiment,
         run_name=row.label,
-        tags={"mlflow.parentRunId": parent_id, "cell_id": record.cell_id},
+        tags={"mlflow.parentRunId": parent_id, "kind": record.kind, "cell_id": record.cell_id},
         start_time=facts.begin_ms(record),
     )
     run_id, begin_ms = run.info.run_id, run.info.start_time

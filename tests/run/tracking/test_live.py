@@ -68,6 +68,22 @@ def test_a_row_shows_its_loss_and_its_settings_while_it_trains(
     assert found["RDTF"].data.tags["mlflow.parentRunId"] == found["table1 (tiny)"].info.run_id
 
 
+def test_a_table_that_trains_is_compared_beside_the_one_that_ended_last(
+    planned: Planned, start: Callable[..., LiveTable], root: Path
+) -> None:
+    uri = server.default_uri(root)
+    table_runs.log(finished_table(planned, root), uri=uri, root=root)
+    running = start("table4")
+    train(planned, "RDTF", 0)
+    running.log_new()
+    whole, training = table_runs.last_comparisons(uri)
+    assert (whole.table, whole.is_whole) == ("table1 (tiny, asg toy, abc)", True)
+    assert (training.table, training.so_far) == ("table4 (tiny)", "RUNNING, 1 of 4 rows so far")
+    running.end(finished=False)
+    (killed,) = table_runs.last_comparisons(uri)
+    assert (killed.table, killed.so_far) == ("table4 (tiny)", "KILLED, 1 of 4 rows so far")
+
+
 def test_a_killed_table_is_continued_in_its_runs_and_completed_from_its_records(
     planned: Planned, start: Callable[..., LiveTable], client: "MlflowClient", root: Path
 ) -> None:

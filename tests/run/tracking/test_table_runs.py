@@ -11,7 +11,7 @@ import pytest
 
 from rdtf_bench.core.errors import TrackingError
 from rdtf_bench.run import record
-from rdtf_bench.run.tracking import server, table_runs
+from rdtf_bench.run.tracking import facts, server, table_runs
 from tests.mlflow_runs import LOG, datasets, files, runs, steps
 from tests.planted import control, score
 from tests.planted import record as planted_record
@@ -50,8 +50,7 @@ def test_a_comparison_reads_the_same_keys_from_every_row(
     log: Callable[[], int], client: "MlflowClient", root: Path
 ) -> None:
     assert log() == 4
-    compared = table_runs.last_comparison(server.default_uri(root))
-    assert compared is not None
+    (compared,) = table_runs.last_comparisons(server.default_uri(root))
     assert compared.table == PARENT
     found = [client.get_run(run_id) for run_id in compared.runs]
     assert {run.info.run_name for run in found} == {"row a", "row b"}
@@ -138,8 +137,7 @@ def test_tables_of_two_commits_can_be_told_apart_in_one_experiment(
     found = runs(client)
     assert found[PARENT].data.tags["commit"] == "abc"
     assert found["table1 (long, asg toy, def)"].data.tags["commit"] == "def"
-    compared = table_runs.last_comparison(server.default_uri(root))
-    assert compared is not None
+    (compared,) = table_runs.last_comparisons(server.default_uri(root))
     assert compared.table == "table1 (long, asg toy, def)"
 
 
@@ -150,7 +148,7 @@ def test_a_link_names_the_runs_and_the_experiment_as_the_page_reads_them() -> No
 
 
 def test_nothing_to_compare_has_no_link(root: Path) -> None:
-    assert table_runs.last_comparison(server.default_uri(root)) is None
+    assert table_runs.last_comparisons(server.default_uri(root)) == []
 
 
 def test_a_description_that_is_too_long_for_mlflow_is_cut_after_a_line() -> None:
@@ -162,7 +160,7 @@ def test_a_description_that_is_too_long_for_mlflow_is_cut_after_a_line() -> None
 
 
 def test_a_log_that_broke_off_is_continued(
-    log: Callable[[], int], client: "MlflowClient", monkeypatch: pytest.MonkeyPatch
+    log: Callable[[], int], client: "MlflowClient", root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mlflow import MlflowClient
 
@@ -176,12 +174,25 @@ def test_a_log_that_broke_off_is_continued(
         "row a": "FINISHED",
         "row b": "RUNNING",
     }
+    (compared,) = table_runs.last_comparisons(server.default_uri(root))
+    assert (compared.table, compared.so_far) == (PARENT, "RUNNING, 2 of 2 rows so far")
     assert log() == 3
     found = runs(client)
     assert {run.info.status for run in found.values()} == {"FINISHED"}
     assert steps(client, found["row a"]) == steps(client, found["row b"]) == [0, 1, 2]
     assert files(client, found["row b"]) == ["b.json"]
     assert log() == 0
+
+
+def test_a_row_is_compared_from_the_moment_that_its_run_is_made(
+    log: Callable[[], int], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "tags", fail)  # what follows the making of the first row's run
+    with pytest.raises(TrackingError):
+        log()
+    (compared,) = table_runs.last_comparisons(server.default_uri(root))
+    assert compared.so_far == "RUNNING, 1 of 2 rows so far"
+    assert not compared.can_compare
 
 
 def test_a_run_that_the_server_no_longer_has_is_logged_anew(
