@@ -109,7 +109,7 @@ def open_experiment(uri: str, root: Path) -> "tuple[MlflowClient, str]":
     client = connect(uri)
     found = client.get_experiment_by_name(EXPERIMENT)
     if found is None:
-        return client, _new_experiment(client, uri, root)
+        return client, _new_experiment(client, uri)
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
         print(
@@ -217,12 +217,21 @@ def _require_server(uri: str) -> None:
         client.get_experiment_by_name(EXPERIMENT)
 
 
-def _new_experiment(client: "MlflowClient", uri: str, root: Path) -> str:
-    if not is_sqlite(uri):
-        return str(client.create_experiment(EXPERIMENT, tags=TAGS))
-    _use_write_ahead_log(database_of(uri))
-    artifacts = (root / "mlflow-artifacts").resolve()
-    return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts.as_uri(), tags=TAGS))
+def _new_experiment(client: "MlflowClient", uri: str) -> str:
+    """Make the experiment and return its id. Another machine that logs to the same server may be the first to do it."""
+    from mlflow import MlflowException
+
+    artifacts = None  # a server has a place of its own
+    if is_sqlite(uri):
+        _use_write_ahead_log(database_of(uri))
+        artifacts = (database_of(uri).parent.resolve() / "mlflow-artifacts").as_uri()
+    try:
+        return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts, tags=TAGS))
+    except MlflowException as error:
+        made = client.get_experiment_by_name(EXPERIMENT)
+        if error.error_code != "RESOURCE_ALREADY_EXISTS" or made is None:
+            raise
+        return str(made.experiment_id)
 
 
 def _use_write_ahead_log(database: Path) -> None:

@@ -5,11 +5,15 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from rdtf_bench.core.errors import StoreError, TrackingError
 from rdtf_bench.run.tracking import server
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own
 
@@ -95,6 +99,29 @@ def test_a_database_that_is_not_there_yet_is_made(tmp_path: Path) -> None:
     server.require_usable(f"sqlite:///{tmp_path / 'other.db'}?timeout=9", tmp_path / "runs")
     server.require_usable(server.default_uri(tmp_path / "runs"), tmp_path / "runs")  # the run makes its store
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_experiment_that_another_machine_makes_at_the_same_moment_is_taken(
+    root: Path, client: "MlflowClient", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+
+    there = client.get_experiment_by_name(server.EXPERIMENT)
+    assert there is not None
+    whole, asked = MlflowClient.get_experiment_by_name, []
+
+    def too_early(one: MlflowClient, name: str) -> object:
+        asked.append(name)
+        return whole(one, name) if len(asked) > 1 else None
+
+    monkeypatch.setattr(MlflowClient, "get_experiment_by_name", too_early)
+    assert server.open_experiment(server.default_uri(root), root)[1] == there.experiment_id
+
+
+def test_artifacts_stand_beside_their_database_not_in_the_store_that_logged_first(root: Path, tmp_path: Path) -> None:
+    client, experiment = server.open_experiment(f"sqlite:///{tmp_path / 'shared.db'}", root / "store")
+    found = client.get_experiment(experiment)
+    assert found.artifact_location == (tmp_path / "mlflow-artifacts").as_uri()
 
 
 def test_the_flag_wins_over_the_environment_over_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
