@@ -182,7 +182,7 @@ def _describe(client: "MlflowClient", run_id: str, table: Table) -> None:
     tags = {"level": "table", **facts.origin(newest), "protocol": table.name, "scale": table.scale, ROWS: str(num_rows)}
     set_tags(client, run_id, {**tags, "mlflow.note.content": _shortened(table.description)})
     client.update_run(run_id, name=facts.table_name(table.name, table.scale, newest))
-    client.log_inputs(run_id, _datasets(next((row.record for row in table.rows if row.log), newest)))
+    _log_datasets(client, run_id, next((row.record for row in table.rows if row.log), newest))
 
 
 def _shortened(description: str) -> str:
@@ -222,7 +222,7 @@ def _log_row(client: "MlflowClient", experiment: str, parent_id: str, row: Row, 
         points=points + curve(row.log, begin_ms),
         files={"": [row.record_path]},
     )
-    client.log_inputs(run_id, _datasets(record))
+    _log_datasets(client, run_id, record)
     client.set_terminated(run_id, end_time=end_ms)
 
 
@@ -249,6 +249,16 @@ def _trained_model(client: "MlflowClient", experiment: str, run: "Run", row: Row
     client.log_outputs(run.info.run_id, [LoggedModelOutput(model.model_id, step=0)])
     client.set_tag(run.info.run_id, MODEL, model.model_id)
     return str(model.model_id)
+
+
+def _log_datasets(client: "MlflowClient", run_id: str, record: Record) -> None:
+    """Log the clips of a row. A new dataset that another machine logs at the same moment fails once."""
+    from mlflow import MlflowException
+
+    try:
+        client.log_inputs(run_id, _datasets(record))
+    except MlflowException:
+        client.log_inputs(run_id, _datasets(record))
 
 
 def _datasets(record: Record) -> "list[DatasetInput]":

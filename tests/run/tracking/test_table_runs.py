@@ -141,6 +141,25 @@ def test_tables_of_two_commits_can_be_told_apart_in_one_experiment(
     assert compared.table == "table1 (long, asg toy, def)"
 
 
+def test_a_dataset_that_another_machine_logs_at_the_same_moment_is_logged_again(
+    log: Callable[[], int], client: "MlflowClient", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient, MlflowException
+
+    whole = MlflowClient.log_inputs
+    refused: list[object] = []
+
+    def refuse_first(*given: Any) -> None:
+        if not refused:
+            refused.append(given)
+            raise MlflowException("UNIQUE constraint failed: datasets.experiment_id, datasets.name, datasets.digest")
+        whole(*given)
+
+    monkeypatch.setattr(MlflowClient, "log_inputs", refuse_first)
+    assert log() == 4
+    assert {dataset.name for dataset in datasets(runs(client)[PARENT]).values()} == {"asg-train", "asg-test"}
+
+
 def test_a_link_names_the_runs_and_the_experiment_as_the_page_reads_them() -> None:
     link = table_runs.Comparison(table="table1", experiment="1", runs=("a", "b")).link("http://127.0.0.1:5000/")
     assert link.startswith("http://127.0.0.1:5000/#/compare-runs?runs=")
