@@ -23,10 +23,18 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.core.method import Training
 
+UNTRIED = (("compile", True, "false"), ("mixed_precision", "fp16", "bf16"))
+"""Fields of a training, their values that have not been tried with sharded weights, and what to set instead."""
+
+
+def is_possible(training: Training) -> bool:
+    """Return whether a training with these settings may have sharded weights."""
+    return all(getattr(training, field) != untried for field, untried, _ in UNTRIED)
+
 
 def require_possible(training: Training) -> None:
     """Raise ProtocolError for a training with settings that have not been tried with sharded weights."""
-    for field, untried, instead in (("compile", True, "false"), ("mixed_precision", "fp16", "bf16")):
+    for field, untried, instead in UNTRIED:
         if getattr(training, field) == untried:
             raise ProtocolError(
                 f"--shard-weights: training.{field} is {str(untried).lower()}, which has not been tried with sharded "

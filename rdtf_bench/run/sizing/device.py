@@ -8,6 +8,7 @@ import torch
 
 from rdtf_bench.core.errors import DeviceError
 from rdtf_bench.core.method import Training
+from rdtf_bench.diffusion import sharding
 from rdtf_bench.run.sizing import need
 from rdtf_bench.spec.identities import FitIdentity, TrainedSamples
 from rdtf_bench.spec.plan import Cell
@@ -52,12 +53,16 @@ def require(
         training = Training(**cell.trained.training.model_dump(), shard_weights=shard_weights)
         needed = need.training_need(cell.trained, training, scale, processes=processes).total
         if needed > device.num_bytes:
-            smaller = _smaller(cell.trained, training, needed, scale, processes)
-            raise DeviceError(_message(cell, "training", needed, scale, device, smaller or "a narrower network"))
+            smaller = _smaller(cell.trained, training, needed, scale, processes) or "a narrower network"
+            remedies = [
+                f"Change the scale ({smaller})",
+                *_shared(cell.trained, training, needed, scale, processes, device),
+            ]
+            raise DeviceError(_message(cell, "training", needed, scale, device, remedies))
         needed = need.sampling_bytes(cell.trained, cell.sample.sampler, scale)
         if needed > device.num_bytes:
-            smaller = f"sampling.batch_size is {scale.sampling.batch_size}"
-            raise DeviceError(_message(cell, "sampling", needed, scale, device, smaller))
+            remedies = [f"Change the scale (sampling.batch_size is {scale.sampling.batch_size})"]
+            raise DeviceError(_message(cell, "sampling", needed, scale, device, remedies))
 
 
 def distinct(cells: Sequence[Cell]) -> Iterator[Cell]:
@@ -87,10 +92,27 @@ def _smaller(fit: FitIdentity, training: Training, needed: int, scale: Scale, pr
     return "; ".join(f"{name} needs {size / GIB:.1f} GiB" for name, size in found.items())
 
 
-def _message(cell: Cell, work: str, num_bytes: int, scale: Scale, device: Device, smaller: str) -> str:
+def _shared(
+    fit: FitIdentity, training: Training, needed: int, scale: Scale, processes: int, device: Device
+) -> list[str]:
+    """Name the fewest processes that fit if they share the weights, or the most that there can be, if that helps."""
+    if not sharding.is_possible(training):
+        return []
+    found, shards = list[str](), replace(training, shard_weights=True)
+    for number in range(max(processes, 2), training.batch_size + 1):
+        if training.batch_size % number == 0:
+            each = need.training_need(fit, shards, scale, processes=number).total
+            if each < needed:
+                found = [f"give --processes {number} --shard-weights ({each / GIB:.1f} GiB of each of {number} GPUs)"]
+            if each <= device.num_bytes:
+                break
+    return found
+
+
+def _message(cell: Cell, work: str, num_bytes: int, scale: Scale, device: Device, remedies: Sequence[str]) -> str:
     return (
         f"row {cell.label!r}: {work} needs {num_bytes / GIB:.1f} GiB of memory at scale {scale.name}, and "
-        f"{device.name} has {device.num_bytes / GIB:.1f} GiB. Change the scale ({smaller}), or use a larger GPU. "
+        f"{device.name} has {device.num_bytes / GIB:.1f} GiB. {', '.join(remedies)}, or use a larger GPU. "
         f"`rdtf-bench show-scale {scale.name}` prints a scale to start from, and `rdtf-bench plan --memory` says what "
         "each part needs"
     )

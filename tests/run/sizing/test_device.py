@@ -40,7 +40,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asked.append(fit.method)
         at_once = min(training.micro_batch_size or training.batch_size, training.batch_size // processes)
         activations = at_once * (1 if training.gradient_checkpointing else 4) * GIB
-        average = 3 * GIB if training.ema_decay else 0
+        average = 3 * GIB // (processes if training.shard_weights else 1) if training.ema_decay else 0
         half = 2 if training.mixed_precision == "no" else 1
         return replace(NOTHING, activations=activations * half, average=average)
 
@@ -66,6 +66,28 @@ def test_a_training_that_cannot_fit_names_what_saves_memory_and_how_much() -> No
     assert "training.gradient_checkpointing: true needs 19.0 GiB; " in said
     assert "training.mixed_precision: bf16 needs 35.0 GiB; " in said
     assert "training.ema_decay: 0 needs 64.0 GiB; all of these needs 1.0 GiB)" in said
+
+
+@pytest.mark.usefixtures("model")
+@pytest.mark.parametrize(
+    ("num_gib", "named"),
+    [
+        (22, "--processes 4 --shard-weights (16.8 GiB of each of 4 GPUs)"),  # two need 33.5
+        (1, "--processes 8 --shard-weights (8.4 GiB of each of 8 GPUs)"),  # no number is enough by itself
+    ],
+)
+def test_a_training_that_cannot_fit_names_how_many_processes_may_share_its_weights(num_gib: int, named: str) -> None:
+    scale = with_training(batch_size=8)
+    with pytest.raises(DeviceError) as caught:
+        device.require(planned(scale), scale, Device(name="card", num_bytes=num_gib * GIB), processes=1)
+    assert f"1.0 GiB), give {named}, or use a larger GPU. " in str(caught.value)
+
+
+@pytest.mark.usefixtures("model")
+def test_only_more_processes_are_named_where_they_share_the_weights_already() -> None:
+    scale, card = with_training(batch_size=8), Device(name="card", num_bytes=15 * GIB)
+    with pytest.raises(DeviceError, match=r"needs 16\.8 GiB .*, give --processes 8 --shard-weights \(8\.4 GiB"):
+        device.require(planned(scale), scale, card, processes=4, shard_weights=True)
 
 
 @pytest.mark.usefixtures("model")
