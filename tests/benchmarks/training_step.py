@@ -1,7 +1,7 @@
 """CPU seconds of a training step of each method, beside the time that its matrix products need at this machine's rate.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/training_step.py [--scale tiny] [--repeats 5] [--profile METHOD]
-        [--mixed-precision bf16] [--compile]
+    OMP_NUM_THREADS=1 python tests/benchmarks/training_step.py [--scale tiny] [--method METHOD ...] [--repeats 5]
+        [--profile METHOD] [--mixed-precision bf16] [--compile]
 
 The lower bound is the number of floating-point operations of a step (torch.utils.flop_counter) over the rate of a large
 matrix product, in the precision of the steps, that is measured in turns with them. Clips are random: only their shapes
@@ -59,14 +59,17 @@ class RandomClips:
         return self._features[index]
 
 
-def steps_of(scale_name: str, **changed: object) -> dict[str, Callable[[int], object]]:
-    """Return the gradients of every trained row of table 1. `changed` are fields of the training budget."""
+def steps_of(scale_name: str, methods: Sequence[str], **changed: object) -> dict[str, Callable[[int], object]]:
+    """Return the gradients of the trained rows of table 1 with these methods, or of all of them if none is given.
+
+    `changed` are fields of the training budget.
+    """
     scale, (spec,) = load_scale(scale_name), load_tables("table1", None)
     _, cells = context.cells_of(spec, scale, None, Path("no-store"))
     assets = {role: asset.path for role, asset in context.find_assets(scale).items()}
     steps: dict[str, Callable[[int], object]] = {}
     for cell in cells:
-        if cell.fit is None:
+        if cell.fit is None or (methods and cell.method not in methods):
             continue
         method = modules.build(cell.trained, assets, torch.device("cpu"))
         training = Training(**{**cell.trained.training.model_dump(), **changed})
@@ -105,8 +108,10 @@ def measure(
     left, right = torch.randn(2, MATRIX, MATRIX).to(dtype)
     taken: dict[str, list[float]] = {name: [] for name in steps}
     rates: list[float] = []
-    for step in steps.values():
-        step(0)  # compiles
+    for name, step in steps.items():
+        began_s = time.perf_counter()  # by the clock, because compilers are processes of their own
+        step(0)
+        print(f"{name}: {time.perf_counter() - began_s:.1f} s for the first step, which compiles", flush=True)
     for number in range(repeats):
         rates.append(2 * MATRIX**3 / seconds(lambda: left @ right))
         for name, step in steps.items():
@@ -132,17 +137,18 @@ def profile(step: Callable[[int], object], rows: int) -> None:
 def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", default="tiny")
+    parser.add_argument("--method", action="append", default=[], help="may be given several times; all by default")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--profile", metavar="METHOD")
     parser.add_argument("--mixed-precision", choices=("no", "bf16"), default="no")
     parser.add_argument("--compile", action="store_true")
     options = parser.parse_args(given)
-    steps = steps_of(options.scale, mixed_precision=options.mixed_precision, compile=options.compile)
+    steps = steps_of(options.scale, options.method, mixed_precision=options.mixed_precision, compile=options.compile)
     if options.profile:
         profile(steps[options.profile], rows=25)
     else:
         dtype = torch.bfloat16 if options.mixed_precision == "bf16" else torch.float32
-        measure(steps, operations_of(steps_of(options.scale)), dtype, options.repeats)
+        measure(steps, operations_of(steps_of(options.scale, options.method)), dtype, options.repeats)
 
 
 if __name__ == "__main__":
