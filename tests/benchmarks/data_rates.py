@@ -3,14 +3,19 @@
     OMP_NUM_THREADS=1 python -m tests.benchmarks.data_rates [--stickers 64] [--scale tiny]
 
 Decoding, encoding, the features and the shards are measured on toy stickers, as `rdtf-bench data prepare` makes them;
-consumption is what RDTF reads and clusters for the batches of training, without its network.
+consumption is what RDTF reads and clusters for the batches of training, without its network. At the end, each method of
+table 1 trains for some steps on these stickers: "reads" is the share of a step in which it waits for clips, and
+"prepares" the share in which it makes its batch of them, reading included.
 """
 
 import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import torch
 
@@ -31,10 +36,13 @@ from rdtf_bench.run.progress import Report, Silent
 from rdtf_bench.run.table.context import find_assets
 from rdtf_bench.spec.identities import TrainingSetIdentity
 from rdtf_bench.spec.load import load_scale
+from tests.benchmarks.training_step import steps_of
 
 CPU = torch.device("cpu")
 CLUSTERS = 6
 BATCHES = 50
+PASSES = 5  # over the stickers, as many as a training at scale tiny makes
+READS = ("latents", "features", "frames", "keyframes", "text")  # what a method reads of StoredTrainingClips
 
 
 def timed(name: str, counts: dict[str, int], work: Callable[[], object]) -> None:
@@ -44,6 +52,41 @@ def timed(name: str, counts: dict[str, int], work: Callable[[], object]) -> None
     taken_s = time.process_time() - began_s
     rates = ", ".join(f"{count / taken_s:10,.1f} {what}/s" for what, count in counts.items())
     print(f"{name:32} {rates}", flush=True)
+
+
+class Watch:
+    """Sums the seconds, by the clock, in which one of some functions runs."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def on(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(*given: Any, **named: Any) -> Any:
+            began_s = time.perf_counter()
+            try:
+                return function(*given, **named)
+            finally:
+                self.seconds += time.perf_counter() - began_s
+
+        return watched
+
+
+def print_waits(scale_name: str, clips: StoredTrainingClips) -> None:
+    """Train each method for some steps, and print how much of them passes before its network begins."""
+    for method, step in steps_of(scale_name, clips=clips).items():
+        reading, preparing, all_of_it = Watch(), Watch(), Watch()
+        step(0)
+        with ExitStack() as watched:
+            for name in READS:
+                watched.enter_context(patch.object(clips, name, reading.on(getattr(clips, name))))
+            watched.enter_context(patch.object(step.objective, "batch", preparing.on(step.objective.batch)))
+            for number in range(PASSES * len(clips) // step.training.batch_size):
+                all_of_it.on(step)(number)
+        print(
+            f"{method:32} {1000 * all_of_it.seconds / (number + 1):.0f} ms a step, reads "
+            f"{reading.seconds / all_of_it.seconds:.2%}, prepares {preparing.seconds / all_of_it.seconds:.2%}",
+            flush=True,
+        )
 
 
 def main() -> None:
@@ -118,6 +161,7 @@ def main() -> None:
                     assert split.captions[index]
 
         timed("train consumption, clustered", {"clips": BATCHES * steps.batch_size}, consume)
+        print_waits(given.scale, split)
 
 
 if __name__ == "__main__":

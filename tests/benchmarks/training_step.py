@@ -11,7 +11,7 @@ matter. `--profile` prints the operators that take longest.
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from rdtf_bench.baselines.i2vgen_xl.tuning import TunedI2VGenXL, TuningStep
-from rdtf_bench.core.method import Training
+from rdtf_bench.core.method import Training, TrainingClips
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.diffusion.objective import ClipGradients, Objective
 from rdtf_bench.diffusion.training import accelerator_for
@@ -59,21 +59,23 @@ class RandomClips:
         return self._features[index]
 
 
-def steps_of(scale_name: str, methods: Sequence[str], **changed: object) -> dict[str, Callable[[int], object]]:
+def steps_of(
+    scale_name: str, methods: Sequence[str] = (), clips: TrainingClips | None = None, **changed: object
+) -> dict[str, ClipGradients]:
     """Return the gradients of the trained rows of table 1 with these methods, or of all of them if none is given.
 
-    `changed` are fields of the training budget.
+    Without `clips`, they are random. `changed` are fields of the training budget.
     """
     scale, (spec,) = load_scale(scale_name), load_tables("table1", None)
     _, cells = context.cells_of(spec, scale, None, Path("no-store"))
     assets = {role: asset.path for role, asset in context.find_assets(scale).items()}
-    steps: dict[str, Callable[[int], object]] = {}
+    steps: dict[str, ClipGradients] = {}
+    clips = clips or RandomClips(64, scale.clip.size_px, 8)
     for cell in cells:
         if cell.fit is None or (methods and cell.method not in methods):
             continue
         method = modules.build(cell.trained, assets, torch.device("cpu"))
         training = Training(**{**cell.trained.training.model_dump(), **changed})
-        clips = RandomClips(64, scale.clip.size_px, 8)
         if isinstance(method, RDTF):
             objective: Objective = method._training_step(clips, training)
         else:
@@ -92,7 +94,7 @@ def seconds(function: Callable[[], object]) -> float:
     return time.process_time() - began_s
 
 
-def operations_of(steps: dict[str, Callable[[int], object]]) -> dict[str, int]:
+def operations_of(steps: Mapping[str, Callable[[int], object]]) -> dict[str, int]:
     """Return the number of floating-point operations of a step of each method."""
     found = {}
     for name, step in steps.items():
@@ -103,7 +105,7 @@ def operations_of(steps: dict[str, Callable[[int], object]]) -> dict[str, int]:
 
 
 def measure(
-    steps: dict[str, Callable[[int], object]], operations: dict[str, int], dtype: torch.dtype, repeats: int
+    steps: Mapping[str, Callable[[int], object]], operations: dict[str, int], dtype: torch.dtype, repeats: int
 ) -> None:
     left, right = torch.randn(2, MATRIX, MATRIX).to(dtype)
     taken: dict[str, list[float]] = {name: [] for name in steps}
