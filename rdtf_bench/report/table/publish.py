@@ -26,7 +26,7 @@ from rdtf_bench.run.record import Record
 from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.spec.claims import load as load_claims
 from rdtf_bench.spec.command import command, data_option
-from rdtf_bench.spec.load import load_costs
+from rdtf_bench.spec.load import load_costs, load_scale, scale_names
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import TableSpec
@@ -138,13 +138,23 @@ def _section(path: Path) -> str:
         [
             f"## {spec.name}: {spec.title}",
             "",
-            f"Scale `{scale.name}`, data `{source_of(records)}`, protocol version {spec.version}{seeds}.",
+            f"Scale `{scale.name}` (version {scale.version}), data `{source_of(records)}`, protocol version "
+            f"{spec.version}{seeds}.{_since(scale)}",
             "",
             table,
             "",
             f"Records: {links}.",
             "",
         ]
+    )
+
+
+def _since(scale: Scale) -> str:
+    """Say that the scale has changed since a table was published, if it has."""
+    if scale.name not in scale_names() or (version := load_scale(scale.name).version) == scale.version:
+        return ""
+    return (
+        f" **Outdated:** the scale has version {version} now, and `rdtf-bench run` measures rows that it changed anew."
     )
 
 

@@ -48,7 +48,17 @@ def test_the_readme_holds_the_table_and_says_that_it_is_generated(
     assert "Do not edit" in text
     assert render(spec, scale, cells, records, format="md") in text
     assert f"[RDTF](planted/{cells[3].id}.json)" in text
-    assert "Scale `tiny`, data `toy`, protocol version 1." in text
+    assert f"Scale `tiny` (version {scale.version}), data `toy`, protocol version 1.\n" in text
+
+
+def test_the_readme_says_which_tables_are_of_an_earlier_version_of_their_scale(
+    spec: TableSpec, scale: Scale, cells: list[Cell], store: Path, tmp_path: Path
+) -> None:
+    earlier = scale.model_copy(update={"version": scale.version - 1})
+    publish(spec, earlier, cells, store=store, results=tmp_path / "results")
+    text = readme(tmp_path / "results")
+    assert f"(version {scale.version - 1})" in text
+    assert f"**Outdated:** the scale has version {scale.version} now" in text
 
 
 def test_the_readme_counts_the_paper_s_orderings_of_the_tables_that_have_some(
