@@ -156,10 +156,11 @@ def _read_row(row: Mapping[str, str | None], root: Path) -> table_runs.Row:
 
 
 def _logs(outcome: Outcome) -> dict[str, list[finished.LogRow]]:
+    """Return the log of every row that was trained for at least one step."""
     return {
-        cell.name: finished.training_log(outcome.bench.store, cell.fit_key)
+        cell.name: log
         for cell in outcome.cells
-        if cell.fit is not None
+        if cell.fit is not None and (log := finished.training_log(outcome.bench.store, cell.fit_key))
     }
 
 
@@ -180,7 +181,9 @@ def _draw(spec: TableSpec, outcome: Outcome, logs: dict[str, list[finished.LogRo
     gallery.gif_grid(videos, path=folder / SAMPLES, captions=captions)
     gallery.contact_sheet(videos, path=folder / "samples.png", captions=captions)
     first = {cell.label: cell.name for cell in reversed(outcome.cells)}  # the first seed of a line with several
-    panels = {panel.title: {row: logs[first[row]] for row in panel.rows} for panel in spec.panels} or {"": logs}
+    panels = {
+        panel.title: {row: logs[first[row]] for row in panel.rows if first[row] in logs} for panel in spec.panels
+    } or {"": logs}
     losses.draw(panels, path=folder / "loss.png")
     losses.write_csv(losses.by_training(logs), path=folder / "loss.csv")
     if curricula := losses.with_curriculum(logs):

@@ -12,6 +12,8 @@ over whole, and an identity refuses a field that it does not have, so none can b
 import json
 from typing import Any, Literal, TypeVar
 
+from pydantic import NonNegativeInt
+
 from rdtf_bench.core.dataset import Fit, FramesBy, LatentsDtype
 from rdtf_bench.core.store import key_of
 from rdtf_bench.spec.pipeline import PipelineSettings
@@ -64,6 +66,7 @@ class TrainingSetIdentity(Identity):
 class TrainingIdentity(Budget):
     """The budget of one fit with what the row and the protocol add: the fields of core.method.Training."""
 
+    num_steps: NonNegativeInt  # 0: a row that is not trained
     task: str
     num_frames: int
     learning_rate: float

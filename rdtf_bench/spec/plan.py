@@ -242,7 +242,10 @@ class _Planner:
             num_frames=self.scale.clip.num_frames,
             learning_rate=own.get("learning_rate", at_scale.learning_rate),
             seed=seed,
-            **self.scale.training.model_dump(),
+            **{
+                **self.scale.training.model_dump(),
+                "num_steps": own.get("training_steps", self.scale.training.num_steps),
+            },
         )
         fit = FitIdentity(
             **network.model_dump(),

@@ -113,6 +113,8 @@ class Settings(Part):
     """What a row trains and samples with instead of the settings of its method at the scale."""
 
     learning_rate: PositiveFloat | None = None
+    training_steps: NonNegativeInt | None = None
+    """Number of training steps; 0 leaves a network as it is initialised, which for an adapter is the base itself."""
     eta: NonNegativeFloat | None = None
     """Noise of the DDIM sampler: 0 is deterministic, 1 is that of DDPM."""
     guidance_text: NonNegativeFloat | None = None

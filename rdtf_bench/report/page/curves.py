@@ -13,9 +13,11 @@ from rdtf_bench.spec.schema import TableSpec
 def curves(spec: TableSpec, cells: Sequence[Cell], store: Store) -> list[Plot]:
     """Return the curves of the trainings that the store holds; none if it holds none."""
     logs = {
-        cell.name: finished.training_log(store, cell.fit_key)
+        cell.name: log
         for cell in cells
-        if cell.fit is not None and store.has("fit", cell.fit_key)
+        if cell.fit is not None
+        and store.has("fit", cell.fit_key)
+        and (log := finished.training_log(store, cell.fit_key))
     }
     return list(_plots(spec, logs)) if logs else []
 

@@ -45,7 +45,7 @@ def notes(
         *_control_clips(cells, numbers),
         *_real_clips(spec),
         _scale(spec, scale),
-        *(_method(label, line, records) for label, line in lines(cells).items() if line[0].kind != "control"),
+        *(_method(label, line, records, scale) for label, line in lines(cells).items() if line[0].kind != "control"),
         *dict.fromkeys(data(record.dataset, record.data) for record in found),
         *spec.notes,
         f"Source of the paper's numbers: {spec.source}.",
@@ -202,7 +202,7 @@ def _chosen(spec: TableSpec, cells: Sequence[Cell], numbers: Sequence[Number]) -
         )
 
 
-def _method(label: str, line: Sequence[Cell], records: Mapping[str, Record]) -> str:
+def _method(label: str, line: Sequence[Cell], records: Mapping[str, Record], scale: Scale) -> str:
     cell = line[0]
     if isinstance(cell.sample, PipelineSamples):
         return _pipeline(label, cell.sample, records.get(cell.id))
@@ -214,6 +214,12 @@ def _method(label: str, line: Sequence[Cell], records: Mapping[str, Record]) -> 
     if sampler.guidance_image != 1:
         guidance += f" {sampler.guidance_image:g} (image)"
     said.append(guidance)
+    for what, own, usual in (
+        ("training", training.num_steps, scale.training.num_steps),
+        ("DDIM", sampler.num_steps, scale.sampling.num_steps),
+    ):
+        if own != usual:
+            said.append(f"{own} {what} steps instead of {usual}")
     found = [records[cell.id] for cell in line if cell.id in records]
     if found:
         said += _cost(found[0])

@@ -35,7 +35,7 @@ def plan_text(
     for cell in cells:
         state = _state(cell, bench.store, ships)
         untrained = "control row" if cell.is_control else "added row"
-        steps = f"{scale.training.num_steps} steps" if cell.fit is not None else untrained
+        steps = f"{cell.fit.training.num_steps} steps" if cell.fit is not None else untrained
         lines.append(f"  {cell.id}  {cell.name:{widest}} {steps:12} {','.join(cell.scores):28} {state}")
     if any(job.function == "prepare_shard" for job in jobs):
         lines.append(f"  {shards_text(bench, data.clips.get('train', ()), assets['autoencoder'].config())}")

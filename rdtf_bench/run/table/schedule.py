@@ -122,7 +122,7 @@ def _train_job(scale: Scale, cell: Cell, after: frozenset[str]) -> Job:
         function="train",
         arguments={"cell": cell},
         after=after,
-        expected_s=scale.training.num_steps * scale.methods[cell.method].seconds_per_step,
+        expected_s=cell.trained.training.num_steps * scale.methods[cell.method].seconds_per_step,
         lease=lease_of_fit(cell.fit_key),
     )
 
