@@ -176,6 +176,14 @@ def test_a_network_chosen_by_an_option_brings_its_weights() -> None:
     assert asset_roles(facts, {"network": "i3d"}) == ["efficientnet", "i3d"]
 
 
+def test_a_row_may_have_training_steps_of_its_own() -> None:
+    untuned, tuned = load_protocol("ablate-tuning").rows[3], load_protocol("ablate-tuning").rows[2]
+    spec = load_protocol("table1").model_copy(update={"rows": (tuned, untuned)})
+    trained, untrained = cells(spec)[:2]
+    assert (trained.trained.training.num_steps, untrained.trained.training.num_steps) == (400, 0)
+    assert trained.trained.network == untrained.trained.network
+
+
 def test_a_pipeline_samples_with_every_seed_and_is_counted_but_not_timed() -> None:
     spec, scale = load_protocol("table1").model_copy(update={"seeds": (0, 1)}), load_scale("tiny")
     digests = dict.fromkeys(scale.assets, "d")

@@ -29,5 +29,11 @@ def test_a_panel_without_a_training_in_the_store_is_left_out(contents: Contents)
     assert [plot.title for plot in curves(spec, contents.cells, contents.store)] == ["Training loss: from scratch"]
 
 
+def test_a_row_that_trained_no_step_has_no_curve(contents: Contents) -> None:
+    key = next(cell.fit_key for cell in contents.cells if cell.label == "RDTF")
+    (contents.store.path("fit", key) / "log.jsonl").write_text("", encoding="utf-8")
+    assert curves(contents.spec, contents.cells, contents.store) == []
+
+
 def test_a_store_without_trainings_has_no_curves(contents: Contents) -> None:
     assert curves(contents.spec, contents.cells, Store(contents.store.root / "none")) == []

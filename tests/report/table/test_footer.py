@@ -65,6 +65,14 @@ def test_rows_that_sample_with_different_eta_are_named(show: Show, cells: list[C
     assert f"The rows sample with different eta (0.5: {first.label}; 1: " in text
 
 
+def test_a_row_with_steps_of_its_own_says_so(show: Show, cells: list[Cell]) -> None:
+    assert "instead of" not in show("md")
+    untrained = cells[0].trained.training.model_copy(update={"num_steps": 0})
+    changed = replace(cells[0], fit=cells[0].trained.model_copy(update={"training": untrained}))
+    text = show("md", planned=[changed, *cells[1:]])
+    assert text.count("0 training steps instead of 400") == 1
+
+
 def test_other_real_clips_are_called_no_floor_and_their_split_is_named(show: Show, cells: list[Cell]) -> None:
     said = "other real clips: 128 real clips of the validation split against the test clips. This is no floor"
     assert said in show("md")

@@ -96,7 +96,8 @@ def test_a_table_of_several_seeds_stands_beside_that_of_one(
     publish(spec.model_copy(update={"seeds": (0, 1, 2)}), scale, cells, store=store, results=results)
     tables = sorted(path.name for path in (results / "planted" / "tables").iterdir())
     assert tables == ["tiny-toy-3-seeds.json", "tiny-toy.json"]
-    assert "Scale `tiny`, data `toy`, protocol version 1, 3 seeds." in (results / "README.md").read_text()
+    text = (results / "README.md").read_text(encoding="utf-8")
+    assert f"Scale `tiny` (version {scale.version}), data `toy`, protocol version 1, 3 seeds." in text
 
 
 def test_another_data_source_gets_a_table_of_its_own_and_old_records_stay(

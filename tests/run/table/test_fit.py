@@ -123,6 +123,17 @@ def test_a_finished_training_leaves_weights_log_and_facts_and_no_checkpoints(
     assert json.loads((folder / "fit.json").read_text(encoding="utf-8"))["identity"] == identity.as_dict()
 
 
+def test_a_row_that_trains_no_step_has_weights_and_an_empty_log(
+    identity: FitIdentity, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(fitting, "build", lambda *_: Counter())
+    untrained = identity.model_copy(update={"training": identity.training.model_copy(update={"num_steps": 0})})
+    store, report = Store(tmp_path), Report(Silent(), "job", "training")
+    fitting.train(untrained, NoClips(), store=store, assets={}, device=torch.device("cpu"), report=report)
+    assert (store.path("fit", untrained.key) / "weights" / "weights.txt").is_file()
+    assert training_log(store, untrained.key) == []
+
+
 def test_a_training_that_gets_a_signal_ends_after_its_step(
     fitted: Fitted, identity: FitIdentity, tmp_path: Path
 ) -> None:
