@@ -24,13 +24,11 @@ NOT_AT_TINY = (  # not measured there yet
     "ablate-parts",
     "ablate-sampler",
     "ablate-scratch",
-    "sweep-learning-rate",
-    "vsd2m-sti",
 )
 PUBLISHED_AT = {
     "tiny": [name for name in protocol_names() if name not in ("ci", *NOT_AT_TINY)],
     "ci": ["ci"],
-    "small": ["table1", "ablate-scratch", "sweep-sampler"],
+    "small": ["table1", "ablate-scratch", "ablate-tuning", "sweep-sampler"],
     "long": ["table1", "table3"],
     "scarce": ["table1", "table3"],
 }
