@@ -113,7 +113,7 @@ def _claims(tables: Sequence[Path], results: Path) -> Iterator[str]:
         spec, scale, cells = read_table(path)
         if stated := claims.of_table(spec.name):
             records = record.find((cell.id for cell in cells), [path.parents[1]])
-            place = (spec.name, scale.name, source_of(records), str(len(spec.seeds)))
+            place = (spec.name, _named(scale), source_of(records), str(len(spec.seeds)))
             judged[place] = claims.judge(stated, rows(spec, cells, records))
     for stated in (stated for stated in load_claims() if stated.protocol == "costs"):
         if (found := costs.find(load_costs(stated.name), [results / stated.name])) is not None:
@@ -149,10 +149,20 @@ def _section(path: Path) -> str:
     )
 
 
+def _is_current(scale: Scale) -> bool:
+    return scale.name not in scale_names() or load_scale(scale.name).version == scale.version
+
+
+def _named(scale: Scale) -> str:
+    """Return the name of a scale, with its version where the scale has changed since."""
+    return scale.name if _is_current(scale) else f"{scale.name}, version {scale.version}"
+
+
 def _since(scale: Scale) -> str:
     """Say that the scale has changed since a table was published, if it has."""
-    if scale.name not in scale_names() or (version := load_scale(scale.name).version) == scale.version:
+    if _is_current(scale):
         return ""
+    version = load_scale(scale.name).version
     return (
         f" **Outdated:** the scale has version {version} now, and `rdtf-bench run` measures rows that it changed anew."
     )

@@ -55,9 +55,10 @@ def test_the_readme_says_which_tables_are_of_an_earlier_version_of_their_scale(
     spec: TableSpec, scale: Scale, cells: list[Cell], store: Path, tmp_path: Path
 ) -> None:
     earlier = scale.model_copy(update={"version": scale.version - 1})
-    publish(spec, earlier, cells, store=store, results=tmp_path / "results")
+    publish(spec.model_copy(update={"name": "table1"}), earlier, cells, store=store, results=tmp_path / "results")
     text = readme(tmp_path / "results")
     assert f"(version {scale.version - 1})" in text
+    assert f"| table1 | {scale.name}, version {scale.version - 1} | toy | 1 |" in text
     assert f"**Outdated:** the scale has version {scale.version} now" in text
 
 
