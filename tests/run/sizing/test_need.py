@@ -68,11 +68,11 @@ def measured(fit: FitIdentity, training: Training, folder: Path) -> int:
     ("method", "setting"),
     [
         ("rdtf", "plain"),
-        ("rdtf", "recomputed"),
         ("rdtf", "half"),
-        ("simda", "plain"),
         ("i2v_adapter", "recomputed"),
         ("customize_a_video", "accumulated"),
+        pytest.param("rdtf", "recomputed", marks=pytest.mark.long),
+        pytest.param("simda", "plain", marks=pytest.mark.long),
     ],
 )
 def test_the_model_equals_what_real_steps_hold(method: str, setting: str, tmp_path: Path) -> None:
