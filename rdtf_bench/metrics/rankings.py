@@ -52,17 +52,26 @@ def tied_with_the_best(ranks: Float[np.ndarray, "R B N"]) -> list[bool] | None:
     All pairs of rows are tested on the same rankings at 5 %, corrected by Holm's method, because the best row is picked
     from the data. Returns None where there is a single rater or clip.
     """
+    tested = p_values(ranks)
+    if tested is None:
+        return None
+    best = int(_wins(ranks).mean((0, 1)).sum(-1).argmax())
+    corrected = zip(tested, intervals.holm(list(tested.values())), strict=True)
+    worse = {i + j - best for (i, j), p in corrected if best in (i, j) and p < 0.05}
+    return [row not in worse for row in range(ranks.shape[-1])]
+
+
+def p_values(ranks: Float[np.ndarray, "R B N"]) -> dict[tuple[int, int], float] | None:
+    """Return the p-value of the difference of each two rows in their average user ranking, the first row first.
+
+    They are two-sided and not corrected for their number. Returns None where there is a single rater or clip.
+    """
     raters, clips, rows = ranks.shape
     if raters < 2 or clips < 2:
         return None
     first, second = np.triu_indices(rows, k=1)
-    wins = _wins(ranks)
-    differences = _spread(wins, lambda shares: shares.sum(-1)[..., first] - shares.sum(-1)[..., second])
-    values = wins.mean((0, 1)).sum(-1)
-    best = int(values.argmax())
-    tests = zip(first.tolist(), second.tolist(), intervals.holm(differences.p_values.tolist()), strict=True)
-    worse = {i + j - best for i, j, p in tests if best in (i, j) and p < 0.05}
-    return [row not in worse for row in range(rows)]
+    found = _spread(_wins(ranks), lambda shares: shares.sum(-1)[..., first] - shares.sum(-1)[..., second])
+    return dict(zip(zip(first.tolist(), second.tolist(), strict=True), found.p_values.tolist(), strict=True))
 
 
 def strengths(ranks: Float[np.ndarray, "R B N"]) -> list[Estimate]:

@@ -28,6 +28,7 @@ class Claim(Part):
     """The statement that one row is better than another by one metric."""
 
     metric: str
+    """A metric, or a criterion of a user study."""
     better: Side
     worse: Side
 
@@ -35,7 +36,7 @@ class Claim(Part):
 class ClaimSet(File):
     """The claims of one table. Their number decides how strict each test is."""
 
-    protocol: Literal["table", "costs"]
+    protocol: Literal["table", "costs", "arena"]
     """Kind of the protocol of the same name that measures them."""
     source: str
     """Where the paper prints this table."""

@@ -26,15 +26,15 @@ class Arenas:
         self.show(chosen, format="text")
 
     def show(self, chosen: Selection, *, format: str) -> None:
-        planned = _planned(chosen)
-        typer.echo(_rendered(planned, _study(planned, chosen), format=format))
+        planned = planned_of(chosen)
+        typer.echo(_rendered(planned, study_of_rows(planned, chosen), format=format))
 
     def plan(self, chosen: Selection) -> None:
         from rdtf_bench.run.arena.study import arenas_of
 
-        planned, root = _planned(chosen), chosen.store
+        planned, root = planned_of(chosen), chosen.store
         absent = [label for label, key in planned.samples.items() if not planned.store.has("samples", key)]
-        study, made = _study(planned, chosen), arenas_of(planned.samples, root)
+        study, made = study_of_rows(planned, chosen), arenas_of(planned.samples, root)
         steps = {
             f"clips of {len(planned.samples)} rows of {planned.table.name}": (not absent, planned.command_of_table),
             "page for raters": (bool(made), planned.commands_of_votes[0]),
@@ -48,8 +48,8 @@ class Arenas:
         from rdtf_bench.report.published import write_section
         from rdtf_bench.run.arena.study import VOTES
 
-        planned, results = _planned(chosen), chosen.results
-        study = _study(planned, chosen)
+        planned, results = planned_of(chosen), chosen.results
+        study = study_of_rows(planned, chosen)
         if study is None:
             make, count = planned.commands_of_votes
             raise StoreError(f"{chosen.store}: {planned.spec.name} has no votes there. Run: {make}\nThen run: {count}")
@@ -70,7 +70,8 @@ class Arenas:
         typer.echo(f"{spec.name}: {rows} rows of {spec.table} by {len(spec.criteria)} criteria, {spec.num_clips} clips")
 
 
-def _planned(chosen: Selection) -> "PlannedArena":
+def planned_of(chosen: Selection) -> "PlannedArena":
+    """Return the user study that a command takes, with the keys of its rows' clips."""
     from rdtf_bench.run.arena import plan
     from rdtf_bench.run.protocols import load_table
 
@@ -79,7 +80,8 @@ def _planned(chosen: Selection) -> "PlannedArena":
     return plan.plan(spec, chosen.scale, source, chosen.store, options=chosen.options)
 
 
-def _study(planned: "PlannedArena", chosen: Selection) -> "Study | None":
+def study_of_rows(planned: "PlannedArena", chosen: Selection) -> "Study | None":
+    """Return the last tally of these rows in the store, or else the published one; None without votes."""
     from rdtf_bench.run.arena.study import VOTES, study_of
 
     return study_of(planned.samples, [chosen.store / VOTES, chosen.results / planned.spec.name / VOTES])

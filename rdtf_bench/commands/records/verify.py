@@ -1,6 +1,7 @@
 """`rdtf-bench verify`: check what the paper states against our records."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -44,6 +45,7 @@ def paper(
 
 def _judged(chosen: Selection) -> "Iterator[Judged]":
     """Yield the verdict of every claim, table by table."""
+    from rdtf_bench.commands.kinds.arena import planned_of, study_of_rows
     from rdtf_bench.report.provenance.sources import published_seeds
     from rdtf_bench.report.table import claims
     from rdtf_bench.report.table.rows import rows
@@ -60,6 +62,10 @@ def _judged(chosen: Selection) -> "Iterator[Judged]":
             measured = load_costs(stated.name)
             found = costs.find(measured, [chosen.store / "costs", chosen.results / measured.name])
             yield from claims.judge(stated, claims.of_costs(found))
+            continue
+        if stated.protocol == "arena":
+            asked = replace(chosen, protocol=stated.name)
+            yield from claims.judge(stated, *claims.of_study(study_of_rows(planned_of(asked), asked)))
             continue
         seeds = chosen.seeds or published_seeds(chosen.results / stated.name, at_scale.name)
         (spec,) = load_tables(stated.name, seeds)

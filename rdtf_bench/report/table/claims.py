@@ -2,7 +2,7 @@
 
 The claims of a table are tested together: the p-values of the paired tests of all its claims are adjusted by Holm, so
 that a table of false claims has one confirmed in at most 5 % of all cases. Costs have no groups of clips; they differ
-if their intervals do not overlap.
+if their intervals do not overlap. A user study has tests of its own, paired by rater and clip.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,8 @@ from rdtf_bench.report import layouts
 from rdtf_bench.report.table import power, verdicts
 from rdtf_bench.report.table.grid import digits_for
 from rdtf_bench.report.table.rows import Number
+from rdtf_bench.run.arena.study import Study
+from rdtf_bench.run.arena.tally import tally
 from rdtf_bench.run.costs.record import CostRecord
 from rdtf_bench.spec.claims import Claim, ClaimSet, load
 
@@ -26,6 +28,8 @@ OURS = ("ours_better", "ours_worse", "yardstick", "verdict", "p_adjusted", "n", 
 HEAD = ("metric", "claim", "paper", "ours", "verdict", "p", "n to decide")
 
 Pair = tuple[Number, Number]
+Tests = Mapping[tuple[str, str, str], float]
+"""The p-value of each difference: metric and two rows."""
 Place = tuple[str, str, str, str]
 """Table, scale, data and number of seeds of a published table."""
 
@@ -55,12 +59,18 @@ class Judged:
         return 0 if self.pair is None else min(len(number.seeds) for number in self.pair)
 
 
-def judge(stated: ClaimSet, numbers: Sequence[Number]) -> list[Judged]:
-    """Return the verdict of each claim of one table from the numbers that were measured."""
+def judge(stated: ClaimSet, numbers: Sequence[Number], tests: Tests | None = None) -> list[Judged]:
+    """Return the verdict of each claim of one table from the numbers that were measured.
+
+    `tests` are those of numbers without groups of clips, in any order of the two rows.
+    """
     found = {(number.row, number.metric): number for number in numbers}
     pairs = {claim: pair for claim in stated.claims if (pair := _pair(claim, found)) is not None}
-    p_values = _adjusted([pair for pair in pairs.values() if _has_groups(pair)])
-    return [_judged(stated.name, claim, pairs.get(claim), p_values) for claim in stated.claims]
+    raw = _tested([pair for pair in pairs.values() if _has_groups(pair)])
+    for key in map(_key, pairs.values() if tests else ()):
+        raw[key] = tests[key] if key in tests else tests[key[0], key[2], key[1]]
+    adjusted = dict(zip(raw, intervals.holm(list(raw.values())), strict=True))
+    return [_judged(stated.name, claim, pairs.get(claim), adjusted) for claim in stated.claims]
 
 
 def of_costs(record: CostRecord | None) -> list[Number]:
@@ -89,6 +99,44 @@ def of_costs(record: CostRecord | None) -> list[Number]:
                 without_group=(),
             )
     return list(found.values())
+
+
+def of_study(study: Study | None) -> tuple[list[Number], Tests]:
+    """Return the average user ranking of each row by each criterion, and the tests of their differences.
+
+    A study of a single rater or clip resolves nothing: its p-values are 1.
+    """
+    numbers: list[Number] = []
+    tests: dict[tuple[str, str, str], float] = {}
+    for found in () if study is None else tally(study):
+        name, rows = found.criterion.name, study.arena.rows
+        for i, row in enumerate(rows):
+            value = found.rankings[i].value
+            low, high = found.rankings[i].interval or (value, value)
+            numbers.append(
+                Number(
+                    method=row,
+                    dataset=study.arena.dataset,
+                    task="",
+                    metric=name,
+                    yardstick=f"{len(study.ballots)} raters",
+                    value=value,
+                    ci_low=low,
+                    ci_high=high,
+                    n=len(study.arena.clips),
+                    paper=None,
+                    row=row,
+                    kind="trained",
+                    label=found.criterion.label,
+                    unit="",
+                    higher_is_better=True,
+                    seeds=(study.arena.seed,),
+                    without_group=(),
+                )
+            )
+            for j in range(i + 1, len(rows)):
+                tests[name, row, rows[j]] = 1.0 if found.p_values is None else found.p_values[i, j]
+    return numbers, tests
 
 
 def of_table(name: str) -> ClaimSet | None:
@@ -142,20 +190,19 @@ def _has_groups(pair: Pair) -> bool:
     return all(number.without_group for number in pair)
 
 
-def _adjusted(pairs: Sequence[Pair]) -> dict[tuple[str, str, str], float]:
-    """Return the p-value of each pair, adjusted for all of them. Variances between seeds are those of one metric."""
+def _tested(pairs: Sequence[Pair]) -> dict[tuple[str, str, str], float]:
+    """Return the p-value of each pair, not adjusted. Variances between seeds are those of one metric."""
     by_metric: dict[str, list[Pair]] = {}
     for pair in pairs:
         by_metric.setdefault(pair[0].metric, []).append(pair)
-    raw = {_key(pair): p for same in by_metric.values() for pair, p in zip(same, verdicts.p_values(same), strict=True)}
-    return dict(zip(raw, intervals.holm(list(raw.values())), strict=True))
+    return {_key(pair): p for same in by_metric.values() for pair, p in zip(same, verdicts.p_values(same), strict=True)}
 
 
 def _key(pair: Pair) -> tuple[str, str, str]:
     return pair[0].metric, pair[0].row, pair[1].row
 
 
-def _judged(table: str, claim: Claim, pair: Pair | None, p_values: Mapping[tuple[str, str, str], float]) -> Judged:
+def _judged(table: str, claim: Claim, pair: Pair | None, p_values: Tests) -> Judged:
     if pair is None:
         return Judged(table=table, claim=claim, pair=None, verdict="not run", p_adjusted=None, n_to_decide=None)
     better, worse = pair
@@ -225,7 +272,8 @@ def _notes(judged: Sequence[Judged], scale: str) -> list[str]:
         "confirmed, contradicted: our difference is resolved, in the paper's direction or against it. The test is "
         "paired by clip (delete-a-group jackknife, Student's t), and p is adjusted by Holm for all measured claims of "
         "the table, at a level of 5 %. Where rows have one random seed, the variation between seeds is not in the "
-        "test. Costs are resolved if their intervals do not overlap.",
+        "test. Costs are resolved if their intervals do not overlap. The test of a user study is paired by rater and "
+        "clip.",
         "n to decide: test clips at which a single test at 5 % finds our difference in 4 of 5 tries, if these are more "
         "than there are. `more seeds`: the variation between the few random seeds hides the difference, and more clips "
         "do not reduce it.",

@@ -18,6 +18,7 @@ class Tally:
     criterion: Criterion
     rankings: list[Estimate]  # average user ranking
     tied_with_the_best: list[bool] | None  # None where there is a single rater or clip
+    p_values: dict[tuple[int, int], float] | None  # of the differences of two rows; None likewise
     strengths: list[Estimate]  # of Bradley and Terry, log odds
     alpha: float | None  # agreement of the raters, Krippendorff's alpha
     tied: float  # share of the pairs of rows
@@ -30,6 +31,7 @@ def tally(study: Study) -> list[Tally]:
             criterion=criterion,
             rankings=rankings.average_user_ranking(ranks),
             tied_with_the_best=rankings.tied_with_the_best(ranks),
+            p_values=rankings.p_values(ranks),
             strengths=rankings.strengths(ranks),
             alpha=rankings.agreement(ranks),
             tied=rankings.tied_share(ranks),

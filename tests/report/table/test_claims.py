@@ -9,11 +9,14 @@ from statistics import fmean
 import pytest
 
 from rdtf_bench.core import intervals
-from rdtf_bench.report.table.claims import Judged, judge, of_costs, of_table, overview, render
+from rdtf_bench.report.table.claims import Judged, judge, of_costs, of_study, of_table, overview, render
 from rdtf_bench.report.table.rows import Number
+from rdtf_bench.run.arena.plan import load as load_arena
+from rdtf_bench.run.arena.study import Study
 from rdtf_bench.run.costs.record import CostRecord, Measured
 from rdtf_bench.spec.claims import Claim, ClaimSet, Side
 from rdtf_bench.spec.schema import PaperValue
+from tests.arenas import arena_of, ballot
 from tests.report.numbers import NOTHING, number
 
 GROUPS = tuple(float(place) for place in range(-20, 21))
@@ -165,3 +168,24 @@ def test_only_tables_of_the_paper_state_orderings() -> None:
     assert stated is not None
     assert len(stated.claims) == 18
     assert of_table("ci") is None
+
+
+def verdicts_of_study(*raters: str) -> dict[tuple[str, str, str], str]:
+    """Judge Table 5 by raters who all rank RDTF and SimDA first, then I2V-Adapter, then Customize-A-Video."""
+    stated, arena = of_table("table5"), arena_of(load_arena("table5"))
+    assert stated is not None
+    study = Study(arena=arena, ballots=tuple(ballot(arena, rater) for rater in raters)) if raters else None
+    judged = judge(stated, *of_study(study))
+    return {(one.claim.metric, one.claim.better.row, one.claim.worse.row): one.verdict for one in judged}
+
+
+def test_raters_confirm_and_contradict_and_a_tie_decides_nothing() -> None:
+    found = verdicts_of_study("Anna", "Ben")
+    assert found["interest", "RDTF", "Customize-A-Video"] == "confirmed"
+    assert found["text", "Customize-A-Video", "RDTF"] == "contradicted"
+    assert found["motion", "RDTF", "SimDA"] == "undecided"
+
+
+def test_a_single_rater_decides_nothing_and_without_votes_nothing_was_run() -> None:
+    assert set(verdicts_of_study("Anna").values()) == {"undecided"}
+    assert set(verdicts_of_study().values()) == {"not run"}
