@@ -67,8 +67,10 @@ def judge(stated: ClaimSet, numbers: Sequence[Number], tests: Tests | None = Non
     found = {(number.row, number.metric): number for number in numbers}
     pairs = {claim: pair for claim in stated.claims if (pair := _pair(claim, found)) is not None}
     raw = _tested([pair for pair in pairs.values() if _has_groups(pair)])
-    for key in map(_key, pairs.values() if tests else ()):
-        raw[key] = tests[key] if key in tests else tests[key[0], key[2], key[1]]
+    if tests is not None:
+        for metric, one, other in map(_key, pairs.values()):
+            p = tests.get((metric, one, other))
+            raw[metric, one, other] = tests[metric, other, one] if p is None else p
     adjusted = dict(zip(raw, intervals.holm(list(raw.values())), strict=True))
     return [_judged(stated.name, claim, pairs.get(claim), adjusted) for claim in stated.claims]
 
@@ -108,7 +110,9 @@ def of_study(study: Study | None) -> tuple[list[Number], Tests]:
     """
     numbers: list[Number] = []
     tests: dict[tuple[str, str, str], float] = {}
-    for found in () if study is None else tally(study):
+    if study is None:
+        return numbers, tests
+    for found in tally(study):
         name, rows = found.criterion.name, study.arena.rows
         for i, row in enumerate(rows):
             value = found.rankings[i].value
