@@ -16,7 +16,6 @@ from rdtf_bench.report.table import power, verdicts
 from rdtf_bench.report.table.grid import digits_for
 from rdtf_bench.report.table.rows import Number
 from rdtf_bench.run.arena.study import Study
-from rdtf_bench.run.arena.tally import tally
 from rdtf_bench.run.costs.record import CostRecord
 from rdtf_bench.spec.claims import Claim, ClaimSet, load
 
@@ -108,6 +107,8 @@ def of_study(study: Study | None) -> tuple[list[Number], Tests]:
 
     A study of a single rater or clip resolves nothing: its p-values are 1.
     """
+    from rdtf_bench.run.arena.tally import tally  # imports scipy, which tables do without
+
     numbers: list[Number] = []
     tests: dict[tuple[str, str, str], float] = {}
     if study is None:
