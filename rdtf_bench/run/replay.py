@@ -198,6 +198,7 @@ def _row(record: Record, row: str) -> dict[str, object]:
     fit, sampler = record.config["fit"], record.config["sample"]["sampler"]
     settings = {
         "learning_rate": fit["training"]["learning_rate"],
+        "training_steps": fit["training"]["num_steps"],
         "sampling_steps": sampler["num_steps"],
         **{name: sampler[name] for name in ("eta", "guidance_text", "guidance_image")},
     }

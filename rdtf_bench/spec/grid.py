@@ -7,6 +7,7 @@ from rdtf_bench.spec.schema import Row, Settings, TableSpec
 SHORT = {
     "learning_rate": "lr",
     "sampling_steps": "steps",
+    "training_steps": "training steps",
     "guidance_text": "text",
     "guidance_image": "image",
 }

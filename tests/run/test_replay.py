@@ -17,6 +17,12 @@ from rdtf_bench.run.table.context import cells_of
 PUBLISHED = Path(__file__).parents[2] / "results" / "ci"
 CELLS = [cell.id for cell in read_published(PUBLISHED, "ci")]
 CURRENT = list(record.find(CELLS, [PUBLISHED]).values())
+TUNING = PUBLISHED.parent / "ablate-tuning"
+UNTUNED = next(
+    made
+    for made in record.find([cell.id for cell in read_published(TUNING, "tiny")], [TUNING]).values()
+    if made.config["fit"] and made.config["fit"]["training"]["num_steps"] == 0
+)
 
 
 @pytest.fixture
@@ -38,7 +44,7 @@ def prepared(made: Record, root: Path, *metrics: str, source: str | None = None)
     return prepare(made, row="RDTF", metrics=metrics or tuple(made.scores), source=source, root=root)
 
 
-@pytest.mark.parametrize("made", CURRENT, ids=lambda made: made.method)
+@pytest.mark.parametrize("made", [*CURRENT, UNTUNED], ids=lambda made: made.protocol + made.method)
 def test_every_published_row_is_planned_with_the_identities_of_its_record(made: Record, tmp_path: Path) -> None:
     found = prepared(made, tmp_path)
     _, (cell,) = cells_of(found.spec, found.scale, None, tmp_path)
