@@ -24,7 +24,7 @@ PRIOR_TIES = 1.0
 """Number of ties that are added to each pair of rows, so that a row that always wins has a finite strength."""
 
 Statistic = Callable[[Float[np.ndarray, "*A N N"]], Float[np.ndarray, "*A V"]]
-"""From the shares of comparisons that rows win to values (V), such as one for each row."""
+"""Maps the shares of comparisons that rows win to values (V), such as one for each row."""
 
 
 @dataclass(frozen=True, kw_only=True)

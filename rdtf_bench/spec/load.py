@@ -30,7 +30,7 @@ from rdtf_bench.spec.schema import (
 
 Spec = TypeVar("Spec", bound=File)
 Names = Mapping[str, Collection[str]]
-"""For a kind of name that a file may use, such as "method", the names that there are."""
+"""Maps a kind of name that a file may use, such as "method", to the names that there are."""
 
 VALUE_ERROR = "Value error, "
 """What pydantic writes before the message of a ValueError."""

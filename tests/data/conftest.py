@@ -33,7 +33,9 @@ def real_stickers() -> Path:
     """A folder of real stickers beside the repository, where a developer has one."""
     root = Path(__file__).parents[2] / ".." / "shared" / "stickers"
     if not root.is_dir():
-        pytest.skip("needs a folder of real stickers (../shared/stickers), which the repository does not hold")
+        pytest.skip(
+            "needs real animated stickers, which the repository does not hold; the drawn ones are tested everywhere"
+        )
     return root.resolve()
 
 

@@ -30,7 +30,7 @@ class Curve:
     values: tuple[float, ...]
     higher_is_better: bool
     without_group: tuple[tuple[float, ...], ...] = ()
-    """For each value, the values without each group of clips."""
+    """The values without each group of clips: one tuple for each of `values`."""
 
     @property
     def rank_correlation(self) -> float:

@@ -38,7 +38,7 @@ class Arena(Part):
     seed: int
     criteria: tuple[Criterion, ...]
     samples: dict[str, str]
-    """For each row, by its label, the key of its clips in the store."""
+    """The key of the clips of each row in the store, by the label of the row."""
     clips: tuple[RankedClip, ...]
 
     @property
