@@ -22,6 +22,8 @@ from rich.text import Text
 
 MIN_INTERVAL_S = 0.2
 PLAIN_SHARE = 0.25  # without a terminal, one line is printed per quarter of a job
+LONG_JOB_S = 60.0  # the lines of a job that should take longer tell how much time is left
+PRIOR_SHARE = 0.05  # the expected seconds weigh as much as if this share of the run had confirmed them
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,17 @@ class Silent:
 
 
 class Display:
-    """Draws the events of all jobs, and the progress of the whole run in the expected seconds of its jobs."""
+    """Draws the events of all jobs, and the progress of the whole run in the expected seconds of its jobs.
 
-    def __init__(self, console: Console, expected_s: Mapping[str, float], *, quiet: bool) -> None:
+    Up to `workers` jobs run at the same time.
+    """
+
+    def __init__(self, console: Console, expected_s: Mapping[str, float], *, quiet: bool, workers: int = 1) -> None:
         self._console = console
         self._expected_s = dict(expected_s)
-        self._share_done = dict.fromkeys(expected_s, 0.0)
+        self._workers = workers
+        self._share_found: dict[str, float] = {}  # a training that goes on from a checkpoint does not begin at 0
+        self._share_done: dict[str, float] = {}
         self._said: dict[tuple[str, str], float] = {}
         self._bars: dict[str, TaskID] = {}
         self._began_s = time.monotonic()
@@ -88,6 +95,9 @@ class Display:
             self._live.stop()
 
     def put(self, event: Event) -> None:
+        if event.job in self._expected_s:
+            self._share_done[event.job] = event.done / event.total
+            self._share_found.setdefault(event.job, event.done / event.total)
         if self._live is not None:
             self._draw(self._live, event)
         elif not self._quiet:
@@ -102,6 +112,7 @@ class Display:
     def finished(self, job: str) -> None:
         """Count the job as done and say so."""
         self._share_done[job] = 1.0
+        self._share_found.setdefault(job, 0.0)
         if self._live is not None:
             if job in self._bars:
                 self._live.update(self._bars.pop(job), visible=False)
@@ -126,17 +137,28 @@ class Display:
         if share >= self._said.get((event.job, event.stage), 0.0) + PLAIN_SHARE:
             self._said[event.job, event.stage] = share
             line = f"{self._clock()} {event.job}: {event.stage} {event.done}/{event.total}"
-            self._console.print(line, highlight=False)
+            left = self._left() if self._expected_s.get(event.job, 0.0) >= LONG_JOB_S else ""
+            self._console.print(line + left, highlight=False)
 
     def _completed_s(self) -> float:
-        return sum(self._expected_s[job] * share for job, share in self._share_done.items())
+        return self._expected(self._share_done)
 
     def _left(self) -> str:
-        """Say how long the unfinished jobs take if they go on as the finished ones did."""
-        done_s, all_s = self._completed_s(), sum(self._expected_s.values())
-        if done_s >= all_s:
+        """Say how long the rest of the run takes if it goes on as before.
+
+        At first little has been seen, and a short job that took long says nothing of the trainings. So the expected
+        seconds count as a part of what has been seen.
+        """
+        all_s, completed_s = sum(self._expected_s.values()), self._completed_s()
+        if completed_s >= all_s:
             return ""
-        return f", about {_minutes((time.monotonic() - self._began_s) / done_s * (all_s - done_s))} left"
+        seen_s, prior_s = completed_s - self._expected(self._share_found), PRIOR_SHARE * all_s
+        took_s = time.monotonic() - self._began_s + prior_s / self._workers
+        return f", about {_minutes(took_s / (seen_s + prior_s) * (all_s - completed_s))} left"
+
+    def _expected(self, shares: Mapping[str, float]) -> float:
+        """Return the expected seconds of these shares of the jobs."""
+        return sum(expected_s * shares.get(job, 0.0) for job, expected_s in self._expected_s.items())
 
     def _clock(self) -> str:
         return f"[{_minutes(time.monotonic() - self._began_s)}]"

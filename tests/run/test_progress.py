@@ -57,8 +57,36 @@ def test_without_a_terminal_a_line_is_printed_per_quarter_of_a_stage(clock: list
         "[06:06] train: step 6/8",
         "[08:08] train: step 8/8",
         "[08:08] train: sampling 1/1",
-        "[08:08] train: done, about 02:42 left",  # 10 of 40 expected seconds at the rate of the first 30
+        "[08:08] train: done, about 02:53 left",  # 10 of 40 expected seconds; 3.75 of the first 30 had been done before
     ]
+
+
+def test_a_long_job_tells_the_time_that_is_left(clock: list[float]) -> None:
+    at, written = console(terminal=False)
+    with Display(at, {"train A": 3600.0, "train B": 3600.0}, quiet=False, workers=2) as display:
+        for done in (0, 200):
+            display.put(Event("train A", "step", done, 800))
+            display.put(Event("train B", "step", done, 800))
+            clock[0] += 1800 if not done else 0
+    # A quarter took 1800 s instead of 900. With 180 s as expected: 1980 s for 1080, so 4950 s for the other 2700.
+    assert written.getvalue().splitlines()[-1] == "[30:00] train B: step 200/800, about 82:30 left"
+
+
+def test_a_short_job_that_takes_long_says_little_of_the_trainings(clock: list[float]) -> None:
+    at, written = console(terminal=False)
+    with Display(at, {"real clips": 4.0, "train": 3600.0}, quiet=False) as display:
+        clock[0] += 40
+        display.finished("real clips")
+    assert written.getvalue().splitlines() == ["[00:40] real clips: done, about 71:43 left"]
+
+
+def test_a_training_that_goes_on_counts_only_the_steps_since(clock: list[float]) -> None:
+    at, written = console(terminal=False)
+    with Display(at, {"train": 1000.0}, quiet=False) as display:
+        for done in (500, 750):
+            clock[0] += 125
+            display.put(Event("train", "step", done, 1000))
+    assert written.getvalue().splitlines()[-1].endswith("train: step 750/1000, about 04:10 left")
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -74,6 +102,7 @@ def test_a_terminal_shows_bars_and_the_share_of_the_expected_time() -> None:
     at, written = console(terminal=True)
     with Display(at, EXPECTED_S, quiet=False) as display:
         display.put(Event("train", "step", 3, 8))
+        assert display._completed_s() == 11.25  # a job that runs counts as far as it has come
         display.finished("train")
         assert display._completed_s() == 30.0
         display.finished("score")  # a job that sent no event

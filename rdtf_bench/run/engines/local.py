@@ -48,7 +48,7 @@ class LocalEngine:
         expected_s = {job.name: job.expected_s for job in jobs}
         manager = SyncManager(ctx=context)
         manager.start(stopping.ignore)
-        with manager, Display(console, expected_s, quiet=quiet) as display:
+        with manager, Display(console, expected_s, quiet=quiet, workers=bench.scale.workers) as display:
             events: _Events = manager.Queue()
             listener = threading.Thread(target=_listen, args=(events, display), daemon=True)
             listener.start()

@@ -48,7 +48,7 @@ class RayEngine:
         expected_s = {job.name: job.expected_s for job in jobs}
         with (
             _connected(self._address, bench) as ray,
-            Display(console, expected_s, quiet=quiet) as display,
+            Display(console, expected_s, quiet=quiet, workers=bench.scale.workers) as display,
             _shown(ray, display) as sink,
         ):
             _require_shared(ray, bench)
