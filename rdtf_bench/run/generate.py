@@ -17,10 +17,10 @@ from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.store import Store, written_whole
 from rdtf_bench.data.reading import decode
 from rdtf_bench.run.build.modules import build, device_of
+from rdtf_bench.run.process import be_quiet
 from rdtf_bench.run.protocols import load_table
 from rdtf_bench.run.table import shipped
 from rdtf_bench.run.table.context import cells_of, find_assets
-from rdtf_bench.run.table.worker import be_quiet
 from rdtf_bench.spec.command import command, data_option
 from rdtf_bench.spec.identities import TrainedSamples
 from rdtf_bench.spec.scale import Scale

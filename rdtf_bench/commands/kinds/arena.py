@@ -45,7 +45,7 @@ class Arenas:
 
     def publish(self, chosen: Selection) -> None:
         from rdtf_bench.core.store import write_text
-        from rdtf_bench.report.published import write_section
+        from rdtf_bench.report.results import write_section
         from rdtf_bench.run.arena.study import VOTES
 
         planned, results = planned_of(chosen), chosen.results

@@ -47,7 +47,7 @@ class Costs:
 
     def publish(self, chosen: Selection) -> None:
         from rdtf_bench.report.costs import render
-        from rdtf_bench.report.published import write_section
+        from rdtf_bench.report.results import write_section
         from rdtf_bench.run.costs.record import find, key
         from rdtf_bench.spec.command import command
         from rdtf_bench.spec.load import load_costs

@@ -50,7 +50,7 @@ class Figures:
 
     def publish(self, chosen: Selection) -> None:
         from rdtf_bench.report.figures import paper
-        from rdtf_bench.report.published import write_section
+        from rdtf_bench.report.results import write_section
         from rdtf_bench.run.figures import plan
 
         planned, results = _planned(chosen), chosen.results

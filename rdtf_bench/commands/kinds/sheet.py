@@ -26,7 +26,7 @@ class Sheets:
         typer.echo(f"{chosen.protocol}: nothing to measure; `rdtf-bench show {chosen.protocol}` prints it")
 
     def publish(self, chosen: Selection) -> None:
-        from rdtf_bench.report.published import write_section
+        from rdtf_bench.report.results import write_section
         from rdtf_bench.spec.load import load_sheet
 
         sheet, results = load_sheet(chosen.protocol), chosen.results

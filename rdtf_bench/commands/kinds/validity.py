@@ -54,7 +54,7 @@ class Validities:
 
     def publish(self, chosen: Selection) -> None:
         from rdtf_bench.core.store import write_text
-        from rdtf_bench.report.published import write_section
+        from rdtf_bench.report.results import write_section
         from rdtf_bench.run.validity import plan
 
         spec, scale, results = plan.load(chosen.protocol), chosen.scale, chosen.results

@@ -25,14 +25,15 @@ def check(
     from rich.console import Console
 
     from rdtf_bench.core.errors import RegressionError
-    from rdtf_bench.report.table import publish, regression
+    from rdtf_bench.report.table import regression
+    from rdtf_bench.report.table.published import read_published
     from rdtf_bench.run import environment, record
     from rdtf_bench.run.protocols import load_scale, load_table
     from rdtf_bench.run.table import execute
 
     folder = (results or results_folder()) / NAME
     at_scale = load_scale(scale)
-    published = publish.read_published(folder, at_scale.name)
+    published = read_published(folder, at_scale.name)
     with TemporaryDirectory(prefix="rdtf-bench-check-") as fresh:
         outcome = execute.run(
             load_table(NAME),

@@ -58,8 +58,8 @@ def finetune(
 
     from rdtf_bench.report import tuning
     from rdtf_bench.run import finetune as tuner
+    from rdtf_bench.run.process import be_quiet
     from rdtf_bench.run.progress import Display
-    from rdtf_bench.run.table.worker import be_quiet
 
     settings = tuner.settings(
         method,

@@ -10,11 +10,11 @@ from markupsafe import Markup
 from rdtf_bench import catalog
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.store import Store, require_place, write_text
-from rdtf_bench.report import published
 from rdtf_bench.report.page.rendering import render
 from rdtf_bench.report.page.table_page import Contents, page, summary
+from rdtf_bench.report.results import read_sections
 from rdtf_bench.report.table import grid
-from rdtf_bench.report.table.publish import options_of, read_table
+from rdtf_bench.report.table.published import options_of, read_table
 from rdtf_bench.report.table.rows import rows
 from rdtf_bench.run import record
 
@@ -41,7 +41,7 @@ def write(results: Path, folder: Path, store: Store) -> Iterator[Path]:
     Clips and curves come from the store where it holds those of a published table.
     """
     tables = sorted(results.glob("*/tables/*.json"))
-    sections = published.sections(results)
+    sections = read_sections(results)
     if not tables and not sections:
         raise StoreError(
             f"{results}: nothing has been published there, so there is nothing to show. Publish a table first: "

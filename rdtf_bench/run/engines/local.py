@@ -15,7 +15,7 @@ from rich.console import Console
 
 from rdtf_bench.core.errors import DeviceError, Stopped
 from rdtf_bench.core.leases import LOOK_S, Leases
-from rdtf_bench.run import environment, stopping
+from rdtf_bench.run import environment, process, stopping
 from rdtf_bench.run.engines import devices
 from rdtf_bench.run.engines.turns import Turns
 from rdtf_bench.run.progress import Display, Event, Silent, Sink
@@ -43,7 +43,7 @@ class LocalEngine:
         if not jobs:
             return environment.peak_memory_gib()
         threads = bench.scale.threads_per_worker
-        os.environ.update(worker.environment(threads))
+        os.environ.update(process.environment(threads))
         context = multiprocessing.get_context("spawn")
         expected_s = {job.name: job.expected_s for job in jobs}
         manager = SyncManager(ctx=context)
@@ -61,8 +61,8 @@ class LocalEngine:
             except BrokenProcessPool as fault:
                 raise _died(bench) from fault
             except BaseException:
-                for process in list((pool._processes or {}).values()):
-                    process.terminate()
+                for child in list((pool._processes or {}).values()):
+                    child.terminate()
                 raise
             finally:
                 pool.shutdown(cancel_futures=True)
@@ -98,8 +98,8 @@ def _schedule(jobs: Sequence[Job], bench: Bench, pool: Executor, leases: Leases,
         finished, _ = wait(running, LOOK_S if turns.others_work else None, FIRST_COMPLETED)
         for future in finished:
             job = running.pop(future)
-            process, memory_gib = future.result()
-            peaks_gib[process] = max(memory_gib, peaks_gib.get(process, 0.0))
+            pid, memory_gib = future.result()
+            peaks_gib[pid] = max(memory_gib, peaks_gib.get(pid, 0.0))
             turns.finished(job)
             display.finished(job.name)
     return peaks_gib
@@ -121,7 +121,7 @@ def _start(threads: int, sink: Sink, started: "Synchronized[int]", gpus_each: in
         devices.take(number, gpus_each)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     stopping.ignore_in_worker()
-    worker.prepare(threads)
+    process.prepare(threads)
 
 
 def _call(function: str, bench: Bench, job: str, arguments: Mapping[str, object]) -> tuple[int, float]:

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from rdtf_bench.core.errors import DeviceError, StoreError
 from rdtf_bench.core.leases import LOOK_S, Leases
-from rdtf_bench.run import environment
+from rdtf_bench.run import environment, process
 from rdtf_bench.run.engines.turns import Turns
 from rdtf_bench.run.progress import Display, Event
 from rdtf_bench.run.table import worker
@@ -168,8 +168,8 @@ def _call(
     sink: Sink, function: str, bench: Bench, job: str, arguments: Mapping[str, object]
 ) -> tuple[tuple[str, int], float]:
     """Run one job in a worker of Ray, and return its host and process with the peak memory in GiB."""
-    os.environ.update(worker.environment(bench.scale.threads_per_worker))  # before torch is imported
-    worker.prepare(bench.scale.threads_per_worker)
+    os.environ.update(process.environment(bench.scale.threads_per_worker))  # before torch is imported
+    process.prepare(bench.scale.threads_per_worker)
     worker.call(function, bench, sink, job, arguments)
     return (socket.gethostname(), os.getpid()), environment.peak_memory_gib()
 
@@ -189,8 +189,8 @@ def _schedule(
         finished, _ = ray.wait(list(running), num_returns=1, timeout=LOOK_S if turns.others_work else None)
         for ref in finished:
             job = running.pop(ref)
-            process, memory_gib = _result(ray, ref, job.name)
-            peaks_gib[process] = max(memory_gib, peaks_gib.get(process, 0.0))
+            place, memory_gib = _result(ray, ref, job.name)
+            peaks_gib[place] = max(memory_gib, peaks_gib.get(place, 0.0))
             turns.finished(job)
             display.finished(job.name)
     return peaks_gib

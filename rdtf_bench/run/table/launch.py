@@ -21,12 +21,11 @@ from accelerate import PartialState
 
 from rdtf_bench.core.errors import BenchError, StoreError
 from rdtf_bench.core.store import Store, written_whole
-from rdtf_bench.run import stopping
+from rdtf_bench.run import process, stopping
 from rdtf_bench.run.inputs.shards import StoredTrainingClips
 from rdtf_bench.run.inputs.training_set import TrainingSet
 from rdtf_bench.run.progress import Report, Silent
 from rdtf_bench.run.table import fit as fitting
-from rdtf_bench.run.table import worker
 from rdtf_bench.run.table.finished import read_log
 from rdtf_bench.spec.identities import FitIdentity
 
@@ -61,7 +60,7 @@ def train(request: Request, processes: int, report: Report) -> None:
             [sys.executable, *launcher, "-m", __name__, str(folder / REQUEST)],
             stdout=said,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **worker.environment(request.threads)},
+            env={**os.environ, **process.environment(request.threads)},
             start_new_session=True,  # a signal for the run is handed on below, once
         )
     try:
@@ -118,7 +117,7 @@ def main(path: Path) -> None:
     """Run one of the processes. The first of them writes the log, the weights and its fault."""
     request: Request = pickle.loads(path.read_bytes())
     threading.Thread(target=_end_without, args=(request.parent,), daemon=True).start()
-    worker.prepare(request.threads)
+    process.prepare(request.threads)
     state = PartialState(cpu=request.device == "cpu")
     try:
         fitting.train(

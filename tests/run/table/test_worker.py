@@ -1,5 +1,3 @@
-from collections.abc import Iterator
-
 import pytest
 import torch
 
@@ -8,33 +6,6 @@ from rdtf_bench.run.progress import Silent
 from rdtf_bench.run.table import work, worker
 from rdtf_bench.run.table.context import Bench
 from rdtf_bench.spec.plan import Cell
-
-
-@pytest.fixture
-def torch_as_it_is() -> Iterator[None]:
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(deterministic)
-
-
-def test_every_library_gets_the_threads_of_a_worker() -> None:
-    variables = worker.environment(3)
-    assert {name: variables[name] for name in worker.THREAD_VARIABLES} == {
-        "OMP_NUM_THREADS": "3",
-        "MKL_NUM_THREADS": "3",
-        "OPENBLAS_NUM_THREADS": "3",
-    }
-    assert variables["HF_HUB_OFFLINE"] == "1"
-
-
-@pytest.mark.usefixtures("torch_as_it_is")
-def test_a_worker_computes_deterministically_on_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "be_quiet", lambda: None)
-    torch.use_deterministic_algorithms(False)
-    worker.prepare(1)
-    assert torch.get_num_threads() == 1
-    assert torch.are_deterministic_algorithms_enabled()
 
 
 def test_a_job_is_called_by_name_with_its_arguments(

@@ -1,0 +1,35 @@
+"""What a process is set up with before it runs jobs."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from rdtf_bench.run import process
+
+
+@pytest.fixture
+def torch_as_it_is() -> Iterator[None]:
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(deterministic)
+
+
+def test_every_library_gets_the_threads_of_a_worker() -> None:
+    variables = process.environment(3)
+    assert {name: variables[name] for name in process.THREAD_VARIABLES} == {
+        "OMP_NUM_THREADS": "3",
+        "MKL_NUM_THREADS": "3",
+        "OPENBLAS_NUM_THREADS": "3",
+    }
+    assert variables["HF_HUB_OFFLINE"] == "1"
+
+
+@pytest.mark.usefixtures("torch_as_it_is")
+def test_a_worker_computes_deterministically_on_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "be_quiet", lambda: None)
+    torch.use_deterministic_algorithms(False)
+    process.prepare(1)
+    assert torch.get_num_threads() == 1
+    assert torch.are_deterministic_algorithms_enabled()
