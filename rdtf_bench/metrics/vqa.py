@@ -92,7 +92,7 @@ class Judge(nn.Module):
 
     def __init__(self, network: FastVQANetwork, *, name: str, scale: Scale, heading: str = "") -> None:
         super().__init__()
-        self.network, self.name, self.scale, self.heading = network, name, scale, heading or name
+        self.network, self.name, self.scale, self.heading = network.keep_biases(), name, scale, heading or name
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "Judge":  # noqa: ARG002

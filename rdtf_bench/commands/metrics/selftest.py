@@ -25,8 +25,9 @@ def selftest(
 
     began_s = time.monotonic()
     at_scale = load_scale(scale)
-    outcomes = probe.run(at_scale, probes)
-    for outcome in outcomes:
+    outcomes = []
+    for outcome in probe.run(at_scale, probes):
+        outcomes.append(outcome)
         typer.echo(f"{outcome.probe:20} {'passed' if outcome.passed else f'FAILED: {outcome.fault}'}")
     faults = {outcome.probe: outcome.fault for outcome in outcomes if outcome.fault is not None}
     if not probes:

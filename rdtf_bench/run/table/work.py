@@ -261,11 +261,12 @@ def score_cell(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
 
 def selftest(bench: Bench, sink: Sink, job: str) -> None:
     """Probe the metrics of the scale and keep the outcome; a table of metrics that fail is marked."""
-    outcomes = probing.run(bench.scale)
-    selftest_record.save(
-        bench.store.root, bench.scale, {found.probe: found.fault for found in outcomes if found.fault is not None}
-    )
-    Report(sink, job, "probing").advance(len(outcomes), len(outcomes))
+    report, faults = Report(sink, job, "probing"), {}
+    for done, outcome in enumerate(probing.run(bench.scale), 1):
+        if outcome.fault is not None:
+            faults[outcome.probe] = outcome.fault
+        report.advance(done, probing.NUM_PROBES)
+    selftest_record.save(bench.store.root, bench.scale, faults)
 
 
 def time_denoisers(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> None:

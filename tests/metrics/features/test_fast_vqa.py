@@ -1,4 +1,5 @@
 import zipfile
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,37 @@ def test_each_table_matters(name: str) -> None:
         if key.endswith(name):
             parameter.data.zero_()
     assert (run(network, video) - before).abs().max() > 1e-2 * before.std()
+
+
+def test_kept_biases_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, made = small(), 0
+    compute = fast_vqa.GatedWindowAttention.gated_bias
+
+    def counted(self: fast_vqa.GatedWindowAttention, *given: Any) -> Float[Tensor, "S A N N"]:
+        nonlocal made
+        made += 1
+        return compute(self, *given)
+
+    videos = [clip(1, 3, 8, 64, 64), clip(1, 3, 8, 64, 64, seed=1), clip(1, 3, 4, 32, 64)]
+    anew = [run(network, video) for video in videos]
+    network.keep_biases()
+    monkeypatch.setattr(fast_vqa.GatedWindowAttention, "gated_bias", counted)
+    for video, expected in zip(videos, anew, strict=True):
+        assert torch.equal(run(network, video), expected)
+    assert made == 2 * 7  # once per block and size, not per clip
+
+
+def test_kept_biases_follow_new_weights_and_stay_out_of_copies() -> None:
+    network, other, video = small().keep_biases(), small(), clip(1, 3, 8, 64, 64)
+    for parameter in other.parameters():
+        parameter.data = parameter.flip(0)
+    run(network, video)
+    copied = deepcopy(network)
+    assert all(m._kept is None for m in copied.modules() if isinstance(m, fast_vqa.GatedWindowAttention))
+    assert torch.equal(run(copied, video), run(network, video))
+    network.load_state_dict(other.state_dict())
+    assert torch.equal(run(network, video), run(other, video))
+    assert torch.equal(run(network.double(), video.double()), run(other.double(), video.double()))
 
 
 def test_swapped_tables_change_the_map() -> None:

@@ -48,7 +48,7 @@ def test_what_is_shipped_passes(name: str, instruments: Instruments) -> None:
 
 def test_an_unknown_probe_is_refused(instruments: Instruments) -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'order'"):
-        selftest.run(instruments, ["ordre"])
+        next(selftest.run(instruments, ["ordre"]))
 
 
 def test_every_scene_is_another_one_and_moves() -> None:

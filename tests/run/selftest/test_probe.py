@@ -1,6 +1,6 @@
 """The metrics that the self-test is given; its probes are tested with the metrics."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 
 import pytest
@@ -22,17 +22,17 @@ def test_the_metrics_of_the_scale_are_probed_each_in_its_place(monkeypatch: pyte
         given.append((scale, set(names)))
         return {name: SimpleNamespace(metric=f"the scale's {name}") for name in names}
 
-    def run(under_test: object, probes: Sequence[str] | None) -> list[Outcome]:
+    def run(under_test: object, probes: Sequence[str] | None) -> Iterator[Outcome]:
         given.append((under_test, probes))
-        return [outcome]
+        yield outcome
 
     monkeypatch.setattr(instruments, "load", load)
     monkeypatch.setattr(selftest, "run", run)
     monkeypatch.setattr(selftest, "Instruments", lambda **metrics: metrics)
-    assert probe.run(tiny, ["resize"]) == [outcome]
+    assert list(probe.run(tiny, ["resize"])) == [outcome]
     assert given == [
         (tiny, set(selftest_record.METRICS)),
         ({name: f"the scale's {name}" for name in ("fvd", "vqa", "clip")}, ["resize"]),
     ]
-    probe.run(tiny)
+    list(probe.run(tiny))
     assert given[-1] == (given[1][0], None)  # None: all probes
