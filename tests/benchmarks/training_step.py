@@ -25,6 +25,7 @@ from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.diffusion.objective import ClipGradients, Objective
 from rdtf_bench.diffusion.training import accelerator_for
 from rdtf_bench.models.rdtf.method import RDTF
+from rdtf_bench.run import process
 from rdtf_bench.run.build import modules
 from rdtf_bench.run.protocols import load_tables
 from rdtf_bench.run.table import context
@@ -145,6 +146,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--mixed-precision", choices=("no", "bf16"), default="no")
     parser.add_argument("--compile", action="store_true")
     options = parser.parse_args(given)
+    process.prepare(1)  # deterministic algorithms, as in a run
     steps = steps_of(options.scale, options.method, mixed_precision=options.mixed_precision, compile=options.compile)
     if options.profile:
         profile(steps[options.profile], rows=25)
