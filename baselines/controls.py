@@ -11,7 +11,7 @@ from rdtf_bench.diffusion.latents import decode, encode
 VERSION = 1
 SUMMARIES = {
     "static": "The nearest known frame, repeated: what a method that generates no motion makes.",
-    "autoencoder": "The true clip through the autoencoder: no method that works on its latents can be better.",
+    "autoencoder": "The true clip through the autoencoder: what a denoiser without errors would score.",
     "real": "The true clip as it is: what a column says of perfect clips.",
     "other_real_clips": "True clips of another split against the test clips, unpaired.",
 }
@@ -31,5 +31,5 @@ def static(frames: Video, known: Float[Tensor, "B F"], autoencoder: AutoencoderK
 
 
 def reconstruct(video: Video, autoencoder: AutoencoderKL) -> Video:
-    """Pass the true clip through the autoencoder: an upper bound for every method that works on its latents."""
+    """Pass the true clip through the autoencoder, as a denoiser without errors would give it."""
     return decode(autoencoder, encode(autoencoder, video))

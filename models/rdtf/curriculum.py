@@ -205,9 +205,8 @@ class LossController:
     `SMOOTHING_STEPS`, because the loss of one batch says more about its noise levels than about the network.
 
     The step of the integral is relative to the length of the training. `history_steps` and the smoothing are counted in
-    steps. With a history as long as the training (eq. 3 integrates from 0), the target level rises in the same way in
-    trainings of every length. A shorter history follows the loss more closely, and the target level rises less
-    (README.md has figures).
+    steps. Here the history is as long as the training (eq. 3 integrates from 0). A shorter one follows the loss more
+    closely, and the target level rises less (README.md has figures).
     """
 
     SMOOTHING_STEPS = 10

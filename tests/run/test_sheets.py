@@ -1,8 +1,11 @@
 """Tables of the paper that nothing is measured for: what stands in them here, beside what is printed."""
 
+from pathlib import Path
+
 import pytest
 
 from rdtf_bench.core.errors import ProtocolError
+from rdtf_bench.report.sheets import render
 from rdtf_bench.run.sheets import rows
 from rdtf_bench.spec.load import load_scale, load_sheet
 from rdtf_bench.spec.schema import Setting
@@ -18,6 +21,15 @@ def test_hyperparameters_are_those_in_force_at_the_scale() -> None:
     assert shown["K_p, K_i, K_d"]["here (tiny)"] == "5, 3, 1.3"
     assert shown["Learning rate"]["paper"] == "1e-5"
     assert shown["Learning rate"]["released code"] == "3e-5"
+
+
+@pytest.mark.parametrize("name", ["table6", "table7"])
+def test_what_is_published_is_in_force(name: str) -> None:
+    published = Path(__file__).parents[2] / "results" / name / "tiny.md"
+    sheet = load_sheet(name)
+    assert render(sheet, rows(sheet, load_scale("tiny")), format="md") in published.read_text(encoding="utf-8"), (
+        f"publish it again: rdtf-bench publish {name} --scale tiny"
+    )
 
 
 def test_paper_scale_follows_what_the_paper_prints() -> None:
