@@ -227,6 +227,7 @@ class CustomizeAVideo(TunedI2VGenXL):
     def save(self, folder: Path) -> None:
         """Write one folder in PEFT's format for each adapter that sampling uses."""
         self.network.save_pretrained(folder, selected_adapters=list(self._kept()), save_embedding_layers=False)
+        (folder / "README.md").unlink()  # PEFT's empty card, in which this machine's path of the base stands
         adapter_files.write_note(folder, self.identity, self.task)
 
     def load(self, folder: Path) -> None:
@@ -255,7 +256,7 @@ def lora(places: str, rank: int) -> LoraConfig:
 
 def _stage(training: Training, name: str, num_steps: int) -> Training:
     """Return the training of one stage, with a proportional warm-up and its own random seed."""
-    share = num_steps / training.num_steps
+    share = num_steps / max(training.num_steps, 1)
     return replace(
         training,
         num_steps=num_steps,

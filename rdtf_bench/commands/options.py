@@ -164,5 +164,8 @@ def method_options(given: list[str] | None) -> dict[str, Any]:
         name, separator, value = text.partition("=")
         if not separator:
             raise ProtocolError(f"--option {text!r} is not of the form NAME=VALUE, such as motion_rank=8")
-        options[name] = yaml.safe_load(value)
+        try:
+            options[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ProtocolError(f"--option {text!r}: {value!r} is no value of YAML; put text in quotes") from None
     return options

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from rdtf_bench.core.errors import StoreError
 
 UNFINISHED = ".tmp"
 """Ending of the files and folders that `written_whole` has not renamed yet."""
+REMOVED = "unfinished/removed"
+"""Folder in which an entry is deleted. A killed process can leave some of it there."""
 HASHES = "sha256.json"
 """File of an entry with the SHA-256 of each other file. Entries of earlier versions have none."""
 
@@ -51,7 +54,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     _remove(making)
     try:
         yield making
-        _flush(making)
+        flush(making)
         making.replace(path)
     finally:
         _remove(making)
@@ -101,7 +104,8 @@ def _files(folder: Path) -> list[str]:
     return sorted(path for path in paths if path != HASHES)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Write a file, or all files of a folder, to disk."""
     for part in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if part.is_file():
             with part.open("rb") as file:
@@ -126,8 +130,14 @@ class Store:
         return self.path(kind, key).is_dir()
 
     def remove(self, kind: str, key: str) -> None:
-        """Remove an entry, so that it is made again."""
-        _remove(self.path(kind, key))
+        """Remove an entry, so that it is made again. It goes as a whole, also if this process is killed."""
+        path = self.path(kind, key)
+        if not path.is_dir():
+            return
+        (self.root / REMOVED).mkdir(parents=True, exist_ok=True)
+        leaving = Path(tempfile.mkdtemp(prefix=f"{key}.", dir=self.root / REMOVED))
+        path.replace(leaving / key)
+        shutil.rmtree(leaving)
 
     def hashes(self, kind: str, key: str) -> dict[str, str] | None:
         """Return the SHA-256 of each file of an entry as it was finished; None for an entry of an earlier version."""
@@ -163,7 +173,7 @@ class Store:
             _remove(leftover)
         hashes = {name: sha256_of(folder / name) for name in _files(folder)}
         write_text(folder / HASHES, json.dumps(hashes, indent=1, sort_keys=True) + "\n")
-        _flush(folder)
+        flush(folder)
         entry.parent.mkdir(parents=True, exist_ok=True)
         if entry.is_dir():  # another process was first: on the same machine its bits are the same
             shutil.rmtree(folder)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.store import write_text
 from rdtf_bench.report import layouts
 from rdtf_bench.report.table import claims
@@ -11,8 +12,10 @@ from rdtf_bench.report.table.rows import rows
 from rdtf_bench.report.table.table import render
 from rdtf_bench.run import record
 from rdtf_bench.run.costs import record as costs
+from rdtf_bench.run.record import Record
 from rdtf_bench.spec.claims import load as load_claims
 from rdtf_bench.spec.load import load_costs, load_scale, scale_names
+from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
 
 HEADER = """\
@@ -63,7 +66,7 @@ def _claims(tables: Sequence[Path], results: Path) -> Iterator[str]:
     for path in tables:
         spec, scale, cells = read_table(path)
         if stated := claims.of_table(spec.name):
-            records = record.find((cell.id for cell in cells), [path.parents[1]])
+            records = _records(path, cells)
             place = (spec.name, _named(scale), source_of(records), str(len(spec.seeds)))
             judged[place] = claims.judge(stated, rows(spec, cells, records))
     for stated in (stated for stated in load_claims() if stated.protocol == "costs"):
@@ -76,8 +79,7 @@ def _claims(tables: Sequence[Path], results: Path) -> Iterator[str]:
 
 def _section(path: Path) -> str:
     spec, scale, cells = read_table(path)
-    folder = path.parents[1]
-    records = record.find((cell.id for cell in cells), [folder])
+    folder, records = path.parents[1], _records(path, cells)
     table = render(spec, scale, cells, records, format="md", options=options_of(spec, records))
     links = ", ".join(
         f"[{cell.label}]({folder.name}/{cell.id}.json)" + (f" seed {cell.seed}" if len(spec.seeds) > 1 else "")
@@ -98,6 +100,16 @@ def _section(path: Path) -> str:
             "",
         ]
     )
+
+
+def _records(path: Path, cells: Sequence[Cell]) -> dict[str, Record]:
+    """Return the records of a published table, which stand beside the folder of its file."""
+    records = record.find((cell.id for cell in cells), [path.parents[1]])
+    if not records:
+        raise StoreError(
+            f"{path}: {path.parents[1]} holds no record of the rows of this table. Put them back, or remove the file."
+        )
+    return records
 
 
 def _is_current(scale: Scale) -> bool:

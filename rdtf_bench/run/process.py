@@ -16,7 +16,7 @@ def prepare(threads: int) -> None:
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     # a help to find reads of memory that nothing wrote, at 6 % of the time: it writes NaN into every new tensor
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     be_quiet()
 
 

@@ -22,7 +22,8 @@ from rich.text import Text
 
 MIN_INTERVAL_S = 0.2
 PLAIN_SHARE = 0.25  # without a terminal, one line is printed per quarter of a job
-LONG_JOB_S = 60.0  # the lines of a job that should take longer tell how much time is left
+STEP = "step"
+"""The stage of a training, which counts for the time that is left while it runs; all other jobs count when done."""
 PRIOR_SHARE = 0.05  # the expected seconds weigh as much as if this share of the run had confirmed them
 
 
@@ -95,9 +96,9 @@ class Display:
             self._live.stop()
 
     def put(self, event: Event) -> None:
-        if event.job in self._expected_s:
+        if event.stage == STEP and event.job in self._expected_s:
             self._share_done[event.job] = event.done / event.total
-            self._share_found.setdefault(event.job, event.done / event.total)
+            self._share_found.setdefault(event.job, (event.done - 1) / event.total)
         if self._live is not None:
             self._draw(self._live, event)
         elif not self._quiet:
@@ -112,7 +113,6 @@ class Display:
     def finished(self, job: str) -> None:
         """Count the job as done and say so."""
         self._share_done[job] = 1.0
-        self._share_found.setdefault(job, 0.0)
         if self._live is not None:
             if job in self._bars:
                 self._live.update(self._bars.pop(job), visible=False)
@@ -137,7 +137,7 @@ class Display:
         if share >= self._said.get((event.job, event.stage), 0.0) + PLAIN_SHARE:
             self._said[event.job, event.stage] = share
             line = f"{self._clock()} {event.job}: {event.stage} {event.done}/{event.total}"
-            left = self._left() if self._expected_s.get(event.job, 0.0) >= LONG_JOB_S else ""
+            left = self._left() if event.stage == STEP else ""
             self._console.print(line + left, highlight=False)
 
     def _completed_s(self) -> float:

@@ -124,20 +124,8 @@ def protocol_names() -> list[str]:
     return places.names("table")
 
 
-def set_names() -> list[str]:
-    return places.names("set")
-
-
-def cost_names() -> list[str]:
-    return places.names("costs")
-
-
 def sheet_names() -> list[str]:
     return places.names("sheet")
-
-
-def validity_names() -> list[str]:
-    return places.names("validity")
 
 
 def scale_names() -> list[str]:

@@ -175,8 +175,9 @@ def clips_in_use(scale: Scale, data: DataIdentity, split: str) -> ClipsIdentity:
 
 
 def other_clips_split(data: DataIdentity) -> str:
-    """Return the split of the other real clips: validation, or train if that has fewer clips than the test split."""
-    return "validation" if data.num_validation >= data.num_test else "train"
+    """Return the split of the other real clips: validation, or train where that is scored or has too few clips."""
+    is_free = data.validation != data.test  # a choice of settings scores the validation clips
+    return "validation" if is_free and data.num_validation >= data.num_test else "train"
 
 
 def other_clips(scale: Scale, data: DataIdentity) -> OtherClipsIdentity:

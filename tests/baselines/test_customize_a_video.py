@@ -122,6 +122,13 @@ def test_a_sample_between_two_steps_is_made_as_at_the_end(build: Build, clips: C
     assert all(torch.equal(weight, alone[name]) for name, weight in fitted[0].trainable().items())
 
 
+def test_a_saved_adapter_holds_no_path_of_this_machine(build: Build, tmp_path: Path) -> None:
+    build(customize_a_video).save(tmp_path)
+    files = {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert sorted(files) == ["adapter.json", "motion/adapter_config.json", "motion/adapter_model.safetensors"]
+    assert not any(str(tmp_path.parent).encode() in written or b"PosixPath" in written for written in files.values())
+
+
 def test_a_damaged_adapter_is_named(build: Build, tmp_path: Path) -> None:
     build(customize_a_video).save(tmp_path)
     weights = tmp_path / MOTION / "adapter_model.safetensors"

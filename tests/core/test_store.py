@@ -1,4 +1,5 @@
 import errno
+import shutil
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,21 @@ def test_an_entry_that_is_removed_is_made_again(tmp_path: Path) -> None:
     store.remove("kind", "key")
     store.make("kind", "key", lambda folder: write_text(folder / "a", "whole"))
     assert (store.path("kind", "key") / "a").read_text() == "whole"
+
+
+def test_an_entry_goes_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(path: Path) -> None:
+        (path / "key" / HASHES).unlink()
+        raise KeyboardInterrupt
+
+    store = Store(tmp_path)
+    store.make("kind", "key", _three_files)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            store.remove("kind", "key")
+    assert not store.has("kind", "key")
+    store.remove("kind", "key")  # and one that is not there is removed without a word
 
 
 def _three_files(folder: Path) -> None:

@@ -11,9 +11,9 @@ from rdtf_bench.run import process
 @pytest.fixture
 def torch_as_it_is() -> Iterator[None]:
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    fills = torch.utils.deterministic.fill_uninitialized_memory
+    fills = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     yield
-    torch.utils.deterministic.fill_uninitialized_memory = fills
+    torch.utils.deterministic.fill_uninitialized_memory = fills  # type: ignore[attr-defined]
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(deterministic)
 
@@ -35,4 +35,4 @@ def test_a_worker_computes_deterministically_on_its_threads(monkeypatch: pytest.
     process.prepare(1)
     assert torch.get_num_threads() == 1
     assert torch.are_deterministic_algorithms_enabled()
-    assert not torch.utils.deterministic.fill_uninitialized_memory
+    assert not torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]

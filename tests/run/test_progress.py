@@ -48,26 +48,26 @@ def test_without_a_terminal_a_line_is_printed_per_quarter_of_a_stage(clock: list
     with Display(at, EXPECTED_S, quiet=False) as display:
         for done in range(1, 9):
             clock[0] += 61
-            display.put(Event("train", "step", done, 8))
-        display.put(Event("train", "sampling", 1, 1))
-        display.finished("train")
+            display.put(Event("score", "vqa", done, 8))
+        display.put(Event("score", "clip", 1, 1))
+        display.finished("score")
     assert written.getvalue().splitlines() == [
-        "[02:02] train: step 2/8",
-        "[04:04] train: step 4/8",
-        "[06:06] train: step 6/8",
-        "[08:08] train: step 8/8",
-        "[08:08] train: sampling 1/1",
-        "[08:08] train: done, about 02:53 left",  # 10 of 40 expected seconds; 3.75 of the first 30 had been done before
+        "[02:02] score: vqa 2/8",
+        "[04:04] score: vqa 4/8",
+        "[06:06] score: vqa 6/8",
+        "[08:08] score: vqa 8/8",
+        "[08:08] score: clip 1/1",
+        "[08:08] score: done, about 20:25 left",  # 490 s for 10 of the expected 40 s and 2 on trust: 1225 s for 30
     ]
 
 
-def test_a_long_job_tells_the_time_that_is_left(clock: list[float]) -> None:
+def test_a_training_tells_the_time_that_is_left(clock: list[float]) -> None:
     at, written = console(terminal=False)
     with Display(at, {"train A": 3600.0, "train B": 3600.0}, quiet=False, workers=2) as display:
-        for done in (0, 200):
+        for done in (1, 200):
             display.put(Event("train A", "step", done, 800))
             display.put(Event("train B", "step", done, 800))
-            clock[0] += 1800 if not done else 0
+            clock[0] += 1800 if done == 1 else 0
     # A quarter took 1800 s instead of 900. With 180 s as expected: 1980 s for 1080, so 4950 s for the other 2700.
     assert written.getvalue().splitlines()[-1] == "[30:00] train B: step 200/800, about 82:30 left"
 
@@ -80,13 +80,24 @@ def test_a_short_job_that_takes_long_says_little_of_the_trainings(clock: list[fl
     assert written.getvalue().splitlines() == ["[00:40] real clips: done, about 71:43 left"]
 
 
+def test_jobs_that_take_what_was_expected_leave_what_was_expected(clock: list[float]) -> None:
+    at, written = console(terminal=False)
+    with Display(at, {f"control {i}": 100.0 for i in range(4)}, quiet=False) as display:
+        for i in range(4):
+            clock[0] += 100
+            display.put(Event(f"control {i}", "making", 1, 1))
+            display.finished(f"control {i}")
+    left = [line.partition("about ")[2] for line in written.getvalue().splitlines() if "done" in line]
+    assert left == ["05:00 left", "03:20 left", "01:40 left", ""]
+
+
 def test_a_training_that_goes_on_counts_only_the_steps_since(clock: list[float]) -> None:
     at, written = console(terminal=False)
     with Display(at, {"train": 1000.0}, quiet=False) as display:
-        for done in (500, 750):
+        for done in (501, 760):
             clock[0] += 125
             display.put(Event("train", "step", done, 1000))
-    assert written.getvalue().splitlines()[-1].endswith("train: step 750/1000, about 04:10 left")
+    assert written.getvalue().splitlines()[-1].endswith("train: step 760/1000, about 03:52 left")
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -135,6 +135,11 @@ def test_other_real_clips_are_training_clips_where_validation_is_too_small() -> 
     assert other_split(cells(data=few)) == "train"
 
 
+def test_other_real_clips_are_training_clips_where_validation_is_scored() -> None:
+    choosing = DataIdentity(**{**vars(DATA), "test": DATA.validation, "num_test": DATA.num_validation})
+    assert other_split(cells(data=choosing)) == "train"
+
+
 def test_of_many_training_clips_no_more_are_decoded_than_there_are_test_clips() -> None:
     scale = load_scale("tiny")
     few = DataIdentity(**{**vars(DATA), "num_validation": 3})

@@ -24,7 +24,6 @@ FILE = "models/efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 NUM_FEATURES = 320  # channels of the last block
-NUM_HEAD_FEATURES = 1280  # after the 1x1 convolution that timm names conv_head
 FRAMES_AT_ONCE = 16  # the fastest on one CPU thread at 64 to 160 px
 
 # mean and standard deviation of ImageNet, for RGB in 0..1

@@ -141,7 +141,6 @@ FAULTS: Mapping[str, Distortion] = {
     "drop": drop,
 }
 """Faults of single clips on which metrics are tried."""
-SET_FAULTS = ("collapse", "caption_swap")
 
 
 def with_fault(video: VideoU8, fault: str, strength: float, clip_ids: Sequence[str]) -> VideoU8:

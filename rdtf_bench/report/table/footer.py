@@ -8,7 +8,7 @@ from rdtf_bench.report.table import blindness, differences
 from rdtf_bench.report.table.rows import Number, lines
 from rdtf_bench.report.table.verdicts import against
 from rdtf_bench.run.record import Record
-from rdtf_bench.spec.identities import ControlSamples, PipelineSamples, TrainedSamples
+from rdtf_bench.spec.identities import ControlSamples, PipelineSamples, SamplerIdentity, TrainedSamples
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import TableSpec
@@ -213,7 +213,7 @@ def _method(label: str, line: Sequence[Cell], records: Mapping[str, Record], sca
     guidance = f"guidance {sampler.guidance_text:g} (text)"
     if sampler.guidance_image != 1:
         guidance += f" {sampler.guidance_image:g} (image)"
-    said.append(guidance)
+    said.append(guidance + _passes(cell.trained.options, sampler))
     for what, own, usual in (
         ("training", training.num_steps, scale.training.num_steps),
         ("DDIM", sampler.num_steps, scale.sampling.num_steps),
@@ -224,6 +224,18 @@ def _method(label: str, line: Sequence[Cell], records: Mapping[str, Record], sca
     if found:
         said += _cost(found[0])
     return f"{label}: {', '.join(said)}."
+
+
+def _passes(options: Mapping[str, Any], sampler: SamplerIdentity) -> str:
+    """Say how often the denoiser runs in one step of sampling, where that is not once.
+
+    Branches of weight 0 do not run (diffusion/guidance.py). The column Seconds is one pass.
+    """
+    image, text = sampler.guidance_image, sampler.guidance_text
+    two_scales = options.get("guidance", "two_scales") == "two_scales"
+    weights = (1 - image, image - text, text) if two_scales else (1 - text, text)
+    passes = sum(weight != 0 for weight in weights)
+    return f", {passes} passes of the denoiser a step" if passes > 1 else ""
 
 
 def _pipeline(label: str, sample: PipelineSamples, record: Record | None) -> str:

@@ -41,6 +41,11 @@ def write_clips(
     write_text(folder / "clips.json", json.dumps(names))
 
 
+def read_ids(folder: Path) -> tuple[str, ...]:
+    """Return the ids of the clips that `write_clips` wrote, without reading the frames."""
+    return tuple(json.loads((folder / "clips.json").read_text(encoding="utf-8"))["ids"])
+
+
 def read_clips(folder: Path) -> RealClips:
     """Return what `write_clips` wrote."""
     names = json.loads((folder / "clips.json").read_text(encoding="utf-8"))

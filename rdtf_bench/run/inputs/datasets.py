@@ -164,8 +164,15 @@ def _require_from_hub(name: str, source: str) -> None:
 
 
 def _published(source: str) -> str:
-    """Return a source as records name it, which are published: without the path of a machine."""
-    return source if hub.is_hub(source) else Path(source).name
+    """Return a source as records name it, which are published: without the path of a machine.
+
+    A folder of the user's that has the name of built-in data is told from it.
+    """
+    from rdtf_bench.data import fluent  # imports Pillow, which printing a table does not need
+
+    name = source if hub.is_hub(source) else Path(source).name
+    is_taken = name == BUILTIN or (name == fluent.NAME and source != fluent.NAME)
+    return f"{name}-folder" if is_taken else name
 
 
 def _typed(name: str, options: Options) -> dict[str, Any]:

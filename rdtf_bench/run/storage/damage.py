@@ -39,25 +39,27 @@ def mend(store: Store, cells: Sequence[Cell], clips: Iterable[str], training: st
     `clips` are the keys of the real clips, `training` is the key of the list of training clips. Damaged shards are
     found when training reads them.
     """
-    found = [fault for entry in [Entry("clips", key) for key in clips] for fault in _removed(store, entry)]
+    whole: set[Entry] = set()  # rows share weights and real clips, whose files are hashed once
+    found = [fault for entry in [Entry("clips", key) for key in clips] for fault in _removed(store, entry, whole)]
     if found:
         for cell in cells:
             _remove_scores(store, cell)
             for key in _observation_keys(cell):
                 store.remove(f"{WORK}/{OBSERVED}", key)  # also of the real clips
-    found += _removed(store, Entry(LIST, training))
+    found += _removed(store, Entry(LIST, training), whole)
     for cell in cells:
-        found += _mended(store, cell)
+        found += _mended(store, cell, whole)
     return found
 
 
-def _mended(store: Store, cell: Cell) -> list[str]:
+def _mended(store: Store, cell: Cell, whole: set[Entry]) -> list[str]:
     """Remove the damaged entries of one row. Without its weights or its clips, its clips are made and scored again."""
     weights = [Entry("fit", cell.fit_key)] if cell.fit is not None else []
-    made = [fault for entry in (*weights, Entry("samples", cell.sample_key)) for fault in _removed(store, entry)]
+    clips = Entry("samples", cell.sample_key)
+    made = [fault for entry in (*weights, clips) for fault in _removed(store, entry, whole)]
     observed = [Entry("observations", key) for key in _observation_keys(cell)]
     scores = [Entry(kind, identity.key) for kind in ("scores", "parts") for identity in cell.scores.values()]
-    scored = [fault for entry in (*observed, *scores) for fault in _removed(store, entry)]
+    scored = [fault for entry in (*observed, *scores) for fault in _removed(store, entry, whole)]
     if made:
         remove_clips(store, cell)
     return made + scored
@@ -77,13 +79,15 @@ def _observation_keys(cell: Cell) -> Iterator[str]:
             yield identity.observation_key(identity.real)
 
 
-def _removed(store: Store, entry: Entry) -> list[str]:
-    """Remove an entry if it is damaged, and return what was wrong."""
-    if not store.has(entry.kind, entry.key):
+def _removed(store: Store, entry: Entry, whole: set[Entry]) -> list[str]:
+    """Remove an entry if it is damaged, and return what was wrong. `whole` are those without a fault, so far."""
+    if entry in whole or not store.has(entry.kind, entry.key):
         return []
     found = faults(store, entry)
     if found:
         store.remove(entry.kind, entry.key)
+    else:
+        whole.add(entry)
     return found
 
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,11 @@ from rdtf_bench import catalog
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.record import ScoreRecord, read_parts
 
-LOG = "log.jsonl"
-"""Name of the log of a training."""
+LOG, FACTS = "log.jsonl", "fit.json"
+"""Names of the log of a training and of the file that says that it has ended."""
+
+LAST_BYTES = 2**16
+"""Bytes at the end of a log that are read for its last line."""
 
 LogRow = dict[str, int | float]
 """One training step: `step`, `elapsed_s`, `loss` and what else the method measured."""
@@ -54,7 +59,7 @@ def can_have_parts(metric: str) -> bool:
 
 def fit_facts(store: Store, key: str) -> FitFacts:
     """Return the facts of the training that has this key."""
-    raw = json.loads((store.path("fit", key) / "fit.json").read_text(encoding="utf-8"))
+    raw = json.loads((store.path("fit", key) / FACTS).read_text(encoding="utf-8"))
     return FitFacts(
         seconds=raw["seconds"],
         components=raw["components"],
@@ -78,10 +83,30 @@ def pipeline_facts(store: Store, key: str) -> dict[str, Any]:
 def read_log(path: Path) -> list[LogRow]:
     """Return one row per step: the last one, where resumed training has repeated steps after its checkpoint."""
     rows = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
+    for row in _rows(path.read_bytes()):
         rows[row["step"]] = row
     return [rows[step] for step in sorted(rows)]
+
+
+def last_row(path: Path) -> LogRow | None:
+    """Return the row that was written last, or None if there is none yet, without reading the whole log."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - LAST_BYTES))
+        lines = file.read().rsplit(b"\n", 2)
+    return json.loads(lines[-2]) if len(lines) > 1 else None
+
+
+def cut_unfinished_line(path: Path) -> None:
+    """Remove the end of a log that a full disk or a kill has cut in the middle of a line."""
+    if path.is_file() and not (text := path.read_bytes()).endswith(b"\n"):
+        os.truncate(path, text.rfind(b"\n") + 1)
+
+
+def _rows(text: bytes) -> Iterator[LogRow]:
+    """Yield the rows of a log; a last line without an end is being written, or was cut."""
+    yield from (json.loads(line) for line in text.splitlines(keepends=True) if line.endswith(b"\n"))
 
 
 def training_log(store: Store, fit_key: str) -> list[LogRow]:

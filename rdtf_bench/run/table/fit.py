@@ -13,11 +13,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from rdtf_bench.core.method import Method, Training, TrainingClips
-from rdtf_bench.core.store import Store, write_text
+from rdtf_bench.core.store import Store, flush, write_text
 from rdtf_bench.run import environment, stopping
 from rdtf_bench.run.build.modules import build
 from rdtf_bench.run.progress import Report
-from rdtf_bench.run.table.finished import LOG, read_log
+from rdtf_bench.run.table.finished import FACTS, LOG, cut_unfinished_line, last_row
 from rdtf_bench.spec.identities import FitIdentity
 
 
@@ -46,9 +46,14 @@ def train(
     Of processes that train together, the first one alone writes.
     """
     state = PartialState(cpu=device.type == "cpu")
-    method = build(fit, assets, device)
     folder = store.unfinished("fit", fit.key)
     checkpoints, weights = folder / "checkpoints", folder / "weights"
+    if (folder / FACTS).is_file():  # an earlier attempt was killed after its last step
+        state.wait_for_everyone()
+        if state.is_main_process:
+            _finish(fit, store)
+        return
+    method = build(fit, assets, device)
     checkpoints.mkdir(exist_ok=True)
     training = Training(**fit.training.model_dump(), shard_weights=shard_weights)
     if not state.is_main_process:
@@ -69,7 +74,6 @@ def train(
     if training.weights == "float16":
         _round_to_half(weights)
     state.wait_for_everyone()  # nobody reads a checkpoint any more
-    shutil.rmtree(checkpoints)
     facts = {
         "identity": fit.as_dict(),
         "seconds": round(log.seconds(), 3),
@@ -78,7 +82,14 @@ def train(
         "num_processes": state.num_processes,
         "weights_sharded": shard_weights,
     }
-    write_text(folder / "fit.json", json.dumps(facts, indent=1, sort_keys=True) + "\n")
+    flush(weights)  # the facts say that the weights are whole
+    write_text(folder / FACTS, json.dumps(facts, indent=1, sort_keys=True) + "\n")
+    _finish(fit, store)
+
+
+def _finish(fit: FitIdentity, store: Store) -> None:
+    """Make the weights, log and facts of a training that has ended an entry of the store."""
+    shutil.rmtree(store.unfinished("fit", fit.key) / "checkpoints", ignore_errors=True)
     store.finish("fit", fit.key)
 
 
@@ -97,7 +108,8 @@ class TrainingLog:
 
     def __init__(self, path: Path, num_steps: int, report: Report) -> None:
         self._path = path
-        self._before_s = read_log(path)[-1]["elapsed_s"] if path.is_file() and path.stat().st_size else 0.0
+        cut_unfinished_line(path)
+        self._before_s = (last_row(path) or {"elapsed_s": 0.0})["elapsed_s"]
         self._file = path.open("a", encoding="utf-8")
         self._began_s = time.monotonic()
         self._num_steps = num_steps

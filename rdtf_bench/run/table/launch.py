@@ -26,12 +26,12 @@ from rdtf_bench.run.inputs.shards import StoredTrainingClips
 from rdtf_bench.run.inputs.training_set import TrainingSet
 from rdtf_bench.run.progress import Report, Silent
 from rdtf_bench.run.table import fit as fitting
-from rdtf_bench.run.table.finished import read_log
+from rdtf_bench.run.table.finished import last_row
 from rdtf_bench.spec.identities import FitIdentity
 
 REQUEST, FAULT, SAID = "request.pickle", "fault.pickle", "torchrun.log"
 POLL_S = 0.5
-TO_END_S = 30.0
+TO_END_S = 300.0  # a step and a checkpoint of gigabytes; as long as SCALING.md asks Slurm to wait
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +76,8 @@ def train(request: Request, processes: int, report: Report) -> None:
 
 
 def _report(log: Path, num_steps: int, report: Report) -> None:
-    with suppress(OSError, ValueError, IndexError):  # the log is being written
-        report.advance(int(read_log(log)[-1]["step"]) + 1, num_steps)
+    if (row := last_row(log)) is not None:
+        report.advance(int(row["step"]) + 1, num_steps)
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:

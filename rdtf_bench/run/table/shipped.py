@@ -14,7 +14,7 @@ from typing import Any
 
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.leases import Leases
-from rdtf_bench.core.store import Store, write_text
+from rdtf_bench.core.store import Store, write_text, written_whole
 from rdtf_bench.run import record
 from rdtf_bench.run.record import Record
 from rdtf_bench.run.storage import damage
@@ -46,8 +46,9 @@ def install(store: Store, cells: Iterable[Cell], leases: Leases, *, folder: Path
     for cell in installable(store, cells, folder=folder):
         with leases.held_if_free(lease_of_fit(cell.fit_key)) as free:
             if free:
-                source = folder / cell.fit_key
-                store.make(FIT, cell.fit_key, lambda made, source=source: _copy(source, made))  # type: ignore[misc]
+                # not by `store.make`, which would empty the folder where an interrupted --retrain has its checkpoints
+                with written_whole(store.path(FIT, cell.fit_key)) as made:
+                    _copy(folder / cell.fit_key, made)
                 installed.append(cell.label)
     return installed
 
@@ -65,7 +66,7 @@ def discard(store: Store, cells: Iterable[Cell], leases: Leases, *, folder: Path
             if free and source.is_dir() and entry.is_dir() and _facts(source) == _facts(entry):
                 for made in (made for made in cells if made.fit is not None and made.fit_key == cell.fit_key):
                     damage.remove_clips(store, made)
-                shutil.rmtree(entry)
+                store.remove(FIT, cell.fit_key)
                 discarded.append(cell.label)
     return discarded
 

@@ -21,7 +21,7 @@ from rdtf_bench.run.engines import devices
 from rdtf_bench.run.inputs import clips as stored_clips
 from rdtf_bench.run.inputs.clips import RealClips
 from rdtf_bench.run.inputs.shards import Networks, StoredTrainingClips, make_shard
-from rdtf_bench.run.progress import Report, Sink
+from rdtf_bench.run.progress import STEP, Report, Sink
 from rdtf_bench.run.selftest import probe as probing
 from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.run.sizing import device as sizing
@@ -103,7 +103,7 @@ def train(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
     """Train the method of a row, in this process or on several that are started for it."""
     if bench.store.has("fit", cell.fit_key):
         return
-    report = Report(sink, job, "step")
+    report = Report(sink, job, STEP)
     if bench.processes > 1:
         request = launch.Request(
             fit=cell.trained,
@@ -239,7 +239,7 @@ def score_cell(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
     if isinstance(cell.sample, TrainedSamples | PipelineSamples):
         sampling.finish_samples(cell.sample, len(real.ids), store=bench.store)
     _observe_row(bench, cell, slice(0, len(real.ids)), sink, job)
-    num_clips = len(_ids_of(bench, cell, real))
+    num_clips = len(_ids_of(bench, cell))
     for metric, identity in cell.scores.items():
         if is_scored(bench.store, metric, identity.key) or "clock" in _uses(metric):
             continue
@@ -284,11 +284,16 @@ def _uses(metric: str) -> tuple[str, ...]:
     return uses
 
 
-def _ids_of(bench: Bench, cell: Cell, real: RealClips) -> tuple[str, ...]:
+def _ids_of(bench: Bench, cell: Cell) -> tuple[str, ...]:
     """Return the clip ids of a row: those of the test split, or of the other split for other real clips."""
+    ids = _ids(bench, "test")
     if isinstance(cell.sample, ControlSamples) and cell.sample.other is not None:
-        return real_clips(bench, cell.sample.other.split).ids[: len(real.ids)]
-    return real.ids
+        return _ids(bench, cell.sample.other.split)[: len(ids)]
+    return ids
+
+
+def _ids(bench: Bench, split: str) -> tuple[str, ...]:
+    return stored_clips.read_ids(bench.store.path("clips", bench.real[split]))
 
 
 def _score_size(bench: Bench, cell: Cell, metric: str) -> None:
@@ -302,7 +307,7 @@ def _score_size(bench: Bench, cell: Cell, metric: str) -> None:
 
 def _observe_row(bench: Bench, cell: Cell, chosen: slice, sink: Sink, job: str) -> None:
     """Observe some clips of a row with every metric that has not seen them yet."""
-    ids = _ids_of(bench, cell, real_clips(bench, "test"))
+    ids = _ids_of(bench, cell)
     chosen = slice(chosen.start, min(chosen.stop, len(ids)))
     left = {}
     for metric, identity in cell.scores.items():

@@ -31,8 +31,9 @@ def test_the_footer_names_sizes_budgets_data_and_the_intervals_meaning(show: Sho
         "clips of 8 frames at 64x64 px",
         f"trained for {budget.num_steps} steps at batch size {budget.batch_size} and sampled with "
         f"{scale.sampling.num_steps} DDIM steps. Weights, data order and noise are drawn from seed 0.",
-        f"learning rate {rdtf.learning_rate:g}, eta {rdtf.eta:g}, {guided}, 61,234 trainable parameters",
-        f"SimDA: trained for it2v, learning rate {simda.learning_rate:g}, eta {simda.eta:g}",
+        f"learning rate {rdtf.learning_rate:g}, eta {rdtf.eta:g}, {guided}, 3 passes of the denoiser a step, "
+        "61,234 trainable parameters",
+        f"SimDA: trained for it2v, learning rate {simda.learning_rate:g}, eta {simda.eta:g}, guidance 1 (text), ",
         "± 1.96 standard deviations of the delete-a-group jackknife, for the expected value at n = 128 test clips. "
         "Each method was trained with one seed",
         "compare rows with each other and not our columns with the paper's",

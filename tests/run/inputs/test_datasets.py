@@ -53,6 +53,13 @@ def test_what_was_left_out_is_counted(folder: Path, tmp_path: Path) -> None:
     assert found.facts["source"] == "mine"
 
 
+@pytest.mark.parametrize("name", ["toy", "fluent"])
+def test_a_folder_with_the_name_of_built_in_data_is_told_from_it(folder: Path, tmp_path: Path, name: str) -> None:
+    mine = folder.rename(tmp_path / name)
+    found = read("asg", str(mine), SIZES, 8, store=tmp_path / "store", skip_broken=False)
+    assert found.facts["source"] == f"{name}-folder"
+
+
 def test_clips_keep_their_cluster_and_the_identity_knows_it(folder: Path, tmp_path: Path) -> None:
     found = read("asg", str(folder), SIZES, 8, store=tmp_path / "store", skip_broken=False)
     of_drawing_0 = {clip.id for clip in found.clips["test"] if clip.cluster == found.clips["test"][0].cluster}

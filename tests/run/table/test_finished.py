@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from rdtf_bench.core.store import Store
-from rdtf_bench.run.table.finished import read_log, seconds_of_samples, sha256_of_samples
+from rdtf_bench.run.table.finished import last_row, read_log, seconds_of_samples, sha256_of_samples
 
 VIDEO = torch.arange(4 * 2 * 3 * 2 * 2, dtype=torch.uint8).reshape(4, 2, 3, 2, 2)
 
@@ -55,3 +55,19 @@ def test_a_step_that_was_repeated_after_a_checkpoint_counts_once(tmp_path: Path)
     logged = [(0, 9.0), (1, 8.0), (2, 7.0), (1, 6.0), (2, 5.0), (3, 4.0)]
     path.write_text("".join(json.dumps({"step": step, "loss": loss}) + "\n" for step, loss in logged), encoding="utf-8")
     assert [row["loss"] for row in read_log(path)] == [9.0, 6.0, 5.0, 4.0]
+
+
+def test_a_line_that_is_being_written_does_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    assert last_row(path) is None
+    path.write_text('{"step": 0')
+    assert (last_row(path), read_log(path)) == (None, [])
+    path.write_text('{"step": 0}\n{"step": 1}\n{"step"')
+    assert last_row(path) == {"step": 1}
+    assert read_log(path) == [{"step": 0}, {"step": 1}]
+
+
+def test_the_last_row_of_a_long_log_is_found_at_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps({"step": step, "loss": 0.5}) + "\n" for step in range(5000)))
+    assert last_row(path) == {"step": 4999, "loss": 0.5}

@@ -165,6 +165,34 @@ def test_a_killed_training_goes_on_and_its_seconds_are_those_of_both_attempts(
     assert fit_facts(store, identity.key).seconds >= 100.0
 
 
+def test_a_training_that_was_killed_after_its_last_step_is_finished_without_training(
+    fitted: Fitted, identity: FitIdentity, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    store, again = Store(tmp_path), Counter()
+
+    def killed(fit: FitIdentity, store: Store) -> None:
+        raise KeyboardInterrupt(fit, store)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting, "_finish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fitted(store, Counter())
+    assert (store.unfinished("fit", identity.key) / "checkpoints").is_dir()
+    assert fitted(store, again) is again
+    assert (again.steps, again.loaded) == ([], "4 steps")
+    assert not (store.path("fit", identity.key) / "checkpoints").exists()
+
+
+def test_a_log_that_a_full_disk_has_cut_goes_on(fitted: Fitted, identity: FitIdentity, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(store, Counter(dies_at=3))
+    with (store.unfinished("fit", identity.key) / "log.jsonl").open("a", encoding="utf-8") as log:
+        log.write('{"step": 3, "elapsed_s"')
+    fitted(store, Counter(), Counter())
+    assert [row["step"] for row in training_log(store, identity.key)] == [0, 1, 2, 3]
+
+
 def test_weights_are_rounded_to_half_precision_and_their_notes_stay(tmp_path: Path) -> None:
     tensors = {"weight": torch.tensor([1.0, 1 / 3]), "step": torch.tensor([7])}
     (tmp_path / "adapter").mkdir()

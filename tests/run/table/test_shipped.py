@@ -78,6 +78,21 @@ def test_retraining_discards_the_copy_and_no_training_of_ones_own(
     assert used.has("fit", own.fit_key)
 
 
+def test_the_copy_leaves_the_checkpoints_of_an_interrupted_retraining(
+    cells: list[Cell], leases: Leases, tmp_path: Path
+) -> None:
+    made, used, folder = Store(tmp_path / "made"), Store(tmp_path / "used"), tmp_path / "trained"
+    row = trained(cells)[0]
+    train(made, row)
+    shipped.ship(made, cells, folder=folder)
+    checkpoint = used.unfinished("fit", row.fit_key) / "checkpoint.pt"
+    checkpoint.touch()
+    shipped.install(used, [row], leases, folder=folder)
+    assert used.has("fit", row.fit_key)
+    assert used.faults("fit", row.fit_key) == []
+    assert checkpoint.is_file()
+
+
 def test_retraining_a_row_samples_and_scores_it_anew(cells: list[Cell], leases: Leases, tmp_path: Path) -> None:
     made, used, folder = Store(tmp_path / "made"), Store(tmp_path / "used"), tmp_path / "trained"
     copied, other = trained(cells)[:2]
