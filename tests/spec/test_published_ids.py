@@ -24,6 +24,7 @@ NOT_AT_TINY = (  # not measured there yet
     "ablate-parts",
     "ablate-sampler",
     "ablate-scratch",
+    "sweep-learning-rate-small",
 )
 PUBLISHED_AT = {
     "tiny": [name for name in protocol_names() if name not in ("ci", *NOT_AT_TINY)],
