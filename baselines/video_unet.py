@@ -1,12 +1,13 @@
-"""Video U-Nets that are trained from scratch, with temporal convolutions or with STI layers (arXiv 2412.08259).
+"""Video U-Nets all of whose weights are trained: from scratch, or from those of the base (full fine-tuning).
 
-VSD2M claims that its STI layer improves other video diffusion models. Two networks serve to measure that: I2VGen-XL,
-and the plain 3-D U-Net of ModelScope (diffusers' `UNet3DConditionModel`), which has neither image encoders nor a frame
-rate. Nothing is pretrained, and all weights are trained, those of the STI layers too. README.md says what is open.
+VSD2M (arXiv 2412.08259) claims that its STI layer improves other video diffusion models. Two networks serve to measure
+that: I2VGen-XL, and the plain 3-D U-Net of ModelScope (diffusers' `UNet3DConditionModel`), which has neither image
+encoders nor a frame rate. From scratch, nothing is pretrained, and the STI layers are trained, too. README.md says what
+is open.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,10 +18,10 @@ from diffusers.models.unets.unet_3d_condition import UNet3DConditionOutput
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from rdtf_bench.baselines.i2vgen_xl.counting import denoiser_counts, zero_inputs
+from rdtf_bench.baselines.i2vgen_xl.counting import count, denoiser_counts, zero_inputs
 from rdtf_bench.baselines.i2vgen_xl.encoders import Conditioning, check_widths, load_encoders
 from rdtf_bench.baselines.i2vgen_xl.examples import Examples
-from rdtf_bench.baselines.i2vgen_xl.parts import Parts
+from rdtf_bench.baselines.i2vgen_xl.parts import BaseOptions, Parts, load_parts
 from rdtf_bench.baselines.i2vgen_xl.released import NUM_FRAMES, replace_temporal_convs
 from rdtf_bench.baselines.i2vgen_xl.tuning import ConditionedUNet, Known
 from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet
@@ -36,8 +37,11 @@ from rdtf_bench.models.frozen import Configs
 
 VERSION = 1
 ASSETS = ("autoencoder", "text_encoder", "image_encoder")
+MORE_ASSETS = {("start", "base"): ("base",)}
 
 LATENT_CHANNELS = 4  # I2VGenXLUNet works with no other number
+SIZES = ("block_out_channels", "layers_per_block", "attention_head_dim", "norm_num_groups")
+"""Options that decide the size of I2VGen-XL."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +51,8 @@ class Config(Conditioning):
     network: Literal["i2vgen_xl", "unet_3d"] = "i2vgen_xl"
     # "sti" puts an STI layer behind every resnet in the place of the temporal convolution, as the authors of RDTF do.
     temporal_layer: Literal["temporal_conv", "sti"] = "temporal_conv"
+    # "base" starts from the pretrained I2VGen-XL that the adapters tune; its size must be the one below.
+    start: Literal["random", "base"] = "random"
     block_out_channels: tuple[int, ...] = (320, 640, 1280, 1280)
     layers_per_block: int = 2
     attention_head_dim: int = 64
@@ -60,6 +66,11 @@ class Config(Conditioning):
             raise ProtocolError(
                 f"options of video_unet: block_out_channels {list(widths)} must be multiples of norm_num_groups "
                 f"{groups}"
+            )
+        if self.start == "base" and (self.network, self.temporal_layer) != ("i2vgen_xl", "temporal_conv"):
+            raise ProtocolError(
+                "options of video_unet: start: base needs network: i2vgen_xl and temporal_layer: temporal_conv, which "
+                "the base has"
             )
         if self.attention_head_dim > min(widths):
             raise ProtocolError(
@@ -90,13 +101,19 @@ class PlainUNet(UNet3DConditionModel):  # type: ignore[misc]
 
 
 class VideoUNet(ConditionedUNet):
-    """A video U-Net without pretrained weights."""
+    """A video U-Net without frozen weights."""
 
     NAME = "video_unet"
     config: Config
 
     def __init__(self, parts: Parts, config: Config) -> None:
         super().__init__(parts, config, version=VERSION)
+        self._pretrained: dict[str, Tensor] | None = None
+        if config.start == "base":
+            self._pretrained = {name: weight.cpu().clone() for name, weight in parts.unet.state_dict().items()}
+            self.base_size = count(parts.unet.parameters())
+        else:
+            self.identity["config"].pop("start")  # notes that were written before this option was there lack it
 
     def examples(self, clips: TrainingClips, training: Training) -> Examples:
         if self.config.temporal_layer == "sti" and training.num_frames != NUM_FRAMES:
@@ -107,6 +124,9 @@ class VideoUNet(ConditionedUNet):
         return super().examples(clips, training)
 
     def reset(self, seed: int) -> None:
+        if self._pretrained is not None:
+            self.network.load_state_dict(self._pretrained)
+            return
         text_dim = self.parts.unet.config.cross_attention_dim
         self.network.load_state_dict(new_network(self.config, text_dim, seed=seed).state_dict())
 
@@ -155,7 +175,9 @@ def new_scheduler() -> DDIMScheduler:
 
 def parameter_counts(config: Config, configs: Configs) -> dict[str, int]:
     """Return the same counts as `parameter_counts`, from the configurations of the frozen networks alone."""
-    return denoiser_counts(denoiser_on_meta(config, configs), 0) | frozen.parameter_counts(configs, ASSETS)
+    network = denoiser_on_meta(config, configs)
+    base_count = count(network.parameters()) if config.start == "base" else 0
+    return denoiser_counts(network, base_count) | frozen.parameter_counts(configs, ASSETS)
 
 
 def denoiser_on_meta(config: Config, configs: Configs) -> nn.Module:
@@ -179,8 +201,26 @@ def denoiser_inputs(
 
 
 def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -> VideoUNet:
+    if config.start == "base":
+        return VideoUNet(_pretrained_parts(config, assets, device), config)
     encoders = load_encoders(assets, config, device=device)
     text_dim = encoders.text_encoder.config.hidden_size
     check_widths(encoders, assets, text_dim, f"a network for the captions of {assets['text_encoder']}")
     network = new_network(config, text_dim, seed=0).to(device)
     return VideoUNet(Parts(**vars(encoders), unet=network, scheduler=new_scheduler()), config)
+
+
+def _pretrained_parts(config: Config, assets: Mapping[str, Path], device: torch.device) -> Parts:
+    """Load the base to train all of its weights. Raises ProtocolError if it has another size than the options say."""
+    conditioning = {field.name: getattr(config, field.name) for field in fields(Conditioning)}
+    parts = load_parts(assets, BaseOptions(**conditioning), device=device)
+    wanted = {name: getattr(config, name) for name in SIZES}
+    has = {name: getattr(parts.unet.config, name) for name in SIZES}
+    has["block_out_channels"] = tuple(has["block_out_channels"])
+    if odd := [name for name in SIZES if wanted[name] != has[name]]:
+        raise ProtocolError(
+            f"options of video_unet: {odd[0]} is {wanted[odd[0]]}, but the base in {assets['base'] / 'unet'} has "
+            f"{has[odd[0]]}. Give the size of the base, or start: random."
+        )
+    parts.unet.requires_grad_(True)
+    return parts

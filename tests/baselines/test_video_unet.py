@@ -1,5 +1,6 @@
 """Video U-Nets from scratch, with temporal convolutions and with STI layers, and the protocol that compares them."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from diffusers.models.resnet import TemporalConvLayer
+from safetensors.torch import load_file
 from torch import Tensor
 
 from rdtf_bench.baselines import video_unet
@@ -67,6 +69,37 @@ def test_it_is_a_method_whose_weights_are_all_trained(options: dict[str, str], a
     inputs = random_inputs(method)
     with torch.no_grad():
         assert method.denoiser()(**inputs).sample.shape == inputs["sample"].shape
+
+
+def test_full_fine_tuning_starts_from_the_base_and_trains_all_of_it(
+    assets: Assets, clips: Clips, tmp_path: Path
+) -> None:
+    method = make(assets, start="base")
+    pretrained = load_file(assets["base"] / "unet" / "diffusion_pytorch_model.safetensors")
+    weights = dict(method.network.named_parameters())
+    assert all(torch.equal(weights[name], tensor) for name, tensor in pretrained.items())
+    counts = method.parameter_counts()
+    assert counts["base"] == counts["trainable"] == counts["total"] == sum(map(Tensor.numel, pretrained.values()))
+    method.fit(clips, training(num_steps=2), folder=tmp_path, on_step=lambda *_: None)
+    assert not any(torch.equal(weights[name], tensor) for name, tensor in pretrained.items() if tensor.ndim > 1)
+    method.reset(1)
+    assert all(torch.equal(weights[name], tensor) for name, tensor in pretrained.items())
+
+
+def test_full_fine_tuning_needs_the_size_of_the_base(assets: Assets) -> None:
+    with pytest.raises(ProtocolError, match=r"layers_per_block is 2, but the base in .* has 1"):
+        make(assets, start="base", layers_per_block=2)
+    with pytest.raises(ProtocolError, match="start: base needs network: i2vgen_xl"):
+        make(assets, start="base", temporal_layer="sti")
+
+
+def test_a_network_that_was_saved_before_it_could_start_from_the_base_still_loads(
+    assets: Assets, tmp_path: Path
+) -> None:
+    method = make(assets)
+    method.save(tmp_path)
+    assert "start" not in json.loads((tmp_path / "adapter.json").read_text(encoding="utf-8"))["config"]
+    make(assets).load(tmp_path)
 
 
 @pytest.mark.parametrize(
