@@ -42,7 +42,7 @@ def test_the_training_log_of_the_row_is_followed(course: CurriculumCourse, tmp_p
     folder = tmp_path / "fit" / next(cell.fit_key for cell in cells if cell.label == "RDTF")
     folder.mkdir(parents=True)
     lines = [json.dumps({"step": step, "loss": 1 / (1 + step)}) for step in range(3)]
-    (folder / "log.jsonl").write_text("\n".join(lines))
+    (folder / "log.jsonl").write_text("".join(f"{line}\n" for line in lines))
     found = losses.of_figure(course, scale, None, tmp_path)
     assert found.losses == (1.0, 0.5, 1 / 3)
     assert found.said == "Losses: the training log of table1, row RDTF, at scale tiny (3 steps)."
