@@ -57,8 +57,8 @@ def contents(
 ) -> Contents:
     """The planted table with that store, whose clips have a VQA of their own."""
     rdtf = next(cell for cell in cells if cell.label == "RDTF")
-    log = [json.dumps({"step": step, "elapsed_s": 1.0, "loss": 1 / (step + 1)}) for step in range(9)]
-    store.make("fit", rdtf.fit_key, lambda folder: write_text(folder / "log.jsonl", "".join(f"{line}\n" for line in log)))
+    log = [json.dumps({"step": step, "elapsed_s": 1.0, "loss": 1 / (step + 1)}) + "\n" for step in range(9)]
+    store.make("fit", rdtf.fit_key, lambda folder: write_text(folder / "log.jsonl", "".join(log)))
     scores = ClipScores(metric="vqa", label="VQA", explanation="By hand.", higher_is_better=True, rows=VQA)
     monkeypatch.setattr(per_clip, "of_table", lambda *_: [scores])
     return Contents(spec=spec, scale=scale, cells=cells, records=parted, store=store)
