@@ -24,7 +24,6 @@ NOT_AT_TINY = (  # not measured there yet
     "ablate-parts",
     "ablate-sampler",
     "ablate-scratch",
-    "ablate-weights",
     "sweep-learning-rate-small",
 )
 PUBLISHED_AT = {
