@@ -6,8 +6,8 @@ from pathlib import Path
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.store import write_text
 from rdtf_bench.report import layouts
+from rdtf_bench.report.published import options_of, read_table, source_of
 from rdtf_bench.report.table import claims
-from rdtf_bench.report.table.published import options_of, read_table, source_of
 from rdtf_bench.report.table.rows import rows
 from rdtf_bench.report.table.table import render
 from rdtf_bench.run import record

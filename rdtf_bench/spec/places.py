@@ -1,4 +1,4 @@
-"""Where protocols and scales stand: in the package, and in the folders that RDTF_BENCH_PROTOCOLS names."""
+"""Finds protocols and scales: in the package, and in the folders that RDTF_BENCH_PROTOCOLS names."""
 
 import difflib
 import os

@@ -96,7 +96,7 @@ HOLLOW = '"""It has a version and nothing to build."""\n\nVERSION = 1\nASSETS = 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where pip has put the package."""
+    """Return the folder in which pip has put the package."""
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("site")
     (source / "shiny_methods").mkdir()
     (source / "pyproject.toml").write_text(PROJECT)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rdtf_bench.core.errors import StoreError
-from rdtf_bench.report.table.published import read_published
+from rdtf_bench.report.published import read_published
 from rdtf_bench.run import environment, record
 from rdtf_bench.run.record import Record
 from rdtf_bench.run.replay import Replayable, is_timed, prepare

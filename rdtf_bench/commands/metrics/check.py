@@ -25,8 +25,8 @@ def check(
     from rich.console import Console
 
     from rdtf_bench.core.errors import RegressionError
+    from rdtf_bench.report.published import read_published
     from rdtf_bench.report.table import regression
-    from rdtf_bench.report.table.published import read_published
     from rdtf_bench.run import environment, record
     from rdtf_bench.run.protocols import load_scale, load_table
     from rdtf_bench.run.table import execute

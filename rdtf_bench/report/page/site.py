@@ -12,9 +12,9 @@ from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.store import Store, require_place, write_text
 from rdtf_bench.report.page.rendering import render
 from rdtf_bench.report.page.table_page import Contents, page, summary
+from rdtf_bench.report.published import options_of, read_table
 from rdtf_bench.report.results import read_sections
 from rdtf_bench.report.table import grid
-from rdtf_bench.report.table.published import options_of, read_table
 from rdtf_bench.report.table.rows import rows
 from rdtf_bench.run import record
 

@@ -11,8 +11,8 @@ from rdtf_bench.report import layouts
 from rdtf_bench.report.page import costs, curves, provenance, scoreboard
 from rdtf_bench.report.page.gallery import Gallery, OnProgress, Shown, gallery, real_clips, silent
 from rdtf_bench.report.page.rendering import render
+from rdtf_bench.report.published import source_of
 from rdtf_bench.report.table import claims, footer, grid
-from rdtf_bench.report.table.published import source_of
 from rdtf_bench.report.table.rows import Number, rows
 from rdtf_bench.report.table.table import STYLED
 from rdtf_bench.run import environment

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.store import write_text
+from rdtf_bench.report.published import source_of
 from rdtf_bench.report.results import readme
-from rdtf_bench.report.table.published import source_of
 from rdtf_bench.run import record
 from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.spec.command import command

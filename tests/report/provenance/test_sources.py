@@ -1,4 +1,4 @@
-"""Where records are found: a store, results/, an earlier commit and a file."""
+"""Tests where records are found: a store, results/, an earlier commit and a file."""
 
 import json
 import subprocess

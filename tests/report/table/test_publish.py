@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from rdtf_bench.core.errors import ProtocolError, StoreError
+from rdtf_bench.report.published import options_of
 from rdtf_bench.report.results import readme
 from rdtf_bench.report.table import claims
 from rdtf_bench.report.table.publish import publish
-from rdtf_bench.report.table.published import options_of
 from rdtf_bench.report.table.rows import rows
 from rdtf_bench.report.table.table import render
 from rdtf_bench.run import record
