@@ -4,6 +4,7 @@ Any other exception is a bug of the package and keeps its traceback. A message n
 is known and says what to do.
 """
 
+import copyreg
 import difflib
 from collections.abc import Iterable, Sequence
 
@@ -30,6 +31,10 @@ class BenchError(Exception):
     def __init__(self, message: str) -> None:
         """Escape what cannot be printed in the message."""
         super().__init__(printable(message))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Cross from process to process whatever the arguments of a subclass are: Python would pass it the message."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class ProtocolError(BenchError):

@@ -2,10 +2,14 @@
 
 import errno
 import os
+import pickle
+from pathlib import Path
 
 from safetensors import SafetensorError
 
 from rdtf_bench.core.errors import is_disk_full, listed, unknown_name
+from rdtf_bench.data.reading.media import NoAnimation
+from rdtf_bench.spec.document import Fault, FaultyFileError, Line
 
 
 def test_of_many_faults_five_are_named_and_the_others_counted() -> None:
@@ -30,3 +34,15 @@ def test_a_full_disk_is_known_whatever_a_library_makes_of_it() -> None:
     assert is_disk_full(torchs)
     assert is_disk_full(SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"))
     assert not is_disk_full(OSError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
+def test_errors_cross_from_process_to_process_whatever_their_constructors_take() -> None:
+    file = Path("a.yaml")
+    for error in (
+        NoAnimation(Path("a.mp4"), "is cut off"),
+        FaultyFileError(file, [Fault(Line(file, 3), ("metrics",), "is empty")]),
+    ):
+        error.add_note("in shard 3")
+        crossed = pickle.loads(pickle.dumps(error))
+        assert type(crossed) is type(error)
+        assert (str(crossed), vars(crossed)) == (str(error), vars(error))

@@ -98,7 +98,8 @@ def run(
             write_list(store, bench.training, data.clips["train"])
         with stopping.on_signals(), watching(bench, cells, leases):
             memory_gib = engine.run(jobs, bench, console, leases=leases, quiet=quiet)
-        records = _records(spec, scale, data, bench, cells, command)
+        with leases.held("records"):  # each table keeps what another has scored since: read and write as one
+            records = _records(spec, scale, data, bench, cells, command)
         wall_s = time.monotonic() - began_s
     return Outcome(
         bench=bench,

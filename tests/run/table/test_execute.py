@@ -1,6 +1,7 @@
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import pytest
 import torch
 from rich.console import Console
 
+from rdtf_bench.core import leases
 from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.core.leases import Leases
+from rdtf_bench.run import record
 from rdtf_bench.run.inputs.datasets import Dataset
-from rdtf_bench.run.record import FORMAT_VERSION
 from rdtf_bench.run.table import execute
 from rdtf_bench.run.table.context import Bench
 from rdtf_bench.run.table.sample import write_control
@@ -35,12 +37,12 @@ def test_a_record_keeps_what_another_table_scored_of_the_same_clips(planned: tup
     for table in ("table1", "table2-interpolation"):
         metrics = load_protocol(table).metrics
         wanted = replace(static, scores={name: scored for name, scored in static.scores.items() if name in metrics})
-        record = execute._records(load_protocol(table), bench.scale, data, bench, [wanted], f"run {table}")[static.id]
-        assert set(record.scores) == set(record.config["scores"]) == {"fvd", "vqa", "clip"}
-    assert record.command == "run table1"  # the second table adds no score, so the record is not written again
-    assert record.samples_sha256 == hashlib.sha256(bytes(2 * 8 * 3 * 4 * 4)).hexdigest()
-    assert (record.format_version, record.num_processes) == (FORMAT_VERSION, 1)
-    assert record.resolved_scale == bench.scale.model_dump(mode="json")
+        made = execute._records(load_protocol(table), bench.scale, data, bench, [wanted], f"run {table}")[static.id]
+        assert set(made.scores) == set(made.config["scores"]) == {"fvd", "vqa", "clip"}
+    assert made.command == "run table1"  # the second table adds no score, so the record is not written again
+    assert made.samples_sha256 == hashlib.sha256(bytes(2 * 8 * 3 * 4 * 4)).hexdigest()
+    assert (made.format_version, made.num_processes) == (record.FORMAT_VERSION, 1)
+    assert made.resolved_scale == bench.scale.model_dump(mode="json")
 
 
 def test_processes_that_cannot_share_a_batch_are_refused_before_any_work(tmp_path: Path) -> None:
@@ -76,34 +78,56 @@ class Planting:
         return 0.0
 
 
-def test_a_damaged_file_is_said_and_its_row_is_made_again(stickers: str, tmp_path: Path) -> None:
-    ci, said = load_scale("ci"), io.StringIO()
-    scale = ci.model_copy(update={"clip": ClipShape(num_frames=4, size_px=16)})
+@pytest.fixture
+def static_row(stickers: str, tmp_path: Path) -> Callable[..., execute.Outcome]:
+    """Return a function that measures CLIP of the control row `static` of 50 stickers of 4 frames of 16 px."""
+    scale = load_scale("ci").model_copy(update={"clip": ClipShape(num_frames=4, size_px=16)})
     spec = load_protocol("ci").model_copy(update={"rows": (), "controls": ("static",), "metrics": ("clip",)})
 
-    def run() -> tuple[execute.Outcome, list[str]]:
-        engine = Planting()
-        console = Console(file=said, width=1000)
-        outcome = execute.run(
+    def run(engine: Planting, said: io.StringIO) -> execute.Outcome:
+        return execute.run(
             spec,
             scale,
             source=stickers,
             root=tmp_path / "store",
             skip_broken=False,
-            console=console,
+            console=Console(file=said, width=1000),
             quiet=True,
             engine=engine,
         )
-        return outcome, engine.names
 
-    first, _ = run()
-    assert run()[1] == []
+    return run
+
+
+def test_a_damaged_file_is_said_and_its_row_is_made_again(static_row: Callable[..., execute.Outcome]) -> None:
+    said, unneeded, needed = io.StringIO(), Planting(), Planting()
+    first = static_row(Planting(), said)
+    static_row(unneeded, said)
+    assert unneeded.names == []
     store, (cell,) = first.bench.store, first.cells
     path = store.path("samples", cell.sample_key) / "shard-0000.safetensors"
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + b"x")
-    again, names = run()
-    assert {"static", "score static"} <= set(names)
+    again = static_row(needed, said)
+    assert {"static", "score static"} <= set(needed.names)
     assert path.read_bytes() == whole
     assert again.records == first.records
     assert said.getvalue() == f"{path} has other bytes than when it was written: it is removed and made again\n"
+
+
+def test_records_wait_for_those_that_another_run_writes(
+    static_row: Callable[..., execute.Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "LOOK_S", 0.01)
+    first = static_row(Planting(), io.StringIO())
+    store, (cell,) = first.bench.store, first.cells
+    with ThreadPoolExecutor() as pool:
+        with Leases(store.root) as other, other.held("records"):
+            second = pool.submit(static_row, Planting(), io.StringIO())
+            with pytest.raises(TimeoutError):
+                second.result(timeout=0.5)
+            known = first.records[cell.id]
+            record.save(
+                replace(known, scores={**known.scores, "fvd": planted_score(label="FVD")}), store.root / "records"
+            )
+        assert set(second.result().records[cell.id].scores) == {"clip", "fvd"}
