@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -46,20 +47,22 @@ def write(
     """
     root = outcome.bench.store.root
     folder = pictures_folder(root, spec, scale, outcome.cells)
-    logs = _logs(outcome)
-    names = [SAMPLES, "samples.png", "loss.png", "loss.csv", PAGE]
+    logs = losses.logs_of(outcome.cells, outcome.bench.store)
+    names = [SAMPLES, "samples.png", "loss.png", "loss.csv"]
     if losses.with_curriculum(logs):
         names += ["curriculum.png"]
     if not all((folder / name).is_file() for name in names):
         _draw(spec, outcome, logs, folder)
-        _write_page(spec, scale, outcome, folder / PAGE, options)
-    write_text(folder / DESCRIPTION, _description(spec, scale, outcome, options))
-    _write_rows(spec, scale, outcome, folder / ROWS)
+    warning = selftest_record.warning(root, scale)
+    rows = _rows(spec, scale, outcome, warning)
+    if not _is_current(folder, rows):
+        _write_page(spec, scale, outcome, folder / PAGE, warning, options)
+    write_text(folder / DESCRIPTION, _description(spec, scale, outcome, warning, options))
+    write_text(folder / ROWS, rows)
     uri = server.tracking_uri(tracking_uri, root)
 
     def log() -> None:
-        with Leases(root) as leases, leases.held(server.LEASE):
-            runs = table_runs.log(_read_table(folder / ROWS, root), uri=uri, root=root)
+        runs = _log([folder / ROWS], uri, root)
         if runs and not quiet:
             console.print(f"logged {runs} runs to {uri}", highlight=False)
 
@@ -73,7 +76,14 @@ def tables(root: Path) -> list[Path]:
 
 def sync(root: Path, uri: str) -> int:
     """Log what the server lacks of the finished tables of a store, and return the number of runs that were logged."""
-    return sum(table_runs.log(_read_table(path, root), uri=uri, root=root) for path in tables(root))
+    finished_tables = tables(root)
+    return _log(finished_tables, uri, root) if finished_tables else 0
+
+
+def _log(paths: Sequence[Path], uri: str, root: Path) -> int:
+    """Log tables while no other command does: two at once would find nothing logged, and log everything twice."""
+    with Leases(root) as leases, leases.held(server.LEASE):
+        return sum(table_runs.log(_read_table(path, root), uri=uri, root=root) for path in paths)
 
 
 def pictures_folder(root: Path, spec: TableSpec, scale: Scale, cells: Sequence[Cell]) -> Path:
@@ -100,7 +110,20 @@ def closing_line(outcome: Outcome) -> str:
     return f"{work} {minutes} min {seconds:02d} s; peak memory of all processes {outcome.peak_memory_gib:.1f} GiB"
 
 
-def _write_page(spec: TableSpec, scale: Scale, outcome: Outcome, path: Path, options: Sequence[str] = ()) -> None:
+def _is_current(folder: Path, rows: str) -> bool:
+    """Return whether the page was written with these rows: their list is written after it."""
+    listed = folder / ROWS
+    return (folder / PAGE).is_file() and listed.is_file() and listed.read_text(encoding="utf-8") == rows
+
+
+def _write_page(
+    spec: TableSpec,
+    scale: Scale,
+    outcome: Outcome,
+    path: Path,
+    warning: str | None = None,
+    options: Sequence[str] = (),
+) -> None:
     from rdtf_bench.report.page.table_page import Contents, page
 
     contents = Contents(
@@ -109,25 +132,31 @@ def _write_page(spec: TableSpec, scale: Scale, outcome: Outcome, path: Path, opt
         cells=outcome.cells,
         records=outcome.records,
         store=outcome.bench.store,
+        warning=warning,
         options=options,
     )
     write_text(path, page(contents))
 
 
-def _description(spec: TableSpec, scale: Scale, outcome: Outcome, options: Sequence[str]) -> str:
+def _description(spec: TableSpec, scale: Scale, outcome: Outcome, warning: str | None, options: Sequence[str]) -> str:
     """Return the table in Markdown, which MLflow shows beside its rows."""
-    warning = selftest_record.warning(outcome.bench.store.root, scale)
     table = render(spec, scale, outcome.cells, outcome.records, format="md", warning=warning, options=options)
     return f"### {spec.name}: {spec.title}\n\n{table}\n"
 
 
-def _write_rows(spec: TableSpec, scale: Scale, outcome: Outcome, path: Path) -> None:
-    """List the rows of a finished table, so that `sync` can log it without its protocol."""
+def _rows(spec: TableSpec, scale: Scale, outcome: Outcome, warning: str | None) -> str:
+    """List the rows of a finished table, so that `sync` can log it without its protocol, and what its page shows."""
     rows = [
-        {"label": cell.name, "cell_id": cell.id, "fit_key": None if cell.fit is None else cell.fit_key}
+        {
+            "label": cell.name,
+            "cell_id": cell.id,
+            "fit_key": None if cell.fit is None else cell.fit_key,
+            "score_keys": {metric: cell.score_key(metric) for metric in cell.scores},
+        }
         for cell in outcome.cells
     ]
-    write_text(path, json.dumps({"table": spec.name, "scale": scale.name, "rows": rows}, indent=1) + "\n")
+    facts = {"table": spec.name, "scale": scale.name, "rows": rows, "warning": warning}
+    return json.dumps(facts, indent=1) + "\n"
 
 
 def _read_table(path: Path, root: Path) -> table_runs.Table:
@@ -148,23 +177,14 @@ def _read_table(path: Path, root: Path) -> table_runs.Table:
     )
 
 
-def _read_row(row: Mapping[str, str | None], root: Path) -> table_runs.Row:
+def _read_row(row: Mapping[str, Any], root: Path) -> table_runs.Row:
     path = record.folder_in(root) / f"{row['cell_id']}.json"
     fit_key = row["fit_key"]
     log = [] if fit_key is None else finished.training_log(Store(root), fit_key)
-    return table_runs.Row(label=str(row["label"]), record=record.read(path), record_path=path, log=log)
+    return table_runs.Row(label=row["label"], record=record.read(path), record_path=path, log=log)
 
 
-def _logs(outcome: Outcome) -> dict[str, list[finished.LogRow]]:
-    """Return the log of every row that was trained for at least one step."""
-    return {
-        cell.name: log
-        for cell in outcome.cells
-        if cell.fit is not None and (log := finished.training_log(outcome.bench.store, cell.fit_key))
-    }
-
-
-def _draw(spec: TableSpec, outcome: Outcome, logs: dict[str, list[finished.LogRow]], folder: Path) -> None:
+def _draw(spec: TableSpec, outcome: Outcome, logs: losses.Logs, folder: Path) -> None:
     from rdtf_bench.report.figures import gallery
     from rdtf_bench.run.inputs.clips import read_clips
     from rdtf_bench.run.table.sample import read_samples
@@ -180,11 +200,7 @@ def _draw(spec: TableSpec, outcome: Outcome, logs: dict[str, list[finished.LogRo
     folder.mkdir(parents=True, exist_ok=True)
     gallery.gif_grid(videos, path=folder / SAMPLES, captions=captions)
     gallery.contact_sheet(videos, path=folder / "samples.png", captions=captions)
-    first = {cell.label: cell.name for cell in reversed(outcome.cells)}  # the first seed of a line with several
-    panels = {
-        panel.title: {row: logs[first[row]] for row in panel.rows if first[row] in logs} for panel in spec.panels
-    } or {"": logs}
-    losses.draw(panels, path=folder / "loss.png")
+    losses.draw(losses.panels_of(spec, outcome.cells, logs), path=folder / "loss.png")
     losses.write_csv(losses.by_training(logs), path=folder / "loss.csv")
     if curricula := losses.with_curriculum(logs):
         losses.draw_curricula(curricula, path=folder / "curriculum.png")

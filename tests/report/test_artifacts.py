@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from rdtf_bench.core.errors import StoreError, TrackingError
+from rdtf_bench.core.leases import Leases
 from rdtf_bench.core.store import Store, write_text
 from rdtf_bench.report import artifacts
 from rdtf_bench.run import record
@@ -57,7 +58,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
             write_text(folder / name, "")
 
     monkeypatch.setattr(artifacts, "_draw", draw)
-    monkeypatch.setattr(artifacts, "_write_page", lambda _spec, _scale, _outcome, path, _options: write_text(path, ""))
+    monkeypatch.setattr(artifacts, "_write_page", lambda *given: write_text(given[3], str(given[4])))
     return folders
 
 
@@ -78,7 +79,8 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[table_runs.Table, str]
     calls: list[tuple[table_runs.Table, str]] = []
 
     def log(table: table_runs.Table, *, uri: str, root: Path) -> int:
-        assert root.is_dir()
+        with Leases(root) as other:
+            assert not other.take("mlflow")  # two commands at once would log everything twice
         calls.append((table, uri))
         return 1 + len(table.rows)
 
@@ -114,6 +116,31 @@ def test_pictures_are_drawn_once_and_logged_with_every_row(
     assert {path.name for path in table.pictures} == {path.name for path in folder.iterdir()} - {"rows.json"}
     assert again == (table, uri)
     assert f"logged {1 + len(table.rows)} runs to http://a" in capsys.readouterr().err
+
+
+def test_the_page_is_written_anew_when_a_score_or_a_warning_is_new(
+    write: Callable[[], None],
+    outcome: Outcome,
+    drawn: list[Path],
+    logged: list[tuple[table_runs.Table, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write()
+    (folder,) = drawn
+    page = folder / artifacts.PAGE
+    for is_new in (
+        lambda: monkeypatch.setattr(artifacts.selftest_record, "warning", lambda *_: "SELF-TEST FAILED"),
+        lambda: outcome.cells.__setitem__(0, replace(outcome.cells[0], scores={})),
+    ):
+        is_new()
+        page.write_text("old")
+        write()
+        assert page.read_text(encoding="utf-8") == "SELF-TEST FAILED"
+        page.write_text("kept")
+        write()
+        assert page.read_text(encoding="utf-8") == "kept"
+    assert len(drawn) == 1
+    assert "SELF-TEST FAILED" in logged[-1][0].description
 
 
 def test_a_failure_of_mlflow_costs_the_log_only_and_sync_logs_the_same_table(

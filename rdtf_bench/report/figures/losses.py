@@ -5,9 +5,12 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rdtf_bench.core.store import write_text
+from rdtf_bench.core.store import Store, write_text
 from rdtf_bench.report import layouts
 from rdtf_bench.report.figures import canvas
+from rdtf_bench.run.table import finished
+from rdtf_bench.spec.plan import Cell
+from rdtf_bench.spec.schema import TableSpec
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,6 +43,31 @@ LEGEND_LINE_IN = 0.2
 NOISY = ("realised_level", "loss")
 CURRICULA_SHOWN = 6
 """Number of rows drawn side by side; the CSV has all of them."""
+
+
+def logs_of(cells: Sequence[Cell], store: Store) -> Logs:
+    """Return the log of every row that the store holds trained, if only for a step, by the cell's name."""
+    return {
+        cell.name: log
+        for cell in cells
+        if cell.fit is not None
+        and store.has("fit", cell.fit_key)
+        and (log := finished.training_log(store, cell.fit_key))
+    }
+
+
+def panels_of(spec: TableSpec, cells: Sequence[Cell], logs: Logs) -> dict[str, Logs]:
+    """Return the logs of each panel of a table by its title; one panel without a title where it names none.
+
+    Of a row with several seeds, the first is shown. A panel without logs is left out.
+    """
+    first = {cell.label: cell.name for cell in reversed(cells)}
+    panels = {
+        panel.title: of
+        for panel in spec.panels
+        if (of := {row: logs[first[row]] for row in panel.rows if first[row] in logs})
+    }
+    return panels or {"": logs}
 
 
 def draw(panels: Mapping[str, Logs], *, path: Path) -> Path:

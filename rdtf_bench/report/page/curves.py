@@ -5,28 +5,18 @@ from collections.abc import Iterator, Sequence
 from rdtf_bench.core.store import Store
 from rdtf_bench.report.figures import losses
 from rdtf_bench.report.page.plots import Plot, plot
-from rdtf_bench.run.table import finished
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.schema import TableSpec
 
 
 def curves(spec: TableSpec, cells: Sequence[Cell], store: Store) -> list[Plot]:
     """Return the curves of the trainings that the store holds; none if it holds none."""
-    logs = {
-        cell.name: log
-        for cell in cells
-        if cell.fit is not None
-        and store.has("fit", cell.fit_key)
-        and (log := finished.training_log(store, cell.fit_key))
-    }
-    return list(_plots(spec, logs)) if logs else []
+    logs = losses.logs_of(cells, store)
+    return list(_plots(spec, cells, logs)) if logs else []
 
 
-def _plots(spec: TableSpec, logs: losses.Logs) -> Iterator[Plot]:
-    panels: dict[str, losses.Logs] = {
-        panel.title: of for panel in spec.panels if (of := {row: logs[row] for row in panel.rows if row in logs})
-    }
-    for title, of_panel in (panels or {"": logs}).items():
+def _plots(spec: TableSpec, cells: Sequence[Cell], logs: losses.Logs) -> Iterator[Plot]:
+    for title, of_panel in losses.panels_of(spec, cells, logs).items():
         heading = f"Training loss: {title}" if title else "Training loss"
         yield plot(heading, _loss_alt(losses.by_training(of_panel)), losses.losses_of({"": of_panel}))
     if curricula := losses.with_curriculum(logs):

@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import io
 
 import numpy as np
@@ -27,6 +28,13 @@ def test_a_panel_without_a_training_in_the_store_is_left_out(contents: Contents)
     panels = (Panel(title="from scratch", rows=("RDTF",)), Panel(title="adapters", rows=("SimDA",)))
     spec = contents.spec.model_copy(update={"panels": panels})
     assert [plot.title for plot in curves(spec, contents.cells, contents.store)] == ["Training loss: from scratch"]
+
+
+def test_a_panel_names_a_row_without_the_seed_of_its_training(contents: Contents) -> None:
+    panels = (Panel(title="from scratch", rows=("RDTF",)),)
+    spec = contents.spec.model_copy(update={"panels": panels, "seeds": (1,)})
+    cells = [dataclasses.replace(cell, seed=1) for cell in contents.cells]
+    assert [plot.title for plot in curves(spec, cells, contents.store)] == ["Training loss: from scratch"]
 
 
 def test_a_row_that_trained_no_step_has_no_curve(contents: Contents) -> None:
