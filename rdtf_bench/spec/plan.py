@@ -163,8 +163,8 @@ def training_set(scale: Scale, data: DataIdentity, digests: Mapping[str, str]) -
         train=data.train,
         **scale.clip.model_dump(exclude={"num_frames"}),  # a training clip keeps all its frames
         **scale.data.model_dump(include={"max_frames", "clips_per_shard", "latents_dtype"}),
-        autoencoder=digests["autoencoder"],
-        frame_features=digests["frame_features"],
+        autoencoder=digests[scale.role("autoencoder", "the training clips")],
+        frame_features=digests[scale.role("frame_features", "the training clips")],
     )
 
 
@@ -375,9 +375,4 @@ class _Planner:
         )
 
     def _digest(self, role: str, wanted_by: str) -> str:
-        if role not in self.digests:
-            raise ProtocolError(
-                f"scale {self.scale.name}: assets has no {role!r}, which {wanted_by!r} needs; it has "
-                f"{sorted(self.digests)}"
-            )
-        return self.digests[role]
+        return self.digests[self.scale.role(role, wanted_by)]

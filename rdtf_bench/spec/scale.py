@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from rdtf_bench.core.dataset import LatentsDtype
+from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.spec.schema import ClipShape, File, Method, Metric, Options, Part
 
 CLIPS_OBSERVED_TOGETHER = 16
@@ -156,3 +157,15 @@ class Scale(File):
     metrics: dict[Metric, Options]
     """Options of each metric, such as its feature network."""
     methods: dict[Method, MethodAtScale]
+
+    def role(self, name: str, user: str) -> str:
+        """Return the name of a role that the scale has weights for; ProtocolError, which names its user, for others."""
+        if name not in self.assets:
+            raise ProtocolError(
+                f"scale {self.name}: assets has no {name!r}, which is needed for {user}; it has {sorted(self.assets)}"
+            )
+        return name
+
+    def asset(self, role: str, user: str) -> str:
+        """Return the name of the weights that fill a role; ProtocolError, which names its user, where none do."""
+        return self.assets[self.role(role, user)]

@@ -1,5 +1,7 @@
 """What a process is set up with before it runs jobs."""
 
+import platform
+import resource
 from collections.abc import Iterator
 
 import pytest
@@ -36,3 +38,13 @@ def test_a_worker_computes_deterministically_on_its_threads(monkeypatch: pytest.
     assert torch.get_num_threads() == 1
     assert torch.are_deterministic_algorithms_enabled()
     assert not torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have settings of their own")
+def test_memory_that_a_large_tensor_leaves_goes_to_the_next_one() -> None:
+    process.keep_memory()
+    size = 2**24  # bytes times four: above what glibc would map and unmap
+    torch.ones(size)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(size)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < size * 4 / resource.getpagesize() / 10

@@ -167,6 +167,14 @@ def test_a_cell_measured_twice_is_refused() -> None:
         cells(twice)
 
 
+@pytest.mark.parametrize(("role", "user"), [("frame_features", "the training clips"), ("vqa", "vqa")])
+def test_a_role_that_the_scale_fills_with_nothing_is_named(role: str, user: str) -> None:
+    tiny = load_scale("tiny")
+    without = changed(tiny, assets={name: asset for name, asset in tiny.assets.items() if name != role})
+    with pytest.raises(ProtocolError, match=f"scale tiny: assets has no '{role}', which is needed for {user}; it has"):
+        cells(scale=without)
+
+
 def test_a_method_the_scale_does_not_know_is_named() -> None:
     scale = load_scale("tiny")
     methods = {name: at_scale for name, at_scale in scale.methods.items() if name != "rdtf"}

@@ -60,7 +60,7 @@ def score(
 
     from rdtf_bench.core.store import require_place
     from rdtf_bench.report import comparison
-    from rdtf_bench.run import yardsticks
+    from rdtf_bench.run import process, yardsticks
     from rdtf_bench.run.compare import compare, metric_names
     from rdtf_bench.run.progress import Display
     from rdtf_bench.run.protocols import load_scale
@@ -68,6 +68,7 @@ def score(
     if json is not None:
         require_place(json, "--json FILE")
     chosen = load_scale(scale) if scale else yardsticks.with_present(load_scale(DEFAULT_SCALE), metric_names())
+    process.keep_memory()
     with Display(Console(stderr=True), {"score": 1.0}, quiet=quiet) as display:
         found = compare(
             chosen,

@@ -58,7 +58,7 @@ def finetune(
 
     from rdtf_bench.report import tuning
     from rdtf_bench.run import finetune as tuner
-    from rdtf_bench.run.process import be_quiet
+    from rdtf_bench.run import process
     from rdtf_bench.run.progress import Display
 
     settings = tuner.settings(
@@ -75,7 +75,8 @@ def finetune(
         checkpoint_every=checkpoint_every,
         seed=seed,
     )
-    be_quiet()
+    process.keep_memory()
+    process.be_quiet()
     console = Console(stderr=True)
     with (
         tuning.Journal(out, tracking_uri=tracking_uri) as journal,

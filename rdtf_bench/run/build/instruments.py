@@ -23,9 +23,9 @@ class Instrument:
 def load(scale: Scale, names: Sequence[str]) -> dict[str, Instrument]:
     """Return the named metrics; AssetError where a network is missing or altered."""
     roles = {name: _roles(name, scale) for name in names}
-    wanted = sorted({role for used in roles.values() for role in used})
-    registry.pin(registry.find(scale.assets[role]) for role in wanted)
-    found = {role: registry.find(scale.assets[role]) for role in wanted}
+    wanted = {role: scale.asset(role, name) for name in names for role in roles[name]}
+    registry.pin(map(registry.find, wanted.values()))
+    found = {role: registry.find(asset) for role, asset in sorted(wanted.items())}
     registry.require_present(found.values())
     registry.verify(list(found.values()))
     places = {role: asset.path for role, asset in found.items()}

@@ -45,5 +45,5 @@ def configured(
         )
     given = {**at_scale(method, scale).options, **options}
     config = typed_config("method", method, given, f"{method} at scale {scale.name}")
-    configs = {role: registry.find(scale.assets[role]).config() for role in asset_roles(facts, given)}
+    configs = {role: registry.find(scale.asset(role, method)).config() for role in asset_roles(facts, given)}
     return module, config, configs

@@ -52,7 +52,7 @@ def measure(
     clips: Sequence[Clip], extraction: FrameExtraction, scale: Scale, report: Report
 ) -> tuple[list[Row], list[Example]]:
     """Return the coverage of both ways of extraction for each k, and clips for the picture."""
-    name = scale.assets["frame_features"]
+    name = scale.asset("frame_features", "the choice of frames")
     device = device_of(scale)
     torch.set_num_threads(scale.threads_per_worker)  # frames are so small that more threads wait for each other
     network = catalog.load("feature", name).load(registry.find(name).path, device)

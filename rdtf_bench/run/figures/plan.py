@@ -99,7 +99,7 @@ def plan(spec: FigureSpec, scale: Scale, source: str | None, root: Path) -> Plan
             module.builtin().fingerprint if builtin else module.fingerprint(_read(spec, source, root).clips)
         )
     if spec.extraction is not None:
-        features = scale.assets["frame_features"]
+        features = scale.asset("frame_features", spec.name)
         decides |= {"features": registry.find(features).digest, "clip": scale.clip.model_dump(mode="json")}
     return PlannedFigure(spec=spec, scale=scale, source=source, store=Store(root), key=key_of(decides))
 

@@ -21,27 +21,34 @@ def save(root: Path, scale: Scale, faults: Mapping[str, str]) -> None:
 
 def can_be_made(scale: Scale) -> bool:
     """Return whether the networks of all three metrics are present; a table may need fewer."""
-    roles = {role for name in METRICS for role in asset_roles(catalog.constants("metric", name), _options(name, scale))}
-    return not any(registry.find(scale.assets[role]).absent() for role in roles)
+    return _has_networks(scale) and not any(registry.find(scale.assets[role]).absent() for role in _roles(scale))
 
 
 def is_known(root: Path, scale: Scale) -> bool:
     """Return whether the store holds the outcome for these metrics and networks."""
-    return _path(root, scale).is_file()
+    return _has_networks(scale) and _path(root, scale).is_file()
 
 
 def warning(root: Path, scale: Scale) -> str | None:
     """Return the warning for a table; None where the self-test passed or did not run with these metrics."""
-    path = _path(root, scale)
-    if not path.is_file():
+    if not is_known(root, scale):
         return None
-    faults = json.loads(path.read_text(encoding="utf-8"))["faults"]
+    faults = json.loads(_path(root, scale).read_text(encoding="utf-8"))["faults"]
     if not faults:
         return None
     return (
         f"SELF-TEST FAILED ({', '.join(faults)}): trust no FVD, VQA or CLIP of this table. See: rdtf-bench selftest "
         f"--scale {scale.as_argument}"
     )
+
+
+def _roles(scale: Scale) -> set[str]:
+    return {role for name in METRICS for role in asset_roles(catalog.constants("metric", name), _options(name, scale))}
+
+
+def _has_networks(scale: Scale) -> bool:
+    """Return whether the scale names the networks of all three metrics; one for a table of others need not."""
+    return scale.assets.keys() >= _roles(scale)
 
 
 def _path(root: Path, scale: Scale) -> Path:

@@ -46,7 +46,7 @@ def preparation(name: str, source: str | None, scale: Scale, root: Path, *, skip
     store = Store(root.resolve())
     registry.pin(find_assets(scale).values())
     assets = find_assets(scale)
-    used = [assets[role] for role in ("autoencoder", "frame_features")]
+    used = [assets[scale.role(role, "the training clips")] for role in ("autoencoder", "frame_features")]
     registry.require_present(used)
     registry.verify(used)
     data = datasets.read(name, source, scale.data, scale.clip.fewest_frames, store=store.root, skip_broken=skip_broken)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rdtf_bench import catalog
 from rdtf_bench.assets import registry
-from rdtf_bench.core.errors import ProtocolError, StoreError, unknown_name
+from rdtf_bench.core.errors import StoreError, unknown_name
 from rdtf_bench.core.store import Store, key_of, write_text
 from rdtf_bench.run.inputs import datasets
 from rdtf_bench.spec.command import command, data_option
@@ -143,15 +143,13 @@ def write(record: CurveRecord, folder: Path) -> None:
 def _key(spec: ValiditySpec, scale: Scale, data: DataIdentity, look: Look, fault: str) -> str:
     facts = catalog.constants("metric", look.metric)
     roles = asset_roles(facts, look.options)
-    if missing := [role for role in roles if role not in scale.assets]:
-        raise ProtocolError(f"scale {scale.name}: assets has no {missing[0]!r}, which {look.name!r} needs")
     other = {"train": data.train, "validation": data.validation}[other_clips_split(data)]
     identity: dict[str, object] = {
         "version": spec.version,
         "metric": look.metric,
         "metric_version": facts["VERSION"],
         "options": look.options,
-        "assets": {role: registry.find(scale.assets[role]).digest for role in roles},
+        "assets": {role: registry.find(scale.asset(role, look.name)).digest for role in roles},
         "fault": fault,
         "strengths": spec.strengths,
         "clips": {"test": data.test, "other": other, "shape": shape(spec, scale).model_dump(exclude_defaults=True)},

@@ -42,6 +42,13 @@ def test_only_a_failure_of_these_metrics_is_a_warning(tmp_path: Path) -> None:
     assert selftest_record.warning(tmp_path, TINY) is None
 
 
+def test_a_scale_without_a_network_of_a_metric_has_no_outcome(tmp_path: Path) -> None:
+    without = TINY.model_copy(update={"assets": {role: name for role, name in TINY.assets.items() if role != "clip"}})
+    assert not selftest_record.can_be_made(without)
+    assert not selftest_record.is_known(tmp_path, without)
+    assert selftest_record.warning(tmp_path, without) is None
+
+
 @pytest.mark.parametrize("format", ["text", "md"])
 def test_a_table_is_marked_before_all_else(format: str, tmp_path: Path) -> None:
     selftest_record.save(tmp_path, TINY, FAULTS)

@@ -76,7 +76,7 @@ def test_unknown_metrics_and_missing_assets_are_named(
     spec: ValiditySpec, tiny: Scale, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without = tiny.model_copy(update={"assets": {r: a for r, a in tiny.assets.items() if r != "vqa"}})
-    with pytest.raises(ProtocolError, match="scale tiny: assets has no 'vqa', which 'vqa' needs"):
+    with pytest.raises(ProtocolError, match="scale tiny: assets has no 'vqa', which is needed for vqa"):
         validity_plan.plan(spec, without, None, tmp_path)
     wrong = spec.model_copy(update={"metrics": ("fvdd",)})
     monkeypatch.setattr(validity_plan, "load_validity", lambda _name: wrong)
