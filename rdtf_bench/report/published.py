@@ -44,8 +44,8 @@ def read_published(folder: Path, scale: str) -> list[Cell]:
 
 
 def source_of(records: Mapping[str, Record]) -> str:
-    """Name the data; of a user's folder only the last part, because its place is private."""
-    return Path(str(next(iter(records.values())).data["source"])).resolve().name
+    """Name the data as the records of a table do: by a name of the Hub, or of a folder without those above it."""
+    return str(next(iter(records.values())).data["source"])
 
 
 def options_of(spec: TableSpec, records: Mapping[str, Record]) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from rdtf_bench.assets import registry
-from rdtf_bench.core.errors import AssetError
+from rdtf_bench.core.errors import AssetError, ProtocolError
 from rdtf_bench.core.store import Store
 from rdtf_bench.data.sources.disk import in_gib
 from rdtf_bench.run import environment
@@ -78,7 +78,7 @@ def examine(root: Path) -> Examination:
         machine=tuple(_machine(root)),
         weights=weights,
         store=tuple(_store(root)),
-        scales=tuple(_scale(load_scale(name), weights, root) for name in scale_names()),
+        scales=tuple(_scale(name, weights, root) for name in scale_names()),
     )
 
 
@@ -150,8 +150,15 @@ def _store(root: Path) -> Iterator[Finding]:
         yield Finding(subject=str(root), state=f"{state}, no damage found")
 
 
-def _scale(scale: Scale, weights: Sequence[Finding], root: Path) -> ScaleFinding:
-    return ScaleFinding(scale=scale.name, title=scale.title, lacks=tuple(_lacks(scale, weights, root)))
+def _scale(name: str, weights: Sequence[Finding], root: Path) -> ScaleFinding:
+    title = ""
+    try:
+        scale = load_scale(name)
+        title = scale.title
+        lacks = tuple(_lacks(scale, weights, root))
+    except ProtocolError as fault:  # in a file of the user's, which says nothing against the machine
+        lacks = (Finding(subject=name, state="wrong", fault=str(fault), mend=f"rdtf-bench validate {name}"),)
+    return ScaleFinding(scale=name, title=title, lacks=lacks)
 
 
 def _lacks(scale: Scale, weights: Sequence[Finding], root: Path) -> Iterator[Finding]:

@@ -9,7 +9,6 @@ from rdtf_bench.assets.registry import Asset
 from rdtf_bench.core.store import Store, write_text
 from rdtf_bench.run import doctor
 from rdtf_bench.run.doctor import FETCH, Examination, Finding, ScaleFinding, examine
-from rdtf_bench.spec.load import load_scale
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +37,24 @@ def test_a_file_in_the_place_of_the_store_is_a_fault(tmp_path: Path) -> None:
     assert (store.fault, store.mend) == ("is a file, not a folder", "--store DIR")
 
 
+def test_a_scale_of_the_user_s_that_is_wrong_costs_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    write_text(tmp_path / "scales" / "mine.yaml", "extends: tiny\nname: mine\ntitle: mine\nmethods: {simda: null}\n")
+    monkeypatch.setenv("RDTF_BENCH_PROTOCOLS", str(tmp_path))
+    scales = {found.scale: found.lacks for found in examine(tmp_path / "runs").scales}
+    (lack,) = scales["mine"]
+    assert "methods has no 'simda'" in lack.fault
+    assert lack.mend == "rdtf-bench validate mine"
+    assert scales["tiny"] == ()
+
+
 def test_weights_that_a_scale_needs_are_missing_for_it_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RDTF_BENCH_ASSETS", str(tmp_path))
     weights = [doctor._weights(name) for name in registry.names()]
-    lacks = doctor._scale(load_scale("gpu"), weights, tmp_path).lacks
+    lacks = doctor._scale("gpu", weights, tmp_path).lacks
     missing = [one.subject for one in lacks if one.mend == FETCH]
     assert {"t5-base", "i2vgen-xl"} <= set(missing)
     assert "i3d-k400-torchscript" not in missing
-    assert doctor._scale(load_scale("tiny"), weights, tmp_path).lacks == ()
+    assert doctor._scale("tiny", weights, tmp_path).lacks == ()
 
 
 def test_weights_of_other_bytes_are_a_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -57,7 +66,7 @@ def test_weights_of_other_bytes_are_a_fault(monkeypatch: pytest.MonkeyPatch, tmp
 
 def test_a_full_disk_is_told_before_a_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(doctor, "_free_bytes", lambda _: 1000)
-    (lack,) = doctor._scale(load_scale("tiny"), [], tmp_path).lacks
+    (lack,) = doctor._scale("tiny", [], tmp_path).lacks
     assert (lack.subject, lack.mend) == ("disk", "a store on another disk: --store DIR")
 
 

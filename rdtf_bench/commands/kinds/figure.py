@@ -58,7 +58,7 @@ class Figures:
         text = paper.render(planned, format="md")
         path = write_section(results, spec.name, spec.title, scale, text)
         for name in (plan.PICTURE, plan.CSV):
-            shutil.copyfile(planned.folder / name, (path.parent / scale).with_suffix(f".{name.rpartition('.')[2]}"))
+            shutil.copyfile(planned.folder / name, path.with_suffix(f".{name.rpartition('.')[2]}"))
         typer.echo(f"{path} with picture and CSV file beside it, also in {results / 'README.md'}")
 
     def validate(self, protocol: str) -> None:

@@ -11,7 +11,7 @@ from rdtf_bench.core.store import Store
 from rdtf_bench.run import record
 from rdtf_bench.run.record import Record
 from rdtf_bench.run.storage.damage import unreadable_records
-from rdtf_bench.run.storage.entries import OBSERVED, OF_TABLES, WORK, Entry, held, of_record, records
+from rdtf_bench.run.storage.entries import OF_TABLES, WORK, Entry, held, of_record, records
 
 DAY_S = 86_400.0
 
@@ -34,8 +34,7 @@ def find(store: Store, *, results: Path, days: float) -> list[Waste]:
     needed = _needed(store, results, days)
     oldest_s = time.time() - days * DAY_S
     entries = [(entry.kind, store.path(entry.kind, entry.key)) for entry in _unneeded(store, needed)]
-    folders = (path for kind in (*OF_TABLES, OBSERVED) for path in sorted((store.root / WORK / kind).glob("*")))
-    work = [(f"{WORK} {path.parent.name}", path) for path in folders]
+    work = [(f"{WORK} {path.parent.name}", path) for path in sorted((store.root / WORK).glob("*/*"))]
     return [
         Waste(kind=kind, path=path, num_bytes=num_bytes(path))
         for kind, path in (*entries, *work)

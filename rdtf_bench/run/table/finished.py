@@ -90,10 +90,12 @@ def read_log(path: Path) -> list[LogRow]:
 
 def last_row(path: Path) -> LogRow | None:
     """Return the row that was written last, or None if there is none yet, without reading the whole log."""
-    if not path.is_file():
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
         return None
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - LAST_BYTES))
+    with file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - LAST_BYTES))  # by the open file: the entry may be moved meanwhile
         lines = file.read().rsplit(b"\n", 2)
     return json.loads(lines[-2]) if len(lines) > 1 else None
 

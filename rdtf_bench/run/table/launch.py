@@ -104,6 +104,13 @@ def _fault(folder: Path, status: int) -> BaseException:
     )
 
 
+def _passed_on(fault: Exception) -> Exception:
+    """Return what the run raises for the fault of a process. It knows its own errors, and the full memory of a GPU."""
+    if isinstance(fault, BenchError | torch.OutOfMemoryError):
+        return fault
+    return StoreError(f"{type(fault).__name__}: {fault}")
+
+
 def _end_without(parent: int) -> None:
     """End this process when the one that asked for the training is gone, because a killed process cannot end it."""
     with suppress(ProcessLookupError):
@@ -131,8 +138,7 @@ def main(path: Path) -> None:
         )
     except Exception as fault:
         if state.is_main_process:
-            known = fault if isinstance(fault, BenchError) else StoreError(f"{type(fault).__name__}: {fault}")
-            (path.parent / FAULT).write_bytes(pickle.dumps(known))
+            (path.parent / FAULT).write_bytes(pickle.dumps(_passed_on(fault)))
         raise
 
 

@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from rdtf_bench.core.store import key_of
 from rdtf_bench.run.record import Record
@@ -49,7 +48,7 @@ def parameters(record: Record, label: str) -> dict[str, str]:
         "variant": label.removesuffix(f", seed {record.seed}"),
         "scale": record.scale,
         "dataset": record.dataset,
-        "data_source": _source(record),
+        "data_source": str(record.data["source"]),
         "task": record.task,
         "seed": str(record.seed),
         "device": str(record.environment.get("device", NOT_APPLICABLE)),
@@ -123,7 +122,7 @@ def origin(record: Record) -> dict[str, str]:
         "protocol_version": str(record.protocol_version),
         "scale": record.scale,
         "dataset": record.dataset,
-        "data_source": _source(record),
+        "data_source": str(record.data["source"]),
         "commit": str(commit),
         "dirty_files": str(len(record.environment.get("dirty_files") or [])),
         "mlflow.source.type": "LOCAL",
@@ -139,7 +138,7 @@ def table_name(protocol: str, scale: str, record: Record) -> str:
     """
     commit = record.environment["commit"]
     made_by = str(commit)[:SHORT_COMMIT] if commit else "no commit"
-    return f"{protocol} ({scale}, {record.dataset} {_source(record)}, {made_by})"
+    return f"{protocol} ({scale}, {record.dataset} {record.data['source']}, {made_by})"
 
 
 def inputs(record: Record) -> list[Input]:
@@ -171,11 +170,6 @@ def _fit(record: Record) -> FitIdentity | None:
 
 def _samples(record: Record) -> Samples:
     return identities.read_samples(record.config["sample"])
-
-
-def _source(record: Record) -> str:
-    """Return the source of the data without the folders above it."""
-    return Path(str(record.data["source"])).name
 
 
 def _of_training(fit: FitIdentity | None) -> dict[str, str]:
@@ -210,7 +204,7 @@ def _input(record: Record, context: str, fingerprint: str, split: str, counts: M
     return Input(
         context=context,
         name=f"{record.dataset}-{split}",
-        source=_source(record),
+        source=str(record.data["source"]),
         fingerprint=fingerprint,
         num_clips=counts.get(split),
     )

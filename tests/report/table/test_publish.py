@@ -110,11 +110,11 @@ def test_another_data_source_gets_a_table_of_its_own_and_old_records_stay(
     publish(spec, scale, cells, store=store, results=results)
     other = tmp_path / "other"
     for one in records.values():
-        moved = json.loads(json.dumps(one.data)) | {"source": "/somewhere/My Stickers"}
+        moved = json.loads(json.dumps(one.data)) | {"source": "Мои наклейки"}
         record.save(Record(**{**vars(one), "data": moved, "cell_id": one.cell_id}), record.folder_in(other))
     publish(spec, scale, cells[:1], store=other, results=results)
     tables = sorted(path.name for path in (results / "planted" / "tables").iterdir())
-    assert tables == ["tiny-my-stickers.json", "tiny-toy.json"]
+    assert tables == ["tiny-toy.json", "tiny-мои-наклейки.json"]
     assert len(list((results / "planted").glob("*.json"))) == len(records)
     text = (results / "README.md").read_text(encoding="utf-8")
     assert text.count("## planted: A planted table") == 2
@@ -160,6 +160,6 @@ def test_the_shipped_readme_is_what_its_records_say() -> None:
 
 def test_the_command_of_a_published_table_names_its_data_and_seeds(spec: TableSpec, records: dict[str, Record]) -> None:
     assert options_of(spec, records) == options_of(spec, {}) == []
-    elsewhere = {key: replace(one, data={**one.data, "source": "stickers"}) for key, one in records.items()}
+    elsewhere = {key: replace(one, data={**one.data, "source": "hf:me/my@v1"}) for key, one in records.items()}
     three = spec.model_copy(update={"seeds": (0, 1, 2)})
-    assert options_of(three, elsewhere) == ["--data", f"{spec.dataset}=stickers", "--seeds", "3"]
+    assert options_of(three, elsewhere) == ["--data", f"{spec.dataset}=hf:me/my@v1", "--seeds", "3"]

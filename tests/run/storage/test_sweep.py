@@ -68,6 +68,16 @@ def test_what_no_record_needs_yet_stays_while_it_is_recent(planned: tuple[Bench,
     assert found(bench, tmp_path) == [fit, work]
 
 
+@pytest.mark.parametrize("kind", ["observed", "costs", "removed"])
+def test_work_of_any_kind_that_nobody_finished_is_waste(
+    kind: str, planned: tuple[Bench, list[Cell]], tmp_path: Path
+) -> None:
+    bench, _ = planned
+    left = bench.store.unfinished(kind, "left")
+    _age(left)
+    assert found(bench, tmp_path) == [left]
+
+
 def test_what_is_found_can_be_removed_and_nothing_else_is(planned: tuple[Bench, list[Cell]], tmp_path: Path) -> None:
     bench, (first, *_) = planned
     make(bench, first, created=LONG_AGO)

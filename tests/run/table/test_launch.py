@@ -9,9 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from rdtf_bench.core.errors import ProtocolError, Stopped, StoreError
 from rdtf_bench.core.store import Store
+from rdtf_bench.data.reading.media import Unreadable
 from rdtf_bench.run.progress import Report, Silent
 from rdtf_bench.run.table import launch
 from rdtf_bench.run.table.context import Bench
@@ -69,6 +71,20 @@ def test_a_fault_of_the_first_process_is_raised_as_it_was(
     stand_in(f"cp {tmp_path}/fault {folder}/{launch.FAULT}\nexit 1", monkeypatch, tmp_path)
     with pytest.raises(ProtocolError, match="batches of 3 clips"):
         train(request_)
+
+
+@pytest.mark.parametrize(
+    ("fault", "passed_on"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), torch.OutOfMemoryError),
+        (Unreadable(Path("a.mp4"), "is cut off"), Unreadable),
+        (ZeroDivisionError("division by zero"), StoreError),
+    ],
+)
+def test_the_run_knows_its_own_errors_and_a_full_memory(fault: Exception, passed_on: type[Exception]) -> None:
+    crossed = pickle.loads(pickle.dumps(launch._passed_on(fault)))
+    assert type(crossed) is passed_on
+    assert str(fault) in str(crossed)
 
 
 def test_processes_that_end_without_a_word_are_quoted(

@@ -86,10 +86,10 @@ def test_a_record_of_an_installed_wheel_has_no_commit() -> None:
     assert facts.table_name("table1", "tiny", made) == "table1 (tiny, asg toy, no commit)"
 
 
-def test_the_name_of_a_table_says_scale_data_and_commit_without_the_folders_of_the_data() -> None:
-    made = planted_record(environment={"commit": "0123456789"}, data={"source": "/home/me/stickers"})
-    assert facts.table_name("table1", "tiny", made) == "table1 (tiny, asg stickers, 0123456)"
-    assert facts.tags(made)["data_source"] == "stickers"
+def test_the_name_of_a_table_says_scale_data_and_commit() -> None:
+    made = planted_record(environment={"commit": "0123456789"}, data={"source": "hf:me/stickers@v1"})
+    assert facts.table_name("table1", "tiny", made) == "table1 (tiny, asg hf:me/stickers@v1, 0123456)"
+    assert facts.tags(made)["data_source"] == "hf:me/stickers@v1"
 
 
 def test_the_inputs_are_the_clips_of_training_and_evaluation_with_their_counts() -> None:
