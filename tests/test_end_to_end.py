@@ -25,6 +25,7 @@ def miniature() -> Scale:
     scale = load_scale("tiny")
     return scale.model_copy(
         update={
+            "clip": scale.clip.model_copy(update={"size_px": 32}),  # decoding 64 px takes most of the time
             "data": scale.data.model_copy(update={"train": 24, "validation": 50, "test": 50, "max_frames": 8}),
             "training": scale.training.model_copy(update={"num_steps": 4, "batch_size": 4, "checkpoint_every": 2}),
             "sampling": scale.sampling.model_copy(update={"num_steps": 2, "batch_size": 32}),

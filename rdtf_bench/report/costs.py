@@ -7,7 +7,7 @@ from rdtf_bench.report import layouts
 from rdtf_bench.report.table.rows import TIDY
 from rdtf_bench.run.costs.record import CostRecord, Measured
 from rdtf_bench.spec.command import command
-from rdtf_bench.spec.schema import CostSpec
+from rdtf_bench.spec.schema import CostSpec, Row
 
 NOT_RUN = "not run"
 
@@ -60,7 +60,7 @@ def _parameters(spec: CostSpec, record: CostRecord | None) -> layouts.Table:
         own = [_one(record, row.label, metric, lambda value: f"{value:,.0f}") for metric in shown]
         apart = [_one(record, row.label, metric, lambda value: f"{value / 1e6:.1f} M") for metric in around]
         flops = _one(record, row.label, "flops", lambda value: f"{value / 1e12:.2f}")
-        rows.append([row.label, *own, row.paper["params"].value, *apart, flops])
+        rows.append([row.label, *own, _printed(row, "params"), *apart, flops])
     heading = "Parameters of the denoiser (base, trainable, total) and of the networks around it"
     return layouts.Table(heading=heading, head=head, groups=[rows])
 
@@ -76,13 +76,17 @@ def _times(spec: CostSpec, record: CostRecord | None) -> layouts.Table:
             cpu = _one(record, row.label, "cpu_seconds", lambda value: f"{value:.1f}", yardstick)
             memory = _one(record, row.label, "peak_memory_gib", lambda value: f"{value:.1f} GiB", yardstick)
             n = "" if timed is None else str(timed.n)
-            rows.append([row.label, yardstick, seconds, n, row.paper["seconds"].value + " s", cpu, memory])
+            rows.append([row.label, yardstick, seconds, n, _printed(row, "seconds", " s"), cpu, memory])
     return layouts.Table(
         heading="One forward pass: median [interval over the passes]",
         head=("", "input, device, precision", "seconds", "n", "paper (V100)", "CPU-seconds", "peak memory"),
         groups=[rows],
         align="llrrrrr",
     )
+
+
+def _printed(row: Row, metric: str, unit: str = "") -> str:
+    return f"{row.paper[metric].value}{unit}" if metric in row.paper else "n/a"
 
 
 def _median(timed: Measured) -> layouts.Cell:
@@ -103,14 +107,7 @@ def _readings(spec: CostSpec, record: CostRecord | None) -> layouts.Table:
 
 
 def _notes(spec: CostSpec, record: CostRecord | None, options: Sequence[str]) -> Iterator[str]:
-    yield (
-        "Weights are random. Customize-A-Video is timed with its LoRA beside the base; with the LoRA merged, it costs "
-        "as much as the base."
-    )
-    yield (
-        "If our reading is right, the paper exchanged the rows of I2V-Adapter and SimDA, and all three baselines used "
-        "a base whose temporal convolutions were replaced with STI layers."
-    )
+    yield from spec.notes
     if record is None:
         yield f"{NOT_RUN}: measure it with `{command('run', spec, None, options)}`."
     else:

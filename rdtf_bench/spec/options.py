@@ -21,7 +21,7 @@ def typed(config: type, options: Mapping[str, object], *, name: str, where: str)
         raise ProtocolError(f"{where}: {name} has no option {stray}; it has {sorted(allowed)}")
     try:
         # through JSON: strict mode then still takes a list for a tuple
-        return TypeAdapter(config).validate_json(json.dumps(dict(options)), strict=True)
+        return TypeAdapter(config).validate_json(json.dumps(dict(options), default=str), strict=True)
     except ProtocolError as e:  # what the Config itself refuses
         raise ProtocolError(f"{where}: {e}") from None
     except ValidationError as e:

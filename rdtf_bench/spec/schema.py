@@ -262,6 +262,8 @@ class CostSpec(File):
     """Limit of the time for measuring, in seconds: with slow passes there are fewer repeats, but at least one."""
     rows: tuple[Row, ...]
     readings: tuple[Reading, ...]
+    notes: tuple[str, ...] = ()
+    """Sentences for the footer of the table."""
 
 
 class ShortClips(Part):
@@ -321,7 +323,7 @@ class Setting(Part):
     """A hyperparameter: where its value in force is found, and what the two sources say, as printed."""
 
     label: str
-    here: Annotated[str, Field(pattern=r"^(option|scale|asset|fixed) \S")]
+    here: Annotated[str, Field(pattern=r"^(option \S+|scale \S+|asset \S+ \S+|fixed \S.*)$")]
     """`option NAME` of the method, `scale PLACE`, `asset ROLE KEY`, or `fixed VALUE`."""
     paper: str
     released: str

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -91,3 +92,18 @@ def test_before_the_run_nothing_is_made_up(spec: CostSpec) -> None:
 def test_an_unknown_format_is_refused(spec: CostSpec) -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'latex'"):
         render(spec, None, format="latx")
+
+
+def test_a_table_of_ones_own_quotes_no_paper_and_has_notes_of_its_own(spec: CostSpec, record: CostRecord) -> None:
+    own = spec.model_copy(
+        update={
+            "rows": tuple(row.model_copy(update={"paper": {}}) for row in spec.rows),
+            "readings": (),
+            "notes": ("By hand.",),
+        }
+    )
+    text = render(own, replace(record, readings=()), format="text")
+    assert "n/a" in text
+    assert "By hand." in text
+    assert "the paper exchanged" not in text
+    assert "the paper exchanged" in render(spec, record, format="md")

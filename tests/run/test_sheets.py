@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.report.sheets import render
@@ -58,3 +59,5 @@ def test_a_place_that_is_not_there_is_named() -> None:
     wrong = Setting(label="x", here="option learning_rat", paper="1", released="1")
     with pytest.raises(ProtocolError, match="learning_rat"):
         rows(sheet.model_copy(update={"settings": (wrong,)}), load_scale("tiny"))
+    with pytest.raises(ValidationError, match="String should match pattern"):
+        Setting(label="x", here="asset autoencoder", paper="1", released="1")

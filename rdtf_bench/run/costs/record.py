@@ -51,7 +51,7 @@ def key(spec: CostSpec) -> str:
     """
     methods = sorted({row.method for row in spec.rows} | {reading.method for reading in spec.readings})
     versions = {name: catalog.constants("method", name)["VERSION"] for name in methods}
-    asked = spec.model_dump(mode="json", exclude={"title", "source"}, exclude_defaults=True)
+    asked = spec.model_dump(mode="json", exclude={"title", "source", "notes"}, exclude_defaults=True)
     # the defaults of these have always been hashed
     asked["rows"] = [{"options": {}, "paper": {}, **row} for row in asked["rows"]]
     asked["readings"] = [{"options": {}, **reading} for reading in asked["readings"]]

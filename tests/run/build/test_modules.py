@@ -1,6 +1,7 @@
 """Options, methods, metrics and devices as a protocol names them."""
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,8 +50,9 @@ def test_right_options_and_control_rows_pass() -> None:
 def test_a_list_stands_for_a_tuple_and_the_message_says_whose_options_they_are() -> None:
     options = {**load_scale("tiny").methods["rdtf"].options, "block_out_channels": [64, 128]}
     assert typed_config("method", "rdtf", options, "mine").block_out_channels == (64, 128)
-    with pytest.raises(ProtocolError, match=r"^mine: options of rdtf: block_out_channels"):
-        typed_config("method", "rdtf", {"block_out_channels": 8}, "mine")
+    for wrong in (8, date(2024, 1, 1)):  # YAML reads a date where one is written
+        with pytest.raises(ProtocolError, match=r"^mine: options of rdtf: block_out_channels"):
+            typed_config("method", "rdtf", {"block_out_channels": wrong}, "mine")
 
 
 def test_a_fault_that_a_config_finds_itself_names_no_empty_field() -> None:
