@@ -14,7 +14,7 @@ from rdtf_bench.commands.options import (
     TableScale,
     With,
 )
-from rdtf_bench.commands.selection import select
+from rdtf_bench.commands.selection import Selection
 
 app = typer.Typer(no_args_is_help=True, help="Have people rank the clips of a table blind, and count their votes.")
 
@@ -49,7 +49,8 @@ def make(
     from rdtf_bench.run.arena.study import keep_arena
     from rdtf_bench.run.protocols import load_table
 
-    chosen, spec = select(table, scale, data, store, external=extra, pipelines=pipeline), plan.load(table)
+    spec = plan.load(table)
+    chosen = Selection(protocol=table, scale_name=scale, data=data, store=store, external=extra, pipelines=pipeline)
     source = chosen.source_of(load_table(spec.table).dataset)
     planned = plan.plan(spec, chosen.scale, source, store, chosen.outside(), chosen.options)
     material = making.draw(planned, num_clips=clips or spec.num_clips, seed=seed)

@@ -14,7 +14,7 @@ from rdtf_bench.commands.options import (
     Table,
     TableScale,
 )
-from rdtf_bench.commands.selection import select
+from rdtf_bench.commands.selection import Selection
 
 app = typer.Typer(
     no_args_is_help=True, help="Export a table's captions and known frames, for a model that runs elsewhere."
@@ -46,7 +46,7 @@ def export(
     from rdtf_bench.run.table import conditions
     from rdtf_bench.spec.command import command
 
-    chosen = select(table, scale, data, store)
+    chosen = Selection(protocol=table, scale_name=scale, data=data, store=store)
     spec, at_scale = load_table(table), chosen.scale
     with Display(Console(stderr=True), {"conditions": 1.0}, quiet=quiet) as display:
         exported = conditions.export(

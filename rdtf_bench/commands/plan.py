@@ -16,7 +16,7 @@ from rdtf_bench.commands.options import (
     TableScale,
     With,
 )
-from rdtf_bench.commands.selection import select
+from rdtf_bench.commands.selection import Selection
 
 
 def plan(
@@ -34,11 +34,11 @@ def plan(
     probe: Probe = False,
 ) -> None:
     """List the rows of a protocol, what is left to do and how long it should take."""
-    chosen = select(
-        table,
-        scale,
-        data,
-        store,
+    chosen = Selection(
+        protocol=table,
+        scale_name=scale,
+        data=data,
+        store=store,
         external=extra,
         methods=method,
         pipelines=pipeline,

@@ -18,7 +18,7 @@ from rdtf_bench.commands.options import (
     TableScale,
     With,
 )
-from rdtf_bench.commands.selection import select
+from rdtf_bench.commands.selection import Selection
 
 
 def publish(
@@ -41,16 +41,16 @@ def publish(
     ] = None,
 ) -> None:
     """Copy the records of a protocol into results/ and write its README anew."""
-    chosen = select(
-        table,
-        scale,
-        data,
-        store,
+    chosen = Selection(
+        protocol=table,
+        scale_name=scale,
+        data=data,
+        store=store,
         external=extra,
         methods=method,
         pipelines=pipeline,
         seeds=seeds,
-        results=results,
+        results_dir=results,
         with_weights=with_weights,
         picture=picture,
     )

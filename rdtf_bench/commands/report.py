@@ -20,7 +20,7 @@ from rdtf_bench.commands.options import (
     TableScale,
     With,
 )
-from rdtf_bench.commands.selection import Selection, select
+from rdtf_bench.commands.selection import Selection
 
 SITE = Path("report")
 
@@ -61,16 +61,16 @@ def report(
 
     if all_tables == (table is not None):
         raise ProtocolError("report needs either a protocol, such as table1, or --all for everything in results/")
-    chosen = select(
-        table or "",
-        scale,
-        data,
-        store,
+    chosen = Selection(
+        protocol=table or "",
+        scale_name=scale,
+        data=data,
+        store=store,
         external=extra,
         methods=method,
         pipelines=pipeline,
         seeds=seeds,
-        results=results,
+        results_dir=results,
     )
     if all_tables:
         _refuse_options_of_one_table(chosen)

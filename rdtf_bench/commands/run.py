@@ -25,7 +25,7 @@ from rdtf_bench.commands.options import (
     With,
     Workers,
 )
-from rdtf_bench.commands.selection import select
+from rdtf_bench.commands.selection import Selection
 
 
 def run(
@@ -48,11 +48,11 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Measure what the store does not hold yet of a protocol, log it to MLflow and print the result."""
-    chosen = select(
-        table,
-        scale,
-        data,
-        store,
+    chosen = Selection(
+        protocol=table,
+        scale_name=scale,
+        data=data,
+        store=store,
         external=extra,
         methods=method,
         pipelines=pipeline,

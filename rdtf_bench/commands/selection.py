@@ -1,6 +1,7 @@
 """What the options of a command select, as one value that travels through the commands."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,15 +17,16 @@ class Selection:
     """A protocol with the scale, data, store and further rows to take it with.
 
     `protocol` and `scale_name` are names, or paths of YAML files. `seeds` is None where the protocol's own count.
+    An option that can be repeated is None where it was not given, as Typer has it.
     """
 
     protocol: str
     scale_name: str | None = None  # None: the protocol's own
-    data: tuple[str, ...] = ()
+    data: Sequence[str] | None = None
     store: Path = DEFAULT_STORE
-    external: tuple[str, ...] = ()
-    methods: tuple[str, ...] = ()
-    pipelines: tuple[str, ...] = ()
+    external: Sequence[str] | None = None
+    methods: Sequence[str] | None = None
+    pipelines: Sequence[str] | None = None
     seeds: int | None = None
     skip_broken: bool = False
     retrain: bool = False
@@ -37,7 +39,16 @@ class Selection:
     address: str | None = None
     with_weights: bool = False
     picture: Path | None = None
-    results: Path = field(default_factory=results_folder)
+    results_dir: Path | None = None  # None: that of `results_folder`
+
+    def __post_init__(self) -> None:
+        if self.shard_weights and self.processes == 1:
+            from rdtf_bench.core.errors import ProtocolError
+
+            raise ProtocolError(
+                "--shard-weights: a row is trained by one process, which has no other to share its weights with. Give "
+                "--processes 2 or more as well, or leave --shard-weights out"
+            )
 
     @property
     def scale(self) -> "Scale":
@@ -46,19 +57,23 @@ class Selection:
         scale = load_scale(self.scale_name or default_scale(self.protocol))
         return scale if self.workers is None else scale.model_copy(update={"workers": self.workers})
 
+    @property
+    def results(self) -> Path:
+        return self.results_dir or results_folder()
+
     def source_of(self, dataset: str) -> str | None:
         """Return the source that --data names for this dataset; None stands for the built-in data."""
         from rdtf_bench.run.inputs.datasets import parse_data_options
 
-        return parse_data_options(self.data).get(dataset)
+        return parse_data_options(self.data or ()).get(dataset)
 
     def outside(self) -> "dict[str, Outside]":
         """Return the rows that --with and --pipeline add, by label."""
         from rdtf_bench.core.errors import ProtocolError
         from rdtf_bench.run.table.outside import clips, pipelines
 
-        made = clips.read(self.external)
-        others = pipelines.read(self.pipelines, self.store / "data" / "indexes")
+        made = clips.read(self.external or ())
+        others = pipelines.read(self.pipelines or (), self.store / "data" / "indexes")
         if twice := sorted(made.keys() & others.keys()):
             raise ProtocolError(f"--with and --pipeline both name a row {twice[0]!r}: give one of them another name")
         return {**made, **others}
@@ -68,7 +83,7 @@ class Selection:
         """Return the options with which a further command takes the same table, besides its scale and --results."""
         given = {"--data": self.data, "--with": self.external, "--method": self.methods, "--pipeline": self.pipelines}
         return [
-            *(word for option, values in given.items() for value in values for word in (option, value)),
+            *(word for option, values in given.items() for value in values or () for word in (option, value)),
             *(() if self.seeds is None else ("--seeds", str(self.seeds))),
             *(() if self.store == DEFAULT_STORE else ("--store", str(self.store))),
         ]
@@ -92,58 +107,3 @@ class Selection:
             "--with-weights": self.with_weights,
             "--picture": self.picture,
         }
-
-
-def select(
-    protocol: str,
-    scale: str | None,
-    data: list[str] | None,
-    store: Path,
-    *,
-    external: list[str] | None = None,
-    methods: list[str] | None = None,
-    pipelines: list[str] | None = None,
-    seeds: int | None = None,
-    skip_broken: bool = False,
-    retrain: bool = False,
-    processes: int = 1,
-    shard_weights: bool = False,
-    memory: bool = False,
-    probe: bool = False,
-    workers: int | None = None,
-    engine: str = "local",
-    address: str | None = None,
-    with_weights: bool = False,
-    picture: Path | None = None,
-    results: Path | None = None,
-) -> Selection:
-    """Return the selection that the options of a command make; an option that was not given is None."""
-    if shard_weights and processes == 1:
-        from rdtf_bench.core.errors import ProtocolError
-
-        raise ProtocolError(
-            "--shard-weights: a row is trained by one process, which has no other to share its weights with. Give "
-            "--processes 2 or more as well, or leave --shard-weights out"
-        )
-    return Selection(
-        protocol=protocol,
-        scale_name=scale,
-        data=tuple(data or ()),
-        store=store,
-        external=tuple(external or ()),
-        methods=tuple(methods or ()),
-        pipelines=tuple(pipelines or ()),
-        seeds=seeds,
-        skip_broken=skip_broken,
-        retrain=retrain,
-        processes=processes,
-        shard_weights=shard_weights,
-        memory=memory,
-        probe=probe,
-        workers=workers,
-        engine=engine,
-        address=address,
-        with_weights=with_weights,
-        picture=picture,
-        results=results or results_folder(),
-    )

@@ -14,7 +14,7 @@ from rdtf_bench.commands.options import (
     TableScale,
     With,
 )
-from rdtf_bench.commands.selection import select
+from rdtf_bench.commands.selection import Selection
 
 
 def show(
@@ -30,7 +30,15 @@ def show(
     format: Format = "text",
 ) -> None:
     """Print a protocol's result beside the paper's numbers, from the store or else from the published results."""
-    chosen = select(
-        table, scale, data, store, external=extra, methods=method, pipelines=pipeline, seeds=seeds, results=results
+    chosen = Selection(
+        protocol=table,
+        scale_name=scale,
+        data=data,
+        store=store,
+        external=extra,
+        methods=method,
+        pipelines=pipeline,
+        seeds=seeds,
+        results_dir=results,
     )
     kind_for(chosen).show(chosen, format=format)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from rdtf_bench.commands.selection import Selection
+from rdtf_bench.core.errors import ProtocolError
 from tests.command_line import rdtf_bench
 
 
@@ -23,6 +24,12 @@ def test_the_options_of_a_further_command_name_what_is_not_the_default() -> None
         *("--data", "asg=DIR", "--data", "ophnet=OTHER", "--with", "mine=CLIPS", "--method", "probe"),
         *("--pipeline", "pipe", "--seeds", "2", "--store", "kept"),
     ]
+
+
+def test_weights_are_divided_over_several_processes_only() -> None:
+    assert Selection(protocol="table1", shard_weights=True, processes=2).shard_weights
+    with pytest.raises(ProtocolError, match="Give --processes 2 or more as well, or leave --shard-weights out"):
+        Selection(protocol="table1", shard_weights=True)
 
 
 @pytest.mark.parametrize("verb", ["show", "publish", "power"])

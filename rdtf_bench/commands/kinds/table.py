@@ -181,7 +181,7 @@ def _tables(chosen: Selection) -> "Iterator[tuple[TableSpec, Scale]]":
     from rdtf_bench.run.protocols import load_tables, with_methods
 
     for spec in load_tables(chosen.protocol, chosen.seeds):
-        yield with_methods(spec, chosen.scale, chosen.methods)
+        yield with_methods(spec, chosen.scale, chosen.methods or ())
 
 
 def _planned(chosen: Selection) -> Iterator[_Planned]:

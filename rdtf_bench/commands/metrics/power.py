@@ -9,7 +9,7 @@ from rdtf_bench.commands.options import (
     Table,
     TableScale,
 )
-from rdtf_bench.commands.selection import select
+from rdtf_bench.commands.selection import Selection
 
 
 def power(table: Table, scale: TableScale = None, data: Data = None, store: HeldStore = DEFAULT_STORE) -> None:
@@ -19,7 +19,7 @@ def power(table: Table, scale: TableScale = None, data: Data = None, store: Held
     from rdtf_bench.run.protocols import load_tables
     from rdtf_bench.run.table import context
 
-    chosen = select(table, scale, data, store)
+    chosen = Selection(protocol=table, scale_name=scale, data=data, store=store)
     for spec in load_tables(table):
         _, cells = context.cells_of(spec, chosen.scale, chosen.source_of(spec.dataset), store)
         records = record.find([cell.id for cell in cells], [record.folder_in(store), chosen.results / spec.name])

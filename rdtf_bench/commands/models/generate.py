@@ -76,12 +76,7 @@ def generate(
     if model is not None:
         pipeline = generating.from_folder(model)
     else:
-        chosen = Selection(
-            protocol=table or "table1",
-            scale_name=scale,
-            data=tuple(data or ()),
-            store=store or DEFAULT_STORE,
-        )
+        chosen = Selection(protocol=table or "table1", scale_name=scale, data=data, store=store or DEFAULT_STORE)
         source = chosen.source_of(load_table(chosen.protocol).dataset)
         pipeline = generating.from_store(chosen.protocol, chosen.scale, source, chosen.store)
     frames = generating.make(

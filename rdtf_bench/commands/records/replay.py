@@ -19,7 +19,7 @@ from rdtf_bench.commands.options import (
     TableScale,
 )
 from rdtf_bench.commands.records.row import RowName, find, options
-from rdtf_bench.commands.selection import select
+from rdtf_bench.commands.selection import Selection
 
 
 def replay(
@@ -47,7 +47,7 @@ def replay(
     from rdtf_bench.run import replay as replaying
 
     require_format(format)
-    chosen = select(table, scale, data, store, seeds=seeds, results=results)
+    chosen = Selection(protocol=table, scale_name=scale, data=data, store=store, seeds=seeds, results_dir=results)
     spec, held = find(chosen, row)
     metrics = held.metrics(metric)
     with TemporaryDirectory(prefix="rdtf-bench-replay-") as fresh:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rdtf_bench.commands.options import DEFAULT_SCALE, DEFAULT_STORE, Data, Format, HeldStore, Results, ScaleName
-from rdtf_bench.commands.selection import Selection, select
+from rdtf_bench.commands.selection import Selection
 
 if TYPE_CHECKING:
     from rdtf_bench.report.table.claims import Judged
@@ -39,7 +39,7 @@ def paper(
     from rdtf_bench.report.table.claims import render
 
     require_format(format)
-    chosen = select("table1", scale, data, store, seeds=seeds, results=results)
+    chosen = Selection(protocol="table1", scale_name=scale, data=data, store=store, seeds=seeds, results_dir=results)
     typer.echo(render(list(_judged(chosen)), scale=chosen.scale.name, format=format))
 
 

@@ -15,7 +15,7 @@ from rdtf_bench.commands.options import (
     TableScale,
 )
 from rdtf_bench.commands.records.row import RowName, find, options
-from rdtf_bench.commands.selection import select
+from rdtf_bench.commands.selection import Selection
 
 
 def why(
@@ -35,6 +35,6 @@ def why(
     from rdtf_bench.report.provenance.why import why as decided
 
     require_format(format)
-    chosen = select(table, scale, data, store, seeds=seeds, results=results)
+    chosen = Selection(protocol=table, scale_name=scale, data=data, store=store, seeds=seeds, results_dir=results)
     _, held = find(chosen, row)
     typer.echo(render(decided(held, chosen.protocol, metric, options=options(chosen)), format=format))

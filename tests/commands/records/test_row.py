@@ -22,7 +22,7 @@ def test_the_options_of_a_record_name_what_is_not_the_default() -> None:
 
 
 def test_without_records_the_command_that_makes_them_is_told(tmp_path: Path) -> None:
-    nothing = Selection(protocol="ci", scale_name="ci", store=tmp_path, results=tmp_path)
+    nothing = Selection(protocol="ci", scale_name="ci", store=tmp_path, results_dir=tmp_path)
     with pytest.raises(StoreError, match="rdtf-bench run ci --scale ci"):
         find(nothing, "simda")
 
