@@ -23,11 +23,10 @@ from rdtf_bench.core.method import Method, Sampler, Training
 from rdtf_bench.core.seeds import generators_for
 from rdtf_bench.core.store import Store, write_text, written_whole
 from rdtf_bench.core.video import VideoU8, to_uint8
-from rdtf_bench.data.reading.clips import clip_frames
 from rdtf_bench.diffusion.masks import TASKS, task_named
 from rdtf_bench.run import stopping
 from rdtf_bench.run.build.modules import typed_config
-from rdtf_bench.run.inputs.clips import RealClips
+from rdtf_bench.run.inputs.clips import RealClips, decoded
 from rdtf_bench.run.inputs.shards import Networks, StoredTrainingClips, make_shard
 from rdtf_bench.run.inputs.training_set import training_set, write_list
 from rdtf_bench.run.progress import Report, Sink
@@ -35,6 +34,7 @@ from rdtf_bench.run.table.fit import TrainingLog
 from rdtf_bench.run.table.sample import conditions, overwrite_known
 from rdtf_bench.run.tracking.runs import flat
 from rdtf_bench.spec.identities import TrainingSetIdentity
+from rdtf_bench.spec.schema import ClipShape
 
 DATASET = "asg"
 JOB = "finetune"
@@ -171,7 +171,8 @@ def finetune(
     method: Method = catalog.load("method", settings.method).build(config, assets=assets, device=place)
     write_text(out / SETTINGS, json.dumps(asked, indent=1, sort_keys=True) + "\n")
     clips = _prepare(settings, chosen, assets, fingerprint, out, device=place, sink=sink)
-    real = _decode(settings, chosen.shown)
+    shape = ClipShape(num_frames=settings.training.num_frames, size_px=settings.size_px)
+    real = decoded(chosen.shown, shape)
     report = Report(sink, JOB, "training")
     num_steps = settings.training.num_steps
 
@@ -322,16 +323,6 @@ def _prepare(
         stage = f"decoding and encoding, part {shard + 1} of {training.num_shards}"
         make_shard(store, training, shard, networks, Report(sink, JOB, stage))
     return StoredTrainingClips(store, training)
-
-
-def _decode(settings: Settings, shown: Sequence[Clip]) -> RealClips:
-    num_frames, size_px = settings.training.num_frames, settings.size_px
-    video = torch.stack([clip_frames(clip, num_frames=num_frames, size_px=size_px) for clip in shown])
-    return RealClips(
-        ids=tuple(clip.id for clip in shown),
-        captions=tuple(clip.caption for clip in shown),
-        video=video,
-    )
 
 
 def _sample(method: Method, settings: Settings, real: RealClips) -> VideoU8:

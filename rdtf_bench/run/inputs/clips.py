@@ -3,16 +3,16 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 
-from rdtf_bench.core.dataset import Clip, Fit, FramesBy
+from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.store import write_text
 from rdtf_bench.core.video import VideoU8
 from rdtf_bench.data.reading.clips import clip_frames
+from rdtf_bench.spec.schema import ClipShape
 
 
 @dataclass(frozen=True)
@@ -24,21 +24,20 @@ class RealClips:
     video: VideoU8
 
 
-def write_clips(
-    folder: Path,
-    clips: Sequence[Clip],
-    *,
-    num_frames: int,
-    size_px: int,
-    frames_by: FramesBy = "index",
-    fit: Fit = "stretch",
-) -> None:
+def decoded(clips: Sequence[Clip], shape: ClipShape) -> RealClips:
+    """Decode clips at one shape."""
+    return RealClips(
+        ids=tuple(clip.id for clip in clips),
+        captions=tuple(clip.caption for clip in clips),
+        video=torch.stack([clip_frames(clip, **shape.model_dump()) for clip in clips]),
+    )
+
+
+def write_clips(folder: Path, clips: Sequence[Clip], shape: ClipShape) -> None:
     """Decode the clips of a split and write them with their ids and captions."""
-    decoded = partial(clip_frames, num_frames=num_frames, size_px=size_px, frames_by=frames_by, fit=fit)
-    video = [decoded(clip) for clip in clips]
-    save_file({"video": torch.stack(video)}, folder / "clips.safetensors")
-    names = {"ids": [clip.id for clip in clips], "captions": [clip.caption for clip in clips]}
-    write_text(folder / "clips.json", json.dumps(names))
+    real = decoded(clips, shape)
+    save_file({"video": real.video}, folder / "clips.safetensors")
+    write_text(folder / "clips.json", json.dumps({"ids": real.ids, "captions": real.captions}))
 
 
 def read_ids(folder: Path) -> tuple[str, ...]:

@@ -24,7 +24,8 @@ from rdtf_bench.core.errors import DataError, unknown_name
 from rdtf_bench.data.sources import hub
 from rdtf_bench.spec.options import typed
 from rdtf_bench.spec.plan import DataIdentity
-from rdtf_bench.spec.scale import DataSizes
+from rdtf_bench.spec.scale import DataSizes, Scale
+from rdtf_bench.spec.schema import TableSpec
 
 Options = Mapping[str, object]
 NO_OPTIONS: Options = {}
@@ -156,6 +157,20 @@ def read(
     if options:
         facts["options"] = dict(options)
     return Dataset(identity=identity, clips=clips, root=folder.root, facts=facts)
+
+
+def of_table(spec: TableSpec, scale: Scale, source: str | None, *, store: Path, skip_broken: bool) -> Dataset:
+    """Return the clips of a table at a scale, as `read` does."""
+    return read(
+        spec.dataset,
+        source,
+        scale.data,
+        scale.clip.fewest_frames,
+        store=store,
+        skip_broken=skip_broken,
+        options=spec.dataset_options,
+        scored=spec.scored,
+    )
 
 
 def _require_from_hub(name: str, source: str) -> None:

@@ -5,16 +5,14 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-import torch
 from PIL import Image
 
 from rdtf_bench.core.errors import DataError, StoreError
 from rdtf_bench.core.method import Conditions
 from rdtf_bench.core.store import write_text
 from rdtf_bench.core.video import to_uint8
-from rdtf_bench.data.reading.clips import clip_frames
 from rdtf_bench.run.inputs import datasets
-from rdtf_bench.run.inputs.clips import RealClips
+from rdtf_bench.run.inputs.clips import decoded
 from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.progress import Report
 from rdtf_bench.run.table import sample
@@ -35,23 +33,10 @@ def export(
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StoreError(f"{out}: the folder exists and is not empty. Remove it, or name another folder.")
-    shape = scale.clip
-    found = datasets.read(
-        spec.dataset,
-        source,
-        scale.data,
-        shape.fewest_frames,
-        store=store,
-        skip_broken=skip_broken,
-        options=spec.dataset_options,
-        scored=spec.scored,
-    )
+    found = datasets.of_table(spec, scale, source, store=store, skip_broken=skip_broken)
     clips = found.clips["test"]
     _require_distinct((clip.id for clip in clips), out)
-    video = [clip_frames(clip, **shape.model_dump()) for clip in clips]
-    real = RealClips(
-        ids=tuple(clip.id for clip in clips), captions=tuple(clip.caption for clip in clips), video=torch.stack(video)
-    )
+    real = decoded(clips, scale.clip)
     rows = []
     try:
         for place in range(len(clips)):

@@ -145,16 +145,7 @@ def _read(
     skip_broken: bool,
 ) -> Dataset:
     """Read the data; DataError where clips that were made elsewhere do not belong to its test clips."""
-    data = datasets.read(
-        spec.dataset,
-        source,
-        scale.data,
-        scale.clip.fewest_frames,
-        store=store.root,
-        skip_broken=skip_broken,
-        options=spec.dataset_options,
-        scored=spec.scored,
-    )
+    data = datasets.of_table(spec, scale, source, store=store.root, skip_broken=skip_broken)
     for given in outside.values():
         if isinstance(given, OutsideClips):
             given.require([clip.id for clip in data.clips["test"]], scale.clip)

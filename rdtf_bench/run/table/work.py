@@ -75,16 +75,8 @@ def check(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> None:  # noq
 
 def prepare_real(bench: Bench, sink: Sink, job: str) -> None:
     """Decode the real clips that rows are compared with."""
-    shape = bench.scale.clip
     for done, (split, key) in enumerate(bench.real.items()):
-        write = partial(
-            stored_clips.write_clips,
-            clips=bench.clips[split],
-            num_frames=shape.num_frames,
-            size_px=shape.size_px,
-            frames_by=shape.frames_by,
-            fit=shape.fit,
-        )
+        write = partial(stored_clips.write_clips, clips=bench.clips[split], shape=bench.scale.clip)
         bench.store.make("clips", key, write)
         Report(sink, job, "decoding").advance(done + 1, len(bench.real))
 

@@ -4,19 +4,16 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from rdtf_bench import catalog
 from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.core.metric import Metric
 from rdtf_bench.core.store import Store
 from rdtf_bench.core.video import VideoU8
-from rdtf_bench.data.reading.clips import clip_frames
 from rdtf_bench.metrics.trials.validity import Thinned, curves, tau
 from rdtf_bench.run.build import instruments
 from rdtf_bench.run.inputs import datasets
-from rdtf_bench.run.inputs.clips import RealClips
+from rdtf_bench.run.inputs.clips import RealClips, decoded
 from rdtf_bench.run.progress import Report, Sink
 from rdtf_bench.run.validity import agreement
 from rdtf_bench.run.validity import plan as validity_plan
@@ -38,12 +35,12 @@ def run(
         files = _files(spec, scale, source, store, skip_broken=skip_broken)
         looks = {curve.look.name: curve.look for curve in missing}
         metrics = {name: _metric(look, scale) for name, look in looks.items()}  # raises AssetError for absent weights
-        test, other = _decoded(files, spec, scale)
+        test, other = (decoded(side, validity_plan.shape(spec, scale)) for side in files)
         report = Report(sink, spec.name, "curves")
         done = 0
         for name, metric in metrics.items():
             of_look = [curve for curve in missing if curve.look.name == name]
-            for _ in _measure(spec, of_look, metric, test, other, store):
+            for _ in _measure(spec, of_look, metric, test, other.video, store):
                 done += 1
                 report.advance(done, len(missing))
     for compared in agreement.plan(spec, planned):
@@ -143,12 +140,3 @@ def _files(
     # they are in the order of their ids, which is that of their folders: all of those are kept
     places = [i * len(other) // count for i in range(count)]
     return test[:count], tuple(other[place] for place in places)
-
-
-def _decoded(
-    files: tuple[tuple[Clip, ...], tuple[Clip, ...]], spec: ValiditySpec, scale: Scale
-) -> tuple[RealClips, VideoU8]:
-    shape = validity_plan.shape(spec, scale)
-    test, other = (torch.stack([clip_frames(clip, **shape.model_dump()) for clip in side]) for side in files)
-    ids, captions = tuple(clip.id for clip in files[0]), tuple(clip.caption for clip in files[0])
-    return RealClips(ids=ids, captions=captions, video=test), other

@@ -8,6 +8,7 @@ import torch
 from rdtf_bench.core.dataset import Clip
 from rdtf_bench.data.reading.clips import clip_frames
 from rdtf_bench.run.inputs import clips as stored
+from rdtf_bench.spec.schema import ClipShape
 from tests.data.clips import clip_of
 
 
@@ -19,7 +20,7 @@ def files(stickers: str) -> list[Clip]:
 
 
 def test_real_clips_are_read_back(files: list[Clip], tmp_path: Path) -> None:
-    stored.write_clips(tmp_path, files, num_frames=4, size_px=8)
+    stored.write_clips(tmp_path, files, ClipShape(num_frames=4, size_px=8))
     read = stored.read_clips(tmp_path)
     assert read.ids == ("asg/0", "asg/1", "asg/2")
     assert read.captions == ("text 0", "text 1", "text 2")

@@ -109,7 +109,7 @@ def test_absent_official_weights_are_named_before_any_clip_is_decoded(
     spec: ValiditySpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RDTF_BENCH_ASSETS", str(tmp_path / "assets"))
-    monkeypatch.setattr(validity_measure, "clip_frames", lambda *_, **__: pytest.fail("work before the check"))
+    monkeypatch.setattr(validity_measure, "decoded", lambda *_, **__: pytest.fail("work before the check"))
     with pytest.raises(AssetError, match=r"i3d-k400: .* is absent; from https://github\.com/songweige"):
         validity_measure.run(
             spec, load_scale("gpu"), source=spec.source, root=tmp_path, skip_broken=False, sink=Silent()
