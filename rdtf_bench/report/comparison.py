@@ -103,5 +103,5 @@ def _lines(score: ScoreRecord) -> Iterator[tuple[str, ...]]:
 def _line(score: ScoreRecord) -> tuple[str, ...]:
     places = decimals_for(abs(score.value))
     low, high = (f"{end:.{places}f}" for end in (score.ci_low, score.ci_high))
-    arrow = "↑" if score.higher_is_better else "↓"
-    return f"{score.label} {arrow}", f"{score.value:.{places}f}", f"[{low}, {high}]", str(score.n), score.yardstick
+    heading = layouts.directed(score.label, higher_is_better=score.higher_is_better)
+    return heading, f"{score.value:.{places}f}", f"[{low}, {high}]", str(score.n), score.yardstick

@@ -107,6 +107,15 @@ def as_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
     return out.getvalue().removesuffix("\n")
 
 
+def directed(label: str, *, higher_is_better: bool) -> str:
+    """Return the name of a metric with the direction in which it is better.
+
+    >>> directed("FVD", higher_is_better=False)
+    'FVD ↓'
+    """
+    return f"{label} {'↑' if higher_is_better else '↓'}"
+
+
 def joined(shown: Sequence[str], *, format: str) -> str:
     """Join several reports of one format: one JSON list, one CSV with all their columns, or one below the other."""
     if format == "json":

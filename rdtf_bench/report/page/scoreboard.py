@@ -10,7 +10,6 @@ from rdtf_bench.report.table import footer, grid, power
 from rdtf_bench.report.table.grid import Column, Entry, Grid
 from rdtf_bench.report.table.rows import Number
 from rdtf_bench.report.table.verdicts import against, are_resolved, differences
-from rdtf_bench.spec.schema import TableSpec
 
 NONE = "none"
 MORE_SEEDS = "more seeds"
@@ -53,45 +52,35 @@ class Scoreboard:
     metrics: tuple[Metric, ...]
 
 
-def scoreboard(shown: Grid, spec: TableSpec, numbers: Sequence[Number]) -> Scoreboard:
+def scoreboard(shown: Grid) -> Scoreboard:
     """Return the table with a bar for each interval."""
-    columns = zip(shown.columns, metric_names(spec, numbers), strict=True)
-    metrics = (_metric(column, [number for number in numbers if number.metric == name]) for column, name in columns)
-    return Scoreboard(methods=shown.methods, controls=shown.controls, metrics=tuple(metrics))
+    return Scoreboard(methods=shown.methods, controls=shown.controls, metrics=tuple(map(_metric, shown.columns)))
 
 
-def metric_names(spec: TableSpec, numbers: Sequence[Number]) -> list[str]:
-    """Return the names of the columns' metrics: those of the protocol, then the parts of their scores."""
-    return [*spec.metrics, *dict.fromkeys(number.metric for number in numbers if number.part_of)]
-
-
-def verdict_table(shown: Grid, spec: TableSpec, numbers: Sequence[Number]) -> layouts.Table:
+def verdict_table(shown: Grid) -> layouts.Table:
     """Return one line per metric: which methods are best, tied or behind, and how they compare with a still frame."""
     head = ["metric", "best", "tied with the best", "behind the best"]
     head += [f"better than {footer.REFERENCE}", f"worse than {footer.REFERENCE}", f"tied with {footer.REFERENCE}"]
-    rows = [
-        [column.name, *_ranking(column, shown.methods), *_against(numbers, name)]
-        for column, name in zip(shown.columns, metric_names(spec, numbers), strict=True)
-    ]
+    rows = [[column.name, *_ranking(column, shown.methods), *_against(column.numbers)] for column in shown.columns]
     return layouts.Table(heading="Resolved and tied", head=head, groups=[rows], align="l" * len(head))
 
 
-def pair_table(spec: TableSpec, numbers: Sequence[Number]) -> layouts.Table:
+def pair_table(shown: Grid) -> layouts.Table:
     """Return one line per pair of methods and metric over clips, with the number of clips that would resolve it."""
     groups = []
-    for name in metric_names(spec, numbers):
-        column = [n for n in numbers if n.metric == name and n.kind != "control" and n.without_group]
-        pairs = list(combinations(column, 2)) if len({n.yardstick for n in column}) == 1 else []
+    for column in shown.columns:
+        trained = [n for n in column.numbers if n.kind != "control" and n.without_group]
+        pairs = list(combinations(trained, 2)) if len({n.yardstick for n in trained}) == 1 else []
         judged = zip(pairs, differences(pairs), are_resolved(pairs), strict=True)
         groups.append([_pair(*pair, found, apart) for pair, found, apart in judged])
     head = ["metric", "difference", "value", "95 % interval", "resolved", "clips needed"]
     return layouts.Table(heading="Every pair of methods", head=head, groups=[of for of in groups if of], align="llrrlr")
 
 
-def _metric(column: Column, numbers: Sequence[Number]) -> Metric:
-    found = {number.row: number for number in numbers}
-    low = min((number.ci_low for number in numbers), default=0.0)
-    high = max((number.ci_high for number in numbers), default=0.0)
+def _metric(column: Column) -> Metric:
+    found = {number.row: number for number in column.numbers}
+    low = min((number.ci_low for number in column.numbers), default=0.0)
+    high = max((number.ci_high for number in column.numbers), default=0.0)
     values = {
         label: Value(entry=entry, bar=_bar(found[label], low, high) if entry.interval and high > low else None)
         for label, entry in column.entries.items()
@@ -115,8 +104,8 @@ def _ranking(column: Column, methods: Sequence[str]) -> Iterator[str]:
         )
 
 
-def _against(numbers: Sequence[Number], metric: str) -> Sequence[str]:
-    found = against(footer.REFERENCE, [number for number in numbers if number.metric == metric])
+def _against(numbers: Sequence[Number]) -> Sequence[str]:
+    found = against(footer.REFERENCE, numbers)
     if found is None:
         return [grid.NOT_APPLICABLE] * 3
     return [", ".join(rows) or NONE for rows in (found.better, found.worse, found.unresolved)]
@@ -125,7 +114,7 @@ def _against(numbers: Sequence[Number], metric: str) -> Sequence[str]:
 def _pair(one: Number, other: Number, found: Estimate, apart: bool) -> list[str]:
     places = grid.decimals_for(max(abs(one.value), abs(other.value)))
     return [
-        f"{one.label} {'↑' if one.higher_is_better else '↓'}",
+        layouts.directed(one.label, higher_is_better=one.higher_is_better),
         f"{one.row} − {other.row}",
         f"{found.value:+.{places}f}",
         f"[{found.ci_low:+.{places}f}, {found.ci_high:+.{places}f}]",

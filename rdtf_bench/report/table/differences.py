@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from rdtf_bench.report import layouts
 from rdtf_bench.report.table.grid import decimals_for
 from rdtf_bench.report.table.rows import Number, difference
 from rdtf_bench.spec.schema import Settings, TableSpec
@@ -32,11 +33,8 @@ def _differences(spec: TableSpec, numbers: Sequence[Number], row: str, plain: st
     for metric in spec.metrics:
         column = {number.row: number for number in numbers if number.metric == metric and number.without_group}
         if {row, plain} <= set(column) and column[row].yardstick == column[plain].yardstick:
-            yield f"{_heading(column[row])} {_difference(column, column[row], column[plain])}"
-
-
-def _heading(number: Number) -> str:
-    return f"{number.label} {'↑' if number.higher_is_better else '↓'}"
+            heading = layouts.directed(column[row].label, higher_is_better=column[row].higher_is_better)
+            yield f"{heading} {_difference(column, column[row], column[plain])}"
 
 
 def _difference(column: Mapping[str, Number], ours: Number, reference: Number) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rdtf_bench.report.table import blindness, differences
-from rdtf_bench.report.table.rows import Number, lines
+from rdtf_bench.report.table.rows import Number, by_metric, lines
 from rdtf_bench.report.table.verdicts import against
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec.identities import ControlSamples, PipelineSamples, SamplerIdentity, TrainedSamples
@@ -74,8 +74,7 @@ def _warnings(numbers: Sequence[Number]) -> Iterator[str]:
 
 def _against_reference(numbers: Sequence[Number]) -> Iterator[str]:
     said = []
-    for metric in dict.fromkeys(number.metric for number in numbers):
-        column = [number for number in numbers if number.metric == metric]
+    for column in by_metric(numbers).values():
         outcome = against(REFERENCE, column)
         if outcome is not None:
             groups = {"better": outcome.better, "worse": outcome.worse, "not resolved": outcome.unresolved}
@@ -135,11 +134,7 @@ def _yardsticks(spec: TableSpec, found: Sequence[Record]) -> str:
 
 
 def _blind(numbers: Sequence[Number]) -> Iterator[str]:
-    columns = (
-        [number for number in numbers if number.metric == metric]
-        for metric in dict.fromkeys(number.metric for number in numbers)
-    )
-    if said := [found for column in columns if (found := blindness.reason(column))]:
+    if said := [found for column in by_metric(numbers).values() if (found := blindness.reason(column))]:
         yield f"{blindness.MARK} A better value in a marked column is no sign of a better clip. {' '.join(said)}"
 
 

@@ -5,8 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rdtf_bench.report import layouts
 from rdtf_bench.report.table import blindness
-from rdtf_bench.report.table.rows import Number, lines
+from rdtf_bench.report.table.rows import Number, by_metric, lines
 from rdtf_bench.report.table.verdicts import Verdict, verdicts
 from rdtf_bench.spec.plan import Cell, Constants
 from rdtf_bench.spec.schema import PaperValue, TableSpec
@@ -35,6 +36,7 @@ class Column:
     yardstick: str
     entries: Mapping[str, Entry]
     has_paper: bool = True
+    numbers: Sequence[Number] = ()  # from which the entries are written
 
     @property
     def brackets(self) -> str:
@@ -86,12 +88,13 @@ class Digits:
 
 def build(spec: TableSpec, cells: Sequence[Cell], numbers: Sequence[Number], constants: Constants) -> Grid:
     """Build the table; `constants` gives a metric's name and direction before the first run, when no record does."""
-    parts = dict.fromkeys(number.metric for number in numbers if number.part_of)
+    found = by_metric(numbers)
+    metrics = (*spec.metrics, *(metric for metric, column in found.items() if column[0].part_of))
     kinds = {label: line[0].kind for label, line in lines(cells).items()}
     return Grid(
         methods=tuple(label for label, kind in kinds.items() if kind != "control"),
         controls=tuple(label for label, kind in kinds.items() if kind == "control"),
-        columns=tuple(_column(spec, metric, cells, numbers, constants) for metric in (*spec.metrics, *parts)),
+        columns=tuple(_column(spec, metric, cells, found.get(metric, []), constants) for metric in metrics),
     )
 
 
@@ -124,18 +127,18 @@ def decimals_for(largest: float) -> int:
 
 
 def _column(
-    spec: TableSpec, metric: str, cells: Sequence[Cell], numbers: Sequence[Number], constants: Constants
+    spec: TableSpec, metric: str, cells: Sequence[Cell], mine: Sequence[Number], constants: Constants
 ) -> Column:
-    mine = [number for number in numbers if number.metric == metric]
     facts = constants("metric", mine[0].part_of or metric if mine else metric)
     about = _About.of(mine) if mine else _About.before_the_run(facts)
     papers = {row.label: _printed(row.paper[metric], about.unit) for row in spec.rows if metric in row.paper}
     mark = f" {blindness.MARK}" if blindness.reason(mine) else ""
     return Column(
-        name=f"{about.label} {'↑' if about.higher_is_better else '↓'}{mark}",
+        name=layouts.directed(about.label, higher_is_better=about.higher_is_better) + mark,
         yardstick=about.yardstick,
         entries=_entries(metric, cells, mine, papers, facts["USES"]),
         has_paper=metric in spec.metrics,
+        numbers=mine,
     )
 
 

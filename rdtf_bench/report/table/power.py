@@ -12,7 +12,7 @@ from itertools import combinations
 from rdtf_bench.core import intervals
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.report import layouts
-from rdtf_bench.report.table.rows import Number, rows, variance_between_seeds
+from rdtf_bench.report.table.rows import Number, by_metric, rows, variance_between_seeds
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec.command import command
 from rdtf_bench.spec.plan import Cell
@@ -77,8 +77,7 @@ def text(found: Sequence[Pair]) -> str:
 
 
 def _pairs(numbers: Sequence[Number]) -> Iterator[Pair]:
-    for metric in dict.fromkeys(number.metric for number in numbers):
-        column = [number for number in numbers if number.metric == metric]
+    for column in by_metric(numbers).values():
         for one, other in combinations(column, 2):
             if len(one.without_group) == len(other.without_group):
                 yield pair(one, other)

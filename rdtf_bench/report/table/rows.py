@@ -1,6 +1,6 @@
 """Collect the numbers of a table from its plan and records, one for each that exists. Pure; no torch."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import fsum
 from statistics import fmean, stdev, variance
@@ -78,6 +78,14 @@ def columns(numbers: Sequence[Number]) -> tuple[str, ...]:
     ambiguous = any(len(rows) > 1 for rows in of_method.values())
     seeded = any(len(number.seeds) > 1 for number in numbers)
     return (*TIDY, *(("row",) if ambiguous else ()), *(("seeds", "seed_sd") if seeded else ()))
+
+
+def by_metric(numbers: Iterable[Number]) -> dict[str, list[Number]]:
+    """Group numbers by their metric, in the order in which the metrics come first."""
+    found: dict[str, list[Number]] = {}
+    for number in numbers:
+        found.setdefault(number.metric, []).append(number)
+    return found
 
 
 def lines(cells: Sequence[Cell]) -> dict[str, list[Cell]]:

@@ -83,11 +83,11 @@ def _file_name(curve: CurveRecord, measured: Sequence[Sequence[CurveRecord]]) ->
 def _table(found: Sequence[CurveRecord]) -> layouts.Table:
     """The curves of one yardstick, one line per fault."""
     first = found[0]
-    arrow = "↑" if first.higher_is_better else "↓"
+    heading = layouts.directed(first.label, higher_is_better=first.higher_is_better)
     places = decimals_for(max(abs(value) for curve in found for value in curve.values))
     strengths = [f"{strength:g}" for strength in first.strengths]
     return layouts.Table(
-        heading=f"{first.label} {arrow} ({first.yardstick}), n = {first.n}: value by strength of the fault",
+        heading=f"{heading} ({first.yardstick}), n = {first.n}: value by strength of the fault",
         head=["fault", "intact", *strengths, "Spearman", ""],
         groups=[[_line(curve, places) for curve in found]],
         align="l" + "r" * (len(strengths) + 2) + "l",
