@@ -13,16 +13,15 @@ from rdtf_bench.run.record import Record
 from rdtf_bench.spec.command import data_option
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
-from rdtf_bench.spec.schema import TableSpec
+from rdtf_bench.spec.schema import TableSpec, from_plain
 
 
 def read_table(path: Path) -> tuple[TableSpec, Scale, list[Cell]]:
     """Return the protocol, the scale and the cells that results/<table>/tables/<name>.json holds."""
     raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     try:
-        # through JSON: strict mode then still takes a list for a tuple
-        spec = TableSpec.model_validate_json(json.dumps(raw["spec"]))
-        scale = Scale.model_validate_json(json.dumps(raw["scale"]))
+        spec = from_plain(TableSpec, raw["spec"])
+        scale = from_plain(Scale, raw["scale"])
     except ValidationError as e:
         raise ProtocolError(
             f"{path}: was published with another format of protocols, which this version cannot show ({e}). "

@@ -1,6 +1,5 @@
 """Protocols whose every name is in the catalog, and rows that a user adds to them."""
 
-import json
 from collections.abc import Sequence
 
 from pydantic import ValidationError
@@ -10,7 +9,7 @@ from rdtf_bench.core.errors import ProtocolError, unknown_name
 from rdtf_bench.spec import load
 from rdtf_bench.spec.load import kind_of, load_arena, load_protocol, load_set, protocol_names
 from rdtf_bench.spec.scale import MethodAtScale, Scale
-from rdtf_bench.spec.schema import Row, TableSpec
+from rdtf_bench.spec.schema import Row, TableSpec, from_plain
 
 ABLATE = "ablate-"
 
@@ -86,7 +85,6 @@ def at_scale(name: str, scale: Scale) -> MethodAtScale:
             f"it needs: {module}: AT_SCALE has no {scale.name!r}; it has {sorted(given)}. Choose such a scale: --scale"
         )
     try:
-        # through JSON: strict mode then still takes a list for a tuple
-        return MethodAtScale.model_validate_json(json.dumps(given[scale.name]))
+        return from_plain(MethodAtScale, given[scale.name])
     except ValidationError as e:
         raise ProtocolError(f"{module}: AT_SCALE[{scale.name!r}]: {load.faults_in(e)}") from None

@@ -4,7 +4,6 @@ Everything that the record names and this machine lacks is told before any work:
 metrics, and the device.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from rdtf_bench.run.table import execute
 from rdtf_bench.run.table.context import cells_of
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
-from rdtf_bench.spec.schema import TableSpec
+from rdtf_bench.spec.schema import TableSpec, from_plain
 
 BUILT_IN = "toy"
 SPLITS = ("test", "validation")
@@ -97,8 +96,7 @@ def _scale(record: Record) -> tuple[Scale | None, list[str]]:
     """Return the scale as it was, or the one of its name and version for a record that did not keep it."""
     if record.resolved_scale is not None:
         try:
-            # through JSON: strict mode then still takes a list for a tuple
-            return Scale.model_validate_json(json.dumps(record.resolved_scale)), []
+            return from_plain(Scale, record.resolved_scale), []
         except ValidationError as fault:
             return None, [f"scale {record.scale}: has another format than this version of rdtf-bench reads: {fault}"]
     try:
@@ -189,7 +187,7 @@ def _table(record: Record, row: str, metrics: tuple[str, ...], scored: str) -> T
         "scored": scored,
     }
     try:
-        return TableSpec.model_validate_json(json.dumps(raw))
+        return from_plain(TableSpec, raw)
     except ValidationError as fault:
         raise ProtocolError(f"the record of {row} does not make a table here: {fault}") from fault
 

@@ -1,6 +1,5 @@
 """Orderings that the paper's tables state, as data: files in protocols/claims. Pure; no torch."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -11,7 +10,7 @@ from pydantic import ValidationError
 from rdtf_bench.core.errors import ProtocolError
 from rdtf_bench.spec.load import faults_in
 from rdtf_bench.spec.places import PACKAGE
-from rdtf_bench.spec.schema import File, PaperValue, Part
+from rdtf_bench.spec.schema import File, PaperValue, Part, from_plain
 
 FOLDER = PACKAGE / "claims"
 
@@ -53,8 +52,7 @@ def _read(folder: Path) -> Iterator[ClaimSet]:
     for path in folder.glob("*.yaml"):
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
-            # through JSON: strict mode then still takes a list for a tuple
-            yield ClaimSet.model_validate_json(json.dumps(content))
+            yield from_plain(ClaimSet, content)
         except yaml.YAMLError as fault:
             raise ProtocolError(f"{path}: is not YAML: {fault}") from None
         except ValidationError as fault:

@@ -9,8 +9,7 @@ be added to `SamplerIdentity` as well, and one of `ClipShape` to `TrainingSetIde
 over whole, and an identity refuses a field that it does not have, so none can be forgotten.
 """
 
-import json
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from pydantic import NonNegativeInt
 
@@ -18,7 +17,7 @@ from rdtf_bench.core.dataset import Fit, FramesBy, LatentsDtype
 from rdtf_bench.core.store import key_of
 from rdtf_bench.spec.pipeline import PipelineSettings
 from rdtf_bench.spec.scale import Budget, Timing
-from rdtf_bench.spec.schema import ClipShape, Options, Part
+from rdtf_bench.spec.schema import ClipShape, Options, Part, from_plain
 
 
 class Identity(Part):
@@ -31,9 +30,6 @@ class Identity(Part):
     @property
     def key(self) -> str:
         return key_of(self.as_dict())
-
-
-Kind = TypeVar("Kind", bound=Identity)
 
 
 class ClipsIdentity(Identity, ClipShape):
@@ -205,18 +201,12 @@ ScoreIdentity = QualityScore | CostScore
 def read_samples(raw: dict[str, Any]) -> Samples:
     """Return the identity that a record or a published table holds as JSON."""
     if "fit" in raw:
-        return read(TrainedSamples, raw)
+        return from_plain(TrainedSamples, raw)
     if "pipeline" in raw:
-        return read(PipelineSamples, raw)
-    return read(ControlSamples, raw) if "control" in raw else read(ExternalSamples, raw)
+        return from_plain(PipelineSamples, raw)
+    return from_plain(ControlSamples, raw) if "control" in raw else from_plain(ExternalSamples, raw)
 
 
 def read_score(raw: dict[str, Any]) -> ScoreIdentity:
     """Return the identity that a record or a published table holds as JSON."""
-    return read(CostScore, raw) if "network" in raw else read(QualityScore, raw)
-
-
-def read(kind: type[Kind], raw: dict[str, Any]) -> Kind:
-    """Return an identity from its JSON."""
-    # through JSON: strict mode then still takes a list for a tuple
-    return kind.model_validate_json(json.dumps(raw))
+    return from_plain(CostScore, raw) if "network" in raw else from_plain(QualityScore, raw)

@@ -1,7 +1,6 @@
 """Protocol and scale files -> their models, by name or by path; an error names every fault with its file and line."""
 
 import difflib
-import json
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -26,6 +25,7 @@ from rdtf_bench.spec.schema import (
     TableSet,
     TableSpec,
     ValiditySpec,
+    from_plain,
 )
 
 Spec = TypeVar("Spec", bound=File)
@@ -137,8 +137,7 @@ def _load(spec: type[Spec], kind: str, name_or_path: str, known: Names | None = 
     faults = [*found.faults, *_name_faults(found, name_or_path)]
     context = {"scale": scale_names(), "table": protocol_names(), **(known or {})}
     try:
-        # through JSON: strict mode then still takes a list for a tuple
-        loaded = spec.model_validate_json(json.dumps(found.content, default=str, skipkeys=True), context=context)
+        loaded = from_plain(spec, found.content, context)
     except ValidationError as e:
         raise FaultyFileError(found.file, [*faults, *_faults_of(e, found, spec)]) from None
     if faults:

@@ -26,7 +26,7 @@ from rdtf_bench.spec.identities import (
     TrainingSetIdentity,
 )
 from rdtf_bench.spec.scale import Scale
-from rdtf_bench.spec.schema import RENAMED_CONTROLS, Options, Row, TableSpec
+from rdtf_bench.spec.schema import RENAMED_CONTROLS, Options, Row, TableSpec, from_plain
 
 Constants = Callable[[str, str], dict[str, Any]]
 """(kind, name) -> the module's constants; catalog.constants, or a fake in tests."""
@@ -116,7 +116,7 @@ class Cell:
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> "Cell":
         """Return the cell that JSON holds. Older files call trained and external rows "method"."""
-        fit = None if raw["fit"] is None else identities.read(FitIdentity, raw["fit"])
+        fit = None if raw["fit"] is None else from_plain(FitIdentity, raw["fit"])
         kind: RowKind = "control" if raw["kind"] == "control" else "external" if fit is None else "trained"
         method = RENAMED_CONTROLS.get(raw["method"], raw["method"]) if kind == "control" else raw["method"]
         return cls(

@@ -1,8 +1,9 @@
 """The fields of protocol files, with their units. Read this file to learn what they may say. Scales are in scale.py."""
 
+import json
 import shlex
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -75,6 +76,16 @@ class Part(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
+
+
+Kind = TypeVar("Kind", bound=Part)
+
+
+def from_plain(kind: type[Kind], raw: object, context: Mapping[str, Any] | None = None) -> Kind:
+    """Return what plain values say, as JSON or YAML holds them; raises pydantic's ValidationError."""
+    # through JSON: strict mode then still takes a list for a tuple. A value that JSON does not know becomes text, and
+    # such a key is left out, so that a faulty file is not our crash.
+    return kind.model_validate_json(json.dumps(raw, default=str, skipkeys=True), context=context)
 
 
 class File(Part):

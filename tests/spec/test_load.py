@@ -26,7 +26,12 @@ from rdtf_bench.spec.load import (
     sheet_names,
     show_scale,
 )
-from rdtf_bench.spec.schema import PaperValue, TableSpec, ValiditySpec
+from rdtf_bench.spec.schema import PaperValue, Part, TableSpec, ValiditySpec, from_plain
+
+
+class Pair(Part):
+    numbers: tuple[int, int]
+
 
 GOOD = """
 name: t
@@ -121,6 +126,13 @@ def test_dates_are_text(tmp_path: Path) -> None:
     path = tmp_path / "t.yaml"
     path.write_text(GOOD.replace("title: A table", "title: 2020-01-01"))
     assert load_table(str(path)).title == "2020-01-01"
+
+
+def test_plain_values_are_read_as_strictly_as_a_file() -> None:
+    assert from_plain(Pair, {"numbers": [1, 2]}).numbers == (1, 2)
+    for wrong in ({"numbers": ["1", 2]}, {"numbers": [1, Path("2")]}, {"numbers": [1, 2], "more": 3}):
+        with pytest.raises(ValidationError):
+            from_plain(Pair, wrong)
 
 
 def test_a_typo_gets_the_close_match_and_exit_status_2() -> None:

@@ -1,6 +1,5 @@
 """The entries of a store, and those that a cell or a record needs. Imports no torch."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from rdtf_bench.run.inputs.training_set import LIST, SHARD, listed_clips, traini
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec import identities
 from rdtf_bench.spec.identities import QualityScore, TrainingSetIdentity
+from rdtf_bench.spec.schema import from_plain
 
 OF_TABLES = ("fit", "samples", "observations", "scores", "parts", "clips", LIST, SHARD)
 """Kinds of entries that tables make and can make again."""
@@ -82,7 +82,7 @@ def _real_clips(sample: Mapping[str, Any]) -> Iterator[Entry]:
 
 def _training(data: Mapping[str, Any], store: Store) -> Iterator[Entry]:
     """Yield the list of training clips and, as far as the list can be read, their shards."""
-    identity = identities.read(TrainingSetIdentity, dict(data))
+    identity = from_plain(TrainingSetIdentity, data)
     yield Entry(LIST, identity.key)
     if store.faults(LIST, identity.key):
         return
@@ -91,7 +91,7 @@ def _training(data: Mapping[str, Any], store: Store) -> Iterator[Entry]:
 
 
 def _observations(raw: Mapping[str, Any]) -> Iterator[Entry]:
-    identity = identities.read_score(json.loads(json.dumps(raw)))
+    identity = identities.read_score(dict(raw))
     if isinstance(identity, QualityScore):
         yield Entry("observations", identity.observation_key(identity.fake))
         yield Entry("observations", identity.observation_key(identity.real))

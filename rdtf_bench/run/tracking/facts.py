@@ -14,6 +14,7 @@ from rdtf_bench.run.record import Record
 from rdtf_bench.spec import identities
 from rdtf_bench.spec.identities import ClipsIdentity, FitIdentity, PipelineSamples, Samples, TrainedSamples
 from rdtf_bench.spec.plan import Cell
+from rdtf_bench.spec.schema import from_plain
 
 NOT_APPLICABLE = "n/a"
 SHORT_COMMIT = 7
@@ -165,7 +166,7 @@ def end_ms(record: Record) -> int:
 
 
 def _fit(record: Record) -> FitIdentity | None:
-    return None if record.config["fit"] is None else identities.read(FitIdentity, record.config["fit"])
+    return None if record.config["fit"] is None else from_plain(FitIdentity, record.config["fit"])
 
 
 def _samples(record: Record) -> Samples:
