@@ -12,10 +12,10 @@ def list_names() -> None:
     """List protocols by kind, scales, methods, control rows, datasets and metrics."""
     from rdtf_bench import catalog
     from rdtf_bench.commands.kinds import KINDS
-    from rdtf_bench.spec import load
+    from rdtf_bench.spec import load, places
 
     for name, kind in KINDS.items():
-        _section(kind.heading, {protocol: load.load(name, protocol).title for protocol in load.names(name)})
+        _section(kind.heading, {protocol: load.load(name, protocol).title for protocol in places.names(name)})
     _section("scales", {scale: load.load_scale(scale).title for scale in load.scale_names()})
     for entry in ("method", "control", "dataset", "metric"):
         _section(f"{entry}s", {name: catalog.summary(entry, name) for name in catalog.names(entry)})

@@ -21,10 +21,10 @@ def validate(
     """
     from rdtf_bench.commands.kinds import KINDS, kind_of
     from rdtf_bench.run.protocols import load_scale
-    from rdtf_bench.spec import load
+    from rdtf_bench.spec import load, places
 
     faults = []
-    for name in dict.fromkeys(files or [name for kind in (*KINDS, "scale") for name in load.names(kind)]):
+    for name in dict.fromkeys(files or [name for kind in (*KINDS, "scale") for name in places.names(kind)]):
         try:
             if load.is_pipeline(name):
                 typer.echo(f"{name}: a pipeline, {load.load_pipeline(name).title}")

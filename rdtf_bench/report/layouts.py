@@ -127,9 +127,7 @@ def joined(shown: Sequence[str], *, format: str) -> str:
     return "\n\n".join(shown)
 
 
-def document(
-    tables: Sequence[Table], notes: Sequence[str] = (), *, format: str, title: str = "", width: int = NOTE_WIDTH
-) -> str:
+def document(tables: Sequence[Table], notes: Sequence[str] = (), *, format: str, title: str = "") -> str:
     """Write tables and the notes below them as "text", "md" or "latex".
 
     Markdown has no title, because it is pasted below a heading; notes are LaTeX comments.
@@ -140,11 +138,11 @@ def document(
             below = "\n".join(f"- {markdown_text(note)}" for note in notes)
         case "latex":
             needs = "% Needs \\usepackage{booktabs} in the preamble."
-            blocks = ["\n".join([*_comments(title, width), needs]), *(_latex(table, width) for table in tables)]
-            below = "\n".join(line for note in notes for line in _comments(note, width))
+            blocks = ["\n".join([*_comments(title), needs]), *(_latex(table) for table in tables)]
+            below = "\n".join(line for note in notes for line in _comments(note))
         case _:
             blocks = [*([title] if title else []), *(_text(table) for table in tables)]
-            below = "\n".join(wrapped(notes, width))
+            below = "\n".join(wrapped(notes, NOTE_WIDTH))
     return "\n\n".join([*blocks, *([below] if below else [])])
 
 
@@ -218,10 +216,10 @@ def _markdown(table: Table) -> str:
     return "\n".join([*([f"### {markdown_text(table.heading)}", ""] if table.heading else []), *lines])
 
 
-def _latex(table: Table, width: int) -> str:
+def _latex(table: Table) -> str:
     head = [_latex_head(_cell(word), side) for word, side in zip(table.head, table.alignment, strict=True)]
     lines = [
-        *_comments(table.heading, width),
+        *_comments(table.heading),
         f"\\begin{{tabular}}{{{table.alignment}}}",
         r"\toprule",
         _latex_row(head),
@@ -250,5 +248,5 @@ def _latex_row(cells: Sequence[str]) -> str:
     return f"{{}}{row} \\\\" if row[:1] in ("[", "*") else f"{row} \\\\"
 
 
-def _comments(text: str, width: int) -> Iterator[str]:
-    return (f"% {line}" for line in wrapped([text] if text else [], width - 2))
+def _comments(text: str) -> Iterator[str]:
+    return (f"% {line}" for line in wrapped([text] if text else [], NOTE_WIDTH - 2))

@@ -35,7 +35,6 @@ class Replayable:
     """A record with the table of one row that makes it again."""
 
     record: Record
-    metrics: tuple[str, ...]
     spec: TableSpec
     scale: Scale
     source: str | None
@@ -54,7 +53,6 @@ def prepare(record: Record, *, row: str, metrics: tuple[str, ...], source: str |
         if isinstance(planned, TableSpec):
             return Replayable(
                 record=record,
-                metrics=metrics,
                 spec=planned,
                 scale=scale,
                 source=source,

@@ -35,9 +35,6 @@ Names = Mapping[str, Collection[str]]
 VALUE_ERROR = "Value error, "
 """What pydantic writes before the message of a ValueError."""
 
-SPECS: dict[str, type[File]] = {kind: KINDS[kind].spec for kind in places.PROTOCOLS}
-"""The model of each kind of protocol."""
-
 
 def kind_of(name_or_path: str) -> str:
     """Return the kind of a protocol: table, set, costs, sheet, validity, figure or arena."""
@@ -59,11 +56,6 @@ def is_scale(name_or_path: str) -> bool:
 def is_pipeline(name_or_path: str) -> bool:
     """Whether this is a file that says it is a pipeline."""
     return places.is_path(name_or_path) and document.read(Path(name_or_path)).kind == PIPELINE
-
-
-def names(kind: str) -> list[str]:
-    """Return the names of this kind: the package's, and those in the folders of RDTF_BENCH_PROTOCOLS."""
-    return places.names(kind)
 
 
 def load(kind: str, name_or_path: str, known: Names | None = None) -> File:
@@ -122,10 +114,6 @@ def faults_in(error: ValidationError) -> str:
 
 def protocol_names() -> list[str]:
     return places.names("table")
-
-
-def sheet_names() -> list[str]:
-    return places.names("sheet")
 
 
 def scale_names() -> list[str]:

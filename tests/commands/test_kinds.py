@@ -11,7 +11,7 @@ from rdtf_bench.commands.kinds.figure import Figures
 from rdtf_bench.commands.kinds.table import Tables
 from rdtf_bench.commands.kinds.validity import Validities
 from rdtf_bench.core.errors import UnknownNameError
-from rdtf_bench.spec import load
+from rdtf_bench.spec.places import PROTOCOLS
 from tests.command_line import rdtf_bench
 
 EXAMPLES = {
@@ -27,7 +27,7 @@ NOT_MEASURED = 6
 
 
 def test_every_kind_of_protocol_is_registered() -> None:
-    assert set(KINDS) == set(load.SPECS) == set(EXAMPLES)
+    assert set(KINDS) == set(PROTOCOLS) == set(EXAMPLES)
     assert {kind_of(name).name for name, _ in EXAMPLES.values()} == set(KINDS)
 
 

@@ -38,7 +38,6 @@ def outcome(
             bench.store.finish("fit", cell.fit_key)
     return Outcome(
         bench=bench,
-        data=Dataset(identity=data, clips={}),
         cells=cells,
         records=records,
         jobs_done=12,

@@ -8,7 +8,7 @@ import pytest
 from rdtf_bench import catalog
 from rdtf_bench.commands.selection import Selection
 from rdtf_bench.core.errors import ProtocolError, UnknownNameError
-from rdtf_bench.report.table.table import joined
+from rdtf_bench.report.layouts import joined
 from rdtf_bench.run.protocols import default_scale, load_table, load_tables
 from rdtf_bench.spec.load import load_scale
 from rdtf_bench.spec.plan import Cell, plan

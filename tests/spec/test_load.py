@@ -11,7 +11,6 @@ from rdtf_bench.diffusion.masks import TASKS
 from rdtf_bench.run.protocols import ablation, known_names, load_table, load_tables
 from rdtf_bench.spec.document import FaultyFileError
 from rdtf_bench.spec.load import (
-    SPECS,
     is_scale,
     kind_of,
     load,
@@ -20,12 +19,11 @@ from rdtf_bench.spec.load import (
     load_scale,
     load_sheet,
     load_validity,
-    names,
     protocol_names,
     scale_names,
-    sheet_names,
     show_scale,
 )
+from rdtf_bench.spec.places import PROTOCOLS, names
 from rdtf_bench.spec.schema import PaperValue, Part, TableSpec, ValiditySpec, from_plain
 
 
@@ -167,7 +165,7 @@ def test_a_panel_draws_rows_of_its_table() -> None:
         TableSpec.model_validate({**figure.model_dump(), **stray})
 
 
-@pytest.mark.parametrize("name", sheet_names())
+@pytest.mark.parametrize("name", names("sheet"))
 def test_every_sheet_loads_and_is_named_as_its_file(name: str) -> None:
     assert load_sheet(name).name == name
 
@@ -221,7 +219,7 @@ def test_a_job_samples_and_observes_whole_batches(tmp_path: Path) -> None:
 def test_the_names_in_the_scales_and_in_every_kind_of_protocol_are_in_the_catalog() -> None:
     for name in scale_names():
         load_scale(name, known_names())
-    for kind in SPECS:
+    for kind in PROTOCOLS:
         for name in names(kind):
             assert load(kind, name, known_names()).name == name
 
@@ -247,7 +245,7 @@ def test_a_command_names_a_file_as_it_was_loaded(tmp_path: Path) -> None:
 def test_the_kind_of_a_name_is_that_of_its_folder() -> None:
     names = ("table1", "table2", "table8", "table6", "metric-validity", "figure3", "table5")
     kinds = {name: kind_of(name) for name in names}
-    assert kinds == dict(zip(kinds, SPECS, strict=True))
+    assert kinds == dict(zip(kinds, PROTOCOLS, strict=True))
     assert [is_scale(name) for name in ("tiny", "table1", "ci")] == [True, False, False]  # ci is a table, too
     with pytest.raises(ProtocolError, match=r"'table6' is of kind sheet .*; one of kind costs is needed here"):
         load_costs("table6")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from rdtf_bench.core.errors import ProtocolError, UnknownNameError
-from rdtf_bench.spec.load import is_scale, kind_of, load, load_scale, names, protocol_names, scale_names
-from rdtf_bench.spec.places import PACKAGE, find
+from rdtf_bench.spec.load import is_scale, kind_of, load, load_scale, protocol_names, scale_names
+from rdtf_bench.spec.places import PACKAGE, find, names
 
 SHEET = "{extends: table7, name: my-sheet, kind: sheet}"
 

@@ -89,7 +89,7 @@ class Tables:
             )
 
     def show(self, chosen: Selection, *, format: str) -> None:
-        from rdtf_bench.report.table.table import joined
+        from rdtf_bench.report.layouts import joined
         from rdtf_bench.run import record
 
         shown = []

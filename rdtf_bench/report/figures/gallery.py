@@ -26,15 +26,14 @@ LINE_PX = 13
 CAPTION_LINES = 3
 PALETTE_PIXELS, KMEANS_STEPS = 100_000, 4
 """Number of evenly spread pixels on which the palette is refined, and of steps. More take seconds and change little."""
+DURATION_MS = 120
+"""Time of one frame. A GIF stores it in units of 10 ms."""
 INK = (40, 40, 40)
 PAPER = (255, 255, 255)
 
 
-def gif_grid(rows: Rows, *, path: Path, captions: Sequence[str], zoom: int = 2, duration_ms: int = 120) -> Path:
-    """Write an animated GIF with one line per row and one column per clip, the caption above it.
-
-    The file format stores times in units of 10 ms.
-    """
+def gif_grid(rows: Rows, *, path: Path, captions: Sequence[str], zoom: int = 2) -> Path:
+    """Write an animated GIF with one line per row and one column per clip, the caption above it."""
     num_clips, num_frames, _, _, width = _shape(rows, captions)
     names = list(rows)
     pages = []
@@ -54,7 +53,7 @@ def gif_grid(rows: Rows, *, path: Path, captions: Sequence[str], zoom: int = 2, 
             format="GIF",
             save_all=True,
             append_images=others,
-            duration=duration_ms,
+            duration=DURATION_MS,
             loop=0,
             optimize=False,
             disposal=1,
@@ -62,7 +61,7 @@ def gif_grid(rows: Rows, *, path: Path, captions: Sequence[str], zoom: int = 2, 
     return path
 
 
-def contact_sheet(rows: Rows, *, path: Path, captions: Sequence[str], zoom: int = 1) -> Path:
+def contact_sheet(rows: Rows, *, path: Path, captions: Sequence[str]) -> Path:
     """Write a PNG with one block per clip: one line per row of the table, one column per frame."""
     from PIL import Image
 
@@ -70,7 +69,7 @@ def contact_sheet(rows: Rows, *, path: Path, captions: Sequence[str], zoom: int 
     names = list(rows)
     blocks = []
     for clip in range(num_clips):
-        pictures = [[_picture(rows[name][clip, frame], zoom) for frame in range(num_frames)] for name in names]
+        pictures = [[_picture(rows[name][clip, frame], 1) for frame in range(num_frames)] for name in names]
         blocks.append(_sheet(pictures, names=names, heads=[[captions[clip]], *[[""]] * (num_frames - 1)]))
     sheet = Image.new("RGB", (blocks[0].width, sum(block.height for block in blocks)), PAPER)
     top = 0

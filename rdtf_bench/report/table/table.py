@@ -59,11 +59,6 @@ def render(
     return layouts.document([_table(shown)], notes, format=format, title=title)
 
 
-def joined(shown: Sequence[str], *, format: str) -> str:
-    """Join several rendered tables: one JSON list, one CSV with one head, or one table below the other."""
-    return layouts.joined(shown, format=format)
-
-
 def _table(shown: Grid) -> layouts.Table:
     return layouts.Table(
         head=["method", *(word for column in shown.columns for word in _heads(column))],

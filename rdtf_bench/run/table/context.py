@@ -35,7 +35,6 @@ class Bench:
     store: Store
     scale: Scale
     assets: Mapping[str, Path]  # role -> weights
-    dataset: str
     clips: Mapping[str, tuple[Clip, ...]]  # split -> clips that rows are compared with
     outside: Mapping[str, Outside]  # by label of the row
     real: Mapping[str, str]  # split -> key of its decoded clips
@@ -138,7 +137,6 @@ def make_bench(
         store=store,
         scale=scale,
         assets={role: asset.path for role, asset in assets.items()},
-        dataset=identity.dataset,
         clips=clips,
         outside=dict(outside),
         real=real,

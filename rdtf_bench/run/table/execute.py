@@ -48,7 +48,6 @@ class Outcome:
     """What a run of a table made and found."""
 
     bench: Bench
-    data: Dataset
     cells: list[Cell]
     records: dict[str, Record]  # by cell id
     jobs_done: int
@@ -103,7 +102,6 @@ def run(
         wall_s = time.monotonic() - began_s
     return Outcome(
         bench=bench,
-        data=data,
         cells=cells,
         records=records,
         jobs_done=len(jobs),

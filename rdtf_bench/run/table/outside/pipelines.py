@@ -112,4 +112,4 @@ def _index(folder: Path) -> tuple[str, list[str]]:
             f"{path}: the pipeline is code of its own, {named}, and not a class of diffusers. Such code is not run. "
             "Make its clips yourself and add them as a row: --with NAME=DIR"
         )
-    return named, [part for part in parts if part != "_class_name"]
+    return named, parts
