@@ -118,22 +118,12 @@ def _extended(own: Document, extends: object, kind: str | None, above: tuple[Pat
     if places.is_path(extends) or kind is not None:
         base = places.find(kind or "table", extends, own.file.parent)
     elif extends in places.names(places.SCALE) and extends in places.names(*places.PROTOCOLS):
-        kind, base = places.find_named(extends, _family_by_keys(own, extends))
+        raise ProtocolError(f"{extends!r} is a scale and a protocol: state the `kind` of this file")
     else:
         kind, base = places.find_named(extends, tuple(places.KINDS))
     if base.resolve() in [path.resolve() for path in above]:
         raise ProtocolError(f"the files extend each other in a circle: {' extends '.join(map(str, (*above, base)))}")
     return read(base, kind, above)
-
-
-def _family_by_keys(own: Document, extends: str) -> tuple[str, ...]:
-    """Return the kinds that a file may be of which extends a scale and a protocol of one name, by its own keys."""
-    of_scales = places.keys(places.SCALE)
-    of_protocols = places.keys(*places.PROTOCOLS)
-    as_scale, as_protocol = own.content.keys() & of_scales - of_protocols, own.content.keys() & of_protocols - of_scales
-    if bool(as_scale) == bool(as_protocol):
-        raise ProtocolError(f"{extends!r} is a scale and a protocol: state the `kind` of this file")
-    return places.family(places.SCALE) if as_scale else places.PROTOCOLS
 
 
 def _merged(own: Document, base: Document) -> Document:

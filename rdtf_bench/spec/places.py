@@ -72,11 +72,6 @@ def family(kind: str) -> tuple[str, ...]:
     return PROTOCOLS if kind in PROTOCOLS else (kind,)
 
 
-def keys(*kinds: str) -> set[str]:
-    """Return the keys that files of these kinds may have at the top."""
-    return {key for kind in kinds for key in KINDS[kind].spec.model_fields}
-
-
 def find_named(name: str, kinds: Sequence[str]) -> tuple[str, Path]:
     """Return the kind and the file of a name. Two files of one name are an error, as is a name without a file."""
     standing = [(kind, path) for root in _roots() for kind, path in _standing_in(root, kinds) if path.stem == name]

@@ -8,6 +8,7 @@ from tests.command_line import rdtf_bench
 
 ONE_ROW = """
 extends: ci
+kind: table
 name: one
 title: One row
 rows: [{label: RDTF, method: rdtf}]

@@ -262,11 +262,9 @@ def test_the_kind_of_a_file_is_stated_or_that_of_what_it_extends(tmp_path: Path)
     assert kind("extends: tiny") == "scale"
     assert kind("extends: mine.yaml", "second.yaml") == "scale"
     assert kind("{extends: ci, kind: scale}") == "scale"
-    assert kind("{extends: ci, name: mine, workers: 2}") == "scale"
-    assert kind("{extends: ci, name: mine, task: i2v}") == "table"
-    for undecided in ("extends: ci", "{extends: ci, metrics: {}}", "{extends: ci, workers: 2, task: i2v}"):
-        with pytest.raises(ProtocolError, match=r"extends: 'ci' is a scale and a protocol: state the `kind`"):
-            kind(undecided)
+    assert kind("{extends: ci, kind: table}") == "table"
+    with pytest.raises(ProtocolError, match=r"extends: 'ci' is a scale and a protocol: state the `kind`"):
+        kind("{extends: ci, name: mine, workers: 2}")
     (tmp_path / "scale.yml").write_text("extends: tiny")
     with pytest.raises(ProtocolError, match=r"scale.yml is a scale and a protocol is needed here. Give it to --scale"):
         kind_of(str(tmp_path / "scale.yml"))
