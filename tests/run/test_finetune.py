@@ -254,14 +254,14 @@ def test_a_server_that_dies_costs_the_log_until_the_next_call(
 
     from rdtf_bench.cli import app
 
-    whole = MlflowClient.log_metric
+    whole = MlflowClient.log_batch
 
-    def log_metric(client: MlflowClient, run_id: str, key: str, value: float, *, step: int) -> None:
-        if step == 2:
+    def log_batch(client: MlflowClient, run_id: str, **logged: Any) -> None:
+        if {point.step for point in logged.get("metrics", [])} == {2}:
             raise OSError("the server died")
-        whole(client, run_id, key, value, step=step)
+        whole(client, run_id, **logged)
 
-    monkeypatch.setattr(MlflowClient, "log_metric", log_metric)
+    monkeypatch.setattr(MlflowClient, "log_batch", log_batch)
     arguments = ["finetune", "customize_a_video", "--data", str(stickers), "--base", str(base), "--out", str(tmp_path)]
     arguments += ["--size", "64", "--num-steps", "5", "--batch-size", "2", "--option", "text_tokens=8", "--quiet"]
     for told in (1, 0):  # the second has nothing left to train, and goes on in the same MLflow run

@@ -154,7 +154,7 @@ def children_of(client: "MlflowClient", experiment: str, parent_id: str) -> "dic
 
 
 def _comparison(client: "MlflowClient", experiment: str, table: "Run") -> Comparison:
-    rows = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{table.info.run_id}'")
+    rows = children_of(client, experiment, table.info.run_id).values()
     num_rows = table.data.tags.get(ROWS)
     return Comparison(
         table=str(table.info.run_name),

@@ -1,12 +1,12 @@
 """Logs one training to MLflow while it trains."""
 
-import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rdtf_bench.core.store import key_of, write_text
 from rdtf_bench.run.table.finished import LogRow
-from rdtf_bench.run.tracking.runs import complete, curve, flat
+from rdtf_bench.run.tracking.runs import complete, curve, flat, log_points
 from rdtf_bench.run.tracking.server import failures, kept_run, open_experiment
 
 
@@ -49,9 +49,8 @@ class TrainingRun:
             if self._status != "RUNNING":
                 self._client.update_run(self._run_id, status="RUNNING")
                 self._status = "RUNNING"
-            for name, value in measured.items():
-                if math.isfinite(value):
-                    self._client.log_metric(self._run_id, f"train/{name}", value, step=step)
+            points = curve([{"step": step, **measured}], round(1000 * time.time()))
+            log_points(self._client, self._run_id, points)
 
     def artifact(self, path: Path) -> None:
         with failures(self._uri):

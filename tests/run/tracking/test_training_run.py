@@ -11,6 +11,7 @@ from tests.mlflow_runs import LOG, files, runs, steps
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Metric
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own
 
@@ -26,6 +27,20 @@ def training(root: Path, log: list[dict[str, int | float]], names: list[str]) ->
         uri=server.default_uri(root),
         root=root,
     )
+
+
+def test_the_finite_measurements_of_a_step_are_logged_in_one_call(
+    client: "MlflowClient", root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[list[Metric]] = []
+    live = training(root, [], [])
+    monkeypatch.setattr(type(client), "log_batch", lambda _client, _run_id, metrics: batches.append(metrics))
+    live.metrics(3, {"loss": 0.5, "grad_norm": 0.1, "odd": float("nan")})
+    (batch,) = batches
+    assert {(point.key, point.value, point.step) for point in batch} == {
+        ("train/loss", 0.5, 3),
+        ("train/grad_norm", 0.1, 3),
+    }
 
 
 def test_a_training_run_is_brought_up_to_date_from_the_files(client: "MlflowClient", root: Path) -> None:
