@@ -12,9 +12,10 @@ from rdtf_bench.report.table.rows import rows
 from rdtf_bench.report.table.table import render
 from rdtf_bench.run import record
 from rdtf_bench.run.costs import record as costs
+from rdtf_bench.run.protocols import load_scale
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec.claims import load as load_claims
-from rdtf_bench.spec.load import load_costs, load_scale, scale_names
+from rdtf_bench.spec.load import load_costs, scale_names
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
 

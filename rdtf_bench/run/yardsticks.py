@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rdtf_bench import catalog
 from rdtf_bench.assets import registry
 from rdtf_bench.assets.official import OFFICIAL
-from rdtf_bench.spec.load import load_scale
+from rdtf_bench.run.protocols import load_scale
 from rdtf_bench.spec.plan import asset_roles
 from rdtf_bench.spec.scale import Scale
 

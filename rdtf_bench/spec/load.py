@@ -80,8 +80,8 @@ def load_sheet(name_or_path: str) -> Sheet:
     return _load(Sheet, "sheet", name_or_path)
 
 
-def load_validity(name_or_path: str) -> ValiditySpec:
-    return _load(ValiditySpec, "validity", name_or_path)
+def load_validity(name_or_path: str, known: Names | None = None) -> ValiditySpec:
+    return _load(ValiditySpec, "validity", name_or_path, known)
 
 
 def load_figure(name_or_path: str, known: Names | None = None) -> FigureSpec:

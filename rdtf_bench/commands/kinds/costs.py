@@ -67,7 +67,8 @@ class Costs:
 
     def validate(self, protocol: str) -> None:
         from rdtf_bench.run.costs.parameters import configured, parameter_counts
-        from rdtf_bench.spec.load import load_costs, load_scale
+        from rdtf_bench.run.protocols import load_scale
+        from rdtf_bench.spec.load import load_costs
 
         spec = load_costs(protocol)
         scale = load_scale(spec.scale)

@@ -25,7 +25,7 @@ from rdtf_bench.run import environment
 from rdtf_bench.run.costs import memory
 from rdtf_bench.run.costs.parameters import configured, parameter_counts
 from rdtf_bench.run.costs.record import FILE, CostRecord, Measured, key
-from rdtf_bench.spec.load import load_scale
+from rdtf_bench.run.protocols import load_scale
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import CostSpec, Options
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from rdtf_bench import catalog
 from rdtf_bench.assets import registry
-from rdtf_bench.core.errors import StoreError, unknown_name
+from rdtf_bench.core.errors import StoreError
 from rdtf_bench.core.store import Store, key_of, write_text
 from rdtf_bench.run.inputs import datasets
+from rdtf_bench.run.protocols import known_names
 from rdtf_bench.spec.command import command, data_option
 from rdtf_bench.spec.load import load_validity
 from rdtf_bench.spec.plan import DataIdentity, asset_roles, other_clips_split
@@ -60,12 +61,8 @@ class PlannedCurve:
 
 
 def load(name: str) -> ValiditySpec:
-    """Return the protocol of this name. Raises UnknownNameError for a metric that is not in the catalog."""
-    spec = load_validity(name)
-    for metric in spec.metrics:
-        if metric not in catalog.names("metric"):
-            raise unknown_name("metric", metric, catalog.names("metric"))
-    return spec
+    """Return the protocol of this name; every name in it that is not in the catalog is a fault with its line."""
+    return load_validity(name, known_names())
 
 
 def looks(spec: ValiditySpec, scale: Scale) -> list[Look]:

@@ -35,7 +35,7 @@ def spec(monkeypatch: pytest.MonkeyPatch) -> ValiditySpec:
         "short_clips": whole.short_clips.model_copy(update={"rules": RULES}),
     }
     small = whole.model_copy(update=changed)
-    monkeypatch.setattr(validity_plan, "load_validity", lambda _: small)
+    monkeypatch.setattr(validity_plan, "load_validity", lambda *_: small)
     monkeypatch.setattr(datasets, "MIN_TEST_CLIPS", CLIPS)
     monkeypatch.setattr(asg, "LONG_COUNTS", {"train": 1, "validation": CLIPS, "test": CLIPS})
     return small

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rdtf_bench.core.errors import ProtocolError, StoreError, UnknownNameError
+from rdtf_bench.core.errors import ProtocolError, StoreError
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.validity import plan as validity_plan
 from rdtf_bench.run.validity.plan import CurveRecord
@@ -72,16 +72,19 @@ def test_a_field_added_to_the_clip_moves_no_key_at_its_default(spec: ValiditySpe
     assert not set(keys(spec, other, tmp_path)) & set(planned)
 
 
-def test_unknown_metrics_and_missing_assets_are_named(
-    spec: ValiditySpec, tiny: Scale, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_assets_are_named(spec: ValiditySpec, tiny: Scale, tmp_path: Path) -> None:
     without = tiny.model_copy(update={"assets": {r: a for r, a in tiny.assets.items() if r != "vqa"}})
     with pytest.raises(ProtocolError, match="scale tiny: assets has no 'vqa', which is needed for vqa"):
         validity_plan.plan(spec, without, None, tmp_path)
-    wrong = spec.model_copy(update={"metrics": ("fvdd",)})
-    monkeypatch.setattr(validity_plan, "load_validity", lambda _name: wrong)
-    with pytest.raises(UnknownNameError, match="Did you mean 'fvd'"):
-        validity_plan.load("metric-validity")
+
+
+def test_unknown_datasets_and_metrics_are_named_with_their_lines(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: metric-validity\nname: mine\ndataset: ags\nmetrics: [fvdd]\nnetworks: {}\n")
+    with pytest.raises(ProtocolError) as e:
+        validity_plan.load(str(path))
+    assert "mine.yaml:3: dataset: there is no dataset 'ags'. Did you mean 'asg'?" in str(e.value)
+    assert "mine.yaml:4: metrics.0: there is no metric 'fvdd'. Did you mean 'fvd'?" in str(e.value)
 
 
 def test_a_curve_reads_back_and_those_that_are_missing_are_counted(
