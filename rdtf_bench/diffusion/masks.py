@@ -92,6 +92,11 @@ class Task:
     evaluated: Callable[[int], tuple[Mask, ...]]
     trained: Callable[[int], tuple[Mask, ...]]
 
+    def mask_of(self, place: int, num_frames: int) -> Mask:
+        """Return the mask of one test clip: those of the test take turns over the sorted clips."""
+        masks = self.evaluated(num_frames)
+        return masks[place % len(masks)]
+
 
 TASKS: dict[str, Task] = {
     "it2v": Task(family="generation", uses_text=True, evaluated=_first_frame, trained=one_frame_masks),

@@ -111,21 +111,15 @@ def within(prompts: Sequence[Prompt], most_bytes: int) -> list[Prompt]:
 
 
 def _prompt(place: int, real: "RealClips", videos: "Mapping[str, tuple[Kind, VideoU8]]", task: str) -> Prompt:
+    from rdtf_bench.diffusion.masks import task_named
+
     return Prompt(
         place=place,
         clip_id=real.ids[place],
         caption=real.captions[place],
-        known=_known(place, real.video.shape[1], task),
+        known=task_named(task).mask_of(place, real.video.shape[1]),
         clips=tuple(_shown(place, videos)),
     )
-
-
-def _known(place: int, num_frames: int, task: str) -> tuple[int, ...]:
-    """Return the mask of a clip: those of the task take turns over the clips, as in run/table/sample."""
-    from rdtf_bench.diffusion.masks import task_named
-
-    masks = task_named(task).evaluated(num_frames)
-    return masks[place % len(masks)]
 
 
 def _shown(place: int, videos: "Mapping[str, tuple[Kind, VideoU8]]") -> Iterator[Shown]:

@@ -26,12 +26,11 @@ Generate = Callable[[Conditions, Sequence[torch.Generator]], Video]
 
 
 def conditions(real: RealClips, task: str, chosen: slice) -> Conditions:
-    """Return captions and known frames of the chosen clips. The task's masks take turns over the sorted clips."""
+    """Return captions and known frames of the chosen clips."""
     video = to_unit(real.video[chosen])
     kind = task_named(task)
-    masks = kind.evaluated(video.shape[1])
     places = range(len(real.ids))[chosen]
-    known = torch.tensor([masks[place % len(masks)] for place in places], dtype=torch.float32)
+    known = torch.tensor([kind.mask_of(place, video.shape[1]) for place in places], dtype=torch.float32)
     return Conditions(
         clip_ids=real.ids[chosen],
         captions=real.captions[chosen] if kind.uses_text else ("",) * len(places),
