@@ -42,18 +42,15 @@ def make(
     without a network, keeps answers in the browser and exports them as a JSON file. The store keeps which row made
     which clip, and the page does not hold it.
     """
+    from rdtf_bench.commands.kinds.arena import planned_of
     from rdtf_bench.core.errors import StoreError
     from rdtf_bench.report.page import arena as arena_page
     from rdtf_bench.run.arena import make as making
-    from rdtf_bench.run.arena import plan
     from rdtf_bench.run.arena.study import keep_arena
-    from rdtf_bench.run.protocols import load_table
 
-    spec = plan.load(table)
     chosen = Selection(protocol=table, scale_name=scale, data=data, store=store, external=extra, pipelines=pipeline)
-    source = chosen.source_of(load_table(spec.table).dataset)
-    planned = plan.plan(spec, chosen.scale, source, store, chosen.outside(), chosen.options)
-    material = making.draw(planned, num_clips=clips or spec.num_clips, seed=seed)
+    planned = planned_of(chosen)
+    material = making.draw(planned, num_clips=clips or planned.spec.num_clips, seed=seed)
     try:
         arena_page.write(material, out)
     except OSError as fault:
