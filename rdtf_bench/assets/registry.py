@@ -133,6 +133,16 @@ def verify(assets: list[Asset]) -> None:
         )
 
 
+def ready(names: Iterable[str]) -> list[Asset]:
+    """Return assets whose bytes are pinned and checked; AssetError where one is absent or altered."""
+    wanted = list(names)
+    pin(map(find, wanted))
+    found = [find(name) for name in wanted]
+    require_present(found)
+    verify(found)
+    return found
+
+
 def verified(name: str) -> Path:
     """Return the place of an asset after checking its bytes."""
     asset = find(name)

@@ -49,6 +49,24 @@ def test_absent_official_weights_are_named_with_their_source(tmp_path: Path, mon
     assert asset.config() == {"d_model": 3}
 
 
+def test_assets_that_are_ready_are_pinned_at_first_use_and_checked_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RDTF_BENCH_ASSETS", str(tmp_path))
+    with pytest.raises(AssetError, match=r"these weights are needed and not there"):
+        registry.ready(["t5-base"])
+    for path in registry.find("t5-base").paths().values():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("{}")
+    unpinned = OFFICIAL["t5-base"].files
+    monkeypatch.setitem(OFFICIAL, "t5-base", dataclasses.replace(OFFICIAL["t5-base"], files=dict.fromkeys(unpinned)))
+    (asset,) = registry.ready(["t5-base"])
+    assert None not in asset.files.values()
+    next(iter(asset.paths().values())).write_text("[]")
+    with pytest.raises(AssetError, match=r"has another SHA-256"):
+        registry.ready(["t5-base"])
+
+
 def test_an_absent_networks_configuration_is_the_released_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RDTF_BENCH_ASSETS", str(tmp_path))
     assert registry.find("t5-base").config()["d_model"] == 768

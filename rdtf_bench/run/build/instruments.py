@@ -24,10 +24,7 @@ def load(scale: Scale, names: Sequence[str]) -> dict[str, Instrument]:
     """Return the named metrics; AssetError where a network is missing or altered."""
     roles = {name: _roles(name, scale) for name in names}
     wanted = {role: scale.asset(role, name) for name in names for role in roles[name]}
-    registry.pin(map(registry.find, wanted.values()))
-    found = {role: registry.find(asset) for role, asset in sorted(wanted.items())}
-    registry.require_present(found.values())
-    registry.verify(list(found.values()))
+    found = dict(zip(wanted, registry.ready(wanted.values()), strict=True))
     places = {role: asset.path for role, asset in found.items()}
     device = device_of(scale)
     loaded = {}

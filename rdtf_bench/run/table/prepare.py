@@ -44,11 +44,8 @@ class Preparation:
 def preparation(name: str, source: str | None, scale: Scale, root: Path, *, skip_broken: bool) -> Preparation:
     """Read the clips of a dataset and return what is left to prepare of its training split."""
     store = Store(root.resolve())
-    registry.pin(find_assets(scale).values())
+    registry.ready(scale.asset(role, "the training clips") for role in ("autoencoder", "frame_features"))
     assets = find_assets(scale)
-    used = [assets[scale.role(role, "the training clips")] for role in ("autoencoder", "frame_features")]
-    registry.require_present(used)
-    registry.verify(used)
     data = datasets.read(name, source, scale.data, scale.clip.fewest_frames, store=store.root, skip_broken=skip_broken)
     bench, clips = make_bench((), scale, data, assets, store), data.clips["train"]
     jobs = [
