@@ -30,9 +30,9 @@ from rdtf_bench.run.inputs.clips import RealClips, decoded
 from rdtf_bench.run.inputs.shards import Networks, StoredTrainingClips, make_shard
 from rdtf_bench.run.inputs.training_set import training_set, write_list
 from rdtf_bench.run.progress import Report, Sink
+from rdtf_bench.run.record import flat
 from rdtf_bench.run.table.fit import TrainingLog
 from rdtf_bench.run.table.sample import conditions, overwrite_known
-from rdtf_bench.run.tracking.runs import flat
 from rdtf_bench.spec.identities import TrainingSetIdentity
 from rdtf_bench.spec.schema import ClipShape
 

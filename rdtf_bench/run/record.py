@@ -141,3 +141,29 @@ def find(cell_ids: Iterable[str], folders: Iterable[Path]) -> dict[str, Record]:
                 found[cell_id] = read(path)
                 break
     return found
+
+
+def digests_of(
+    fit: Mapping[str, Any], sample: Mapping[str, Any], scores: Iterable[Mapping[str, Any]]
+) -> dict[str, str]:
+    """Return the hash of each network that parts of a record's `config` name, by its role."""
+    prepared = fit.get("data", {})
+    found = {
+        "autoencoder": prepared.get("autoencoder") or sample.get("autoencoder"),
+        "frame_features": prepared.get("frame_features"),
+    }
+    for identity in (fit, *scores):
+        found |= identity.get("assets", {})
+    return {role: digest for role, digest in found.items() if digest}
+
+
+def flat(nested: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Return nested values under dotted names.
+
+    >>> flat({"training": {"task": "it2v"}, "size_px": 64})
+    {'training.task': 'it2v', 'size_px': 64}
+    """
+    options: dict[str, object] = {}
+    for name, value in nested.items():
+        options |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return options

@@ -4,10 +4,9 @@ Everything that the record names and this machine lacks is told before any work:
 metrics, and the device.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 from rich.console import Console
@@ -17,7 +16,7 @@ from rdtf_bench.assets import registry
 from rdtf_bench.core.errors import AssetError, DataError, ProtocolError, StoreError, UnknownNameError
 from rdtf_bench.run import environment
 from rdtf_bench.run.protocols import load_scale
-from rdtf_bench.run.record import Record
+from rdtf_bench.run.record import Record, digests_of
 from rdtf_bench.run.table import execute
 from rdtf_bench.run.table.context import cells_of
 from rdtf_bench.spec.plan import Cell
@@ -123,7 +122,8 @@ def _source(record: Record, source: str | None) -> Iterator[str]:
 def _weights(record: Record, scale: Scale | None) -> Iterator[str]:
     """Yield the networks of the record that are absent here, or are here with other bytes."""
     names = {} if scale is None else scale.assets
-    for role, digest in _digests(record.config).items():
+    config = record.config
+    for role, digest in digests_of(config["fit"] or {}, config["sample"], config["scores"].values()).items():
         name = names.get(role)
         if name is None:
             continue
@@ -138,15 +138,6 @@ def _weights(record: Record, scale: Scale | None) -> Iterator[str]:
             yield f"weights {name}: {'; '.join(faults)}"
         elif asset.digest != digest:
             yield f"weights {name}: {digest} in the record, {asset.digest} here"
-
-
-def _digests(config: Mapping[str, Any]) -> dict[str, str]:
-    fit = config["fit"] or {}
-    prepared = {role: fit.get("data", {}).get(role) for role in ("autoencoder", "frame_features")}
-    found = {**prepared, "autoencoder": prepared["autoencoder"] or config["sample"].get("autoencoder")}
-    for identity in (fit, *config["scores"].values()):
-        found |= identity.get("assets", {})
-    return {role: digest for role, digest in found.items() if digest}
 
 
 def _planned(

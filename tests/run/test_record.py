@@ -8,7 +8,7 @@ import pytest
 
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.run import record
-from rdtf_bench.run.record import Record
+from rdtf_bench.run.record import Record, flat
 from tests.planted import record as planted_record
 from tests.planted import score as planted_score
 
@@ -34,6 +34,17 @@ def test_what_is_saved_is_read_again(made: Record, tmp_path: Path) -> None:
 def test_a_new_record_states_every_field_even_where_it_is_unknown(made: Record, tmp_path: Path) -> None:
     path = record.save(replace(made, command=None), tmp_path)
     assert set(record.ADDED_IN_2) <= json.loads(path.read_text(encoding="utf-8")).keys()
+
+
+def test_nested_values_get_dotted_names() -> None:
+    assert flat({"training": {"task": "it2v"}, "size_px": 64}) == {"training.task": "it2v", "size_px": 64}
+
+
+def test_a_network_that_prepared_the_training_clips_is_named_by_its_role() -> None:
+    fit = {"data": {"autoencoder": "a", "frame_features": None}, "assets": {"base": "b"}}
+    found = record.digests_of(fit, {"fit": "key"}, [{"assets": {"fvd": "c"}}, {"network": {}}])
+    assert found == {"autoencoder": "a", "base": "b", "fvd": "c"}
+    assert record.digests_of({}, {"autoencoder": "d"}, []) == {"autoencoder": "d"}
 
 
 def test_only_a_record_of_sharded_weights_speaks_of_them(made: Record, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from rdtf_bench.report import layouts
-from rdtf_bench.report.provenance.facts import facts
+from rdtf_bench.report.provenance.facts import facts, words
 from rdtf_bench.run.record import Record
 
 SECTIONS = ("code", "machine", "packages", "data", "weights", "seeds", "samples", "took", "configuration")
@@ -39,7 +39,7 @@ def of_record(record: Record) -> Named:
         for section in SECTIONS:
             for name, value in sections[section].items():
                 if value is not None and name.partition(".")[0] not in OF_ONE_METRIC:
-                    named[section, name.replace("_", " ")] = _words(value)
+                    named[section, name.replace("_", " ")] = words(value)
     return named
 
 
@@ -55,9 +55,3 @@ def _named_once(lines: Sequence[Sequence[str]]) -> list[Sequence[str]]:
 
 def _rank(section: str) -> int:
     return SECTIONS.index(section)
-
-
-def _words(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)

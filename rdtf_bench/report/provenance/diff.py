@@ -9,7 +9,7 @@ from textwrap import wrap
 from rdtf_bench.core import intervals
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.report import layouts
-from rdtf_bench.report.provenance.facts import DECIDING, facts
+from rdtf_bench.report.provenance.facts import DECIDING, facts, words
 from rdtf_bench.report.provenance.sources import Recorded, Rows
 from rdtf_bench.report.table.grid import decimals_for
 from rdtf_bench.run.record import Record, ScoreRecord
@@ -186,8 +186,8 @@ def _fact_table(found: Difference, *, is_folded: bool) -> layouts.Table:
         (
             fact.section,
             fact.name,
-            _words(fact.a),
-            _words(fact.b),
+            words(fact.a),
+            words(fact.b),
             "all" if len(fact.rows) == len(found.rows) else ", ".join(fact.rows),
         )
         for fact in found.facts
@@ -234,15 +234,3 @@ def _notes(found: Difference) -> Sequence[str]:
         if rows:
             notes.append(f"In {side} alone: {', '.join(rows)}.")
     return notes
-
-
-def _words(value: object) -> str:
-    match value:
-        case None:
-            return "not recorded"
-        case []:
-            return "none"
-        case list():
-            return ", ".join(map(str, value))
-        case _:
-            return str(value)

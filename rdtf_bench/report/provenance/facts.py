@@ -1,9 +1,9 @@
 """What decided one number, in sections of named facts, from its record alone. Pure; no torch."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from rdtf_bench.run.record import Record
+from rdtf_bench.run.record import Record, digests_of, flat
 from rdtf_bench.spec.schema import RENAMED_CONTROLS
 
 Facts = dict[str, dict[str, object]]
@@ -37,6 +37,19 @@ def facts(record: Record, metric: str) -> Facts:
     }
 
 
+def words(value: object) -> str:
+    """Return the value of a fact as a reader sees it."""
+    match value:
+        case None:
+            return "not recorded"
+        case list():
+            return ", ".join(map(str, value)) or "none"
+        case float():
+            return f"{value:.10g}"
+        case _:
+            return str(value)
+
+
 def _number(record: Record, metric: str) -> dict[str, object]:
     score = record.scores[metric]
     return {
@@ -67,7 +80,7 @@ def _configuration(
         "clips": _without(sample.get("real", {}), "clips"),
         "metric": _without(identity, "assets", "fake", "real", "clusters", "network", "version"),
     }
-    return dict(_flat(decided))
+    return _stated(decided)
 
 
 def _data(
@@ -81,16 +94,16 @@ def _data(
         "fingerprint_of_outside_clips": sample.get("clips"),
         **record.data,
     }
-    return dict(_flat(decided))
+    return _stated(decided)
 
 
 def _weights(fit: Mapping[str, Any], sample: Mapping[str, Any], identity: Mapping[str, Any]) -> dict[str, object]:
     """Return the hash of each network by its role; it is that of the registry over all files."""
-    prepared = {role: fit.get("data", {}).get(role) for role in ("autoencoder", "frame_features")}
-    whole = {"autoencoder": sample.get("autoencoder"), "pipeline": sample.get("pipeline")}
-    digests = {**prepared, **whole, **fit.get("assets", {}), **identity.get("assets", {})}
-    found: dict[str, object] = {role: digest for role, digest in digests.items() if digest}
-    return {**found, "trained": sample["fit"]} if "fit" in sample else found
+    return {
+        **({"pipeline": sample["pipeline"]} if "pipeline" in sample else {}),
+        **digests_of(fit, sample, [identity]),
+        **({"trained": sample["fit"]} if "fit" in sample else {}),
+    }
 
 
 def _seeds(record: Record, fit: Mapping[str, Any], sample: Mapping[str, Any]) -> dict[str, object]:
@@ -130,10 +143,6 @@ def _without(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in names}
 
 
-def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, object]]:
-    """Yield the values of nested mappings with their path, and leave out what is None or empty."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{before}{name}.")
-        elif value is not None and value != []:
-            yield f"{before}{name}", value
+def _stated(decided: Mapping[str, object]) -> dict[str, object]:
+    """Return the values of nested mappings by their path, without what is None or empty."""
+    return {name: value for name, value in flat(decided).items() if value is not None and value != []}

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from rdtf_bench.assets import registry
 from rdtf_bench.core.errors import AssetError
 from rdtf_bench.report import layouts
-from rdtf_bench.report.provenance.facts import Facts, facts
+from rdtf_bench.report.provenance.facts import Facts, facts, words
 from rdtf_bench.report.provenance.sources import Recorded
 
-NOT_RECORDED = "not recorded"
 HEADINGS = {
     "number": "Number",
     "configuration": "Configuration",
@@ -56,7 +55,7 @@ def render(decided: Facts, *, format: str) -> str:
         return layouts.as_json(decided)
     if format == "csv":
         rows = [
-            {"section": section, "name": name, "value": _words(value)}
+            {"section": section, "name": name, "value": words(value)}
             for section, named in decided.items()
             for name, value in named.items()
         ]
@@ -104,18 +103,4 @@ def _commands(found: Recorded, table: str, metric: str, options: Sequence[str]) 
 def _lines(name: str, value: object) -> Iterator[tuple[str, str]]:
     """Yield one line, or one for each item of a list."""
     items = value if isinstance(value, list) and value else [value]
-    yield from ((name if not place else "", _words(item)) for place, item in enumerate(items))
-
-
-def _words(value: object) -> str:
-    match value:
-        case None:
-            return NOT_RECORDED
-        case []:
-            return "none"
-        case list():
-            return ", ".join(map(str, value))
-        case float():
-            return f"{value:.10g}"
-        case _:
-            return str(value)
+    yield from ((name if not place else "", words(item)) for place, item in enumerate(items))

@@ -18,18 +18,6 @@ RATE_OVER = 10
 """Steps over which the rate of a training is a mean."""
 
 
-def flat(nested: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    """Return nested options under dotted names.
-
-    >>> flat({"training": {"task": "it2v"}, "size_px": 64})
-    {'training.task': 'it2v', 'size_px': 64}
-    """
-    options: dict[str, object] = {}
-    for name, value in nested.items():
-        options |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
-    return options
-
-
 def complete(
     client: "MlflowClient",
     run: "Run",

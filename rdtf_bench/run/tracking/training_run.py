@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rdtf_bench.core.store import key_of, write_text
+from rdtf_bench.run.record import flat
 from rdtf_bench.run.table.finished import LogRow
-from rdtf_bench.run.tracking.runs import complete, curve, flat, log_points
+from rdtf_bench.run.tracking.runs import complete, curve, log_points
 from rdtf_bench.run.tracking.server import failures, kept_run, open_experiment
 
 

@@ -1,11 +1,7 @@
-"""Parameters and curves as MLflow takes them. What a run lacks is completed in the tests of table_runs."""
+"""Curves as MLflow takes them. What a run lacks is completed in the tests of table_runs."""
 
 from rdtf_bench.run.table.finished import LogRow
-from rdtf_bench.run.tracking.runs import curve, flat
-
-
-def test_nested_options_get_dotted_names() -> None:
-    assert flat({"training": {"task": "it2v"}, "size_px": 64}) == {"training.task": "it2v", "size_px": 64}
+from rdtf_bench.run.tracking.runs import curve
 
 
 def test_a_curve_has_the_rate_of_every_ten_steps() -> None:
