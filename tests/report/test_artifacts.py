@@ -15,6 +15,7 @@ from rdtf_bench.report import artifacts
 from rdtf_bench.run import record
 from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.record import Record
+from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.run.table.context import find_assets, make_bench
 from rdtf_bench.run.table.execute import Outcome
 from rdtf_bench.run.tracking import table_runs
@@ -127,11 +128,9 @@ def test_the_page_is_written_anew_when_a_score_or_a_warning_is_new(
     write()
     (folder,) = drawn
     page = folder / artifacts.PAGE
-    for is_new in (
-        lambda: monkeypatch.setattr(artifacts.selftest_record, "warning", lambda *_: "SELF-TEST FAILED"),
-        lambda: outcome.cells.__setitem__(0, replace(outcome.cells[0], scores={})),
-    ):
-        is_new()
+    monkeypatch.setattr(selftest_record, "warning", lambda *_: "SELF-TEST FAILED")
+    for scores in (outcome.cells[0].scores, {}):
+        outcome.cells[0] = replace(outcome.cells[0], scores=scores)
         page.write_text("old")
         write()
         assert page.read_text(encoding="utf-8") == "SELF-TEST FAILED"

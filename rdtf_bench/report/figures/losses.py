@@ -62,7 +62,7 @@ def panels_of(spec: TableSpec, cells: Sequence[Cell], logs: Logs) -> dict[str, L
     Of a row with several seeds, the first is shown. A panel without logs is left out.
     """
     first = {cell.label: cell.name for cell in reversed(cells)}
-    panels = {
+    panels: dict[str, Logs] = {
         panel.title: of
         for panel in spec.panels
         if (of := {row: logs[first[row]] for row in panel.rows if first[row] in logs})

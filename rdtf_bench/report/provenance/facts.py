@@ -38,14 +38,12 @@ def facts(record: Record, metric: str) -> Facts:
 
 
 def words(value: object) -> str:
-    """Return the value of a fact as a reader sees it."""
+    """Return the value of a fact as a reader sees it, with every digit: two values that differ look different."""
     match value:
         case None:
             return "not recorded"
         case list():
             return ", ".join(map(str, value)) or "none"
-        case float():
-            return f"{value:.10g}"
         case _:
             return str(value)
 
