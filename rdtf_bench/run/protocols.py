@@ -9,7 +9,7 @@ from rdtf_bench.core.errors import ProtocolError, unknown_name
 from rdtf_bench.spec import load
 from rdtf_bench.spec.load import kind_of, load_arena, load_protocol, load_set, protocol_names
 from rdtf_bench.spec.scale import MethodAtScale, Scale
-from rdtf_bench.spec.schema import Row, TableSpec, from_plain
+from rdtf_bench.spec.schema import CostSpec, Row, Sheet, TableSpec, from_plain
 
 ABLATE = "ablate-"
 
@@ -59,6 +59,16 @@ def load_table(name_or_path: str) -> TableSpec:
 def load_scale(name_or_path: str) -> Scale:
     """Return the scale, in which every method and metric is in the catalog."""
     return load.load_scale(name_or_path, known_names())
+
+
+def load_costs(name_or_path: str) -> CostSpec:
+    """Return the table of costs, in which every method is in the catalog."""
+    return load.load_costs(name_or_path, known_names())
+
+
+def load_sheet(name_or_path: str) -> Sheet:
+    """Return the sheet, whose method is in the catalog."""
+    return load.load_sheet(name_or_path, known_names())
 
 
 def known_names() -> dict[str, list[str]]:

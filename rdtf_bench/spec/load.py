@@ -72,12 +72,12 @@ def load_set(name_or_path: str) -> TableSet:
     return _load(TableSet, "set", name_or_path)
 
 
-def load_costs(name_or_path: str) -> CostSpec:
-    return _load(CostSpec, "costs", name_or_path)
+def load_costs(name_or_path: str, known: Names | None = None) -> CostSpec:
+    return _load(CostSpec, "costs", name_or_path, known)
 
 
-def load_sheet(name_or_path: str) -> Sheet:
-    return _load(Sheet, "sheet", name_or_path)
+def load_sheet(name_or_path: str, known: Names | None = None) -> Sheet:
+    return _load(Sheet, "sheet", name_or_path, known)
 
 
 def load_validity(name_or_path: str, known: Names | None = None) -> ValiditySpec:

@@ -1,6 +1,7 @@
 """Names that stand for several tables, and what their rows share."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from rdtf_bench import catalog
 from rdtf_bench.commands.selection import Selection
 from rdtf_bench.core.errors import ProtocolError, UnknownNameError
 from rdtf_bench.report.layouts import joined
-from rdtf_bench.run.protocols import default_scale, load_table, load_tables
+from rdtf_bench.run.protocols import default_scale, load_costs, load_sheet, load_table, load_tables
 from rdtf_bench.spec.load import load_scale
 from rdtf_bench.spec.plan import Cell, plan
 from tests.plans import DATA
@@ -90,3 +91,14 @@ def test_an_unknown_scale_of_a_protocol_is_named_with_its_line(tmp_path: Path) -
     own.write_text("extends: table1\nname: own\ndefault_scale: tyni\n")
     with pytest.raises(ProtocolError, match=r"own\.yaml:3: default_scale: there is no scale 'tyni'"):
         load_table(str(own))
+
+
+@pytest.mark.parametrize(("load", "extended"), [(load_sheet, "table6"), (load_costs, "table8")])
+def test_a_method_that_is_not_in_the_catalog_is_named_with_its_line(
+    load: Callable[[str], object], extended: str, tmp_path: Path
+) -> None:
+    wrong = "method: simdaa" if load is load_sheet else "rows: [{label: SimDA, method: simdaa}]"
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"extends: {extended}\nname: mine\ntitle: mine\n{wrong}\n")
+    with pytest.raises(ProtocolError, match=r"mine\.yaml:4: .*'simdaa'.*Did you mean 'simda'"):
+        load(str(path))

@@ -21,7 +21,7 @@ class Costs:
     def run(self, chosen: Selection, *, tracking_uri: str | None, quiet: bool) -> None:  # noqa: ARG002
         from rdtf_bench.report.costs import render
         from rdtf_bench.run.costs import measure
-        from rdtf_bench.spec.load import load_costs
+        from rdtf_bench.run.protocols import load_costs
 
         spec = load_costs(chosen.protocol)
         record = measure.run(spec, root=chosen.store, say=lambda line: None if quiet else typer.echo(line, err=True))
@@ -30,7 +30,7 @@ class Costs:
     def show(self, chosen: Selection, *, format: str) -> None:
         from rdtf_bench.report.costs import render
         from rdtf_bench.run.costs.record import find
-        from rdtf_bench.spec.load import load_costs
+        from rdtf_bench.run.protocols import load_costs
 
         spec = load_costs(chosen.protocol)
         record = find(spec, [chosen.store / "costs", chosen.results / spec.name])
@@ -38,7 +38,7 @@ class Costs:
 
     def plan(self, chosen: Selection) -> None:
         from rdtf_bench.run.costs.record import find
-        from rdtf_bench.spec.load import load_costs
+        from rdtf_bench.run.protocols import load_costs
 
         spec = load_costs(chosen.protocol)
         is_measured = find(spec, [chosen.store / "costs"]) is not None
@@ -49,8 +49,8 @@ class Costs:
         from rdtf_bench.report.costs import render
         from rdtf_bench.report.results import write_section
         from rdtf_bench.run.costs.record import find, key
+        from rdtf_bench.run.protocols import load_costs
         from rdtf_bench.spec.command import command
-        from rdtf_bench.spec.load import load_costs
 
         spec = load_costs(chosen.protocol)
         measured = chosen.store / "costs" / key(spec)
@@ -67,8 +67,7 @@ class Costs:
 
     def validate(self, protocol: str) -> None:
         from rdtf_bench.run.costs.parameters import configured, parameter_counts
-        from rdtf_bench.run.protocols import load_scale
-        from rdtf_bench.spec.load import load_costs
+        from rdtf_bench.run.protocols import load_costs, load_scale
 
         spec = load_costs(protocol)
         scale = load_scale(spec.scale)

@@ -27,16 +27,16 @@ class Sheets:
 
     def publish(self, chosen: Selection) -> None:
         from rdtf_bench.report.results import write_section
-        from rdtf_bench.spec.load import load_sheet
+        from rdtf_bench.run.protocols import load_sheet
 
         sheet, results = load_sheet(chosen.protocol), chosen.results
         path = write_section(results, sheet.name, sheet.title, chosen.scale.name, _rendered(chosen, format="md"))
         typer.echo(f"{path}, also in {results / 'README.md'}")
 
     def validate(self, protocol: str) -> None:
-        from rdtf_bench.run.protocols import load_scale
+        from rdtf_bench.run.protocols import load_scale, load_sheet
         from rdtf_bench.run.sheets import rows
-        from rdtf_bench.spec.load import load_sheet, scale_names
+        from rdtf_bench.spec.load import scale_names
 
         sheet = load_sheet(protocol)
         for scale in scale_names():
@@ -45,8 +45,8 @@ class Sheets:
 
 def _rendered(chosen: Selection, *, format: str) -> str:
     from rdtf_bench.report.sheets import render
+    from rdtf_bench.run.protocols import load_sheet
     from rdtf_bench.run.sheets import rows
-    from rdtf_bench.spec.load import load_sheet
 
     sheet = load_sheet(chosen.protocol)
     return render(sheet, rows(sheet, chosen.scale), format=format)

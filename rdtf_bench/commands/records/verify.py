@@ -51,10 +51,9 @@ def _judged(chosen: Selection) -> "Iterator[Judged]":
     from rdtf_bench.report.table.rows import rows
     from rdtf_bench.run import record
     from rdtf_bench.run.costs import record as costs
-    from rdtf_bench.run.protocols import load_tables
+    from rdtf_bench.run.protocols import load_costs, load_tables
     from rdtf_bench.run.table.context import cells_of
     from rdtf_bench.spec.claims import load
-    from rdtf_bench.spec.load import load_costs
 
     at_scale = chosen.scale
     for stated in load():
