@@ -58,6 +58,9 @@ def test_a_protocol_without_trained_rows_refuses_a_pipeline(
     status, printed = rdtf_bench(monkeypatch, capsys, "run", "table8", "--pipeline", str(pipeline))
     assert status == 2
     assert "table8: --pipeline cannot be given here: this protocol trains no rows. Leave it out." in printed
+    status, printed = rdtf_bench(monkeypatch, capsys, "run", "table8", "--data", "asg=fluent")
+    assert status == 2
+    assert "table8: --data cannot be given here: this protocol reads no data. Leave it out." in printed
 
 
 def test_an_arena_ranks_the_clips_of_a_pipeline(

@@ -30,8 +30,9 @@ def kind_for(chosen: Selection) -> Kind:
     """Return the kind of the selected protocol; ProtocolError for options that do not apply to it."""
     kind = kind_of(chosen.protocol)
     given = chosen.row_options()
-    if flags := [flag for flag in kind.ignores if given[flag]]:
+    if flags := [flag for flag in kind.refuses if given[flag]]:
         raise ProtocolError(
-            f"{chosen.protocol}: {', '.join(flags)} cannot be given here: this protocol trains no rows. Leave it out."
+            f"{chosen.protocol}: {', '.join(flags)} cannot be given here: this protocol "
+            f"{'reads no data' if flags == ['--data'] else 'trains no rows'}. Leave it out."
         )
     return kind

@@ -20,7 +20,7 @@ class Arenas:
 
     name: str = "arena"
     heading: str = "user studies, for which people rank clips"
-    ignores: tuple[str, ...] = ABOUT_TRAINED_ROWS
+    refuses: tuple[str, ...] = ABOUT_TRAINED_ROWS
 
     def run(self, chosen: Selection, *, tracking_uri: str | None, quiet: bool) -> None:  # noqa: ARG002
         self.show(chosen, format="text")

@@ -16,7 +16,7 @@ class Costs:
 
     name: str = "costs"
     heading: str = "costs"
-    ignores: tuple[str, ...] = ("--data", *ABOUT_TRAINED_ROWS)
+    refuses: tuple[str, ...] = ("--data", *ABOUT_TRAINED_ROWS)
 
     def run(self, chosen: Selection, *, tracking_uri: str | None, quiet: bool) -> None:  # noqa: ARG002
         from rdtf_bench.report.costs import render

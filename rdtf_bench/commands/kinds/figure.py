@@ -20,7 +20,7 @@ class Figures:
 
     name: str = "figure"
     heading: str = "figures of data and of the curriculum"
-    ignores: tuple[str, ...] = ABOUT_TRAINED_ROWS
+    refuses: tuple[str, ...] = ABOUT_TRAINED_ROWS
 
     def run(self, chosen: Selection, *, tracking_uri: str | None, quiet: bool) -> None:  # noqa: ARG002
         from rich.console import Console

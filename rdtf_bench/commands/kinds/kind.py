@@ -34,8 +34,8 @@ class Kind(Protocol):
     def heading(self) -> str: ...
 
     @property
-    def ignores(self) -> tuple[str, ...]:
-        """Options of `run` that do not apply to this kind. They are refused, not passed over."""
+    def refuses(self) -> tuple[str, ...]:
+        """Options of `run` that do not apply to this kind. Giving one is an error."""
         ...
 
     def run(self, chosen: Selection, *, tracking_uri: str | None, quiet: bool) -> None:

@@ -14,7 +14,7 @@ class Sheets:
 
     name: str = "sheet"
     heading: str = "sheets, for which nothing is measured"
-    ignores: tuple[str, ...] = ("--data", *ABOUT_TRAINED_ROWS)
+    refuses: tuple[str, ...] = ("--data", *ABOUT_TRAINED_ROWS)
 
     def run(self, chosen: Selection, *, tracking_uri: str | None, quiet: bool) -> None:  # noqa: ARG002
         self.show(chosen, format="text")

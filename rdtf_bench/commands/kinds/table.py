@@ -40,7 +40,7 @@ class Tables:
 
     name: str = "table"
     heading: str = "tables"
-    ignores: tuple[str, ...] = ()
+    refuses: tuple[str, ...] = ()
 
     def run(self, chosen: Selection, *, tracking_uri: str | None, quiet: bool) -> None:
         from rich.console import Console

@@ -19,7 +19,7 @@ class Validities:
 
     name: str = "validity"
     heading: str = "validity of the metrics"
-    ignores: tuple[str, ...] = ABOUT_TRAINED_ROWS
+    refuses: tuple[str, ...] = ABOUT_TRAINED_ROWS
 
     def run(self, chosen: Selection, *, tracking_uri: str | None, quiet: bool) -> None:  # noqa: ARG002
         from rich.console import Console

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from rdtf_bench.core.method import Training
-from rdtf_bench.run.sizing.device import distinct
 from rdtf_bench.run.sizing.need import Need, is_known, sampling_bytes, training_need
 from rdtf_bench.run.sizing.probe import Probed, probe
+from rdtf_bench.run.sizing.refusal import distinct
 from rdtf_bench.run.table.context import find_assets
 from rdtf_bench.spec.identities import TrainedSamples
 from rdtf_bench.spec.plan import Cell

@@ -24,7 +24,7 @@ from rdtf_bench.run.inputs.shards import Networks, StoredTrainingClips, make_sha
 from rdtf_bench.run.progress import STEP, Report, Sink
 from rdtf_bench.run.selftest import probe as probing
 from rdtf_bench.run.selftest import record as selftest_record
-from rdtf_bench.run.sizing import device as sizing
+from rdtf_bench.run.sizing import refusal
 from rdtf_bench.run.table import fit as fitting
 from rdtf_bench.run.table import launch, timing
 from rdtf_bench.run.table import sample as sampling
@@ -64,10 +64,10 @@ def check(bench: Bench, sink: Sink, job: str, cells: list[Cell]) -> None:  # noq
         for cell in untrained:
             require_possible(Training(**cell.trained.training.model_dump()))
     if cuda:
-        sizing.require(
+        refusal.require(
             untrained,
             bench.scale,
-            sizing.smallest(),
+            refusal.smallest(),
             processes=bench.processes,
             shard_weights=bench.shard_weights,
         )

@@ -18,8 +18,8 @@ from rdtf_bench.run.build import modules
 from rdtf_bench.run.engines import devices
 from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.progress import Event, Silent
-from rdtf_bench.run.sizing import device as sizing
-from rdtf_bench.run.sizing.device import Device
+from rdtf_bench.run.sizing import refusal
+from rdtf_bench.run.sizing.refusal import Device
 from rdtf_bench.run.table import context as benches
 from rdtf_bench.run.table import sample, timing, work
 from rdtf_bench.run.table.context import Bench
@@ -183,7 +183,7 @@ def test_a_gpu_with_too_little_memory_stops_a_run_before_any_work(
     asked: list[list[Cell]] = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(devices, "require", lambda _each: None)
-    monkeypatch.setattr(sizing, "smallest", lambda: Device(name="toy", num_bytes=7))
-    monkeypatch.setattr(sizing, "require", lambda cells, *_, **__: asked.append(cells))
+    monkeypatch.setattr(refusal, "smallest", lambda: Device(name="toy", num_bytes=7))
+    monkeypatch.setattr(refusal, "require", lambda cells, *_, **__: asked.append(cells))
     work.check(bench, Silent(), "device and options", planned[1])
     assert asked == [trained[1:]]  # a row whose weights the store holds needs no training

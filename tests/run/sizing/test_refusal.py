@@ -8,9 +8,9 @@ import pytest
 
 from rdtf_bench.core.errors import DeviceError
 from rdtf_bench.core.method import Training
-from rdtf_bench.run.sizing import device, need
-from rdtf_bench.run.sizing.device import Device
+from rdtf_bench.run.sizing import need, refusal
 from rdtf_bench.run.sizing.need import Need
+from rdtf_bench.run.sizing.refusal import Device
 from rdtf_bench.run.table.context import find_assets, plan_cells
 from rdtf_bench.spec.load import load_protocol, load_scale
 from rdtf_bench.spec.plan import Cell
@@ -51,7 +51,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_rows_that_differ_by_the_seed_alone_are_looked_at_once(model: list[str]) -> None:
     scale = with_training(batch_size=2)
-    device.require(planned(scale, seeds=(0, 1, 2)), scale, Device(name="H", num_bytes=99 * GIB), processes=1)
+    refusal.require(planned(scale, seeds=(0, 1, 2)), scale, Device(name="H", num_bytes=99 * GIB), processes=1)
     assert sorted(model) == ["customize_a_video", "i2v_adapter", "rdtf", "simda"]
 
 
@@ -59,7 +59,7 @@ def test_rows_that_differ_by_the_seed_alone_are_looked_at_once(model: list[str])
 def test_a_training_that_cannot_fit_names_what_saves_memory_and_how_much() -> None:
     scale = with_training(batch_size=8)
     with pytest.raises(DeviceError) as caught:
-        device.require(planned(scale), scale, Device(name="NVIDIA L4", num_bytes=22 * GIB), processes=1)
+        refusal.require(planned(scale), scale, Device(name="NVIDIA L4", num_bytes=22 * GIB), processes=1)
     said = str(caught.value)
     assert "row 'Customize-A-Video': training needs 67.0 GiB of memory at scale tiny, and NVIDIA L4 has 22.0" in said
     assert "training.micro_batch_size: 1 needs 11.0 GiB; " in said
@@ -79,7 +79,7 @@ def test_a_training_that_cannot_fit_names_what_saves_memory_and_how_much() -> No
 def test_a_training_that_cannot_fit_names_how_many_processes_may_share_its_weights(num_gib: int, named: str) -> None:
     scale = with_training(batch_size=8)
     with pytest.raises(DeviceError) as caught:
-        device.require(planned(scale), scale, Device(name="card", num_bytes=num_gib * GIB), processes=1)
+        refusal.require(planned(scale), scale, Device(name="card", num_bytes=num_gib * GIB), processes=1)
     assert f"1.0 GiB), give {named}, or use a larger GPU. " in str(caught.value)
 
 
@@ -87,7 +87,7 @@ def test_a_training_that_cannot_fit_names_how_many_processes_may_share_its_weigh
 def test_only_more_processes_are_named_where_they_share_the_weights_already() -> None:
     scale, card = with_training(batch_size=8), Device(name="card", num_bytes=15 * GIB)
     with pytest.raises(DeviceError, match=r"needs 16\.8 GiB .*, give --processes 8 --shard-weights \(8\.4 GiB"):
-        device.require(planned(scale), scale, card, processes=4, shard_weights=True)
+        refusal.require(planned(scale), scale, card, processes=4, shard_weights=True)
 
 
 @pytest.mark.usefixtures("model")
@@ -96,24 +96,24 @@ def test_settings_that_save_nothing_more_are_not_named() -> None:
         batch_size=8, micro_batch_size=1, gradient_checkpointing=True, mixed_precision="fp16", ema_decay=0.0
     )
     with pytest.raises(DeviceError, match=r"Change the scale \(a narrower network\), or use a larger GPU"):
-        device.require(planned(scale), scale, Device(name="small", num_bytes=1), processes=1)
+        refusal.require(planned(scale), scale, Device(name="small", num_bytes=1), processes=1)
 
 
 @pytest.mark.usefixtures("model")
 def test_processes_share_the_batch() -> None:
     scale = with_training(batch_size=8, gradient_checkpointing=True, ema_decay=0.0)
     card = Device(name="card", num_bytes=16 * GIB)
-    device.require(planned(scale), scale, card, processes=8)
-    device.require(planned(scale), scale, card, processes=1)
+    refusal.require(planned(scale), scale, card, processes=8)
+    refusal.require(planned(scale), scale, card, processes=1)
     with pytest.raises(DeviceError, match="needs 64"):
-        device.require(planned(with_training(batch_size=8, ema_decay=0.0)), scale, card, processes=1)
+        refusal.require(planned(with_training(batch_size=8, ema_decay=0.0)), scale, card, processes=1)
 
 
 @pytest.mark.usefixtures("model")
 def test_sampling_that_cannot_fit_names_its_batch_size() -> None:
     scale = with_training(batch_size=1)
     with pytest.raises(DeviceError, match=r"sampling needs 16\.0 GiB .* \(sampling\.batch_size is 16\)"):
-        device.require(planned(scale), scale, Device(name="card", num_bytes=15 * GIB), processes=1)
+        refusal.require(planned(scale), scale, Device(name="card", num_bytes=15 * GIB), processes=1)
 
 
 def test_a_plug_in_that_cannot_say_what_it_needs_is_not_refused(
@@ -121,5 +121,5 @@ def test_a_plug_in_that_cannot_say_what_it_needs_is_not_refused(
 ) -> None:
     monkeypatch.setattr(need, "is_known", lambda _method: False)
     scale = with_training()
-    device.require(planned(scale), scale, Device(name="card", num_bytes=1), processes=1)
+    refusal.require(planned(scale), scale, Device(name="card", num_bytes=1), processes=1)
     assert model == []
