@@ -47,7 +47,7 @@ class LocalEngine:
         context = multiprocessing.get_context("spawn")
         expected_s = {job.name: job.expected_s for job in jobs}
         manager = SyncManager(ctx=context)
-        manager.start(stopping.ignore)
+        manager.start(_start_queue)
         with manager, Display(console, expected_s, quiet=quiet, workers=bench.scale.workers) as display:
             events: _Events = manager.Queue()
             listener = threading.Thread(target=_listen, args=(events, display), daemon=True)
@@ -111,6 +111,12 @@ def _listen(events: _Events, display: Display) -> None:
         display.put(event)
 
 
+def _start_queue() -> None:
+    """Make this process that of the queue. Signals are for the run, and it ends with the run."""
+    stopping.ignore()
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
 def _start(threads: int, sink: Sink, started: "Synchronized[int]", gpus_each: int) -> None:
     """Make this process a worker with GPUs of its own, if there are any. Runs once in each new process."""
     global _sink
@@ -134,7 +140,7 @@ def _call(function: str, bench: Bench, job: str, arguments: Mapping[str, object]
 
 
 def _end_with(parent: int) -> None:
-    """End this worker when its parent process is gone, because a killed parent cannot end it.
+    """End this process when its parent process is gone, because a killed parent cannot end it.
 
     The store keeps the results of finished jobs.
     """

@@ -1,4 +1,7 @@
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -140,3 +143,19 @@ def test_events_are_shown_until_none_comes() -> None:
         events.put(put)
     local._listen(events, Shown(Console(quiet=True), {}, quiet=True))
     assert shown == [event, event]
+
+
+KILLED = """
+import multiprocessing, os, signal
+from multiprocessing.managers import SyncManager
+from rdtf_bench.run.engines import local
+manager = SyncManager(ctx=multiprocessing.get_context("spawn"))
+manager.start(local._start_queue)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_process_of_the_queue_ends_with_a_run_that_is_killed() -> None:
+    # what is read of its output ends with the last process that can write to it
+    killed = subprocess.run([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, check=False, timeout=120)
+    assert killed.returncode == -signal.SIGKILL
