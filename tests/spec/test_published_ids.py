@@ -29,7 +29,7 @@ NOT_AT_TINY = (  # not measured there yet
 PUBLISHED_AT = {
     "tiny": [name for name in protocol_names() if name not in ("ci", *NOT_AT_TINY)],
     "ci": ["ci"],
-    "small": ["table1", "ablate-scratch", "ablate-tuning", "sweep-sampler"],
+    "small": ["table1", "ablate-scratch", "ablate-tuning", "sweep-learning-rate-small", "sweep-sampler"],
     "long": ["table1", "table3"],
     "scarce": ["table1", "table3"],
 }

@@ -153,7 +153,7 @@ def test_a_row_without_a_record_does_not_ship(cells: list[Cell], tmp_path: Path)
 def test_every_row_that_ships_belongs_to_a_table_and_is_whole() -> None:
     keys = {
         cell.fit_key
-        for table in ("table1", "table1-released-baselines", "ablate-scratch")
+        for table in ("table1", "table1-released-baselines", "ablate-scratch", "sweep-learning-rate-small")
         for cell in trained(context.cells_of(load_protocol(table), load_scale("small"), None, NOWHERE)[1])
     }
     of_toy = {key for key, card in shipped.cards().items() if card["data"] == "toy"}
