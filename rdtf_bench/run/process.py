@@ -28,7 +28,7 @@ def prepare(threads: int) -> None:
 def keep_memory() -> None:
     """Keep freed memory for the next tensor, where the C library is glibc.
 
-    It gives every block above 32 MiB back to the kernel, which then clears the pages of the next one. That took 40 % of
+    It gives every block above 32 MiB back to the kernel, which then clears the pages of the next one. That took half of
     the time in which the decoder makes 16 clips of 64 px.
     """
     if platform.libc_ver()[0] == "glibc":
