@@ -2,8 +2,8 @@
 
 OMP_NUM_THREADS=1 PYTHONPATH=. python tests/benchmarks/rehearsal.py
 
-Most of the time goes into FAST-VQA: 102 minutes in all on a core of an AMD EPYC that other work shared. Random weights do
-not pass the self-test, so the tables carry its warning.
+Most of the time goes into FAST-VQA: 102 minutes in all on a core of an AMD EPYC that other work shared. Random weights
+do not pass the self-test, so the tables carry its warning.
 """
 
 import os
