@@ -82,7 +82,7 @@ def test_training_is_deterministic_and_resumes_to_the_same_bits(tmp_path: Path) 
 
 
 def test_a_new_network_passes_colour_straight_through() -> None:
-    """At first it is linear up to the last norms: two flat colours stay two different latents."""
+    """Expect two different latents of two flat colours: at first it is linear up to the last norms."""
     network = autoencoder.new_autoencoder(AutoencoderRecipe()).eval()
     red, blue = torch.full((1, 3, 64, 64), -1.0), torch.full((1, 3, 64, 64), -1.0)
     red[:, 0], blue[:, 2] = 1, 1
