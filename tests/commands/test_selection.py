@@ -39,10 +39,10 @@ def test_a_table_that_is_not_measured_is_told_with_the_command_that_measures_thi
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "400")
     data = "ophnet=unused folder"  # of a dataset that the table does not take, so that no folder is read
-    options = ["--scale", "long", "--data", data, "--store", "kept"]
+    options = ["--scale", "ci", "--data", data, "--store", "kept"]
     _, printed = rdtf_bench(monkeypatch, capsys, verb, "table1", *options)
     said = " ".join(printed.split())
-    assert "rdtf-bench run table1 --scale long --data 'ophnet=unused folder' --store kept" in said
+    assert "rdtf-bench run table1 --scale ci --data 'ophnet=unused folder' --store kept" in said
 
 
 @pytest.mark.parametrize("verb", ["show", "publish"])

@@ -14,9 +14,9 @@ app.command()(show_scale)
 
 
 def test_it_prints_the_file_and_nothing_else() -> None:
-    done = CliRunner().invoke(app, ["long"])
-    assert (done.exit_code, done.output) == (0, text_of("long"))
-    assert "num_steps: 1600" in done.output
+    done = CliRunner().invoke(app, ["small"])
+    assert (done.exit_code, done.output) == (0, text_of("small"))
+    assert "num_steps: 10000" in done.output
 
 
 def test_its_help_reads_no_schema() -> None:

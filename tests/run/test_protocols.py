@@ -81,7 +81,7 @@ def test_a_protocol_without_a_scale_has_its_own(tmp_path: Path) -> None:
     own.write_text("extends: table1\nname: own\ndefault_scale: ci\n")
     assert default_scale(str(own)) == "ci"
     assert Selection(protocol=str(own)).scale.name == "ci"
-    assert Selection(protocol=str(own), scale_name="long").scale.name == "long"
+    assert Selection(protocol=str(own), scale_name="tiny").scale.name == "tiny"
     assert default_scale("table5") == default_scale("table1")  # of which it ranks the rows
     assert [default_scale(name) for name in ("table2", "table6", "metric-validity")] == ["tiny"] * 3
 

@@ -113,7 +113,7 @@ def test_files_in_a_circle_are_an_error_that_names_the_chain(tmp_path: Path, mon
         ("extends: table1\nname: mine", "mine.yaml:1: extends: there is no scale 'table1'"),
         ("extends: tiny", "mine.yaml:1: name: this key is missing"),
         ("extends: tiny\nname: tiny", "mine.yaml:2: name: the package has this name"),
-        ("extends: tiny\nname: long", "mine.yaml:2: name: the package has this name"),
+        ("extends: tiny\nname: small", "mine.yaml:2: name: the package has this name"),
         ("extends: base.yaml\nname: base", "mine.yaml:2: name: {folder}/base.yaml has this name"),
         (
             "extends: base.yaml\nname: mine",

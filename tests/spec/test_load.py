@@ -186,9 +186,7 @@ def test_the_tasks_of_a_table_are_those_that_have_masks() -> None:
 RESOLVED = {
     "ci": "07bc6f9ea571fbdd",
     "gpu": "823dd71bfc90c340",
-    "long": "6500f54df1c42ffa",
     "paper": "4542e5c07f8b9337",
-    "scarce": "091e28d30a1fff46",
     "small": "6b5ac365acafd934",
     "tiny": "db60a67916a163ff",
 }
@@ -225,11 +223,11 @@ def test_the_names_in_the_scales_and_in_every_kind_of_protocol_are_in_the_catalo
 
 
 def test_a_scale_is_shown_with_all_that_it_extends_and_every_default(tmp_path: Path) -> None:
-    text = show_scale("scarce")
+    text = show_scale("small")
     assert "extends" not in text
     path = tmp_path / "mine.yaml"
-    path.write_text(text.replace("name: scarce", "name: mine"))
-    assert load_scale(str(path)).model_dump() == {**load_scale("scarce").model_dump(), "name": "mine"}
+    path.write_text(text.replace("name: small", "name: mine"))
+    assert load_scale(str(path)).model_dump() == {**load_scale("small").model_dump(), "name": "mine"}
 
 
 def test_a_command_names_a_file_as_it_was_loaded(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_a_name_in_two_places_is_an_error_that_names_both_files(folders: tuple[P
     with pytest.raises(ProtocolError) as e:
         kind_of("my-table")
     assert f"{one}/my-table.yaml and {two}/sheets/my-table.yaml" in str(e.value)
-    (one / "scales" / "tiny.yaml").write_text("extends: long\nname: tiny\n")
+    (one / "scales" / "tiny.yaml").write_text("extends: small\nname: tiny\n")
     with pytest.raises(ProtocolError) as e:
         load_scale("tiny")
     assert f"{PACKAGE}/scales/tiny.yaml and {one}/scales/tiny.yaml" in str(e.value)

@@ -30,8 +30,6 @@ PUBLISHED_AT = {
     "tiny": [name for name in protocol_names() if name not in ("ci", *NOT_AT_TINY)],
     "ci": ["ci"],
     "small": ["table1", "ablate-scratch", "ablate-tuning", "sweep-learning-rate-small", "sweep-sampler"],
-    "long": ["table1", "table3"],
-    "scarce": ["table1", "table3"],
 }
 SEEDS = 3
 

@@ -15,13 +15,13 @@ def write_clip(path: Path, num_frames: int) -> None:
 
 
 def test_the_key_follows_what_decides_the_figure(tmp_path: Path) -> None:
-    tiny, long = load_scale("tiny"), load_scale("long")
+    tiny, small = load_scale("tiny"), load_scale("small")
     counts, draws = plan.load("figure3"), plan.load("figure5")
     key = plan.plan(counts, tiny, None, tmp_path).key
-    assert plan.plan(counts, long, None, tmp_path).key == key
+    assert plan.plan(counts, small, None, tmp_path).key == key
     assert plan.plan(counts.model_copy(update={"notes": ("x",), "title": "y"}), tiny, None, tmp_path).key == key
     assert plan.plan(counts.model_copy(update={"version": 2}), tiny, None, tmp_path).key != key
-    assert plan.plan(draws, tiny, None, tmp_path).key != plan.plan(draws, long, None, tmp_path).key
+    assert plan.plan(draws, tiny, None, tmp_path).key != plan.plan(draws, small, None, tmp_path).key
     write_clip(tmp_path / "mine" / "a.gif", 3)
     mine = plan.plan(counts, tiny, str(tmp_path / "mine"), tmp_path).key
     write_clip(tmp_path / "mine" / "b.gif", 4)

@@ -132,13 +132,13 @@ def test_tables_of_two_commits_can_be_told_apart_in_one_experiment(
         dataclasses.replace(row, record=dataclasses.replace(row.record, **later), label=f"later {row.label}")
         for row in table.rows
     ]
-    other = dataclasses.replace(table, scale="long", rows=rows)
+    other = dataclasses.replace(table, scale="small", rows=rows)
     table_runs.log(other, uri=server.default_uri(root), root=tmp_path / "other store")
     found = runs(client)
     assert found[PARENT].data.tags["commit"] == "abc"
-    assert found["table1 (long, asg toy, def)"].data.tags["commit"] == "def"
+    assert found["table1 (small, asg toy, def)"].data.tags["commit"] == "def"
     (compared,) = table_runs.last_comparisons(server.default_uri(root))
-    assert compared.table == "table1 (long, asg toy, def)"
+    assert compared.table == "table1 (small, asg toy, def)"
 
 
 def test_a_dataset_that_another_machine_logs_at_the_same_moment_is_logged_again(
