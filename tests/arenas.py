@@ -14,7 +14,7 @@ from rdtf_bench.run.arena.make import Material
 from rdtf_bench.run.arena.plan import PlannedArena
 from rdtf_bench.run.arena.study import Arena, Ballot, Vote
 from rdtf_bench.run.protocols import load_scale
-from rdtf_bench.run.table.context import NONE, Outside
+from rdtf_bench.run.table.context import NONE, External
 from rdtf_bench.spec.schema import ArenaSpec
 
 NUM_CLIPS = 5
@@ -22,14 +22,14 @@ PROMPTS = [f"prompt <{number}> & more" for number in range(NUM_CLIPS)]
 RANKS = {"Customize-A-Video": 4, "I2V-Adapter": 3, "SimDA": 1, "RDTF": 1}
 
 
-def planned(root: Path, outside: Mapping[str, Outside] = NONE) -> PlannedArena:
+def planned(root: Path, external: Mapping[str, External] = NONE) -> PlannedArena:
     """Return the paper's user study at the scale ci, with the rows of table1 and these."""
-    return plan.plan(plan.load("table5"), load_scale("ci"), None, root, outside)
+    return plan.plan(plan.load("table5"), load_scale("ci"), None, root, external)
 
 
-def filled(root: Path, outside: Mapping[str, Outside] = NONE) -> PlannedArena:
+def filled(root: Path, external: Mapping[str, External] = NONE) -> PlannedArena:
     """Write random clips for the test split and for every row into a store, and return the study of them."""
-    found = planned(root, outside)
+    found = planned(root, external)
     names = {"ids": [f"asg/test/{number:05d}" for number in range(NUM_CLIPS)], "captions": PROMPTS}
 
     def write_real(folder: Path) -> None:

@@ -29,7 +29,7 @@ def make(
     scale: TableScale = None,
     data: Data = None,
     store: StoreDir = DEFAULT_STORE,
-    extra: With = None,
+    with_clips: With = None,
     pipeline: Pipelines = None,
     clips: Annotated[
         int | None, typer.Option("--clips", min=1, help="Show this many test clips; default: the arena's.")
@@ -48,7 +48,7 @@ def make(
     from rdtf_bench.run.arena import make as making
     from rdtf_bench.run.arena.study import keep_arena
 
-    chosen = Selection(protocol=table, scale_name=scale, data=data, store=store, external=extra, pipelines=pipeline)
+    chosen = Selection(protocol=table, scale_name=scale, data=data, store=store, clips=with_clips, pipelines=pipeline)
     planned = planned_of(chosen)
     material = making.draw(planned, num_clips=clips or planned.spec.num_clips, seed=seed)
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rdtf_bench.commands.options import DEFAULT_STORE, results_folder
 
 if TYPE_CHECKING:  # for the annotations alone: `--help` reads no schema
-    from rdtf_bench.run.table.context import Outside
+    from rdtf_bench.run.table.context import External
     from rdtf_bench.spec.scale import Scale
 
 
@@ -24,7 +24,7 @@ class Selection:
     scale_name: str | None = None  # None: the protocol's own
     data: Sequence[str] | None = None
     store: Path = DEFAULT_STORE
-    external: Sequence[str] | None = None
+    clips: Sequence[str] | None = None
     methods: Sequence[str] | None = None
     pipelines: Sequence[str] | None = None
     seeds: int | None = None
@@ -67,12 +67,12 @@ class Selection:
 
         return parse_data_options(self.data or ()).get(dataset)
 
-    def outside(self) -> "dict[str, Outside]":
+    def external(self) -> "dict[str, External]":
         """Return the rows that --with and --pipeline add, by label."""
         from rdtf_bench.core.errors import ProtocolError
-        from rdtf_bench.run.table.outside import clips, pipelines
+        from rdtf_bench.run.table.external import clips, pipelines
 
-        made = clips.read(self.external or ())
+        made = clips.read(self.clips or ())
         others = pipelines.read(self.pipelines or (), self.store / "data" / "indexes")
         if twice := sorted(made.keys() & others.keys()):
             raise ProtocolError(f"--with and --pipeline both name a row {twice[0]!r}: give one of them another name")
@@ -81,7 +81,7 @@ class Selection:
     @property
     def options(self) -> list[str]:
         """Return the options with which a further command takes the same table, besides its scale and --results."""
-        given = {"--data": self.data, "--with": self.external, "--method": self.methods, "--pipeline": self.pipelines}
+        given = {"--data": self.data, "--with": self.clips, "--method": self.methods, "--pipeline": self.pipelines}
         return [
             *(word for option, values in given.items() for value in values or () for word in (option, value)),
             *(() if self.seeds is None else ("--seeds", str(self.seeds))),
@@ -92,7 +92,7 @@ class Selection:
         """Return the options that do not apply to every kind of protocol, each with what was given for it."""
         return {
             "--data": self.data,
-            "--with": self.external,
+            "--with": self.clips,
             "--method": self.methods,
             "--pipeline": self.pipelines,
             "--seeds": self.seeds,

@@ -137,17 +137,17 @@ def plan(
     data: DataIdentity,
     digests: Mapping[str, str],
     constants: Constants,
-    outside: Mapping[str, str | PipelineIdentity] = MappingProxyType({}),
+    external: Mapping[str, str | PipelineIdentity] = MappingProxyType({}),
 ) -> list[Cell]:
-    """`digests` maps the scale's asset roles to the hash of their weights, `outside` the names of further rows to
+    """`digests` maps the scale's asset roles to the hash of their weights, `external` the names of further rows to
     the fingerprint of clips that were made elsewhere, or to a pipeline."""
-    if taken := sorted(set(outside) & {*map(_label, spec.controls), *(row.label for row in spec.rows)}):
+    if taken := sorted(set(external) & {*map(_label, spec.controls), *(row.label for row in spec.rows)}):
         raise ProtocolError(f"{spec.name} has a row {taken[0]!r} already: give the new row another name")
     planner = _Planner(spec, scale, data, digests, constants)
     cells = [planner.method_cell(row, seed) for seed in spec.seeds for row in spec.rows]
-    for label, given in outside.items():
+    for label, given in external.items():
         if isinstance(given, str):
-            cells.append(planner.outside_cell(label, given))
+            cells.append(planner.external_cell(label, given))
         else:
             cells += [planner.pipeline_cell(label, given, seed) for seed in spec.seeds]
     cells += [planner.control_cell(name) for name in spec.controls]
@@ -273,7 +273,7 @@ class _Planner:
         )
         return self._cell(row.label, "trained", row.method, seed, fit, sample)
 
-    def outside_cell(self, label: str, clips: str) -> Cell:
+    def external_cell(self, label: str, clips: str) -> Cell:
         """Return the row of clips that somebody made for the conditions of this table."""
         sample = ExternalSamples(
             clips=clips,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from rdtf_bench.run.table.outside import pipelines
+from rdtf_bench.run.table.external import pipelines
 from tests.arenas import filled
 from tests.command_line import rdtf_bench
 

@@ -14,7 +14,7 @@ def test_the_options_of_a_further_command_name_what_is_not_the_default() -> None
     chosen = Selection(
         protocol="table1",
         data=("asg=DIR", "ophnet=OTHER"),
-        external=("mine=CLIPS",),
+        clips=("mine=CLIPS",),
         methods=("probe",),
         pipelines=("pipe",),
         seeds=2,

@@ -99,14 +99,14 @@ def test_weights_that_are_absent_are_named_with_the_command_that_gets_them(
 
 
 def test_clips_that_were_made_elsewhere_cannot_be_made_again(rdtf: Record, tmp_path: Path) -> None:
-    outside = replace(changed(rdtf, "fit", to=None), kind="external")
-    pipeline = replace(outside, config={**outside.config, "sample": {"pipeline": "f"}})
+    external = replace(changed(rdtf, "fit", to=None), kind="external")
+    pipeline = replace(external, config={**external.config, "sample": {"pipeline": "f"}})
     with pytest.raises(
         StoreError, match=r"pipeline: a record does not hold it\. Run its table again, in another store"
     ):
         prepared(pipeline, tmp_path)
     with pytest.raises(StoreError, match="clips: they were made elsewhere"):
-        prepared(outside, tmp_path)
+        prepared(external, tmp_path)
 
 
 def test_a_record_without_its_scale_takes_the_scale_of_its_name_and_version(rdtf: Record, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def planned_of(chosen: Selection) -> "PlannedArena":
 
     spec = plan.load(chosen.protocol)
     source = chosen.source_of(load_table(spec.table).dataset)
-    return plan.plan(spec, chosen.scale, source, chosen.store, chosen.outside(), chosen.options)
+    return plan.plan(spec, chosen.scale, source, chosen.store, chosen.external(), chosen.options)
 
 
 def study_of_rows(planned: "PlannedArena", chosen: Selection) -> "Study | None":

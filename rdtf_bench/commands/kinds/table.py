@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # for the annotations alone: `--help` reads no schema
     from rdtf_bench.report.page.table_page import Contents
     from rdtf_bench.run.inputs.datasets import Dataset
     from rdtf_bench.run.record import Record
-    from rdtf_bench.run.table.context import Outside
+    from rdtf_bench.run.table.context import External
     from rdtf_bench.spec.plan import Cell
     from rdtf_bench.spec.scale import Scale
     from rdtf_bench.spec.schema import TableSpec
@@ -53,7 +53,7 @@ class Tables:
 
         uri = server.tracking_uri(tracking_uri, chosen.store)
         server.require_usable(uri, chosen.store)
-        console, external, engine = Console(stderr=True), chosen.outside(), engine_named(chosen.engine, chosen.address)
+        console, external, engine = Console(stderr=True), chosen.external(), engine_named(chosen.engine, chosen.address)
         for note in _left_out(external):
             console.print(note, highlight=False, markup=False)
         for number, (spec, scale) in enumerate(_tables(chosen)):
@@ -65,7 +65,7 @@ class Tables:
                 skip_broken=chosen.skip_broken,
                 console=console,
                 quiet=quiet,
-                outside=external,
+                external=external,
                 command=environment.command_line(),
                 retrain=chosen.retrain,
                 processes=chosen.processes,
@@ -188,7 +188,7 @@ def _planned(chosen: Selection) -> Iterator[_Planned]:
     from rdtf_bench.report.table import footer
     from rdtf_bench.run.table.context import cells_of
 
-    external = chosen.outside()
+    external = chosen.external()
     for spec, scale in _tables(chosen):
         data, cells = cells_of(spec, scale, chosen.source_of(spec.dataset), chosen.store, external)
         of_data = [footer.data(spec.dataset, data.facts)] if data.facts else []
@@ -246,11 +246,11 @@ def _contents(chosen: Selection, table: _Planned) -> "Contents":
     )
 
 
-def _left_out(external: "dict[str, Outside]") -> Iterator[str]:
-    from rdtf_bench.run.table.outside.clips import OutsideClips
+def _left_out(external: "dict[str, External]") -> Iterator[str]:
+    from rdtf_bench.run.table.external.clips import ExternalClips
 
     for label, given in external.items():
-        if isinstance(given, OutsideClips) and (note := given.left_out()):
+        if isinstance(given, ExternalClips) and (note := given.left_out()):
             yield f"{label}: {note}"
 
 

@@ -89,7 +89,7 @@ def _data(
         "fingerprint_train": fit.get("data", {}).get("train"),
         "fingerprint_test": sample.get("real", {}).get("clips"),
         "fingerprint_clusters": identity.get("clusters"),
-        "fingerprint_of_outside_clips": sample.get("clips"),
+        "fingerprint_of_external_clips": sample.get("clips"),
         **record.data,
     }
     return _stated(decided)

@@ -8,7 +8,7 @@ from pathlib import Path
 from rdtf_bench.core.errors import ProtocolError, StoreError
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.protocols import load_table
-from rdtf_bench.run.table.context import NONE, Outside, cells_of
+from rdtf_bench.run.table.context import NONE, External, cells_of
 from rdtf_bench.spec import plan as planning
 from rdtf_bench.spec.command import command
 from rdtf_bench.spec.load import kind_of, load_arena
@@ -80,7 +80,7 @@ def plan(
     scale: Scale,
     source: str | None,
     root: Path,
-    outside: Mapping[str, Outside] = NONE,
+    external: Mapping[str, External] = NONE,
     options: Sequence[str] = (),
 ) -> PlannedArena:
     """Return an arena with the keys of its rows' clips; of several random seeds, the first is ranked.
@@ -88,7 +88,7 @@ def plan(
     `options` are the words with which a further command takes the same rows.
     """
     table = load_table(spec.table)
-    data, cells = cells_of(table, scale, source, root, outside)
+    data, cells = cells_of(table, scale, source, root, external)
     first = [cell for cell in cells if not cell.is_control and cell.seed == table.seeds[0]]
     return PlannedArena(
         spec=spec,

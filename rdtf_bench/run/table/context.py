@@ -15,17 +15,17 @@ from rdtf_bench.core.store import Store
 from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.inputs.training_set import TrainingSet, listed_clips, training_set
-from rdtf_bench.run.table.outside.clips import OutsideClips
-from rdtf_bench.run.table.outside.pipelines import OutsidePipeline
+from rdtf_bench.run.table.external.clips import ExternalClips
+from rdtf_bench.run.table.external.pipelines import ExternalPipeline
 from rdtf_bench.spec import plan as planning
 from rdtf_bench.spec.identities import QualityScore
 from rdtf_bench.spec.plan import Cell, DataIdentity
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import TableSpec
 
-Outside = OutsideClips | OutsidePipeline
+External = ExternalClips | ExternalPipeline
 """What a user adds to a table as one more row: clips that were made elsewhere, or a pipeline that makes them here."""
-NONE: Mapping[str, Outside] = MappingProxyType({})
+NONE: Mapping[str, External] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Bench:
     scale: Scale
     assets: Mapping[str, Path]  # role -> weights
     clips: Mapping[str, tuple[Clip, ...]]  # split -> clips that rows are compared with
-    outside: Mapping[str, Outside]  # by label of the row
+    external: Mapping[str, External]  # by label of the row
     real: Mapping[str, str]  # split -> key of its decoded clips
     training: TrainingSet
     processes: int = 1  # that train a row together
@@ -69,19 +69,19 @@ def plan_cells(
     scale: Scale,
     data: DataIdentity,
     assets: Mapping[str, Asset],
-    outside: Mapping[str, Outside] = NONE,
+    external: Mapping[str, External] = NONE,
 ) -> list[Cell]:
     """Return the cells of a table, with the rows that a user adds."""
     digests = {role: asset.digest for role, asset in assets.items()}
     rows = {
-        label: given.fingerprint if isinstance(given, OutsideClips) else given.identity
-        for label, given in outside.items()
+        label: given.fingerprint if isinstance(given, ExternalClips) else given.identity
+        for label, given in external.items()
     }
     return planning.plan(spec, scale, data, digests, catalog.constants, rows)
 
 
 def cells_of(
-    spec: TableSpec, scale: Scale, source: str | None, store: Path, outside: Mapping[str, Outside] = NONE
+    spec: TableSpec, scale: Scale, source: str | None, store: Path, external: Mapping[str, External] = NONE
 ) -> tuple[Dataset, list[Cell]]:
     """Return the data and cells of a table without writing data or checking weights."""
     data = datasets.identify(
@@ -93,7 +93,7 @@ def cells_of(
         options=spec.dataset_options,
         scored=spec.scored,
     )
-    return data, plan_cells(spec, scale, data.identity, find_assets(scale), outside)
+    return data, plan_cells(spec, scale, data.identity, find_assets(scale), external)
 
 
 def roles_of(cells: Sequence[Cell]) -> list[str]:
@@ -112,7 +112,7 @@ def make_bench(
     data: Dataset,
     assets: Mapping[str, Asset],
     store: Store,
-    outside: Mapping[str, Outside] = NONE,
+    external: Mapping[str, External] = NONE,
     *,
     processes: int = 1,
     shard_weights: bool = False,
@@ -138,7 +138,7 @@ def make_bench(
         scale=scale,
         assets={role: asset.path for role, asset in assets.items()},
         clips=clips,
-        outside=dict(outside),
+        external=dict(external),
         real=real,
         training=training_set(train_identity, data.root, identity.num_train, train),
         processes=processes,

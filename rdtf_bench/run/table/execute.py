@@ -24,7 +24,7 @@ from rdtf_bench.run.table import shipped
 from rdtf_bench.run.table.context import (
     NONE,
     Bench,
-    Outside,
+    External,
     Watching,
     cells_of,
     find_assets,
@@ -33,8 +33,8 @@ from rdtf_bench.run.table.context import (
     roles_of,
     unwatched,
 )
+from rdtf_bench.run.table.external.clips import ExternalClips
 from rdtf_bench.run.table.finished import fit_facts, pipeline_facts, score_of, seconds_of_samples, sha256_of_samples
-from rdtf_bench.run.table.outside.clips import OutsideClips
 from rdtf_bench.run.table.schedule import Job, expected_seconds, jobs_for
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
@@ -64,7 +64,7 @@ def run(
     skip_broken: bool,
     console: Console,
     quiet: bool,
-    outside: Mapping[str, Outside] = NONE,
+    external: Mapping[str, External] = NONE,
     command: str | None = None,
     retrain: bool = False,
     processes: int = 1,
@@ -74,7 +74,7 @@ def run(
 ) -> Outcome:
     """Measure every cell of a table that the store does not hold yet.
 
-    `outside` holds further rows, whose clips were made elsewhere. `command` is the command line that the records keep.
+    `external` holds further rows, whose clips were made elsewhere. `command` is the command line that the records keep.
     Trained rows that ship with the package are taken from it; `retrain` trains them anew. `processes` train a row
     together, and share its weights where `shard_weights` is given. `watching` follows the work on the cells.
     """
@@ -83,10 +83,10 @@ def run(
     store = Store(root.resolve())
     with Leases(store.root) as leases:
         assets = _assets(spec, scale, source, store, console)
-        data = _read(spec, scale, source, store, outside, skip_broken=skip_broken)
-        cells = plan_cells(spec, scale, data.identity, assets, outside)
+        data = _read(spec, scale, source, store, external, skip_broken=skip_broken)
+        cells = plan_cells(spec, scale, data.identity, assets, external)
         bench = make_bench(
-            spec.controls, scale, data, assets, store, outside, processes=processes, shard_weights=shard_weights
+            spec.controls, scale, data, assets, store, external, processes=processes, shard_weights=shard_weights
         )
         _bring_up_to_date(bench, cells, leases, console, retrain=retrain)
         jobs = jobs_for(bench, cells)
@@ -138,14 +138,14 @@ def _read(
     scale: Scale,
     source: str | None,
     store: Store,
-    outside: Mapping[str, Outside],
+    external: Mapping[str, External],
     *,
     skip_broken: bool,
 ) -> Dataset:
     """Read the data; DataError where clips that were made elsewhere do not belong to its test clips."""
     data = datasets.of_table(spec, scale, source, store=store.root, skip_broken=skip_broken)
-    for given in outside.values():
-        if isinstance(given, OutsideClips):
+    for given in external.values():
+        if isinstance(given, ExternalClips):
             given.require([clip.id for clip in data.clips["test"]], scale.clip)
     return data
 

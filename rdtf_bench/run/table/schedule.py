@@ -146,7 +146,7 @@ def _make_jobs(bench: Bench, cell: Cell, after: frozenset[str]) -> list[Job]:
     return [
         Job(
             name=cell.name,
-            function="read_outside" if cell.kind == "external" else "make_control",
+            function="read_external" if cell.kind == "external" else "make_control",
             arguments={"cell": cell},
             after=after,
             expected_s=expected.make_control,

@@ -30,9 +30,9 @@ from rdtf_bench.run.table import launch, timing
 from rdtf_bench.run.table import sample as sampling
 from rdtf_bench.run.table import score as scoring
 from rdtf_bench.run.table.context import Bench
+from rdtf_bench.run.table.external.clips import ExternalClips
+from rdtf_bench.run.table.external.pipelines import ExternalPipeline
 from rdtf_bench.run.table.finished import PIPELINE, fit_facts, is_scored, pipeline_facts
-from rdtf_bench.run.table.outside.clips import OutsideClips
-from rdtf_bench.run.table.outside.pipelines import OutsidePipeline
 from rdtf_bench.spec.identities import (
     ControlSamples,
     CostScore,
@@ -137,9 +137,9 @@ def sample(bench: Bench, sink: Sink, job: str, cell: Cell, shard: int) -> None:
 
 def sample_pipeline(bench: Bench, sink: Sink, job: str, cell: Cell, shard: int) -> None:
     """Sample one shard of the clips of a row with a pipeline of diffusers."""
-    given = bench.outside[cell.label]
+    given = bench.external[cell.label]
     assert isinstance(cell.sample, PipelineSamples)
-    assert isinstance(given, OutsidePipeline)
+    assert isinstance(given, ExternalPipeline)
     if sampling.are_sampled(cell.sample, bench.shards[shard], store=bench.store):
         return
     sampler = pipelines.load(given.folder, cell.sample, cell.label, _device(bench))
@@ -165,15 +165,15 @@ def make_control(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
     Report(sink, job, "making").advance(1, 1)
 
 
-def read_outside(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
+def read_external(bench: Bench, sink: Sink, job: str, cell: Cell) -> None:
     """Read the clips of a row that were made elsewhere, and treat known frames as those of any other row."""
     if bench.store.has("samples", cell.sample_key):
         return
     assert isinstance(cell.sample, ExternalSamples)
     began_s = time.monotonic()
     real = real_clips(bench, "test")
-    given = bench.outside[cell.label]
-    assert isinstance(given, OutsideClips)
+    given = bench.external[cell.label]
+    assert isinstance(given, ExternalClips)
     video = given.video(real.ids)
     if cell.sample.known_frames == "overwrite":
         conditions = sampling.conditions(real, cell.sample.task, slice(None))

@@ -6,7 +6,7 @@ import torch
 from rdtf_bench.core.errors import ProtocolError, StoreError
 from rdtf_bench.run.arena import make, plan
 from rdtf_bench.run.protocols import load_scale
-from rdtf_bench.run.table.outside.clips import OutsideClips
+from rdtf_bench.run.table.external.clips import ExternalClips
 from rdtf_bench.run.table.sample import read_samples
 from tests.arenas import NUM_CLIPS, filled, material, planned
 
@@ -71,7 +71,7 @@ def test_rows_that_were_not_sampled_are_named_with_the_command_that_samples_them
 
 
 def test_the_command_that_samples_has_the_users_data_and_rows(tmp_path: Path) -> None:
-    mine = OutsideClips(folder=Path("clips"), fingerprint="0123", clips={}, other_kinds={})
+    mine = ExternalClips(folder=Path("clips"), fingerprint="0123", clips={}, other_kinds={})
     options = ["--with", "mine=my clips", "--store", "runs 2"]
     found = plan.plan(plan.load("table5"), load_scale("ci"), None, tmp_path / "runs 2", {"mine": mine}, options)
     assert list(found.samples)[-1] == "mine"

@@ -4,7 +4,7 @@ from pathlib import Path
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.table.context import Bench, cells_of, find_assets, make_bench, plan_cells, roles_of
-from rdtf_bench.run.table.outside.clips import OutsideClips
+from rdtf_bench.run.table.external.clips import ExternalClips
 from rdtf_bench.spec.load import load_protocol, load_scale
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import DataSizes, Scale
@@ -31,9 +31,9 @@ def test_rows_that_are_trained_need_networks_that_control_rows_do_not(planned: t
 
 
 def test_clips_made_elsewhere_are_one_more_row() -> None:
-    outside = {"mine": OutsideClips(folder=Path("clips"), fingerprint="abc", clips={}, other_kinds={})}
+    external = {"mine": ExternalClips(folder=Path("clips"), fingerprint="abc", clips={}, other_kinds={})}
     without = plan_cells(SPEC, TINY, DATA, find_assets(TINY))
-    (added,) = [cell for cell in plan_cells(SPEC, TINY, DATA, find_assets(TINY), outside) if cell not in without]
+    (added,) = [cell for cell in plan_cells(SPEC, TINY, DATA, find_assets(TINY), external) if cell not in without]
     assert (added.label, added.fit, added.sample.as_dict()["clips"]) == ("mine", None, "abc")
 
 

@@ -19,7 +19,7 @@ RESULTS = Path(__file__).parents[3] / "results"
 PUBLISHED = sorted(RESULTS.glob("*/tables/*.json"))
 EXPECTED_AS = {
     "train": set(),  # counted by seconds_per_step
-    "read_outside": {"make_control"},
+    "read_external": {"make_control"},
     "prepare_shard": {"prepare_frames", "prepare_latents", "prepare_features"},
 }
 """Functions whose expected seconds have another name."""
@@ -220,7 +220,7 @@ def test_a_row_of_ready_clips_is_read_and_trains_nothing(planned: tuple[Bench, l
     sample = ExternalSamples(clips="fingerprint", task="it2v", known_frames="keep", real=static.sample.real)
     ready_clips = replace(static, label="mine", kind="external", sample=sample)
     (job,) = [job for job in jobs_for(bench, [ready_clips]) if job.name == "mine"]
-    assert (job.function, job.expected_s) == ("read_outside", bench.scale.expected_seconds.make_control)
+    assert (job.function, job.expected_s) == ("read_external", bench.scale.expected_seconds.make_control)
 
 
 def test_every_kind_of_job_has_its_expected_seconds(planned: tuple[Bench, list[Cell]]) -> None:

@@ -13,7 +13,7 @@ from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.progress import Silent
 from rdtf_bench.run.table import context as benches
 from rdtf_bench.run.table import sample, work
-from rdtf_bench.run.table.outside import clips as outside
+from rdtf_bench.run.table.external import clips as external
 from rdtf_bench.run.table.sample import read_samples
 from rdtf_bench.spec.load import load_protocol, load_scale
 from rdtf_bench.spec.plan import Cell, plan
@@ -46,13 +46,13 @@ def made_elsewhere(spec: TableSpec, stickers: str, tmp_path: Path, video: VideoU
     scale, store = small(), Store(tmp_path / "store")
     data = datasets.read("asg", stickers, scale.data, 4, store=store.root, skip_broken=False)
     ids = [clip.id for clip in data.clips["test"]]
-    rows = outside.read([f"mine={write_frames(tmp_path / 'mine', video, ids)}"])
+    rows = external.read([f"mine={write_frames(tmp_path / 'mine', video, ids)}"])
     rows["mine"].require(ids, scale.clip)
     assets = benches.find_assets(scale)
     cells = benches.plan_cells(spec, scale, data.identity, assets, rows)
     bench = benches.make_bench(spec.controls, scale, data, assets, store, rows)
     work.prepare_real(bench, Silent(), "real")
-    work.read_outside(bench, Silent(), "mine", cells[0])
+    work.read_external(bench, Silent(), "mine", cells[0])
     return bench, cells
 
 
@@ -80,10 +80,10 @@ def test_known_frames_are_overwritten_as_every_methods_are(stickers: str, tmp_pa
 
 def test_the_identity_is_of_bytes_and_ids_not_of_names_and_places(tmp_path: Path) -> None:
     ids = [f"asg/{i}" for i in range(NUM_CLIPS)]
-    one = outside.read([f"a={write_frames(tmp_path / 'one', noise('1'), ids)}"])
-    same = outside.read([f"b={write_frames(tmp_path / 'two', noise('1'), ids)}"])
-    other = outside.read([f"c={write_frames(tmp_path / 'three', noise('3'), ids)}"])
-    swapped = outside.read([f"d={write_frames(tmp_path / 'four', noise('1'), ids[::-1])}"])
+    one = external.read([f"a={write_frames(tmp_path / 'one', noise('1'), ids)}"])
+    same = external.read([f"b={write_frames(tmp_path / 'two', noise('1'), ids)}"])
+    other = external.read([f"c={write_frames(tmp_path / 'three', noise('3'), ids)}"])
+    swapped = external.read([f"d={write_frames(tmp_path / 'four', noise('1'), ids[::-1])}"])
     prints = [next(iter(found.values())).fingerprint for found in (one, same, other, swapped)]
     assert prints[0] == prints[1]
     assert len(set(prints)) == 3
@@ -91,7 +91,7 @@ def test_the_identity_is_of_bytes_and_ids_not_of_names_and_places(tmp_path: Path
 
 def test_clips_that_do_not_fit_are_named_before_any_work(tmp_path: Path) -> None:
     ids = [f"asg/{i}" for i in range(NUM_CLIPS)]
-    (found,) = outside.read([f"mine={write_frames(tmp_path / 'mine', noise('1', 3), ids)}"]).values()
+    (found,) = external.read([f"mine={write_frames(tmp_path / 'mine', noise('1', 3), ids)}"]).values()
     with pytest.raises(DataError) as e:
         found.require([*ids, "asg/absent"], ClipShape(num_frames=4, size_px=16))
     assert "mine: 1 of 51 clips are missing:\n  asg/absent" in str(e.value)
@@ -107,7 +107,7 @@ def test_missing_clips_are_told_with_those_of_another_case_or_kind(tmp_path: Pat
     ids = [f"asg/Clip{i}" for i in range(NUM_CLIPS)]
     folder = write_frames(tmp_path / "mine", noise("1"), ids)
     (folder / "clip.avif").touch()
-    (found,) = outside.read([f"mine={folder}"]).values()
+    (found,) = external.read([f"mine={folder}"]).values()
     assert found.left_out() == f"{folder} also holds files of other kinds, which are not read: 1 .avif."
     with pytest.raises(DataError) as e:
         found.require([*ids[1:], "asg/clip0"], ClipShape(num_frames=4, size_px=16))
@@ -118,15 +118,15 @@ def test_missing_clips_are_told_with_those_of_another_case_or_kind(tmp_path: Pat
 
 def test_names_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ProtocolError, match="the name of the row is not valid UTF-8"):
-        outside.read(["caf\udce9=clips"])
+        external.read(["caf\udce9=clips"])
     with pytest.raises(DataError, match="the path of the folder is not valid UTF-8"):
-        outside.read([f"mine={tmp_path}/caf\udce9"])
+        external.read([f"mine={tmp_path}/caf\udce9"])
 
 
 @pytest.mark.parametrize("given", ["mine", "=x", "mine="])
 def test_a_row_needs_a_name_and_a_folder(given: str) -> None:
     with pytest.raises(ProtocolError, match="is not of the form NAME=FOLDER"):
-        outside.read([given])
+        external.read([given])
 
 
 def test_a_name_that_the_table_has_is_refused() -> None:

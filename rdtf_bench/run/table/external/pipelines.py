@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rdtf_bench.core.errors import AssetError, ProtocolError, printable
 from rdtf_bench.core.store import key_of
-from rdtf_bench.run.table.outside.hashes import sha256_by_file
+from rdtf_bench.run.table.external.hashes import sha256_by_file
 from rdtf_bench.spec import load
 from rdtf_bench.spec.identities import PipelineIdentity
 from rdtf_bench.spec.pipeline import PipelineSettings
@@ -17,20 +17,20 @@ INDEX = "model_index.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class OutsidePipeline:
+class ExternalPipeline:
     """The pipeline of one row, and the folder that holds it."""
 
     folder: Path
     identity: PipelineIdentity
 
 
-def read(given: Sequence[str], cache: Path | None = None) -> dict[str, OutsidePipeline]:
+def read(given: Sequence[str], cache: Path | None = None) -> dict[str, ExternalPipeline]:
     """Return each pipeline by the label of its row; a text is a YAML file, a folder or a name on the Hugging Face Hub.
 
     The hashes of its files are kept in the folder `cache`. Raises ProtocolError for a faulty file, and AssetError for a
     pipeline that is not on this machine.
     """
-    found: dict[str, OutsidePipeline] = {}
+    found: dict[str, ExternalPipeline] = {}
     for text in given:
         label, pipeline = (_described if text.endswith(SUFFIXES) else _named)(text, cache)
         if printable(label) != label:
@@ -41,14 +41,14 @@ def read(given: Sequence[str], cache: Path | None = None) -> dict[str, OutsidePi
     return found
 
 
-def _described(file: str, cache: Path | None) -> tuple[str, OutsidePipeline]:
+def _described(file: str, cache: Path | None) -> tuple[str, ExternalPipeline]:
     spec = load.load_pipeline(file)
     settings = PipelineSettings(**{name: getattr(spec, name) for name in PipelineSettings.model_fields})
     folder = _folder(spec.path, Path(file).parent, f"{file}: path")
     return spec.title, _pipeline(folder, settings, cache)
 
 
-def _named(text: str, cache: Path | None) -> tuple[str, OutsidePipeline]:
+def _named(text: str, cache: Path | None) -> tuple[str, ExternalPipeline]:
     folder = _folder(text, Path(), "--pipeline")
     label = Path(text).resolve().name if folder == Path(text) else text.rpartition("/")[2]
     return label, _pipeline(folder, PipelineSettings(), cache)
@@ -77,7 +77,7 @@ def _folder(name: str, base: Path, where: str) -> Path:
         ) from None
 
 
-def _pipeline(folder: Path, settings: PipelineSettings, cache: Path | None) -> OutsidePipeline:
+def _pipeline(folder: Path, settings: PipelineSettings, cache: Path | None) -> ExternalPipeline:
     pipeline_class, parts = _index(folder)
     files = [folder / INDEX]
     for part in parts:
@@ -90,7 +90,7 @@ def _pipeline(folder: Path, settings: PipelineSettings, cache: Path | None) -> O
         files += held
     fingerprint = key_of(sha256_by_file(folder, files, cache))
     identity = PipelineIdentity(pipeline=fingerprint, pipeline_class=pipeline_class, settings=settings)
-    return OutsidePipeline(folder=folder.resolve(), identity=identity)
+    return ExternalPipeline(folder=folder.resolve(), identity=identity)
 
 
 def _index(folder: Path) -> tuple[str, list[str]]:

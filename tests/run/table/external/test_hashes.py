@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from rdtf_bench.core.store import sha256_of
-from rdtf_bench.run.table.outside import hashes
-from rdtf_bench.run.table.outside.hashes import sha256_by_file
+from rdtf_bench.run.table.external import hashes
+from rdtf_bench.run.table.external.hashes import sha256_by_file
 
 
 @pytest.fixture

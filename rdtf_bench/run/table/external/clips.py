@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OutsideClips:
+class ExternalClips:
     """The clips of one row, in a folder of the user."""
 
     folder: Path
@@ -71,7 +71,7 @@ class OutsideClips:
         return torch.stack([decode.decode_animation(clip, shape) for clip in chosen])
 
 
-def read(given: Sequence[str]) -> dict[str, OutsideClips]:
+def read(given: Sequence[str]) -> dict[str, ExternalClips]:
     """Return the clips of each `NAME=FOLDER` by name; ProtocolError for a text of another form."""
     found = {}
     for text in given:
@@ -84,7 +84,7 @@ def read(given: Sequence[str]) -> dict[str, OutsideClips]:
             raise ProtocolError(f"--with names the row {label!r} twice")
         held = animations.read(Path(folder))
         held.require_unbroken()
-        found[label] = OutsideClips(
+        found[label] = ExternalClips(
             folder=Path(folder),
             fingerprint=animations.fingerprint(held.clips),
             clips={clip.id: clip for clip in held.clips},

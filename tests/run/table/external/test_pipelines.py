@@ -9,8 +9,8 @@ from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.progress import Silent
 from rdtf_bench.run.table import context as benches
 from rdtf_bench.run.table import work
+from rdtf_bench.run.table.external import pipelines
 from rdtf_bench.run.table.finished import pipeline_facts, score_of
-from rdtf_bench.run.table.outside import pipelines
 from rdtf_bench.run.table.sample import read_samples
 from rdtf_bench.spec.identities import PipelineSamples
 from rdtf_bench.spec.load import load_protocol, load_scale
