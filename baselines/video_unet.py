@@ -182,6 +182,8 @@ def parameter_counts(config: Config, configs: Configs) -> dict[str, int]:
 
 def denoiser_on_meta(config: Config, configs: Configs) -> nn.Module:
     with torch.device("meta"):
+        if config.start == "base":
+            _require_size(config, AdapterI2VGenXLUNet.from_config(dict(configs["base"])).config, "the base")
         return new_network(config, configs["text_encoder"]["hidden_size"], seed=0)
 
 
@@ -211,16 +213,20 @@ def build(config: Config, *, assets: Mapping[str, Path], device: torch.device) -
 
 
 def _pretrained_parts(config: Config, assets: Mapping[str, Path], device: torch.device) -> Parts:
-    """Load the base to train all of its weights. Raises ProtocolError if it has another size than the options say."""
+    """Load the base to train all of its weights."""
     conditioning = {field.name: getattr(config, field.name) for field in fields(Conditioning)}
     parts = load_parts(assets, BaseOptions(**conditioning), device=device)
-    wanted = {name: getattr(config, name) for name in SIZES}
-    has = {name: getattr(parts.unet.config, name) for name in SIZES}
-    has["block_out_channels"] = tuple(has["block_out_channels"])
-    if odd := [name for name in SIZES if wanted[name] != has[name]]:
-        raise ProtocolError(
-            f"options of video_unet: {odd[0]} is {wanted[odd[0]]}, but the base in {assets['base'] / 'unet'} has "
-            f"{has[odd[0]]}. Give the size of the base, or start: random."
-        )
+    _require_size(config, parts.unet.config, f"the base in {assets['base'] / 'unet'}")
     parts.unet.requires_grad_(True)
     return parts
+
+
+def _require_size(config: Config, base: Mapping[str, Any], named: str) -> None:
+    """Raise ProtocolError if the base has another size than the options say."""
+    for name in SIZES:
+        wanted, has = getattr(config, name), base[name]
+        if wanted != (tuple(has) if isinstance(has, list) else has):
+            raise ProtocolError(
+                f"options of video_unet: {name} is {wanted}, but {named} has {has}. Give the size of the base, or "
+                "start: random."
+            )

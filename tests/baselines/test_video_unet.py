@@ -89,6 +89,8 @@ def test_full_fine_tuning_starts_from_the_base_and_trains_all_of_it(
 def test_full_fine_tuning_needs_the_size_of_the_base(assets: Assets) -> None:
     with pytest.raises(ProtocolError, match=r"layers_per_block is 2, but the base in .* has 1"):
         make(assets, start="base", layers_per_block=2)
+    with pytest.raises(ProtocolError, match=r"\(192, .*, but the base has \(320, 640, 1280, 1280\)"):
+        parameter_counts("video_unet", load_scale("gpu"), {"start": "base"})  # before any weights are loaded
     with pytest.raises(ProtocolError, match="start: base needs network: i2vgen_xl"):
         make(assets, start="base", temporal_layer="sti")
 
