@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from rdtf_bench.core.errors import ProtocolError, StoreError, UnknownNameError, unknown_name
 from rdtf_bench.core.store import key_of
 from rdtf_bench.run import record
-from rdtf_bench.run.protocols import load_tables
+from rdtf_bench.run.protocols import default_scale, load_scale, load_tables
 from rdtf_bench.run.record import Record
 from rdtf_bench.run.table.context import cells_of
 from rdtf_bench.spec.load import protocol_names
@@ -106,8 +106,11 @@ def row_named(found: Rows, name: str) -> Recorded:
 
 
 @contextmanager
-def read(place: str, scale: Scale, *, results: Path) -> Iterator[Rows]:
-    """Yield the records of a place that `diff` names: FILE.json, TABLE, STORE:TABLE or git:COMMIT:TABLE."""
+def read(place: str, scale: str | None, *, results: Path) -> Iterator[Rows]:
+    """Yield the records of a place that `diff` names: FILE.json, TABLE, STORE:TABLE or git:COMMIT:TABLE.
+
+    The default of `scale` is that of the table.
+    """
     if place.endswith(".json"):
         yield _of_file(Path(place))
     elif place.startswith(GIT):
@@ -116,24 +119,33 @@ def read(place: str, scale: Scale, *, results: Path) -> Iterator[Rows]:
             raise StoreError(f"{place}: names no commit and table. Write git:COMMIT:TABLE, such as git:HEAD~1:table1.")
         with TemporaryDirectory(prefix="rdtf-bench-commit-") as folder:
             _extract(results, commit, table, Path(folder))
-            published = Path(folder) / results.name / table
-            yield _required(
-                _read(_published(published, scale.name), published, f"{commit}:results/{table}"), place, scale
-            )
+            published, at = Path(folder) / results.name / table, scale or _default_scale(table)
+            yield _required(_read(_published(published, at), published, f"{commit}:results/{table}"), place, at)
     elif ":" in place:
-        yield _required(_of_store(place, scale), place, scale)
+        at = scale or _default_scale(place.rpartition(":")[2])
+        yield _required(_of_store(place, load_scale(at)), place, at)
     else:
         held = results / place
         if not held.is_dir():
             raise unknown_name("published table", place, [path.parent.name for path in results.glob("*/tables")])
-        yield _required(_read(_published(held, scale.name), held), place, scale)
+        at = scale or _default_scale(place)
+        yield _required(_read(_published(held, at), held), place, at)
 
 
-def _required(found: Rows, place: str, scale: Scale) -> Rows:
+def at_scale(place: str, found: Rows) -> str:
+    """Name a place with the scale of its records."""
+    return f"{place} at scale {next(iter(found.values())).record.scale}"
+
+
+def _default_scale(table: str) -> str:
+    """Return the default scale of a table; one that is no protocol here any more has that of all."""
+    return default_scale(table) if table in protocol_names() else str(TableSpec.model_fields["default_scale"].default)
+
+
+def _required(found: Rows, place: str, scale: str) -> Rows:
     if not found:
-        raise StoreError(
-            f"{place}: has no record at scale {scale.name!r}. Name the scale with --scale, or another place."
-        )
+        load_scale(scale)  # tells a misspelt name as such
+        raise StoreError(f"{place}: has no record at scale {scale!r}. Name the scale with --scale, or another place.")
     return found
 
 

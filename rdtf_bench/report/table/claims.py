@@ -21,7 +21,7 @@ from rdtf_bench.spec.claims import Claim, ClaimSet, load
 
 Verdict = Literal["confirmed", "contradicted", "undecided", "not run"]
 VERDICTS: tuple[Verdict, ...] = ("confirmed", "contradicted", "undecided", "not run")
-COLUMNS = ("table", "metric", "better", "worse", "paper_better", "paper_worse", "source")
+COLUMNS = ("table", "scale", "metric", "better", "worse", "paper_better", "paper_worse", "source")
 OURS = ("ours_better", "ours_worse", "yardstick", "verdict", "p_adjusted", "n", "n_to_decide", "seeds", "needs_seeds")
 
 HEAD = ("metric", "claim", "paper", "ours", "verdict", "p", "n to decide")
@@ -172,14 +172,15 @@ def _counted(judged: Sequence[Judged]) -> str:
     return " / ".join(str(sum(one.verdict == verdict for one in judged)) for verdict in VERDICTS[:3])
 
 
-def render(judged: Sequence[Judged], *, scale: str, format: str) -> str:
-    """Write the verdicts of all tables in one of layouts.FORMATS."""
+def render(judged: Sequence[Judged], *, scales: Mapping[str, str], format: str) -> str:
+    """Write the verdicts of all tables in one of layouts.FORMATS. `scales` names the scale of each table with rows."""
     layouts.require_format(format)
     if format in layouts.DATA_FORMATS:
-        return layouts.data([_data(one) for one in judged], (*COLUMNS, *OURS), format=format)
+        return layouts.data([_data(one, scales) for one in judged], (*COLUMNS, *OURS), format=format)
     tables = dict.fromkeys(one.table for one in judged)
-    shown = [table_of([one for one in judged if one.table == table], table) for table in tables]
-    notes = [_summary(judged), *_notes(judged, scale)]
+    headings = {table: f"{table} at scale {scales[table]}" if table in scales else table for table in tables}
+    shown = [table_of([one for one in judged if one.table == table], headings[table]) for table in tables]
+    notes = [_summary(judged), *_notes(judged, scales)]
     return layouts.document(shown, notes, format=format, title="Orderings that the paper states, and ours")
 
 
@@ -221,11 +222,12 @@ def _judged(table: str, claim: Claim, pair: Pair | None, p_values: Tests) -> Jud
     return Judged(table=table, claim=claim, pair=pair, verdict=verdict, p_adjusted=p, n_to_decide=needed)
 
 
-def _data(one: Judged) -> dict[str, object]:
+def _data(one: Judged, scales: Mapping[str, str]) -> dict[str, object]:
     claim, numbers = one.claim, one.pair or (None, None)
     values = [None if number is None else number.value for number in numbers]
     return {
         "table": one.table,
+        "scale": scales.get(one.table),
         "metric": claim.metric,
         "better": claim.better.row,
         "worse": claim.worse.row,
@@ -272,7 +274,7 @@ def _summary(judged: Sequence[Judged]) -> str:
     return f"{len(judged)} claims: {', '.join(f'{count} {verdict}' for verdict, count in counts.items())}."
 
 
-def _notes(judged: Sequence[Judged], scale: str) -> list[str]:
+def _notes(judged: Sequence[Judged], scales: Mapping[str, str]) -> list[str]:
     notes = [
         "confirmed, contradicted: our difference is resolved, in the paper's direction or against it. The test is "
         "paired by clip (delete-a-group jackknife, Student's t), and p is adjusted by Holm for all measured claims of "
@@ -284,9 +286,12 @@ def _notes(judged: Sequence[Judged], scale: str) -> list[str]:
         "do not reduce it.",
         "The test is over the rows that the paper prints. `rdtf-bench show` tests all methods of a table, and each "
         "metric alone, so its marks can differ.",
-        f"Our numbers are those of the scale {scale}, whose networks and data may differ from the paper's. A verdict "
-        "is about the ordering there. Costs are those of full size, on the machine that measured them.",
+        "The networks and data of a scale may differ from the paper's. A verdict is about the ordering there. Costs "
+        "are those of full size, on the machine that measured them.",
     ]
     if missing := sorted({one.table for one in judged if one.verdict == "not run"}):
-        notes.append(f"not run: {', '.join(missing)}. Measure with rdtf-bench run TABLE --scale {scale}.")
+        commands = [
+            f"rdtf-bench run {table}" + (f" --scale {scales[table]}" if table in scales else "") for table in missing
+        ]
+        notes.append(f"not run: {'; '.join(commands)}.")
     return notes

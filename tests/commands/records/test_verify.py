@@ -19,6 +19,8 @@ def test_published_records_give_verdicts_without_a_store(
     assert status == 0
     assert found["table8", "params", "RDTF", "SimDA"]["verdict"] == "confirmed"
     assert found["table1", "fvd", "RDTF", "SimDA"]["paper_better"] == 442.18
+    assert found["table1", "fvd", "RDTF", "SimDA"]["scale"] == "small"  # the table's own
+    assert {row["scale"] for row in found.values() if row["table"] == "table3"} == {"tiny"}
     assert list(tmp_path.iterdir()) == []
 
 

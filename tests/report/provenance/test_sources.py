@@ -9,7 +9,7 @@ import pytest
 
 from rdtf_bench.core.errors import ProtocolError, StoreError, UnknownNameError
 from rdtf_bench.report.provenance import sources
-from rdtf_bench.report.provenance.sources import Recorded, one_table, read, row_named, rows_of
+from rdtf_bench.report.provenance.sources import Recorded, at_scale, one_table, read, row_named, rows_of
 from rdtf_bench.report.table.publish import publish
 from rdtf_bench.run import record
 from rdtf_bench.run.record import Record
@@ -83,8 +83,8 @@ def test_a_table_of_a_store_and_a_published_one_hold_the_same_records(
     store: Path, results: Path, records: dict[str, Record]
 ) -> None:
     with (
-        read(f"{store}:planted", load_scale("tiny"), results=results) as kept,
-        read("planted", load_scale("tiny"), results=results) as held,
+        read(f"{store}:planted", "tiny", results=results) as kept,
+        read("planted", "tiny", results=results) as held,
     ):
         assert {one.record.cell_id for one in kept.values()} == set(records)
         assert {row: one.record for row, one in kept.items()} == {row: one.record for row, one in held.items()}
@@ -100,34 +100,34 @@ def test_results_of_an_earlier_commit_are_read_from_git(results: Path) -> None:
     git("commit", "-q", "-m", "one")
     for path in (results / "planted" / "tables").iterdir():
         path.unlink()
-    with read("git:HEAD:planted", load_scale("tiny"), results=results) as found:
+    with read("git:HEAD:planted", "tiny", results=results) as found:
         assert found["RDTF"].record.method == "rdtf"
         assert found["RDTF"].place == f"HEAD:results/planted/{found['RDTF'].record.cell_id}.json"
-    missing = read("git:HEAD:nothing", load_scale("tiny"), results=results)
+    missing = read("git:HEAD:nothing", "tiny", results=results)
     with pytest.raises(StoreError, match="git:HEAD:nothing: git does not have it"), missing:
         pass
 
 
 def test_a_file_is_one_row_and_another_file_is_refused(tmp_path: Path, results: Path) -> None:
     path = next((results / "planted").glob("*.json"))
-    with read(str(path), load_scale("tiny"), results=results) as found:
+    with read(str(path), "tiny", results=results) as found:
         assert [one.record for one in found.values()] == [record.read(path)]
     (tmp_path / "other.json").write_text("[1]")
     for name, said in (("other.json", "is not a record"), ("none.json", "there is no such file")):
-        with pytest.raises(StoreError, match=said), read(str(tmp_path / name), load_scale("tiny"), results=results):
+        with pytest.raises(StoreError, match=said), read(str(tmp_path / name), "tiny", results=results):
             pass
 
 
 @pytest.mark.parametrize(("place", "said"), [("plantd", "Did you mean 'planted'"), ("nowhere:planted", "no store")])
 def test_a_wrong_place_is_said(place: str, said: str, results: Path) -> None:
-    with pytest.raises((StoreError, UnknownNameError), match=said), read(place, load_scale("tiny"), results=results):
+    with pytest.raises((StoreError, UnknownNameError), match=said), read(place, "tiny", results=results):
         pass
 
 
 def test_a_scale_without_records_is_said(results: Path) -> None:
     with (
         pytest.raises(StoreError, match="has no record at scale 'paper'"),
-        read("planted", load_scale("paper"), results=results),
+        read("planted", "paper", results=results),
     ):
         pass
     with pytest.raises(StoreError, match="Run: the command; or name"):
@@ -137,13 +137,13 @@ def test_a_scale_without_records_is_said(results: Path) -> None:
 def test_a_store_whose_table_is_not_finished_is_read_by_its_plan(tmp_path: Path) -> None:
     published = rows_of(one_table("ci"), load_scale("ci"), source=None, store=tmp_path, results=PUBLISHED)
     record.save(published["RDTF"].record, record.folder_in(tmp_path))
-    with read(f"{tmp_path}:ci", load_scale("ci"), results=PUBLISHED) as found:
+    with read(f"{tmp_path}:ci", "ci", results=PUBLISHED) as found:
         assert list(found) == ["RDTF"]
 
 
 @pytest.mark.parametrize("place", ["git:", "git:HEAD", "git::ci"])
 def test_a_commit_without_a_table_is_refused(place: str, results: Path) -> None:
-    with pytest.raises(StoreError, match="Write git:COMMIT:TABLE"), read(place, load_scale("tiny"), results=results):
+    with pytest.raises(StoreError, match="Write git:COMMIT:TABLE"), read(place, "tiny", results=results):
         pass
 
 
@@ -161,3 +161,9 @@ def test_the_number_of_published_seeds_is_that_of_the_longest_table(
     publish(spec.model_copy(update={"seeds": (0, 1, 2)}), scale, cells, store=store, results=results)
     assert sources.published_seeds(results / "planted", "tiny") == 3
     assert sources.published_seeds(results / "planted", "paper") is None
+
+
+def test_a_table_is_read_at_its_own_scale_unless_another_is_named() -> None:
+    with read("table1", None, results=PUBLISHED) as own, read("table1", "tiny", results=PUBLISHED) as other:
+        assert at_scale("table1", own) == "table1 at scale small"
+        assert at_scale("table1", other) == "table1 at scale tiny"

@@ -103,7 +103,7 @@ def test_costs_are_resolved_by_their_intervals_in_the_first_precision() -> None:
 def test_numbers_are_written_with_the_digits_that_tell_them_apart() -> None:
     def written(a: float, b: float) -> str:
         pair = [replace(moved(row, value), metric="params") for row, value in (("A", a), ("B", b))]
-        return render(judge(claims(("A", "B"), metric="params"), pair), scale="tiny", format="text")
+        return render(judge(claims(("A", "B"), metric="params"), pair), scales={}, format="text")
 
     assert "0.9601 B : 1.445 B" in written(960_112_345.0, 1_444_912_345.0)
     assert "1.4449 B : 1.445 B" in written(1_444_912_345.0, 1_444_962_345.0)
@@ -112,13 +112,13 @@ def test_numbers_are_written_with_the_digits_that_tell_them_apart() -> None:
 
 def test_every_format_holds_every_verdict() -> None:
     judged = judge(claims(("A", "B"), ("B", "C")), [moved("A", 1000.0, 2.0), moved("B", 1300.0)])
-    text = render(judged, scale="tiny", format="text")
+    text = render(judged, scales={}, format="text")
     assert "2 claims: 1 confirmed, 0 contradicted, 0 undecided, 1 not run." in text
-    assert "A better than B" in render(judged, scale="tiny", format="md")
-    raw = json.loads(render(judged, scale="tiny", format="json"))
+    assert "A better than B" in render(judged, scales={}, format="md")
+    raw = json.loads(render(judged, scales={}, format="json"))
     assert [row["verdict"] for row in raw] == ["confirmed", "not run"]
     assert (raw[0]["paper_better"], raw[0]["ours_better"], raw[1]["ours_better"]) == (1.0, 1000.0, None)
-    lines = list(csv.DictReader(io.StringIO(render(judged, scale="tiny", format="csv"))))
+    lines = list(csv.DictReader(io.StringIO(render(judged, scales={}, format="csv"))))
     assert [line["verdict"] for line in lines] == ["confirmed", "not run"]
 
 
@@ -133,7 +133,7 @@ def test_where_the_clips_are_enough_more_seeds_are_asked_for() -> None:
 
     (judged,) = judge(claims(("A", "B")), [seeded("A", 900.0, 1100.0), seeded("B", 1300.0, 1000.0)])
     assert (judged.verdict, judged.n_to_decide, judged.needs_seeds) == ("undecided", None, True)
-    assert "more seeds" in render([judged], scale="tiny", format="text")
+    assert "more seeds" in render([judged], scales={}, format="text")
     assert not verdict(1000.0, 1100.0).needs_seeds
 
 
