@@ -1,4 +1,4 @@
-"""Control rows that every method is compared with: the true clip and a still clip through the autoencoder alone."""
+"""Control rows that every method is compared with: the real clip and a still clip through the autoencoder alone."""
 
 import torch
 from diffusers import AutoencoderKL
@@ -10,10 +10,10 @@ from rdtf_bench.diffusion.latents import decode, encode
 
 VERSION = 1
 SUMMARIES = {
-    "static": "The nearest known frame, repeated: what a method that generates no motion makes.",
-    "autoencoder": "The true clip through the autoencoder: what a denoiser without errors would score.",
-    "real": "The true clip as it is: what a column says of perfect clips.",
-    "other_real_clips": "True clips of another split against the test clips, unpaired.",
+    "static": "The nearest known frame, repeated, through the autoencoder: a method that generates no motion.",
+    "autoencoder": "The real clip through the autoencoder: what a denoiser without errors would score.",
+    "real": "The real clip as it is: what a metric says of perfect clips.",
+    "other_real_clips": "Real clips of another split against the test clips, unpaired.",
 }
 """What `rdtf-bench list` says of each row."""
 
@@ -31,5 +31,5 @@ def static(frames: Video, known: Float[Tensor, "B F"], autoencoder: AutoencoderK
 
 
 def reconstruct(video: Video, autoencoder: AutoencoderKL) -> Video:
-    """Pass the true clip through the autoencoder, as a denoiser without errors would give it."""
+    """Pass the real clip through the autoencoder, as a denoiser without errors would give it."""
     return decode(autoencoder, encode(autoencoder, video))

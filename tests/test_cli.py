@@ -66,7 +66,7 @@ FINETUNE = ["finetune", "simda", "--base", "ali-vilab/i2vgen-xl", "--out", "adap
         (["params", "simda", "--option", "places"], 2, "--option 'places' is not of the form NAME=VALUE"),
         (["params", "simda", "--option", "places=al"], 2, "places: Input should be 'attention' or 'all'"),
         ([*FINETUNE, "nowhere", "--task", "t2v"], 2, "there is no task that gives a frame 't2v'"),
-        ([*FINETUNE, "nowhere", "--option", "rank=4"], 2, "simda has no option ['rank']"),
+        ([*FINETUNE, "nowhere", "--option", "rank=4"], 2, "simda has no option rank; it has "),
         ([*FINETUNE, "nowhere", "--tracking-uri", "./mlruns"], 8, "./mlruns: is a folder of files"),
         ([*FINETUNE, "nowhere"], 4, "nowhere: there is no such folder"),
     ],

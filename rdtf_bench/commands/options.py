@@ -42,7 +42,7 @@ With = Annotated[
     typer.Option(
         "--with",
         metavar="NAME=DIR",
-        help="Add a row of clips made elsewhere for `conditions export`; each clip is named by its id.",
+        help="Add a row: clips that another program made from what `conditions export` wrote, each named by its id.",
     ),
 ]
 Methods = Annotated[
@@ -65,7 +65,7 @@ Seeds = Annotated[
     typer.Option(
         "--seeds",
         min=1,
-        help="Train every row this many times, with random seeds 0, 1 and so on; default: the table's.",
+        help="Take every row with this many trainings, of the random seeds 0, 1 and so on; default: the table's.",
     ),
 ]
 MethodOptions = Annotated[
@@ -76,7 +76,7 @@ MethodOptions = Annotated[
 ]
 StoreDir = Annotated[
     Path,
-    typer.Option("--store", envvar="RDTF_BENCH_STORE", help="Keep checkpoints, samples, scores and records here."),
+    typer.Option("--store", envvar="RDTF_BENCH_STORE", help="Keep data, checkpoints, samples and results here."),
 ]
 HeldStore = Annotated[
     Path,

@@ -40,7 +40,7 @@ def publish(
         typer.Option("--picture", dir_okay=False, help="Also write the samples of a table to this GIF."),
     ] = None,
 ) -> None:
-    """Copy the records of a protocol into results/ and write its README anew."""
+    """Copy the records of a protocol into results/ and write results/README.md anew."""
     chosen = Selection(
         protocol=table,
         scale_name=scale,

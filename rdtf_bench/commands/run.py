@@ -47,7 +47,7 @@ def run(
     address: Address = None,
     quiet: Quiet = False,
 ) -> None:
-    """Measure what the store does not hold yet of a protocol, log it to MLflow and print the result."""
+    """Measure the rows of a protocol that the store does not hold yet, log them to MLflow and print the result."""
     chosen = Selection(
         protocol=table,
         scale_name=scale,

@@ -11,7 +11,7 @@ def validate(
     files: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PROTOCOL|FILE]...", help="Protocols by name or file; default: all that `list` prints."
+            metavar="[PROTOCOL|FILE]...", help="Protocols and scales, by name or file; default: all that `list` prints."
         ),
     ] = None,
 ) -> None:

@@ -54,13 +54,13 @@ def notes(found: Inspection) -> list[str]:
     """Return where captions and splits come from, what is left out, and how many copies there are."""
     folder, left_out = found.folder, found.folder.left_out()
     uneven, without_trailer = folder.num_uneven, folder.num_without_trailer
-    near = "were not looked for" if folder.near_copies is None else f"{folder.num_near_copies:,} clips"
+    near = "not looked for" if folder.near_copies is None else f"{folder.num_near_copies:,} clips"
     captioned = found.splits["all"].num_captioned
     from_where = f"{captioned:,} clips have one, from {folder.captions_from}; {len(found.captions):,} are different"
     return [
         f"Captions: {from_where if captioned else NONE}.",
         f"Splits: {folder.split_from}.",
-        f"Copies, in whatever split: {folder.num_copies:,} clips of equal bytes; near copies: {near}.",
+        f"Copies in any split: {folder.num_copies:,} clips of equal bytes; near copies: {near}.",
         *([f"Frames shown for different times: {uneven:,} files."] if uneven else []),
         *([f"GIF files without their last byte: {without_trailer:,}."] if without_trailer else []),
         *([f"Left out: {left_out}."] if left_out else []),

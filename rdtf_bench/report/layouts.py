@@ -250,3 +250,16 @@ def _latex_row(cells: Sequence[str]) -> str:
 
 def _comments(text: str) -> Iterator[str]:
     return (f"% {line}" for line in wrapped([text] if text else [], NOTE_WIDTH - 2))
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in the unit that suits them.
+
+    >>> duration(12.34), duration(452.6), duration(9000.0), duration(2_250_780.0)
+    ('12.3 s', '7.5 min', '2.5 h', '26.1 days')
+    """
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    if seconds < 6000:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"

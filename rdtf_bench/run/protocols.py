@@ -23,7 +23,8 @@ def load_tables(name: str, num_seeds: int | None = None) -> list[TableSpec]:
             specs = [load_table(part) for part in load_set(name).tables]
         case other:
             raise ProtocolError(
-                f"{name}: a protocol with trained rows is needed here, and this one is of kind {other!r}"
+                f"{name}: a protocol with trained rows is needed here, and this one is of kind {other!r}. `rdtf-bench "
+                "list` names the others; `rdtf-bench show` prints any kind."
             )
     if num_seeds is None:
         return specs

@@ -18,7 +18,9 @@ def typed(config: type, options: Mapping[str, object], *, name: str, where: str)
     """
     allowed = {field.name for field in dataclasses.fields(config)}
     if stray := sorted(set(options) - allowed):
-        raise ProtocolError(f"{where}: {name} has no option {stray}; it has {sorted(allowed)}")
+        raise ProtocolError(
+            f"{where}: {name} has no option {', '.join(stray)}; it has {', '.join(sorted(allowed)) or 'none'}"
+        )
     try:
         # through JSON: strict mode then still takes a list for a tuple
         return TypeAdapter(config).validate_json(json.dumps(dict(options), default=str), strict=True)

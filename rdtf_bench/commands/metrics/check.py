@@ -21,7 +21,7 @@ def check(
     results: Results = None,
     quiet: Quiet = False,
 ) -> None:
-    """Measure a small table and compare it with the published one; exit status 7 where a number moved."""
+    """Measure the table `ci` and compare it with the published one; exit status 7 where a number moved."""
     from rich.console import Console
 
     from rdtf_bench.core.errors import RegressionError

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rdtf_bench.commands.options import MethodOptions, Quiet, SkipBroken, Uri, method_options
+from rdtf_bench.commands.options import MethodOptions, Quiet, SkipBroken, method_options
 
 
 def finetune(
@@ -50,7 +50,12 @@ def finetune(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Random seed of weights, order and noise.")] = 0,
     skip_broken: SkipBroken = False,
-    tracking_uri: Uri = None,
+    tracking_uri: Annotated[
+        str | None,
+        typer.Option(
+            "--tracking-uri", help="Log to this MLflow server; default: MLFLOW_TRACKING_URI, else a database in --out."
+        ),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Tune I2VGen-XL on your own stickers. Resumes where it was stopped, writes samples, logs to MLflow."""

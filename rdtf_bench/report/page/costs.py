@@ -37,7 +37,9 @@ def total(cells: Sequence[Cell], records: Mapping[str, Record]) -> str:
     if not found:
         return "Nothing has been trained or sampled yet."
     training, sampling = (fsum(of.get(stage, 0.0) for of in found) for stage in ("fit", "sample"))
-    return f"Training took {_duration(training)} and sampling {_duration(sampling)}, summed over all rows."
+    return (
+        f"Training took {layouts.duration(training)} and sampling {layouts.duration(sampling)}, summed over all rows."
+    )
 
 
 def _line(cell: Cell, record: Record | None) -> list[str]:
@@ -47,7 +49,7 @@ def _line(cell: Cell, record: Record | None) -> list[str]:
         cell.name,
         *_budget(cell),
         *(_millions(components.get(part)) for part in ("trainable", "base")),
-        *(_duration(seconds[stage]) if stage in seconds else ABSENT for stage in ("fit", "sample")),
+        *(layouts.duration(seconds[stage]) if stage in seconds else ABSENT for stage in ("fit", "sample")),
         f"{record.peak_memory_gib:.1f} GiB" if record and record.peak_memory_gib is not None else ABSENT,
     ]
 
@@ -67,14 +69,3 @@ def _millions(count: int | None) -> str:
     if not count:
         return ABSENT if count is None else "0"
     return f"{count / 1e6:.2f} M"
-
-
-def _duration(seconds: float) -> str:
-    """Return seconds in the unit that suits them.
-
-    >>> _duration(12.34), _duration(452.6), _duration(9000.0)
-    ('12.3 s', '7.5 min', '2.5 h')
-    """
-    if seconds < 100:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

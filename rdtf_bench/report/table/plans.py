@@ -6,6 +6,7 @@ from typing import Any
 
 from rdtf_bench.core.dataset import Clip
 from rdtf_bench.core.store import Store
+from rdtf_bench.report.layouts import duration
 from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.inputs.training_set import bytes_to_write
 from rdtf_bench.run.table import schedule, shipped
@@ -39,10 +40,9 @@ def plan_text(
         lines.append(f"  {cell.id}  {cell.name:{widest}} {steps:12} {','.join(cell.scores):28} {state}")
     if any(job.function == "prepare_shard" for job in jobs):
         lines.append(f"  {shards_text(bench, data.clips.get('train', ()), assets['autoencoder'].config())}")
-    seconds = schedule.expected_seconds(jobs, scale.workers)
+    expected = duration(schedule.expected_seconds(jobs, scale.workers))
     lines.append(
-        f"{len(jobs)} jobs to do with {scale.workers} workers, in about {_minutes(seconds)} on the machine on which "
-        "the scale's times were measured"
+        f"jobs to do: {len(jobs)}, in about {expected} by the times that the scale states; workers: {scale.workers}"
         if jobs
         else "nothing left to do"
     )
@@ -84,7 +84,3 @@ def _state(cell: Cell, store: Store, ships: Collection[str]) -> str:
 
 def _missing(cell: Cell, store: Store) -> list[str]:
     return [metric for metric in cell.scores if not is_scored(store, metric, cell.score_key(metric))]
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

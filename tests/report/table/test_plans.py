@@ -56,7 +56,7 @@ def test_a_row_that_ships_with_the_package_is_said_to(
     assert text.count("ships with") == 1
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(89.0, "89 s"), (120.0, "2 min")])
+@pytest.mark.parametrize(("seconds", "said"), [(89.0, "89.0 s"), (120.0, "2.0 min")])
 def test_the_expected_time_is_in_seconds_or_minutes(
     spec: TableSpec,
     scale: Scale,
@@ -69,7 +69,7 @@ def test_the_expected_time_is_in_seconds_or_minutes(
 ) -> None:
     monkeypatch.setattr(schedule, "expected_seconds", lambda *_: seconds)
     last = plan_text(spec, scale, dataset, cells, tmp_path).splitlines()[-1]
-    assert f" jobs to do with {scale.workers} workers, in about {said} " in last
+    assert f", in about {said} by the times that the scale states; workers: {scale.workers}" in last
 
 
 def test_notes_about_the_data_stand_above_the_cells(

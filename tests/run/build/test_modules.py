@@ -33,7 +33,7 @@ def cells(**options: Any) -> list[Cell]:
     ("options", "said"),
     [
         ({"k_max": 9}, "row 'mine': options of rdtf: k_min 3, k_max 9 and num_frames 8 must be in rising order"),
-        ({"k_mix": 3}, r"row 'mine': rdtf has no option \['k_mix'\]"),
+        ({"k_mix": 3}, r"row 'mine': rdtf has no option k_mix"),
         ({"sti_fusion": "gates"}, "row 'mine': options of rdtf: sti_fusion: Input should be 'scalars' or 'gate'"),
         ({"sti_pool": 2.5}, "row 'mine': options of rdtf: sti_pool: Input should be a valid integer"),
     ],
