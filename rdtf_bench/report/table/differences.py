@@ -9,10 +9,23 @@ from rdtf_bench.spec.schema import Settings, TableSpec
 
 
 def pairs(spec: TableSpec) -> dict[str, str]:
-    """Map the label of each row with options or settings to that of the same method's first row without options."""
-    plain = {row.method: row.label for row in reversed(spec.rows) if not row.options}
-    changed = [row for row in spec.rows if row.options or row.settings != Settings()]
-    return {row.label: plain[row.method] for row in changed if row.label != plain.get(row.method, row.label)}
+    """Map the label of each row with options or settings to that of the same method's plain row.
+
+    The plain row has the fewest options. Where the table has panels, both rows are of one panel.
+    """
+    found: dict[str, str] = {}
+    for labels in [panel.rows for panel in spec.panels] or [tuple(row.label for row in spec.rows)]:
+        rows = [row for row in spec.rows if row.label in labels]
+        fewest_first = sorted(rows, key=lambda row: len(row.options))
+        plain = {row.method: row for row in reversed(fewest_first)}
+        found |= {
+            row.label: plain[row.method].label
+            for row in rows
+            if row is not plain[row.method]
+            and (row.options or row.settings != Settings())
+            and plain[row.method].options.items() <= row.options.items()
+        }
+    return found
 
 
 def notes(spec: TableSpec, numbers: Sequence[Number]) -> Iterator[str]:
@@ -23,10 +36,10 @@ def notes(spec: TableSpec, numbers: Sequence[Number]) -> Iterator[str]:
     said = {row: "; ".join(_differences(spec, numbers, row, plain)) for row, plain in pairs(spec).items()}
     if any(said.values()):
         yield (
-            "Effect of each option: difference from the same method without it [95 % interval], paired over the same "
-            "clips."
+            "Effect of each option: difference from the row of the same method without it [95 % interval], paired over "
+            "the same clips."
         )
-    yield from (f"{row}: {told}." for row, told in said.items() if told)
+    yield from (f"{row}, from {plain}: {said[row]}." for row, plain in pairs(spec).items() if said[row])
 
 
 def _differences(spec: TableSpec, numbers: Sequence[Number], row: str, plain: str) -> Iterator[str]:

@@ -15,6 +15,13 @@ def test_each_released_baseline_is_beside_the_faithful_one() -> None:
         assert found == {f"{name}, released": name for name in ("Customize-A-Video", "I2V-Adapter", "SimDA")}
 
 
+def test_in_a_table_with_panels_a_row_is_beside_the_plain_row_of_its_panel() -> None:
+    assert pairs(load_protocol("vsd2m-sti")) == {
+        "I2VGen-XL with STI": "I2VGen-XL",
+        "3-D U-Net with STI": "3-D U-Net",
+    }
+
+
 def test_every_ablation_asks_what_each_of_its_rows_changes() -> None:
     for name in protocol_names():
         if name.startswith("ablate-"):
@@ -27,7 +34,7 @@ def test_the_difference_is_paired_and_named_with_its_interval() -> None:
     numbers = [number("SimDA", 100.0, COMMON), number("SimDA, released", 130.0, WITH_OWN)]
     head, note = notes(load_protocol("ablate-baselines"), numbers)
     assert head.startswith("Effect of each option")
-    assert note == "SimDA, released: FVD ↓ +30.0 [+26.6, +33.4]."
+    assert note == "SimDA, released, from SimDA: FVD ↓ +30.0 [+26.6, +33.4]."
 
 
 def test_nothing_is_said_of_rows_that_cannot_be_compared() -> None:
