@@ -170,7 +170,7 @@ def add_copies(unet: AdapterI2VGenXLUNet) -> None:
             # copied processors keep reading the context of the network itself
             block.attentions_cp = copy.deepcopy(block.attentions, memo={id(unet.context): unet.context})
     for query, _ in _queries(unet):
-        query.requires_grad_(True)
+        query.float().requires_grad_(True)  # also on a base in bfloat16, where small updates would round away
 
 
 def _queries(unet: AdapterI2VGenXLUNet) -> Iterator[tuple[nn.Linear, nn.Linear]]:

@@ -87,6 +87,8 @@ def check_note(folder: Path, identity: Identity) -> str | None:
             f"{path}: the file is not JSON: {fault}. Give the folder that the training wrote, or train the adapter "
             "again."
         ) from fault
+    if not isinstance(saved, dict) or "task" not in saved:
+        raise AssetError(f"{path}: the file is no note of an adapter. Give the folder that the training wrote.")
     if odd := [key for key in identity if saved.get(key) != identity[key]]:
         told = "; ".join(f"{key} is {saved.get(key)!r}, but {identity[key]!r} is needed" for key in odd)
         raise AssetError(

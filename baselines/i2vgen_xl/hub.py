@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from huggingface_hub.errors import HFValidationError, HTTPError  # type: ignore[attr-defined]
 
-from rdtf_bench.core.errors import AssetError
+from rdtf_bench.core.errors import AssetError, first_line
 
 PARTS = ("unet", "scheduler", "vae", "text_encoder", "tokenizer", "image_encoder", "feature_extractor")
 FILES = ["*.json", "*.txt", "diffusion_pytorch_model.safetensors", "model.safetensors"]
@@ -25,11 +25,10 @@ def find_base(name: str) -> Path:
     wanted = [f"{part}/{pattern}" for part in PARTS for pattern in FILES]
     try:
         return Path(snapshot_download(name, allow_patterns=wanted))
-    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as fault:
-        reason = str(fault).partition("\n")[0]
+    except (HTTPError, HFValidationError, OSError, RuntimeError) as fault:
         raise AssetError(
-            f"base {name!r}: there is no such folder, and the download from the hub failed: {reason}. Give a folder in "
-            "the layout of ali-vilab/i2vgen-xl, or give a hub id while you are online."
+            f"base {name!r}: there is no such folder, and it cannot be downloaded: {first_line(fault)}. Give a "
+            "folder in the layout of ali-vilab/i2vgen-xl, or give a hub id while you are online."
         ) from fault
 
 

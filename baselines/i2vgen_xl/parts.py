@@ -95,6 +95,8 @@ def load_parts(assets: Mapping[str, Path], options: BaseOptions, *, device: torc
     if options.precision == "bf16":
         # diffusers' own `to` recommends from_pretrained, with which the fingerprint would not see the float32 weights
         nn.Module.to(unet, torch.bfloat16)
+        if parts.t5 is not None:
+            unet.context_T5_clip_embedding.float()  # belongs to the encoders, which are in float32
     # eval mode during training too: the temporal convolutions have dropout, which draws from the global generator and
     # has no use in a frozen network
     freeze(unet.to(device))

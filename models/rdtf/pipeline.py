@@ -15,6 +15,7 @@ from transformers import CLIPTextModel, CLIPTokenizer, PreTrainedTokenizerBase, 
 
 from rdtf_bench.core.errors import InputError
 from rdtf_bench.core.method import Sampler
+from rdtf_bench.core.video import require_finite
 from rdtf_bench.data.reading.images import stills
 from rdtf_bench.diffusion.freezing import freeze
 from rdtf_bench.models.rdtf.dfgn import DFGN
@@ -125,6 +126,7 @@ class RDTFPipeline(DiffusionPipeline):  # type: ignore[misc]
             device=self._execution_device,
         )
         self.maybe_free_model_hooks()
+        require_finite(video)
         made = self.video_processor.postprocess_video(video[:, :count].transpose(1, 2).cpu(), output_type=output_type)
         return RDTFPipelineOutput(frames=made) if return_dict else (made,)
 
@@ -192,6 +194,8 @@ def _mask(known: Sequence[int] | Tensor | None, num_frames: int, *, num_images: 
 
 
 def _check(prompts: Sequence[str], images: Sequence[Any], mask: Sequence[int], output_type: str) -> None:
+    if not prompts:
+        raise InputError("prompt: an empty list was given; give a text or a list of texts")
     if not any(mask) and not all(prompt.strip() for prompt in prompts):
         raise InputError("prompt, image: neither a known frame nor a text was given; give a prompt or an image")
     wanted = sum(mask)

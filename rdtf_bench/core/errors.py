@@ -23,6 +23,15 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def first_line(fault: BaseException) -> str:
+    """Return the first line of an error's message without a full stop, or the name of its class if it has none.
+
+    >>> first_line(OSError()), first_line(ValueError("no such key."))
+    ('OSError', 'no such key')
+    """
+    return (str(fault).strip() or type(fault).__name__).splitlines()[0].rstrip(".")
+
+
 class BenchError(Exception):
     """Base class of all errors that a user can cause. Its message can always be printed."""
 

@@ -154,10 +154,13 @@ class Leases:
     def _beat(self) -> None:
         while not self._over.wait(BEAT_S):
             with suppress(OSError):
-                try:
-                    os.utime(self._own)
-                except FileNotFoundError:  # another run took this one for dead, as after a suspension of the machine
-                    self._appear()
+                self._touch()
+
+    def _touch(self) -> None:
+        try:
+            os.utime(self._own)
+        except FileNotFoundError:  # another run took this one for dead, as after a suspension of the machine
+            self._appear()
 
     def _remove_dead(self) -> None:
         for path in self._own.parent.iterdir():
@@ -166,7 +169,7 @@ class Leases:
 
     def _age_s(self, path: Path) -> float:
         """Return the age of a file by the clock of its file system, which machines need not share."""
-        os.utime(self._own)
+        self._touch()
         try:
             return self._own.stat().st_mtime - path.stat().st_mtime
         except FileNotFoundError:

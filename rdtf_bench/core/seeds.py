@@ -41,5 +41,6 @@ def seeded(*parts: str | int, device: torch.device = CPU) -> Iterator[None]:
     with torch.random.fork_rng(devices=[device] if on_gpu else []):
         torch.default_generator.manual_seed(seed_for(*parts))
         if on_gpu:
-            torch.cuda.manual_seed(seed_for(*parts))
+            with torch.cuda.device(device):  # manual_seed seeds the current device
+                torch.cuda.manual_seed(seed_for(*parts))
         yield

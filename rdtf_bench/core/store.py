@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     it. When the block fails, `path` stays as it was. A file replaces an earlier file; a folder must be new.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    making = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
+    making = path.with_name(f".{path.name}.{uuid.uuid4().hex}{UNFINISHED}")
     _remove(making)
     try:
         yield making

@@ -11,18 +11,24 @@ VideoU8 = UInt8[Tensor, "B F C H W"]  # values in 0..255: stored samples and the
 
 
 def to_uint8(video: Video) -> VideoU8:
-    """Quantise values in [-1, 1] to bytes. No other function of the package quantises.
+    """Quantise values in [-1, 1] to bytes. No other function of the package quantises; `RDTFPipeline` leaves it to
+    diffusers.
 
-    Raises SamplingError for values that are not finite, which would become black pixels and still give a score.
+    Raises SamplingError for values that are not finite.
     """
+    require_finite(video)
+    # round: truncation is off by one for 63 of the 256 levels; clamp: the cast wraps -0.02 to 251
+    return ((video + 1) * 127.5).round().clamp(0, 255).byte()
+
+
+def require_finite(video: Video) -> None:
+    """Raise SamplingError for values that are not finite, which would become black pixels and still give a score."""
     finite = video.flatten(1).isfinite().all(1)
     if not bool(finite.all()):
         raise SamplingError(
             f"{int((~finite).sum())} of {len(finite)} clips have values that are not finite numbers. Either the "
             "training diverged (look at its losses, and reduce the learning rate), or the sampler fails here."
         )
-    # round: truncation is off by one for 63 of the 256 levels; clamp: the cast wraps -0.02 to 251
-    return ((video + 1) * 127.5).round().clamp(0, 255).byte()
 
 
 def to_unit(video: VideoU8) -> Video:

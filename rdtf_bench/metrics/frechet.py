@@ -18,7 +18,8 @@ from rdtf_bench.core.errors import DataError
 from rdtf_bench.core.seeds import generator_for
 
 WELL_CONDITIONED = 1e-7
-"""Smallest ratio of Cholesky pivots at which the eigenvalues of the product still give 9 digits of the trace."""
+"""Smallest ratio of Cholesky pivots, and of roots of eigenvalues of the product, that still gives 9 digits of the
+trace."""
 NUM_SIZES = 8
 """Number of sample sizes between n / 2 and n to which FVD-infinity fits its line."""
 
@@ -204,13 +205,13 @@ def _trace_of_root(a: Float[Tensor, "D D"], b: Float[Tensor, "D D"]) -> Float[Te
 
 
 def _root_by_cholesky(a: Float[Tensor, "D D"], b: Float[Tensor, "D D"]) -> Float[Tensor, ""] | None:
-    """Return the trace of the root of the product, or None if `a` does not have full rank."""
+    """Return the trace of the root of the product, or None if one of the two does not have full rank."""
     factor, failed = torch.linalg.cholesky_ex(a)
     pivots = factor.diagonal().square()
     if failed or not bool(pivots.min() > WELL_CONDITIONED * pivots.max()):
         return None
-    eigenvalues: Tensor = torch.linalg.eigvalsh(factor.T @ b @ factor)
-    return eigenvalues.clamp(min=0).sqrt().sum()
+    roots: Tensor = torch.linalg.eigvalsh(factor.T @ b @ factor).clamp(min=0).sqrt()
+    return roots.sum() if bool(roots.min() > WELL_CONDITIONED * roots.max()) else None
 
 
 def _half(covariance: Float[Tensor, "D D"]) -> Float[Tensor, "D D"]:

@@ -12,26 +12,29 @@ from rdtf_bench.core.metric import NUM_GROUPS
 from rdtf_bench.core.seeds import generator_for, seed_for
 
 
-def groups(clip_ids: Sequence[str], captions: Sequence[str], num_groups: int = NUM_GROUPS) -> list[int]:
+def groups(clip_ids: Sequence[str], clusters: Sequence[str], num_groups: int = NUM_GROUPS) -> list[int]:
     """Return the group of each clip.
 
-    The groups depend on the ids but not on their order, and have similar sizes. Clips with the same caption are not
-    independent and share a group. The captions with the most clips are placed first, each into the smallest group so
-    far; a hash of the ids decides between equals. Fewer captions than `num_groups` give fewer groups. Raises DataError
-    if all clips have the same caption.
+    The groups depend on the ids but not on their order, and have similar sizes. Clips of one cluster (of one caption,
+    drawing, scene or video) are not independent and share a group. The clusters with the most clips are placed first,
+    each into the smallest group so far; a hash of the ids decides between equals. Fewer clusters than `num_groups` give
+    fewer groups. Raises DataError if all clips are of one cluster.
     """
     members: dict[str, list[str]] = {}
-    for clip_id, caption in zip(clip_ids, captions, strict=True):
-        members.setdefault(caption, []).append(clip_id)
+    for clip_id, cluster in zip(clip_ids, clusters, strict=True):
+        members.setdefault(cluster, []).append(clip_id)
     if len(members) < 2:
-        raise DataError("all clips have the same caption: groups of clips for an interval need at least 2 captions")
-    order = sorted(members, key=lambda caption: (-len(members[caption]), _rank(members[caption])))
+        raise DataError(
+            "all clips are of one cluster (of one caption, drawing, scene or video), and an interval needs at least 2. "
+            "Add clips of others."
+        )
+    order = sorted(members, key=lambda cluster: (-len(members[cluster]), _rank(members[cluster])))
     sizes = [0] * min(num_groups, len(members))
     group_of = {}
-    for caption in order:
-        group_of[caption] = sizes.index(min(sizes))
-        sizes[group_of[caption]] += len(members[caption])
-    return [group_of[caption] for caption in captions]
+    for cluster in order:
+        group_of[cluster] = sizes.index(min(sizes))
+        sizes[group_of[cluster]] += len(members[cluster])
+    return [group_of[cluster] for cluster in clusters]
 
 
 def _rank(clip_ids: Sequence[str]) -> int:

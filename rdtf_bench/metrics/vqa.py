@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from rdtf_bench.assets import registry
-from rdtf_bench.core.errors import AssetError, DataError, InputError, ProtocolError
+from rdtf_bench.core.errors import AssetError, DataError, InputError, ProtocolError, first_line
 from rdtf_bench.core.metric import Score
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.core.video import VideoU8, require_clips
@@ -142,8 +142,11 @@ def _load_folder(folder: Path) -> Judge:
         network = FastVQANetwork(**options)
         network.load_upstream(load_file(folder / WEIGHTS_FILE))
         return Judge(network, name=config["name"], scale=Scale(**config["scale"]))
-    except (OSError, KeyError, TypeError, json.JSONDecodeError, SafetensorError) as error:
-        raise AssetError(f"vqa: {folder} cannot be read as a FAST-VQA network: {error}") from error
+    except (OSError, KeyError, TypeError, AttributeError, ValueError, SafetensorError) as error:
+        raise AssetError(
+            f"vqa: {folder} cannot be read as a FAST-VQA network: {first_line(error)}. Give the folder that "
+            "rdtf_bench.metrics.vqa.save wrote."
+        ) from error
 
 
 class FastVQA(ClipMetric):

@@ -143,6 +143,9 @@ def test_a_damaged_adapter_is_named(build: Build, tmp_path: Path) -> None:
     (tmp_path / "adapter.json").write_text("{")
     with pytest.raises(AssetError, match="the file is not JSON"):
         build(customize_a_video).load(tmp_path)
+    (tmp_path / "adapter.json").write_text("[]")
+    with pytest.raises(AssetError, match="the file is no note of an adapter"):
+        build(customize_a_video).load(tmp_path)
 
 
 def test_a_kept_absorber_is_saved_and_loaded_with_the_motion(build: Build, clips: Clips, tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
 from rdtf_bench.baselines import simda
+from rdtf_bench.baselines.i2vgen_xl import hub
 from rdtf_bench.baselines.i2vgen_xl.hub import PARTS, find_base, fingerprint, parts_of
 from rdtf_bench.baselines.simda import SimDA
 from rdtf_bench.core.errors import AssetError, ProtocolError
@@ -140,9 +142,18 @@ def test_a_fingerprint_tells_bases_apart(release: Path, damaged: Path) -> None:
 
 def test_what_is_neither_a_folder_nor_an_id_is_named() -> None:
     with pytest.raises(
-        AssetError, match=r"base '/nowhere/at all': there is no such folder, and the download from the hub failed"
+        AssetError, match=r"base '/nowhere/at all': there is no such folder, and it cannot be downloaded"
     ):
         find_base("/nowhere/at all")
+
+
+def test_a_network_that_fails_on_the_way_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def time_out(*_: object, **__: object) -> None:
+        raise HTTPError("The read operation timed out")
+
+    monkeypatch.setattr(hub, "snapshot_download", time_out)
+    with pytest.raises(AssetError, match=r"it cannot be downloaded: The read operation timed out\. Give a"):
+        find_base("ali-vilab/i2vgen-xl")
 
 
 def test_an_id_without_a_network_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

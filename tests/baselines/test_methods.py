@@ -326,8 +326,11 @@ def test_activations_made_again_give_the_same_weights(
 
 
 @each_method
-def test_in_bfloat16_the_base_alone_is_narrow(module: ModuleType, build: Build, clips: Clips, tmp_path: Path) -> None:
-    method = build(module, precision="bf16")
+@pytest.mark.parametrize("variant", ["faithful", "released"])
+def test_in_bfloat16_the_base_alone_is_narrow(
+    variant: str, module: ModuleType, build: Build, clips: Clips, tmp_path: Path
+) -> None:
+    method = build(module, variant=variant, precision="bf16")
     trained = method.trainable()
     kinds = {weight.dtype for name, weight in method.denoiser().named_parameters() if name not in trained}
     assert kinds <= {torch.bfloat16, torch.float32}
@@ -340,7 +343,7 @@ def test_in_bfloat16_the_base_alone_is_narrow(module: ModuleType, build: Build, 
     assert all(map(math.isfinite, losses))
     (tmp_path / "saved").mkdir()
     method.save(tmp_path / "saved")
-    full = build(module)
+    full = build(module, variant=variant)
     full.load(tmp_path / "saved")  # how it was computed does not make it another adapter
     narrow, wide = sample(method, FIRST), sample(full, FIRST)
     assert not torch.equal(narrow, wide)

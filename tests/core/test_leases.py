@@ -54,6 +54,18 @@ def test_one_run_at_a_time_holds_a_lease(tmp_path: Path) -> None:
         assert other.take("entry")
 
 
+def test_a_run_that_another_took_for_dead_appears_again(tmp_path: Path) -> None:
+    runs = tmp_path / module.FOLDER / "runs"
+    with Leases(tmp_path) as one:
+        before = set(runs.iterdir())
+        with Leases(tmp_path) as other:
+            (own,) = set(runs.iterdir()) - before
+            assert one.take("entry")
+            own.unlink()
+            assert not other.take("entry")
+            assert own.is_file()
+
+
 def test_the_end_of_a_run_gives_its_leases_back(tmp_path: Path) -> None:
     with Leases(tmp_path) as other:
         one = Leases(tmp_path)

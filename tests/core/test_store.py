@@ -81,6 +81,17 @@ def test_a_file_appears_whole_and_replaces_the_earlier_one(tmp_path: Path) -> No
     assert [found.name for found in path.parent.iterdir()] == ["clips.bin"]
 
 
+def test_two_writers_of_one_process_id_do_not_disturb_each_other(tmp_path: Path) -> None:
+    """Processes of two containers on one store may have the same id."""
+    path = tmp_path / "index"
+    with written_whole(path) as one:
+        one.write_text("one")
+        with written_whole(path) as other:
+            other.write_text("other")
+        assert path.read_text() == "other"
+    assert path.read_text() == "one"
+
+
 def test_a_folder_appears_whole(tmp_path: Path) -> None:
     with written_whole(tmp_path / "adapter") as making:
         (making / "deep").mkdir(parents=True)

@@ -243,6 +243,11 @@ def test_weights_that_do_not_fit_are_refused(folder: Path, tmp_path: Path) -> No
     (tmp_path / open_clip_model.CONFIG).write_text(json.dumps({"model_cfg": wider}))
     with pytest.raises(AssetError, match="there are no weights"):
         open_clip_model.load(tmp_path)
+    for wrong in ("{", json.dumps({"model_cfg": {"embed_dim": 4}})):
+        (tmp_path / open_clip_model.CONFIG).write_text(wrong)
+        with pytest.raises(AssetError, match=r"do not fit together: .*Give a folder"):
+            open_clip_model.load(tmp_path)
+    (tmp_path / open_clip_model.CONFIG).write_text(json.dumps({"model_cfg": wider}))
     (tmp_path / open_clip_model.WEIGHTS).write_bytes((folder / open_clip_model.WEIGHTS).read_bytes())
     with pytest.raises(AssetError, match="do not fit"):
         open_clip_model.load(tmp_path)

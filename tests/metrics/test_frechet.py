@@ -69,6 +69,13 @@ def test_identical_sets_are_at_zero_at_any_rank(n: int, d: int, kept: int) -> No
     assert frechet_distance(fake=features, real=features.clone()) == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.parametrize(("n", "d", "kept"), [(200, 64, 60), (900, 320, 40)])
+def test_a_side_without_full_rank_gives_the_same_from_both_sides(n: int, d: int, kept: int) -> None:
+    full, flat = draw(n, d, 5), draw(n, d, 6)
+    flat = flat[:, :kept] @ draw(kept, d, 7)
+    assert frechet_distance(fake=full, real=flat) == pytest.approx(frechet_distance(fake=flat, real=full), rel=1e-10)
+
+
 @pytest.mark.parametrize("dead", [2, 10])
 def test_dead_features_change_nothing(dead: int) -> None:
     # more clips than features, so this is the covariance path with its Cholesky factor refused

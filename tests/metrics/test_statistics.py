@@ -45,7 +45,7 @@ def test_fewer_captions_make_fewer_groups() -> None:
 
 
 def test_one_caption_for_all_is_refused() -> None:
-    with pytest.raises(DataError, match="same caption"):
+    with pytest.raises(DataError, match="of one cluster"):
         groups(IDS, ["a cat"] * 128)
 
 

@@ -257,6 +257,9 @@ def test_a_broken_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / vqa.CONFIG_FILE).write_text(json.dumps({**config, "network": {**OPTIONS, "embed_dim": 16}}))
     with pytest.raises(AssetError, match="not the weights"):
         vqa.load(tmp_path, NAME)
+    (tmp_path / vqa.CONFIG_FILE).write_text(json.dumps({**config, "network": "tiny"}))
+    with pytest.raises(AssetError, match=r"cannot be read.*Give the folder that"):
+        vqa.load(tmp_path, NAME)
     (tmp_path / vqa.WEIGHTS_FILE).unlink()
     with pytest.raises(AssetError, match="cannot be read"):
         vqa.load(tmp_path, NAME)

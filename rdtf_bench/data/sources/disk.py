@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rdtf_bench.core.errors import DataError
+from rdtf_bench.core.errors import DataError, is_disk_full
 
 GIB = 1 << 30
 
@@ -27,9 +27,12 @@ def told_if_full(folder: Path, needed_bytes: int) -> Iterator[None]:
     try:
         yield
     except OSError as fault:
+        remedy = (
+            f"About {in_gib(needed_bytes)} are needed. Free some space" if is_disk_full(fault) else "Mend that place"
+        )
         raise DataError(
-            f"{folder}: cannot be written: {fault.strerror or fault}. About {in_gib(needed_bytes)} are needed. Nothing "
-            "half-written was left. Free some space and run the command again."
+            f"{folder}: cannot be written: {fault.strerror or fault}. Nothing half-written was left. {remedy} and run "
+            "the command again."
         ) from fault
 
 

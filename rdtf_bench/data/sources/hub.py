@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from rdtf_bench.core.errors import DataError
+from rdtf_bench.core.errors import DataError, first_line
 from rdtf_bench.data.reading.folders.walk import METADATA_NAMES
 from rdtf_bench.data.reading.suffixes import ANIMATION_SUFFIXES
 from rdtf_bench.data.sources import disk, packed
@@ -58,9 +58,9 @@ def download(source: str) -> Snapshot:
     try:
         root = snapshot_download(**where, allow_patterns=patterns)
     except (HTTPError, OSError, RuntimeError) as fault:
-        reason = str(fault).strip().splitlines()[0]
         raise DataError(
-            f"{source}: could not be downloaded: {reason}. What has arrived is kept. Run the command again; it resumes."
+            f"{source}: could not be downloaded: {first_line(fault)}. What has arrived is kept. Run the command again; "
+            "it resumes."
         ) from fault
     return Snapshot(root=Path(root), is_packed=is_packed)
 
@@ -132,5 +132,5 @@ def why(repository: str, revision: str | None, fault: Exception, *, give: str = 
         return f"has no revision {revision!r}. Its branches and commits are on {page}/commits/main."
     if isinstance(fault, errors.OfflineModeIsEnabled):
         return f"HF_HUB_OFFLINE is set, and not all of its files are there. Unset it, or {elsewhere}"
-    reason = str(fault).strip().splitlines()[0].rstrip(".")
-    return f"the Hub cannot be reached ({reason}), and not all of its files are there. Try again, or {elsewhere}"
+    said = first_line(fault)
+    return f"the Hub cannot be reached ({said}), and not all of its files are there. Try again, or {elsewhere}"

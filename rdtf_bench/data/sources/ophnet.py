@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
-from rdtf_bench.core.errors import DataError, InputError
+from rdtf_bench.core.errors import DataError, InputError, first_line
 from rdtf_bench.core.store import remove_leftovers, written_whole
 from rdtf_bench.data.ophnet import ANNOTATIONS
 from rdtf_bench.data.sources import disk, hub
@@ -81,8 +81,7 @@ def _download(part: str, folder: Path, on_progress: Callable[[str], None]) -> No
             REPOSITORY, repo_type="dataset", revision=listing.sha, allow_patterns=patterns, local_dir=folder
         )
     except (HTTPError, OSError, RuntimeError) as fault:
-        reason = str(fault).strip().splitlines()[0]
-        raise DataError(f"{REPOSITORY}: could not be downloaded: {reason}. {kept}") from fault
+        raise DataError(f"{REPOSITORY}: could not be downloaded: {first_line(fault)}. {kept}") from fault
 
 
 def _is_of(part: str, name: str) -> bool:

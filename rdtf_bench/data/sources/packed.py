@@ -144,13 +144,16 @@ def _needed_bytes(path: Path) -> int:
 
 
 def _write(source: Path, files: Mapping[str, Path], splits: Mapping[str, str | None], root: Path) -> None:
+    shards = {at: at[: -next(len(suffix) for suffix in SUFFIXES if at.lower().endswith(suffix))] for at in files}
+    if twice := [at for at, shard in shards.items() if list(shards.values()).count(shard) > 1]:
+        raise DataError(f"{source}: files that differ in their endings alone:\n{listed(twice)}\nRename all but one.")
     first: dict[str, str] = {}
     kinds: Counter[str] = Counter()
     with (root / "metadata.jsonl").open("w", encoding="utf-8") as metadata:
         for at, path in files.items():
-            shard = at[: -next(len(suffix) for suffix in SUFFIXES if at.lower().endswith(suffix))]
+            shard = shards[at]
             read = parquet.samples if path.suffix.lower() == ".parquet" else tars.samples
-            (root / UNPACKED / shard).mkdir(parents=True)
+            (root / UNPACKED / shard).mkdir(parents=True, exist_ok=True)  # beside a.tar there may be a/b.tar
             for number, sample in enumerate(read(path)):
                 place = f"{UNPACKED}/{shard}/{number:06d}{sample.suffix}"
                 (root / place).write_bytes(sample.data)

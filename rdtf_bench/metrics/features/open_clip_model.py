@@ -14,6 +14,7 @@ import open_clip
 import torch
 from jaxtyping import Float, Int64, UInt8
 from open_clip.factory import load_checkpoint
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
@@ -27,6 +28,8 @@ CONFIG = "open_clip_config.json"
 WEIGHTS = "open_clip_model.safetensors"
 TRUNK = "visual.trunk."
 TEXTS_AT_ONCE = 64
+_FAULTS = (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, SafetensorError)
+"""Exceptions that open_clip and safetensors raise for files that are wrong or do not fit together."""
 
 
 class OpenClipModel(nn.Module):
@@ -93,20 +96,23 @@ class OpenClipModel(nn.Module):
 
 def load(folder: Path, device: torch.device | None = None) -> OpenClipModel:
     """Load a model from a folder, offline; raise AssetError if a file is absent or does not fit the config."""
-    config = _read_config(folder)
-    ours = config.get("rdtf_bench", {})
-    name = str(ours.get("name", folder.name))
-    _require_quick_gelu(name, config["model_cfg"])
-    network = new_network(config["model_cfg"])
     try:
+        config = _read_config(folder)
+        ours = config.get("rdtf_bench", {})
+        name = str(ours.get("name", folder.name))
+        _require_quick_gelu(name, config["model_cfg"])
+        network = new_network(config["model_cfg"])
         if "trunk" in ours:
             network.load_state_dict({**load_file(folder / WEIGHTS), **trunk_state(ours["trunk"])})
         else:
             load_checkpoint(network, str(_weights_file(folder)), strict=True)
-    except (RuntimeError, OSError) as error:
-        raise AssetError(f"{folder}: the weights do not fit {CONFIG}: {error}") from error
+        tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
+    except _FAULTS as fault:
+        raise AssetError(
+            f"{folder}: {CONFIG}, weights and tokenizer do not fit together: {type(fault).__name__}: "
+            f"{str(fault).strip()[:300]}. Give a folder of one download of open_clip."
+        ) from fault
     preprocess = {**_DEFAULTS, **config.get("preprocess_cfg", {}), "size": network.visual.image_size}
-    tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
     shown = name if ours else originals.heading(name, _weights_file(folder))
     return OpenClipModel(network, tokenizer, preprocess, name=shown).to(device or torch.device("cpu"))
 

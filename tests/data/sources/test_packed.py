@@ -79,6 +79,19 @@ def test_packed_files_beside_animations_are_refused(tmp_path: Path, sticker: Sti
         asg.prepare(str(tmp_path / "set"), store=tmp_path / "store")
 
 
+def test_files_of_one_stem_are_refused_and_those_in_a_folder_of_that_name_are_not(
+    tmp_path: Path, sticker: Sticker
+) -> None:
+    files = {"0.gif": sticker("a.gif"), "0.txt": b"a"}
+    source, store = tmp_path / "set", tmp_path / "store"
+    write_tar(source / "a.tar", files)
+    write_tar(source / "a" / "b.tar", {"1.gif": sticker("b.gif"), "1.txt": b"b"})
+    assert set(captions_of(source, store)) == {"asg/a/0", "asg/a/b/1"}
+    write_tar(source / "a.tar.gz", files)
+    with pytest.raises(DataError, match=r"differ in their endings alone:\n *a\.tar.*\n *a\.tar\.gz.*\nRename"):
+        captions_of(source, store)
+
+
 def test_metadata_is_no_packed_file(tmp_path: Path) -> None:
     write_parquet(tmp_path / "only" / "metadata.parquet", {"file_name": ["a.gif"]})
     assert not packed.is_packed(tmp_path / "only")

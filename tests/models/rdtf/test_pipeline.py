@@ -11,10 +11,11 @@ from diffusers.utils import export_to_gif
 from PIL import Image
 from torch import nn
 
-from rdtf_bench.core.errors import BenchError, InputError
+from rdtf_bench.core.errors import BenchError, InputError, SamplingError
 from rdtf_bench.core.method import Conditions, Sampler
 from rdtf_bench.core.video import to_uint8
 from rdtf_bench.models.rdtf import RDTFPipeline
+from rdtf_bench.models.rdtf import pipeline as module
 from rdtf_bench.models.rdtf.method import build
 from rdtf_bench.models.rdtf.pipeline import RDTFPipelineOutput
 from tests.models.rdtf.small import CONFIG
@@ -178,6 +179,7 @@ def test_pictures_of_other_sizes_and_with_transparency_are_taken(pipeline: RDTFP
         ),
         ({"image": picture(), "known": [2] + [0] * 7}, "is not a mask"),
         ({}, "neither a known frame nor a text"),
+        ({"prompt": []}, "an empty list was given"),
         ({"prompt": ["x", " "]}, "neither a known frame nor a text"),
         (
             {"prompt": "x", "known": [1, 1] + [0] * 6, "image": picture()},
@@ -200,3 +202,9 @@ def test_what_cannot_be_made_is_said_before_any_work(
         pipeline(**asked)
     assert isinstance(e.value, BenchError)
     assert e.value.exit_status == 2
+
+
+def test_a_network_that_diverged_makes_no_black_frames(pipeline: RDTFPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "generate", lambda *_, **__: torch.full((1, 8, 3, 16, 16), float("nan")))
+    with pytest.raises(SamplingError, match="1 of 1 clips have values that are not finite"):
+        pipeline("x")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 
-from rdtf_bench.core.errors import DataError, printable
+from rdtf_bench.core.errors import DataError, first_line, printable
 
 FILE_COLUMN = "file_name"
 TEXT_COLUMNS = ("text", "caption", "eng_cap")  # eng_cap: column of the released code's index
@@ -107,8 +107,8 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
 
 def damaged_parquet(path: Path, fault: Exception) -> DataError:
     """Return the error for a Parquet file that PyArrow cannot read."""
-    reason = str(fault).strip().splitlines()[0].rstrip(".")
-    return DataError(f"{path}: is damaged, incomplete or no Parquet file: {reason}. Write or download it again.")
+    why = first_line(fault)
+    return DataError(f"{path}: is damaged, incomplete or no Parquet file: {why}. Write or download it again.")
 
 
 def _text(path: Path) -> str:
