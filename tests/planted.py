@@ -1,9 +1,14 @@
 """A score and a record made up for tests of what is done with them."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from rdtf_bench.run.record import Record, ScoreRecord
+
+RESULTS = Path(__file__).parents[1] / "results"
+PUBLISHED = sorted(RESULTS.glob(f"*/{'[0-9a-f]' * 16}.json"))
+"""The published records of rows. Those of curves and of the metrics' validity are named after their scale."""
 
 SCORE = ScoreRecord(
     label="FVD",

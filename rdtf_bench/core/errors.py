@@ -145,6 +145,12 @@ class SamplingError(BenchError):
     exit_status = 10
 
 
+class DivergedError(BenchError):
+    """A training has diverged: its loss is not a finite number, and neither are its weights from then on."""
+
+    exit_status = 10
+
+
 class Stopped(BenchError):
     """A signal asked the run to stop. What is finished is kept, and trainings have saved checkpoints.
 

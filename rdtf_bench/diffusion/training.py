@@ -5,6 +5,7 @@ weights, the optimiser and the EMA but no random state. On the same machine a re
 uninterrupted one.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
-from rdtf_bench.core.errors import Stopped
+from rdtf_bench.core.errors import DivergedError, Stopped
 from rdtf_bench.core.method import OnStep, Training
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.diffusion.checkpoints import Checkpoints, Stateful
@@ -43,7 +44,8 @@ def train(
 ) -> None:
     """Train `parameters` for `training.num_steps` steps; resume from the checkpoint in `folder` if there is one.
 
-    `on_step` is called after each step. Where it raises Stopped, a checkpoint of this step is saved.
+    `on_step` is called after each step. Where it raises Stopped, a checkpoint of this step is saved. Raises
+    DivergedError where the loss is not a finite number, because every later step would only repeat that.
     Sharded parameters (diffusion.sharding) need an `accelerator`, and all processes save a checkpoint together.
     At the end the parameters are set to their exponential moving average, with the warm-up of diffusers' EMAModel.
     `ema_decay=0` switches the average off. `accelerator` is that of the gradients, if they are computed with one.
@@ -75,6 +77,8 @@ def train(
         ema.shadow_params = [divided(average, like) for average, like in zip(ema.shadow_params, trained, strict=True)]
     for step in range(first, training.num_steps):
         measured = gradients(step)
+        if accelerator.scaler is None:  # with fp16, the scaler skips such a step
+            _require_finite(measured["loss"], step, training)
         norm = accelerator.clip_grad_norm_(trained, training.max_grad_norm)
         optimizer.step()
         learning_rate = schedule.get_last_lr()[0]
@@ -95,6 +99,15 @@ def train(
             raise stopped
     if ema is not None:
         ema.copy_to(trained)
+
+
+def _require_finite(loss: float, step: int, training: Training) -> None:
+    if not math.isfinite(loss):
+        raise DivergedError(
+            f"the training has diverged: at step {step} of {training.num_steps} its loss is not a finite number. "
+            f"Reduce the learning rate ({training.learning_rate:g}), or increase its warm-up "
+            f"({training.warmup_steps} steps)."
+        )
 
 
 def _of_first(is_due: bool, parameter: nn.Parameter) -> bool:

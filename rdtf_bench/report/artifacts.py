@@ -194,7 +194,9 @@ def _draw(spec: TableSpec, outcome: Outcome, logs: losses.Logs, folder: Path) ->
     shown = slice(0, None, max(1, len(real.ids) // CLIPS_SHOWN))
     videos = {"real": real.video[shown][:CLIPS_SHOWN].numpy()}
     for cell in outcome.cells:
-        if cell.method not in ("real", "other_real_clips") and cell.seed == spec.seeds[0]:
+        if cell.method in ("real", "other_real_clips") or cell.seed != spec.seeds[0]:
+            continue
+        if store.has("samples", cell.sample_key):  # a row whose training has diverged has none
             videos[cell.label] = read_samples(store.path("samples", cell.sample_key))[shown][:CLIPS_SHOWN].numpy()
     captions = real.captions[shown][:CLIPS_SHOWN]
     folder.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ from rdtf_bench.run.process import be_quiet
 from rdtf_bench.run.protocols import load_table
 from rdtf_bench.run.table import shipped
 from rdtf_bench.run.table.context import cells_of, find_assets
+from rdtf_bench.run.table.finished import weights_of
 from rdtf_bench.spec.command import command, data_option
 from rdtf_bench.spec.identities import TrainedSamples
 from rdtf_bench.spec.scale import Scale
@@ -54,7 +55,7 @@ def from_store(table: str, scale: Scale, source: str | None, root: Path) -> Any:
     found = find_assets(scale)
     registry.verify([found[role] for role in cell.trained.assets])
     method = build(cell.trained, {role: asset.path for role, asset in found.items()}, device)
-    method.load(store.path("fit", cell.fit_key) / "weights")
+    method.load(weights_of(store, cell.trained))
     assert isinstance(cell.sample, TrainedSamples)
     sampler = Sampler(**cell.sample.sampler.model_dump())
     return method.pipeline(size_px=scale.clip.size_px, sampler=sampler)  # type: ignore[attr-defined]

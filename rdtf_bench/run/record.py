@@ -89,6 +89,7 @@ class Record:
     weights_sharded: bool = False  # over these processes, by FSDP2
     resolved_scale: dict[str, Any] | None = None  # every field of the scale as it was
     samples_sha256: str | None = None  # of the clips' pixels; None also where the store no longer holds the clips
+    diverged_at_step: int | None = None  # of the training, whose loss is not finite there; such a row has no scores
 
 
 def folder_in(root: Path) -> Path:
@@ -102,6 +103,8 @@ def save(record: Record, folder: Path) -> Path:
     facts = {**asdict(record), "scores": {name: score.as_dict() for name, score in record.scores.items()}}
     if not record.weights_sharded:
         del facts["weights_sharded"]  # as in records that were made before there was a choice
+    if record.diverged_at_step is None:
+        del facts["diverged_at_step"]
     if record.format_version is None:
         facts = {name: value for name, value in facts.items() if name not in ADDED_IN_2}
     write_text(path, json.dumps(facts, indent=1, allow_nan=False, sort_keys=True) + "\n")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from rdtf_bench.core.errors import Stopped
+from rdtf_bench.core.errors import DivergedError, Stopped
 from rdtf_bench.core.method import Training
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.diffusion.training import train
@@ -91,6 +91,14 @@ def test_reports_every_step_once(tmp_path: Path) -> None:
     assert [step for step, _ in problem.log] == list(range(6))
     assert set(problem.log[0][1]) == {"loss", "grad_norm", "learning_rate", "step_again"}
     assert problem.log[2][1]["loss"] == problem.seen[2]
+
+
+def test_a_training_that_diverges_ends_at_the_first_loss_that_is_not_finite(tmp_path: Path) -> None:
+    problem = Problem()
+    with pytest.raises(DivergedError, match=r"at step 2 of 6 its loss is not a finite number. Reduce .* \(1e\+30\)"):
+        problem.run(tmp_path, learning_rate=1e30)
+    assert [step for step, _ in problem.log] == [0, 1]
+    assert problem.seen[2] == torch.inf
 
 
 def test_warm_up_starts_from_a_learning_rate_of_zero(tmp_path: Path) -> None:

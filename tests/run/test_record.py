@@ -9,10 +9,9 @@ import pytest
 from rdtf_bench.core.errors import StoreError
 from rdtf_bench.run import record
 from rdtf_bench.run.record import Record, flat
+from tests.planted import PUBLISHED
 from tests.planted import record as planted_record
 from tests.planted import score as planted_score
-
-PUBLISHED = sorted((Path(__file__).parents[2] / "results").glob("*/*.json"))
 
 
 @pytest.fixture

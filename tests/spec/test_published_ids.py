@@ -15,10 +15,9 @@ from rdtf_bench.run import record
 from rdtf_bench.run.protocols import load_tables
 from rdtf_bench.run.table import context
 from rdtf_bench.spec.load import load_scale, protocol_names
+from tests.planted import PUBLISHED
 
 PINNED = Path(__file__).with_name("pinned_ids.json")
-RESULTS = Path(__file__).parents[2] / "results"
-RECORDS = sorted(path for path in RESULTS.glob("*/*.json"))
 NOWHERE = Path("no-store")  # the identity of the built-in data is not read from a store
 NOT_AT_TINY = (  # not measured there yet
     "ablate-parts",
@@ -58,9 +57,9 @@ def test_ids_and_keys_of_the_published_protocols_stand() -> None:
     assert planned() == json.loads(PINNED.read_text(encoding="utf-8"))
 
 
-@pytest.mark.skipif(not RECORDS, reason="an installed package has no results folder")
+@pytest.mark.skipif(not PUBLISHED, reason="an installed package has no results folder")
 def test_every_published_record_hashes_to_its_name() -> None:
-    for path in RECORDS:
+    for path in PUBLISHED:
         found = record.read(path)
         assert path.stem == found.cell_id == key_of(found.config["sample"]), path
         if found.config["fit"] is not None:

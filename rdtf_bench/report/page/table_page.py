@@ -13,7 +13,7 @@ from rdtf_bench.report.page.gallery import Gallery, OnProgress, Shown, gallery, 
 from rdtf_bench.report.page.rendering import render
 from rdtf_bench.report.published import source_of
 from rdtf_bench.report.table import claims, footer, grid
-from rdtf_bench.report.table.rows import Number, rows
+from rdtf_bench.report.table.rows import Number, diverged, rows
 from rdtf_bench.report.table.table import STYLED
 from rdtf_bench.run import environment
 from rdtf_bench.run.record import Record
@@ -81,7 +81,7 @@ def page(contents: Contents, *, home: str = "", on_progress: OnProgress = silent
     """
     spec, scale, cells, records = contents.spec, contents.scale, contents.cells, contents.records
     numbers = rows(spec, cells, records)
-    shown = grid.build(spec, cells, numbers, catalog.constants)
+    shown = grid.build(spec, cells, numbers, catalog.constants, lost=diverged(cells, records))
     return render(
         "table.html",
         title=f"{spec.name}: {spec.title}",

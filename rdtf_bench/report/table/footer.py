@@ -1,11 +1,12 @@
 """Notes below a table: warnings, comparisons, intervals, yardsticks, training budget and data. Pure; no torch."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rdtf_bench.report.table import blindness, differences
-from rdtf_bench.report.table.rows import Number, by_metric, lines
+from rdtf_bench.report.table.rows import Number, by_metric, diverged, lines
 from rdtf_bench.report.table.verdicts import against
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec.identities import ControlSamples, PipelineSamples, SamplerIdentity, TrainedSamples
@@ -36,7 +37,8 @@ def notes(
         *_warnings(numbers),
         *_blind(numbers),
         *_samplers(cells),
-        *_chosen(spec, cells, numbers),
+        *_diverged(spec, cells, records),
+        *_chosen(spec, cells, numbers, records),
         *_against_reference(numbers),
         *differences.notes(spec, numbers),
         *_intervals(spec, numbers),
@@ -102,7 +104,7 @@ def _intervals(spec: TableSpec, numbers: Sequence[Number]) -> Iterator[str]:
         yield f"{timed[0].label}: median of {passes} timed forward passes, with an interval from order statistics."
     for number in numbers:
         if len(number.seeds) < len(spec.seeds) and number.kind != "control":
-            yield f"{number.row}, {number.label}: {len(number.seeds)} of {len(spec.seeds)} seeds were run."
+            yield f"{number.row}, {number.label}: {len(number.seeds)} of {len(spec.seeds)} seeds have a value."
 
 
 def _parts(numbers: Sequence[Number]) -> Iterator[str]:
@@ -176,20 +178,37 @@ def _samplers(cells: Sequence[Cell]) -> Iterator[str]:
         yield f"The rows sample with different eta ({said}). Differences between them are partly those of the samplers."
 
 
-def _chosen(spec: TableSpec, cells: Sequence[Cell], numbers: Sequence[Number]) -> Iterator[str]:
-    """Name the best setting of each method in its first metric, where validation clips are scored to choose one."""
+def _diverged(spec: TableSpec, cells: Sequence[Cell], records: Mapping[str, Record]) -> Iterator[str]:
+    for label, steps in diverged(cells, records).items():
+        for seed, step in steps.items():
+            which = f" with seed {seed}" if len(spec.seeds) > 1 else ""
+            yield (
+                f"{label}: its training{which} has diverged. At step {step:,} its loss is not a finite number, so that "
+                "there are no weights to sample with."
+            )
+
+
+def _chosen(
+    spec: TableSpec, cells: Sequence[Cell], numbers: Sequence[Number], records: Mapping[str, Record]
+) -> Iterator[str]:
+    """Name the best setting of each method in its first metric, where validation clips are scored to choose one.
+
+    A setting whose training has diverged counts as tried.
+    """
     if spec.scored != "validation":
         return
     metric = spec.metrics[0]
     column = {number.row: number for number in numbers if number.metric == metric and number.kind != "control"}
     by_method: dict[str, list[Number]] = {}
+    tried: Counter[str] = Counter()
     for label, line in lines(cells).items():
         if label in column:
             by_method.setdefault(line[0].method, []).append(column[label])
+        tried[line[0].method] += label in column or label in diverged(line, records)
     said = []
-    for found in by_method.values():
+    for method, found in by_method.items():
         choose = max if found[0].higher_is_better else min
-        said.append(f"{choose(found, key=lambda number: number.value).row} (of {len(found)})")
+        said.append(f"{choose(found, key=lambda number: number.value).row} (of {tried[method]})")
     if said:
         yield (
             f"Scored on the validation clips, to choose settings. Best {next(iter(column.values())).label} of each "

@@ -13,6 +13,7 @@ from rdtf_bench.spec.plan import Cell, Constants
 from rdtf_bench.spec.schema import PaperValue, TableSpec
 
 NOT_RUN = "not run"
+DIVERGED = "diverged"
 NOT_APPLICABLE = "n/a"
 BY_CONSTRUCTION = "0"
 """What the control row of the real clips shows for a distance from the real clips; it is not measured."""
@@ -86,15 +87,25 @@ class Digits:
         return text.removeprefix("-") if float(text) == 0 else text  # no "-0.0"
 
 
-def build(spec: TableSpec, cells: Sequence[Cell], numbers: Sequence[Number], constants: Constants) -> Grid:
-    """Build the table; `constants` gives a metric's name and direction before the first run, when no record does."""
+def build(
+    spec: TableSpec,
+    cells: Sequence[Cell],
+    numbers: Sequence[Number],
+    constants: Constants,
+    *,
+    lost: Collection[str] = (),
+) -> Grid:
+    """Build the table; `lost` are the rows whose training has diverged.
+
+    `constants` gives a metric's name and direction before the first run, when no record does.
+    """
     found = by_metric(numbers)
     metrics = (*spec.metrics, *(metric for metric, column in found.items() if column[0].part_of))
     kinds = {label: line[0].kind for label, line in lines(cells).items()}
     return Grid(
         methods=tuple(label for label, kind in kinds.items() if kind != "control"),
         controls=tuple(label for label, kind in kinds.items() if kind == "control"),
-        columns=tuple(_column(spec, metric, cells, found.get(metric, []), constants) for metric in metrics),
+        columns=tuple(_column(spec, metric, cells, found.get(metric, []), lost, constants) for metric in metrics),
     )
 
 
@@ -127,7 +138,12 @@ def decimals_for(largest: float) -> int:
 
 
 def _column(
-    spec: TableSpec, metric: str, cells: Sequence[Cell], mine: Sequence[Number], constants: Constants
+    spec: TableSpec,
+    metric: str,
+    cells: Sequence[Cell],
+    mine: Sequence[Number],
+    lost: Collection[str],
+    constants: Constants,
 ) -> Column:
     facts = constants("metric", mine[0].part_of or metric if mine else metric)
     about = _About.of(mine) if mine else _About.before_the_run(facts)
@@ -136,7 +152,7 @@ def _column(
     return Column(
         name=layouts.directed(about.label, higher_is_better=about.higher_is_better) + mark,
         yardstick=about.yardstick,
-        entries=_entries(metric, cells, mine, papers, facts["USES"]),
+        entries=_entries(metric, cells, mine, papers, lost, facts["USES"]),
         has_paper=metric in spec.metrics,
         numbers=mine,
     )
@@ -177,7 +193,12 @@ def _printed(quoted: PaperValue, unit: str) -> str:
 
 
 def _entries(
-    metric: str, cells: Sequence[Cell], numbers: Sequence[Number], papers: Mapping[str, str], uses: Collection[str]
+    metric: str,
+    cells: Sequence[Cell],
+    numbers: Sequence[Number],
+    papers: Mapping[str, str],
+    lost: Collection[str],
+    uses: Collection[str],
 ) -> dict[str, Entry]:
     found = {number.row: number for number in numbers}
     judged = verdicts(numbers)
@@ -185,8 +206,9 @@ def _entries(
     entries = {}
     for label, line in lines(cells).items():
         number = found.get(label)
-        applies = any(metric in cell.scores for cell in line)
-        absent = NOT_RUN if applies else BY_CONSTRUCTION if is_the_reference(line[0], uses) else NOT_APPLICABLE
+        absent = BY_CONSTRUCTION if is_the_reference(line[0], uses) else NOT_APPLICABLE
+        if any(metric in cell.scores for cell in line):
+            absent = DIVERGED if label in lost else NOT_RUN
         entries[label] = Entry(
             value=digits.value(number) if digits and number else absent,
             interval=digits.interval(number) if digits and number else "",

@@ -11,7 +11,7 @@ from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.inputs.training_set import bytes_to_write
 from rdtf_bench.run.table import schedule, shipped
 from rdtf_bench.run.table.context import Bench, find_assets, make_bench
-from rdtf_bench.run.table.finished import is_scored
+from rdtf_bench.run.table.finished import diverged_at_step, is_scored
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
 from rdtf_bench.spec.schema import TableSpec
@@ -77,6 +77,8 @@ def _state(cell: Cell, store: Store, ships: Collection[str]) -> str:
         return "done"
     if cell.fit is None:
         return "to do"
+    if diverged_at_step(store, cell.fit) is not None:
+        return "diverged"
     if cell.fit_key in ships:
         return "trained, ships with rdtf-bench"
     return "trained" if store.has("fit", cell.fit_key) else "to do"

@@ -96,6 +96,16 @@ def lines(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
     return found
 
 
+def diverged(cells: Sequence[Cell], records: Mapping[str, Record]) -> dict[str, dict[int, int]]:
+    """Return the rows whose training has diverged: by label and by seed, the step whose loss is not a finite number."""
+    found: dict[str, dict[int, int]] = {}
+    for cell in cells:
+        step = records[cell.id].diverged_at_step if cell.id in records else None
+        if step is not None:
+            found.setdefault(cell.label, {})[cell.seed] = step
+    return found
+
+
 def rows(spec: TableSpec, cells: Sequence[Cell], records: Mapping[str, Record]) -> list[Number]:
     """Return the numbers of the table; `records` are by cell id.
 

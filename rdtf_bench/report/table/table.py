@@ -7,7 +7,7 @@ from rdtf_bench import catalog
 from rdtf_bench.report import layouts
 from rdtf_bench.report.table import footer, grid, terminal
 from rdtf_bench.report.table.grid import Grid
-from rdtf_bench.report.table.rows import columns, rows
+from rdtf_bench.report.table.rows import columns, diverged, rows
 from rdtf_bench.run.record import Record
 from rdtf_bench.spec.command import command
 from rdtf_bench.spec.plan import Cell, Constants
@@ -43,7 +43,7 @@ def render(
     if format in layouts.DATA_FORMATS:
         names = columns(numbers)
         return layouts.data((number.tidy(names) for number in numbers), names, format=format)
-    shown = grid.build(spec, cells, numbers, constants)
+    shown = grid.build(spec, cells, numbers, constants, lost=diverged(cells, records))
     notes = footer.notes(spec, scale, cells, records, numbers)
     if shown.has_gaps:
         notes = [f"{grid.NOT_RUN}: measure it with `{command('run', spec, scale, options)}`.", *notes]

@@ -18,7 +18,7 @@ from rdtf_bench.run.engines.local import LocalEngine
 from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.inputs.training_set import write_list
-from rdtf_bench.run.record import Record, ScoreRecord
+from rdtf_bench.run.record import Record
 from rdtf_bench.run.storage import damage
 from rdtf_bench.run.table import shipped
 from rdtf_bench.run.table.context import (
@@ -34,7 +34,14 @@ from rdtf_bench.run.table.context import (
     unwatched,
 )
 from rdtf_bench.run.table.external.clips import ExternalClips
-from rdtf_bench.run.table.finished import fit_facts, pipeline_facts, score_of, seconds_of_samples, sha256_of_samples
+from rdtf_bench.run.table.finished import (
+    diverged_at_step,
+    fit_facts,
+    pipeline_facts,
+    score_of,
+    seconds_of_samples,
+    sha256_of_samples,
+)
 from rdtf_bench.run.table.schedule import Job, expected_seconds, jobs_for
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
@@ -180,10 +187,7 @@ def _records(
     described = None
     for cell in cells:
         old = known.get(cell.id)
-        if old is not None and all(
-            metric in old.scores and _is_current(old.scores[metric], score_of(bench.store, cell.score_key(metric)))
-            for metric in cell.scores
-        ):
+        if old is not None and _says_all(old, bench.store, cell):
             continue
         described = described or environment.describe(scale.device, scale.threads_per_worker)
         known[cell.id] = _record(spec, scale, data, bench, cell, described, command, old)
@@ -191,9 +195,15 @@ def _records(
     return known
 
 
-def _is_current(kept: ScoreRecord, found: ScoreRecord) -> bool:
-    """Return whether a record keeps the score that the store holds now, with its parts."""
-    return kept.key == found.key and kept.parts == found.parts
+def _says_all(old: Record, store: Store, cell: Cell) -> bool:
+    """Return whether a record keeps the scores that the store holds now, with their parts, or that there are none."""
+    if diverged_at_step(store, cell.fit) is not None:
+        return old.diverged_at_step is not None
+    found = {metric: score_of(store, cell.score_key(metric)) for metric in cell.scores}
+    return all(
+        metric in old.scores and old.scores[metric].key == score.key and old.scores[metric].parts == score.parts
+        for metric, score in found.items()
+    )
 
 
 def _record(
@@ -211,6 +221,8 @@ def _record(
     before = {} if old is None else old.config
     decided = {part: cell.as_dict()[part] for part in ("fit", "sample", "scores")}
     fit = None if cell.fit is None else fit_facts(bench.store, cell.fit_key)
+    diverged_at = diverged_at_step(bench.store, cell.fit)
+    scored = cell.scores if diverged_at is None else ()
     sampled_s = seconds_of_samples(bench.store, cell.sample_key)
     pipeline = pipeline_facts(bench.store, cell.sample_key) or before.get("pipeline", {})
     return Record(
@@ -230,7 +242,7 @@ def _record(
             **({"pipeline": pipeline} if pipeline else {}),
         },
         data=data.facts,
-        scores=elsewhere | {metric: score_of(bench.store, cell.score_key(metric)) for metric in cell.scores},
+        scores=elsewhere | {metric: score_of(bench.store, cell.score_key(metric)) for metric in scored},
         components=pipeline.get("components", {}) if fit is None else fit.components,
         stage_seconds={"sample": sampled_s} if fit is None else {"fit": fit.seconds, "sample": sampled_s},
         peak_memory_gib=None if fit is None else fit.peak_memory_gib,
@@ -242,4 +254,5 @@ def _record(
         weights_sharded=False if fit is None else fit.weights_sharded,
         resolved_scale=scale.model_dump(mode="json"),
         samples_sha256=sha256_of_samples(bench.store, cell.sample_key),
+        diverged_at_step=diverged_at,
     )

@@ -11,8 +11,10 @@ from typing import Any
 from safetensors import safe_open
 
 from rdtf_bench import catalog
+from rdtf_bench.core.errors import DivergedError
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.record import ScoreRecord, read_parts
+from rdtf_bench.spec.identities import FitIdentity
 
 LOG, FACTS = "log.jsonl", "fit.json"
 """Names of the log of a training and of the file that says that it has ended."""
@@ -67,6 +69,29 @@ def fit_facts(store: Store, key: str) -> FitFacts:
         num_processes=raw.get("num_processes", 1),
         weights_sharded=raw.get("weights_sharded", False),
     )
+
+
+def diverged_at_step(store: Store, fit: FitIdentity | None) -> int | None:
+    """Return the step at which the loss of a training is not a finite number. Such a training has left no weights.
+
+    None also where the store does not hold it yet, and for a row that is not trained.
+    """
+    path = None if fit is None else store.path("fit", fit.key) / FACTS
+    if path is None or not path.is_file():
+        return None
+    step: int | None = json.loads(path.read_text(encoding="utf-8")).get("diverged_at_step")
+    return step
+
+
+def weights_of(store: Store, fit: FitIdentity) -> Path:
+    """Return the folder of the weights of a finished training; DivergedError where it has left none."""
+    step = diverged_at_step(store, fit)
+    if step is not None:
+        raise DivergedError(
+            f"{fit.method}: its training has diverged at step {step} of {fit.training.num_steps} and has left no "
+            f"weights. Reduce the learning rate ({fit.training.learning_rate:g})."
+        )
+    return store.path("fit", fit.key) / "weights"
 
 
 PIPELINE = "pipeline.json"

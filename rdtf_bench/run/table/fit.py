@@ -4,7 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import torch
@@ -12,22 +12,25 @@ from accelerate import PartialState
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from rdtf_bench.core.errors import DivergedError
 from rdtf_bench.core.method import Method, Training, TrainingClips
 from rdtf_bench.core.store import Store, flush, write_text
 from rdtf_bench.run import environment, stopping
 from rdtf_bench.run.build.modules import build
 from rdtf_bench.run.progress import Report
-from rdtf_bench.run.table.finished import FACTS, LOG, cut_unfinished_line, last_row
+from rdtf_bench.run.table.finished import FACTS, LOG, cut_unfinished_line, last_row, weights_of
 from rdtf_bench.spec.identities import FitIdentity
 
 
 def fitted(fit: FitIdentity, *, store: Store, assets: Mapping[str, Path], device: torch.device) -> Method:
     """Return the method with the weights that the store holds.
 
-    They are always loaded, so that samples do not depend on where the training happened.
+    They are always loaded, so that samples do not depend on where the training happened. Raises DivergedError where the
+    training has left none.
     """
+    weights = weights_of(store, fit)
     method = build(fit, assets, device)
-    method.load(store.path("fit", fit.key) / "weights")
+    method.load(weights)
     return method
 
 
@@ -41,7 +44,7 @@ def train(
     report: Report,
     shard_weights: bool = False,
 ) -> None:
-    """Train a method; write its weights, log and facts into the store.
+    """Train a method; write its weights, log and facts into the store. A training that diverges leaves no weights.
 
     Of processes that train together, the first one alone writes.
     """
@@ -58,7 +61,8 @@ def train(
     training = Training(**fit.training.model_dump(), shard_weights=shard_weights)
     if not state.is_main_process:
         stopping.ignore()  # the first process ends the training, at the end of a step
-        method.fit(clips, training, folder=checkpoints, on_step=lambda *_: None)
+        with suppress(DivergedError):
+            method.fit(clips, training, folder=checkpoints, on_step=lambda *_: None)
         state.wait_for_everyone()
         return
     with stopping.after_step() as check, closing(TrainingLog(folder / LOG, training.num_steps, report)) as log:
@@ -67,12 +71,19 @@ def train(
             log.add(step, measured)
             check()
 
-        method.fit(clips, training, folder=checkpoints, on_step=on_step)
+        try:
+            method.fit(clips, training, folder=checkpoints, on_step=on_step)
+        except DivergedError:
+            diverged = {"diverged_at_step": log.next_step}
+        else:
+            diverged = {}
     shutil.rmtree(weights, ignore_errors=True)
-    weights.mkdir()
-    method.save(weights)
-    if training.weights == "float16":
-        _round_to_half(weights)
+    if not diverged:
+        weights.mkdir()
+        method.save(weights)
+        if training.weights == "float16":
+            _round_to_half(weights)
+        flush(weights)  # the facts say that the weights are whole
     state.wait_for_everyone()  # nobody reads a checkpoint any more
     facts = {
         "identity": fit.as_dict(),
@@ -81,8 +92,8 @@ def train(
         "peak_memory_gib": round(environment.peak_memory_gib(), 3),
         "num_processes": state.num_processes,
         "weights_sharded": shard_weights,
+        **diverged,
     }
-    flush(weights)  # the facts say that the weights are whole
     write_text(folder / FACTS, json.dumps(facts, indent=1, sort_keys=True) + "\n")
     _finish(fit, store)
 
@@ -109,7 +120,9 @@ class TrainingLog:
     def __init__(self, path: Path, num_steps: int, report: Report) -> None:
         self._path = path
         cut_unfinished_line(path)
-        self._before_s = (last_row(path) or {"elapsed_s": 0.0})["elapsed_s"]
+        last = last_row(path) or {"step": -1, "elapsed_s": 0.0}
+        self._before_s = last["elapsed_s"]
+        self.next_step = int(last["step"]) + 1
         self._file = path.open("a", encoding="utf-8")
         self._began_s = time.monotonic()
         self._num_steps = num_steps
@@ -119,6 +132,7 @@ class TrainingLog:
         row = {"step": step, "elapsed_s": round(self.seconds(), 3), **measured}
         self._file.write(json.dumps(row) + "\n")
         self._file.flush()
+        self.next_step = step + 1
         self._report.advance(step + 1, self._num_steps)
 
     def seconds(self) -> float:

@@ -7,7 +7,7 @@ from rdtf_bench import catalog
 from rdtf_bench.core.store import key_of
 from rdtf_bench.run.selftest import record as selftest_record
 from rdtf_bench.run.table.context import Bench
-from rdtf_bench.run.table.finished import is_scored
+from rdtf_bench.run.table.finished import diverged_at_step, is_scored
 from rdtf_bench.spec.identities import PipelineSamples, QualityScore
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
@@ -31,10 +31,12 @@ class Job:
 def jobs_for(bench: Bench, cells: Sequence[Cell], *, installable: Collection[str] = ()) -> list[Job]:
     """Return the jobs that are left to do, each after those whose results it reads.
 
-    The list is empty where the store holds every score. A job whose result the store holds is left out. `installable`
-    are the keys of trained rows that the store lacks but will get before the jobs run.
+    The list is empty where the store holds every score. A job whose result the store holds is left out, and so are
+    those of a row whose training has diverged. `installable` are the keys of trained rows that the store lacks but will
+    get before the jobs run.
     """
     store = bench.store
+    cells = [cell for cell in cells if diverged_at_step(store, cell.fit) is None]
     undone = [
         cell for cell in cells if not all(is_scored(store, metric, cell.score_key(metric)) for metric in cell.scores)
     ]

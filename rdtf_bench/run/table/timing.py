@@ -12,6 +12,7 @@ from rdtf_bench.core.store import Store
 from rdtf_bench.metrics import seconds
 from rdtf_bench.run.build import modules
 from rdtf_bench.run.table import score as scoring
+from rdtf_bench.run.table.finished import diverged_at_step, weights_of
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
 
@@ -49,8 +50,10 @@ def _that_take_turns(
     together: Denoisers = {}
     held_bytes, most_bytes = 0, SHARE * memory_bytes(device)
     for cell in cells:
+        if diverged_at_step(store, cell.fit) is not None:
+            continue
         method = modules.build(cell.trained, assets, device)
-        method.load(store.path("fit", cell.fit_key) / "weights")
+        method.load(weights_of(store, cell.trained))
         inputs = method.denoiser_inputs(batch_size=1, num_frames=scale.clip.num_frames, size_px=scale.clip.size_px)
         # in float32, as the yardstick says, also where a base is kept in bfloat16
         denoiser = method.denoiser().eval().float()
@@ -62,4 +65,5 @@ def _that_take_turns(
             held_bytes = 0
         together[cell.score_key("seconds")] = (denoiser, inputs)
         held_bytes += num_bytes
-    yield together
+    if together:
+        yield together

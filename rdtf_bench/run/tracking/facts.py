@@ -106,6 +106,7 @@ def tags(record: Record) -> dict[str, str]:
         "created": record.created,
         "samples_sha256": record.samples_sha256 or NOT_APPLICABLE,
         **origin(record),
+        **({} if record.diverged_at_step is None else {"diverged_at_step": str(record.diverged_at_step)}),
         **({} if fit is None else {f"weights.{role}": digest for role, digest in fit.assets.items()}),
         **{f"yardstick.{name}": score.yardstick for name, score in record.scores.items()},
         **{

@@ -90,8 +90,30 @@ def test_several_seeds_are_in_the_intervals_and_a_missing_one_is_named(
     del of[gone.id]
     text = show("md", table=seeded, planned=planned, of=of)
     assert "Values are means over 2 seeds, ± their standard deviation" in text
-    assert "RDTF, FVD: 1 of 2 seeds were run." in text
+    assert "RDTF, FVD: 1 of 2 seeds have a value." in text
     assert "SimDA, FVD: " not in text
+
+
+def test_a_row_whose_training_has_diverged_is_no_gap_and_says_why(
+    show: Show, cells: list[Cell], records: dict[str, Record]
+) -> None:
+    lost = next(cell for cell in cells if cell.label == "SimDA")
+    records[lost.id] = replace(records[lost.id], scores={}, diverged_at_step=724)
+    text = show("md")
+    assert next(line for line in text.splitlines() if line.startswith("| SimDA |")).count("| diverged |") == 5
+    assert "SimDA: its training has diverged. At step 724 its loss is not a finite number" in text
+    assert "not run" not in text
+
+
+def test_a_setting_that_has_diverged_counts_as_tried(
+    show: Show, spec: TableSpec, cells: list[Cell], records: dict[str, Record]
+) -> None:
+    tried = spec.model_copy(update={"scored": "validation"})
+    first, second = (cell for cell in cells if cell.label in ("SimDA", "RDTF"))
+    planned = [replace(first, method="rdtf") if cell is first else cell for cell in cells]
+    assert f"{second.method}" == "rdtf"
+    records[first.id] = replace(records[first.id], scores={}, diverged_at_step=724)
+    assert "RDTF (of 2)" in show("md", table=tried, planned=planned)
 
 
 def test_a_pipeline_says_what_it_saw_and_with_what_it_was_called(

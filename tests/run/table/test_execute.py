@@ -1,8 +1,10 @@
 import hashlib
 import io
+import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ from rdtf_bench.run.table.schedule import Job
 from rdtf_bench.run.table.score import write_score
 from rdtf_bench.spec.load import load_protocol, load_scale
 from rdtf_bench.spec.plan import Cell
-from rdtf_bench.spec.schema import ClipShape
+from rdtf_bench.spec.schema import ClipShape, Row
 from tests.plans import DATA
 from tests.planted import score as planted_score
 
@@ -75,18 +77,27 @@ class Planting:
             write_control(video, cell.sample_key, seconds=1.0, store=bench.store)
             key = cell.score_key("clip")
             write_score(planted_score(label="CLIP", key=key), key, bench.store)
+        for cell in [job.arguments["cell"] for job in jobs if job.function == "train"]:
+            assert isinstance(cell, Cell)
+            facts = {"seconds": 9.0, "components": {"total": 3}, "peak_memory_gib": 1.0, "diverged_at_step": 724}
+            write = partial(leave, name="fit.json", text=json.dumps(facts))
+            bench.store.make("fit", cell.fit_key, write)
         return 0.0
+
+
+def leave(folder: Path, *, name: str, text: str) -> None:
+    (folder / name).write_text(text, encoding="utf-8")
 
 
 @pytest.fixture
 def static_row(stickers: str, tmp_path: Path) -> Callable[..., execute.Outcome]:
     """Return a function that measures CLIP of the control row `static` of 50 stickers of 4 frames of 16 px."""
     scale = load_scale("ci").model_copy(update={"clip": ClipShape(num_frames=4, size_px=16)})
-    spec = load_protocol("ci").model_copy(update={"rows": (), "controls": ("static",), "metrics": ("clip",)})
+    spec = load_protocol("ci").model_copy(update={"controls": ("static",), "metrics": ("clip",)})
 
-    def run(engine: Planting, said: io.StringIO) -> execute.Outcome:
+    def run(engine: Planting, said: io.StringIO, *, rows: Sequence[Row] = ()) -> execute.Outcome:
         return execute.run(
-            spec,
+            spec.model_copy(update={"rows": tuple(rows)}),
             scale,
             source=stickers,
             root=tmp_path / "store",
@@ -113,6 +124,19 @@ def test_a_damaged_file_is_said_and_its_row_is_made_again(static_row: Callable[.
     assert path.read_bytes() == whole
     assert again.records == first.records
     assert said.getvalue() == f"{path} has other bytes than when it was written: it is removed and made again\n"
+
+
+def test_a_row_whose_training_has_diverged_is_recorded_without_scores_and_not_tried_again(
+    static_row: Callable[..., execute.Outcome],
+) -> None:
+    rows, again = [Row(label="SimDA", method="simda")], Planting()
+    first = static_row(Planting(), io.StringIO(), rows=rows)
+    lost = next(cell for cell in first.cells if cell.label == "SimDA")
+    made = record.read(first.bench.store.root / "records" / f"{lost.id}.json")
+    assert (made.diverged_at_step, made.scores, made.stage_seconds["fit"]) == (724, {}, 9.0)
+    assert made == first.records[lost.id]
+    assert static_row(again, io.StringIO(), rows=rows).records == first.records
+    assert again.names == []
 
 
 def test_records_wait_for_those_that_another_run_writes(

@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from rdtf_bench.core.errors import Stopped
+from rdtf_bench.core.errors import DivergedError, Stopped
 from rdtf_bench.core.method import OnStep, Training, TrainingClips
 from rdtf_bench.core.store import Store
 from rdtf_bench.run.progress import Report, Silent
@@ -48,10 +48,12 @@ class Counter:
 
     generate = denoiser = denoiser_inputs = unused
 
-    def __init__(self, dies_at: int | None = None) -> None:
+    def __init__(
+        self, dies_at: int | None = None, fault: BaseException | type[BaseException] = KeyboardInterrupt
+    ) -> None:
         self.steps: list[int] = []
         self.loaded = ""
-        self._dies_at = dies_at
+        self._dies_at, self._fault = dies_at, fault
         self.on_first_step: Callable[[], None] = lambda: None
 
     def fit(self, clips: TrainingClips, training: Training, *, folder: Path, on_step: OnStep) -> None:
@@ -60,7 +62,7 @@ class Counter:
         first = int(checkpoint.read_text()) if checkpoint.is_file() else 0
         for step in range(first, training.num_steps):
             if step == self._dies_at:
-                raise KeyboardInterrupt
+                raise self._fault
             self.steps.append(step)
             if len(self.steps) == 1:
                 self.on_first_step()
@@ -121,6 +123,19 @@ def test_a_finished_training_leaves_weights_log_and_facts_and_no_checkpoints(
     assert [row["step"] for row in training_log(store, identity.key)] == [0, 1, 2, 3]
     assert fit_facts(store, identity.key).components == {"total": 3}
     assert json.loads((folder / "fit.json").read_text(encoding="utf-8"))["identity"] == identity.as_dict()
+
+
+def test_a_training_that_diverges_leaves_its_log_and_no_weights(
+    fitted: Fitted, identity: FitIdentity, tmp_path: Path
+) -> None:
+    store, fault = Store(tmp_path), DivergedError("its loss is not a finite number")
+    said = f"{identity.method}: its training has diverged at step 3 of 4 and has left no weights"
+    for methods in ([Counter(dies_at=3, fault=fault)], []):  # it is not tried again
+        with pytest.raises(DivergedError, match=said):
+            fitted(store, *methods)
+    folder = store.path("fit", identity.key)
+    assert sorted(path.name for path in folder.iterdir()) == ["fit.json", "log.jsonl", "sha256.json"]
+    assert [row["step"] for row in training_log(store, identity.key)] == [0, 1, 2]
 
 
 def test_a_row_that_trains_no_step_has_weights_and_an_empty_log(

@@ -19,6 +19,17 @@ def test_a_job_is_called_by_name_with_its_arguments(
     assert told == [bench, sink, "score RDTF", {"cell": cells[0]}]
 
 
+def test_the_jobs_of_a_row_whose_training_has_diverged_do_nothing(
+    planned: tuple[Bench, list[Cell]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, cells = planned
+    monkeypatch.setattr(work, "sample", lambda *_, **__: pytest.fail("the row was sampled"))
+    folder = bench.store.path("fit", cells[0].fit_key)
+    folder.mkdir(parents=True)
+    (folder / "fit.json").write_text('{"diverged_at_step": 724}', encoding="utf-8")
+    worker.call("sample", bench, Silent(), "sample RDTF", {"cell": cells[0], "shard": 0})
+
+
 def test_full_memory_of_a_gpu_is_said_with_what_to_change(
     planned: tuple[Bench, list[Cell]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

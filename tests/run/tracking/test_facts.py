@@ -74,6 +74,8 @@ def test_hashes_options_and_the_source_are_tags() -> None:
     assert found["weights.autoencoder"] == "a1"
     assert json.loads(found["method_options"]) == {"curriculum": "adaptive"}
     assert found["samples_sha256"] == "5a"
+    assert "diverged_at_step" not in found
+    assert facts.tags(replace(made, scores={}, diverged_at_step=724))["diverged_at_step"] == "724"
     assert found["yardstick.fvd"] == "enet-lite0 96px"
     assert found["direction.fvd"] == "lower is better"
     assert found["mlflow.source.name"] == "rdtf-bench run table1"
