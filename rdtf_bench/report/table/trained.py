@@ -39,7 +39,7 @@ def _line(key: str, card: Mapping[str, Any]) -> list[str]:
         card["scale"],
         card["data"],
         str(card["seed"]),
-        f"{card['steps']:,}",
+        f"diverged at {card['diverged_at_step']:,}" if "diverged_at_step" in card else f"{card['steps']:,}",
         f"{card['hours']:.1f}",
         card["processor"],
         str(card["commit"] or "unknown")[:SHORT_COMMIT],

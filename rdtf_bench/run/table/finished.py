@@ -35,6 +35,7 @@ class FitFacts:
     peak_memory_gib: float  # of the first process that trained
     num_processes: int  # that trained together
     weights_sharded: bool  # over these processes
+    commit: str | None  # of the code that ended it; None also for an installed wheel and for older trainings
 
 
 def score_of(store: Store, key: str) -> ScoreRecord:
@@ -68,6 +69,7 @@ def fit_facts(store: Store, key: str) -> FitFacts:
         peak_memory_gib=raw["peak_memory_gib"],
         num_processes=raw.get("num_processes", 1),
         weights_sharded=raw.get("weights_sharded", False),
+        commit=raw.get("commit"),
     )
 
 

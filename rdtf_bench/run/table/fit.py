@@ -92,6 +92,7 @@ def train(
         "peak_memory_gib": round(environment.peak_memory_gib(), 3),
         "num_processes": state.num_processes,
         "weights_sharded": shard_weights,
+        "commit": environment.commit()["commit"],
         **diverged,
     }
     write_text(folder / FACTS, json.dumps(facts, indent=1, sort_keys=True) + "\n")

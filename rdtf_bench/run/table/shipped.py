@@ -18,7 +18,7 @@ from rdtf_bench.core.store import Store, write_text, written_whole
 from rdtf_bench.run import record
 from rdtf_bench.run.record import Record
 from rdtf_bench.run.storage import damage
-from rdtf_bench.run.table.finished import fit_facts, training_log
+from rdtf_bench.run.table.finished import diverged_at_step, fit_facts, training_log
 from rdtf_bench.run.table.schedule import lease_of_fit
 from rdtf_bench.spec.plan import Cell
 
@@ -108,6 +108,7 @@ def _card(store: Store, cell: Cell, made: Record) -> dict[str, Any]:
     losses = [row["loss"] for row in training_log(store, cell.fit_key)]
     bounds = [len(losses) * i // LOSSES for i in range(LOSSES + 1)]
     parts = [losses[start:end] for start, end in pairwise(bounds)]
+    facts, step = fit_facts(store, cell.fit_key), diverged_at_step(store, cell.fit)
     return {
         "row": cell.label,
         "method": cell.method,
@@ -115,8 +116,9 @@ def _card(store: Store, cell: Cell, made: Record) -> dict[str, Any]:
         "scale": made.scale,
         "data": made.data["source"],
         "steps": cell.trained.training.num_steps,
-        "hours": round(fit_facts(store, cell.fit_key).seconds / 3600, 2),
-        "commit": made.environment["commit"],
+        **({} if step is None else {"diverged_at_step": step}),
+        "hours": round(facts.seconds / 3600, 2),
+        "commit": facts.commit or made.environment["commit"],
         "processor": made.environment.get("processor", "unknown"),
         "created": made.created,
         "mean_losses": [round(fmean(part), 4) for part in parts if part],

@@ -32,12 +32,12 @@ def leases(tmp_path: Path) -> Iterator[Leases]:
         yield held
 
 
-def train(store: Store, cell: Cell, *, size: int = 10) -> None:
+def train(store: Store, cell: Cell, *, size: int = 10, **more: object) -> None:
     """Stand in for a training."""
     folder = store.unfinished("fit", cell.fit_key)
     (folder / "weights").mkdir()
     (folder / "weights" / "network.safetensors").write_bytes(b"w" * size)
-    facts = {"seconds": 5400.0, "components": {"total": 1}, "peak_memory_gib": 1.0, "label": cell.label}
+    facts = {"seconds": 5400.0, "components": {"total": 1}, "peak_memory_gib": 1.0, "label": cell.label, **more}
     (folder / "fit.json").write_text(json.dumps(facts))
     (folder / "log.jsonl").write_text("".join(f'{{"step": {step}, "loss": {1 / (step + 1)}}}\n' for step in range(20)))
     store.finish("fit", cell.fit_key)
@@ -124,6 +124,19 @@ def test_a_row_that_another_run_is_training_is_left_to_it(cells: list[Cell], lea
         assert shipped.install(used, cells, leases, folder=folder) == []
         assert checkpoint.exists()
     assert shipped.install(used, cells, leases, folder=folder) == [row.label]
+
+
+def test_a_training_that_has_diverged_ships_with_its_step_and_the_commit_that_ended_it(
+    cells: list[Cell], tmp_path: Path
+) -> None:
+    made, folder = Store(tmp_path / "made"), tmp_path / "trained"
+    row = trained(cells)[0]
+    train(made, row, diverged_at_step=1724, commit="0123456789")
+    shipped.ship(made, cells, folder=folder)
+    assert shipped.cards(folder)[row.fit_key]["commit"] == "0123456789"
+    index.write_index(folder)
+    assert "| 0 | diverged at 1,724 | 1.5 |" in (folder / "README.md").read_text(encoding="utf-8")
+    assert "| 0123456 |" in (folder / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_card_says_where_a_shipped_row_was_trained(cells: list[Cell], leases: Leases, tmp_path: Path) -> None:
