@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from rdtf_bench.core.errors import ProtocolError, StoreError, UnknownNameError, unknown_name
+from rdtf_bench.core.errors import DivergedError, ProtocolError, StoreError, UnknownNameError, unknown_name
 from rdtf_bench.core.store import key_of
 from rdtf_bench.run import record
 from rdtf_bench.run.protocols import default_scale, load_scale, load_tables
@@ -36,8 +36,14 @@ class Recorded:
     def metrics(self, asked: str | None) -> tuple[str, ...]:
         """Return the metric that was asked for, in any case of letters, or all of the record.
 
-        Raises UnknownNameError for a metric that the record lacks.
+        Raises UnknownNameError for a metric that the record lacks, and DivergedError for a row without any score.
         """
+        step = self.record.diverged_at_step
+        if step is not None:
+            raise DivergedError(
+                f"{self.place}: the training of {self.row} has diverged at step {step:,}, so there is no score to explain "
+                "or to repeat. The record holds its configuration."
+            )
         if asked is None:
             return tuple(self.record.scores)
         if asked.lower() not in self.record.scores:

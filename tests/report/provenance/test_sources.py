@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rdtf_bench.core.errors import ProtocolError, StoreError, UnknownNameError
+from rdtf_bench.core.errors import DivergedError, ProtocolError, StoreError, UnknownNameError
 from rdtf_bench.report.provenance import sources
 from rdtf_bench.report.provenance.sources import Recorded, at_scale, one_table, read, row_named, rows_of
 from rdtf_bench.report.table.publish import publish
@@ -72,6 +72,12 @@ def test_a_row_is_named_by_its_label_in_any_case_or_by_its_method(records: dict[
     assert row_named(found, "i2v-adapter") is row_named(found, "i2v_adapter") is found["I2V-Adapter"]
     with pytest.raises(UnknownNameError, match=r"no record of a row 'I2V-Adaptor'\. Did you mean 'I2V-Adapter'\?"):
         row_named(found, "I2V-Adaptor")
+
+
+def test_a_row_whose_training_has_diverged_has_no_score_to_explain(records: dict[str, Record]) -> None:
+    made = replace(next(iter(records.values())), scores={}, diverged_at_step=724)
+    with pytest.raises(DivergedError, match="^s/x.json: the training of RDTF has diverged at step 724, so there is no"):
+        Recorded(row="RDTF", place="s/x.json", record=made).metrics("fvd")
 
 
 def test_a_set_of_tables_is_refused_with_the_names_of_its_tables() -> None:
