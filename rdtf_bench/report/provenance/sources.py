@@ -41,8 +41,8 @@ class Recorded:
         step = self.record.diverged_at_step
         if step is not None:
             raise DivergedError(
-                f"{self.place}: the training of {self.row} has diverged at step {step:,}, so there is no score to explain "
-                "or to repeat. The record holds its configuration."
+                f"{self.place}: the training of {self.row} has diverged at step {step:,}, so there is no score to "
+                "explain or to repeat. The record holds its configuration."
             )
         if asked is None:
             return tuple(self.record.scores)
