@@ -286,13 +286,13 @@ def _in_order(facts: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _fact(name: str, value: Any) -> str:
-    """Write one fact of the record's data section as words; fingerprints and empty values are left out."""
+    """Write one fact of the record's data section as words; fingerprints, empty values and counts of 0 are left out."""
     name = name.replace("_", " ")
     if isinstance(value, Mapping):
         inner = ", ".join(fact for key, part in _in_order(value) if (fact := _fact(key, part)))
         return f"{name}: {inner}" if inner else ""
     if isinstance(value, list | tuple):
-        return f"{len(value)} {name}"
-    if value is None or value == "" or (isinstance(value, str) and _HASH.fullmatch(value)):
+        return f"{len(value)} {name}" if value else ""
+    if not value or (isinstance(value, str) and _HASH.fullmatch(value)):
         return ""
     return f"{name} {value}"
