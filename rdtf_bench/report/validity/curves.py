@@ -16,11 +16,11 @@ from rdtf_bench.spec.schema import ValiditySpec
 TIDY = ("metric", "yardstick", "fault", "strength", "value", "rank_correlation", "seen", "n")
 """Columns of the rows, one row per value; the strength of intact clips is empty."""
 
-NOT_SEEN = "NOT SEEN"
+OUT_OF_ORDER = "out of order"
 
 SPEARMAN = (
-    "Spearman: rank correlation between the strength of a fault and how bad the metric finds the clips. From 0.9 "
-    "on the fault is seen."
+    "Spearman: rank correlation between the strength of a fault and how bad the metric finds the clips. Below 0.9 the "
+    "values do not follow the strength, and the fault is marked as out of order."
 )
 
 
@@ -63,7 +63,7 @@ def draw(curves: Sequence[CurveRecord], agreements: Sequence[AgreementRecord], f
             intact, *values = curve.values
             axes.plot(curve.strengths, values, marker="o", color="C0" if curve.is_seen else "C3")
             axes.axhline(intact, linestyle=":", color="0.5")
-            axes.set_title(f"{curve.fault}{'' if curve.is_seen else ': not seen'}", fontsize=9)
+            axes.set_title(f"{curve.fault}{'' if curve.is_seen else ': out of order'}", fontsize=9)
         for axes in panels[len(found) :]:
             axes.set_visible(False)
         figure.suptitle(f"{found[0].label} ({found[0].yardstick}) over the strength of faults, n = {found[0].n}")
@@ -96,7 +96,7 @@ def _table(found: Sequence[CurveRecord]) -> layouts.Table:
 
 def _line(curve: CurveRecord, places: int) -> list[str]:
     values = [f"{value:.{places}f}" for value in curve.values]
-    return [curve.fault, *values, f"{curve.rank_correlation:+.2f}", "" if curve.is_seen else NOT_SEEN]
+    return [curve.fault, *values, f"{curve.rank_correlation:+.2f}", "" if curve.is_seen else OUT_OF_ORDER]
 
 
 def _by_yardstick(curves: Sequence[CurveRecord]) -> list[list[CurveRecord]]:

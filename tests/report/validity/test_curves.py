@@ -35,12 +35,12 @@ def record(fault: str, *, seen: bool) -> CurveRecord:
     )
 
 
-def test_what_is_not_seen_is_printed_as_such(spec: ValiditySpec) -> None:
+def test_values_that_do_not_follow_the_strength_are_marked(spec: ValiditySpec) -> None:
     lines = report.render(spec, [record("blur", seen=True), record("drop", seen=False)], format="text").splitlines()
     (blur,) = [line for line in lines if line.startswith("blur")]
     (drop,) = [line for line in lines if line.startswith("drop")]
     assert blur.split() == ["blur", "10.0", "20.0", "30.0", "+1.00"]
-    assert drop.split() == ["drop", "10.0", "20.0", "5.0", "-0.50", "NOT", "SEEN"]
+    assert drop.split() == ["drop", "10.0", "20.0", "5.0", "-0.50", "out", "of", "order"]
 
 
 def test_rows_hold_every_value(spec: ValiditySpec) -> None:
@@ -56,9 +56,9 @@ def test_rows_hold_every_value(spec: ValiditySpec) -> None:
 
 def test_curves_are_tables_of_markdown_and_latex(spec: ValiditySpec) -> None:
     found = [record("blur", seen=True), record("drop", seen=False)]
-    assert "| drop | 10.0 | 20.0 | 5.0 | -0.50 | NOT SEEN |" in report.render(spec, found, format="md").splitlines()
+    assert "| drop | 10.0 | 20.0 | 5.0 | -0.50 | out of order |" in report.render(spec, found, format="md").splitlines()
     latex = report.render(spec, found, format="latex").splitlines()
-    assert r"drop & 10.0 & 20.0 & 5.0 & $-$0.50 & NOT SEEN \\" in latex
+    assert r"drop & 10.0 & 20.0 & 5.0 & $-$0.50 & out of order \\" in latex
 
 
 def test_each_metric_has_a_picture(tmp_path: Path) -> None:
