@@ -46,6 +46,8 @@ FINETUNE = ["finetune", "simda", "--base", "ali-vilab/i2vgen-xl", "--out", "adap
         (["plan", "table1", "--method", "simda"], 2, "would measure the same thing twice"),
         (["power", "tabel1"], 2, "Did you mean 'table1'?"),
         (["power", "table3", "--scale", "gpu"], 6, "fewer than two methods have been measured"),
+        (["run", "table1", "--row", "SimDa"], 2, "there is no row of table1 'SimDa'. Did you mean 'SimDA'?"),
+        (["run", "table8", "--row", "RDTF"], 2, "table8: --row cannot be given here"),
         (["run", "table8", "--seeds", "3"], 2, "table8: --seeds cannot be given here"),
         (["run", "table8", "--workers", "4"], 2, "table8: --workers cannot be given here"),
         (["run", "figure4", "--engine", "ray"], 2, "figure4: --engine cannot be given here"),

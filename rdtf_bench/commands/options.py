@@ -60,6 +60,15 @@ Pipelines = Annotated[
         "in the cache, or a YAML file that describes it.",
     ),
 ]
+OnlyRows = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--row",
+        metavar="ROW",
+        help="Measure only this row of a table, such as RDTF, and the control rows. Repeat it for another. The same "
+        "command without it prints the whole table, draws it and logs it to MLflow.",
+    ),
+]
 Seeds = Annotated[
     int | None,
     typer.Option(

@@ -27,6 +27,7 @@ class Selection:
     clips: Sequence[str] | None = None
     methods: Sequence[str] | None = None
     pipelines: Sequence[str] | None = None
+    rows: Sequence[str] | None = None  # None: all
     seeds: int | None = None
     skip_broken: bool = False
     retrain: bool = False
@@ -95,6 +96,7 @@ class Selection:
             "--with": self.clips,
             "--method": self.methods,
             "--pipeline": self.pipelines,
+            "--row": self.rows,
             "--seeds": self.seeds,
             "--retrain": self.retrain,
             "--processes": self.processes > 1,

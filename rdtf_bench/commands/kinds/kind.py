@@ -8,6 +8,7 @@ ABOUT_TRAINED_ROWS = (
     "--with",
     "--method",
     "--pipeline",
+    "--row",
     "--seeds",
     "--retrain",
     "--processes",

@@ -49,6 +49,7 @@ class Tables:
         from rdtf_bench.run import environment
         from rdtf_bench.run.engines import engine_named
         from rdtf_bench.run.table import execute
+        from rdtf_bench.run.table.context import unwatched
         from rdtf_bench.run.tracking import live, server
 
         uri = server.tracking_uri(tracking_uri, chosen.store)
@@ -71,13 +72,16 @@ class Tables:
                 processes=chosen.processes,
                 shard_weights=chosen.shard_weights,
                 engine=engine,
-                watching=live.watching(spec.name, scale.name, uri=uri, root=chosen.store),
+                watching=unwatched if chosen.rows else live.watching(spec.name, scale.name, uri=uri, root=chosen.store),
+                only=chosen.rows or (),
             )
             if number:
                 typer.echo()
             typer.echo(_rendered(chosen, spec, scale, outcome.cells, outcome.records, format="text"))
             if not quiet:
                 console.print(f"{spec.name}: {artifacts.closing_line(outcome)}", highlight=False)
+            if chosen.rows:
+                continue  # the pictures and the run of MLflow are those of the whole table
             artifacts.write(
                 spec,
                 scale,

@@ -1,7 +1,7 @@
 """Measures a table: plans its cells, has an engine run the jobs, and writes one record per cell."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from rdtf_bench.assets import registry
-from rdtf_bench.core.errors import ProtocolError
+from rdtf_bench.core.errors import ProtocolError, unknown_name
 from rdtf_bench.core.leases import Leases
 from rdtf_bench.core.store import Store
 from rdtf_bench.run import environment, record, stopping
@@ -78,20 +78,24 @@ def run(
     shard_weights: bool = False,
     engine: Engine = LOCAL,
     watching: Watching = unwatched,
+    only: Collection[str] = (),
 ) -> Outcome:
     """Measure every cell of a table that the store does not hold yet.
 
-    `external` holds further rows, whose clips were made elsewhere. `command` is the command line that the records keep.
-    Trained rows that ship with the package are taken from it; `retrain` trains them anew. `processes` train a row
-    together, and share its weights where `shard_weights` is given. `watching` follows the work on the cells.
+    `only` are the rows to measure, with the control rows; where it is empty, all rows are measured. `external` holds
+    further rows, whose clips were made elsewhere. `command` is the command line that the records keep. Trained rows
+    that ship with the package are taken from it; `retrain` trains them anew. `processes` train a row together, and
+    share its weights where `shard_weights` is given. `watching` follows the work on the cells.
     """
     began_s = time.monotonic()
     _require_divisible(scale, processes)
+    _require_rows(spec, external, only)
     store = Store(root.resolve())
     with Leases(store.root) as leases:
         assets = _assets(spec, scale, source, store, console)
         data = _read(spec, scale, source, store, external, skip_broken=skip_broken)
         cells = plan_cells(spec, scale, data.identity, assets, external)
+        cells = [cell for cell in cells if not only or cell.is_control or cell.label in only]
         bench = make_bench(
             spec.controls, scale, data, assets, store, external, processes=processes, shard_weights=shard_weights
         )
@@ -123,6 +127,14 @@ def _require_divisible(scale: Scale, processes: int) -> None:
             f"--processes {processes}: the scale {scale.name} has batches of {scale.training.batch_size} clips, which "
             f"{processes} processes cannot share equally. Give a number that divides {scale.training.batch_size}."
         )
+
+
+def _require_rows(spec: TableSpec, external: Collection[str], labels: Collection[str]) -> None:
+    """Raise UnknownNameError for a label that no row has, before data are read."""
+    known = [*(row.label for row in spec.rows), *external]
+    for label in labels:
+        if label not in known:
+            raise unknown_name(f"row of {spec.name}", label, known)
 
 
 def _assets(

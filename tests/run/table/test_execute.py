@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 
 from rdtf_bench.core import leases
-from rdtf_bench.core.errors import ProtocolError
+from rdtf_bench.core.errors import ProtocolError, UnknownNameError
 from rdtf_bench.core.leases import Leases
 from rdtf_bench.run import record
 from rdtf_bench.run.inputs.datasets import Dataset
@@ -95,7 +95,9 @@ def static_row(stickers: str, tmp_path: Path) -> Callable[..., execute.Outcome]:
     scale = load_scale("ci").model_copy(update={"clip": ClipShape(num_frames=4, size_px=16)})
     spec = load_protocol("ci").model_copy(update={"controls": ("static",), "metrics": ("clip",)})
 
-    def run(engine: Planting, said: io.StringIO, *, rows: Sequence[Row] = ()) -> execute.Outcome:
+    def run(
+        engine: Planting, said: io.StringIO, *, rows: Sequence[Row] = (), only: Sequence[str] = ()
+    ) -> execute.Outcome:
         return execute.run(
             spec.model_copy(update={"rows": tuple(rows)}),
             scale,
@@ -105,6 +107,7 @@ def static_row(stickers: str, tmp_path: Path) -> Callable[..., execute.Outcome]:
             console=Console(file=said, width=1000),
             quiet=True,
             engine=engine,
+            only=only,
         )
 
     return run
@@ -137,6 +140,17 @@ def test_a_row_whose_training_has_diverged_is_recorded_without_scores_and_not_tr
     assert made == first.records[lost.id]
     assert static_row(again, io.StringIO(), rows=rows).records == first.records
     assert again.names == []
+
+
+def test_a_row_is_measured_alone_with_the_control_rows(static_row: Callable[..., execute.Outcome]) -> None:
+    rows = [Row(label="SimDA", method="simda"), Row(label="RDTF", method="rdtf")]
+    engine = Planting()
+    outcome = static_row(engine, io.StringIO(), rows=rows, only=["RDTF"])
+    assert [cell.label for cell in outcome.cells] == ["RDTF", "static"]
+    assert outcome.records.keys() == {cell.id for cell in outcome.cells}
+    assert [name for name in engine.names if name.startswith("train ")] == ["train RDTF"]
+    with pytest.raises(UnknownNameError, match=r"there is no row of ci 'RDTS'. Did you mean 'RDTF'\?"):
+        static_row(engine, io.StringIO(), rows=rows, only=["RDTS"])
 
 
 def test_records_wait_for_those_that_another_run_writes(
