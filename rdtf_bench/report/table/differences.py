@@ -1,6 +1,6 @@
 """Effect of an option or setting: rows of a method compared with its plain row, over the same clips. Pure; no torch."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from rdtf_bench.report import layouts
 from rdtf_bench.report.table.grid import decimals_for
@@ -8,14 +8,14 @@ from rdtf_bench.report.table.rows import Number, difference
 from rdtf_bench.spec.schema import Settings, TableSpec
 
 
-def pairs(spec: TableSpec) -> dict[str, str]:
-    """Map the label of each row with options or settings to that of the same method's plain row.
+def pairs(spec: TableSpec, measured: Collection[str]) -> dict[str, str]:
+    """Map the label of each measured row with options or settings to that of the same method's plain row.
 
     The plain row has the fewest options. Where the table has panels, both rows are of one panel.
     """
     found: dict[str, str] = {}
     for labels in [panel.rows for panel in spec.panels] or [tuple(row.label for row in spec.rows)]:
-        rows = [row for row in spec.rows if row.label in labels]
+        rows = [row for row in spec.rows if row.label in labels and row.label in measured]
         fewest_first = sorted(rows, key=lambda row: len(row.options))
         plain = {row.method: row for row in reversed(fewest_first)}
         found |= {
@@ -33,13 +33,14 @@ def notes(spec: TableSpec, numbers: Sequence[Number]) -> Iterator[str]:
 
     The intervals are not corrected for their number.
     """
-    said = {row: "; ".join(_differences(spec, numbers, row, plain)) for row, plain in pairs(spec).items()}
+    plain_of = pairs(spec, {number.row for number in numbers})
+    said = {row: "; ".join(_differences(spec, numbers, row, plain)) for row, plain in plain_of.items()}
     if any(said.values()):
         yield (
             "Effect of each option: difference from the row of the same method without it [95 % interval], paired over "
             "the same clips."
         )
-    yield from (f"{row}, from {plain}: {said[row]}." for row, plain in pairs(spec).items() if said[row])
+    yield from (f"{row}, from {plain}: {said[row]}." for row, plain in plain_of.items() if said[row])
 
 
 def _differences(spec: TableSpec, numbers: Sequence[Number], row: str, plain: str) -> Iterator[str]:
