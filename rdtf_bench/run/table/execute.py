@@ -18,7 +18,7 @@ from rdtf_bench.run.engines.local import LocalEngine
 from rdtf_bench.run.inputs import datasets
 from rdtf_bench.run.inputs.datasets import Dataset
 from rdtf_bench.run.inputs.training_set import write_list
-from rdtf_bench.run.record import Record
+from rdtf_bench.run.record import Record, ScoreRecord
 from rdtf_bench.run.storage import damage
 from rdtf_bench.run.table import shipped
 from rdtf_bench.run.table.context import (
@@ -106,10 +106,12 @@ def run(
             registry.verify([assets[role] for role in roles_of(cells)])
         if any(job.function == "train" for job in jobs):
             write_list(store, bench.training, data.clips["train"])
-        with stopping.on_signals(), watching(bench, cells, leases):
-            memory_gib = engine.run(jobs, bench, console, leases=leases, quiet=quiet)
-        with leases.held("records"):  # each table keeps what another has scored since: read and write as one
-            records = _records(spec, scale, data, bench, cells, command)
+        try:
+            with stopping.on_signals(), watching(bench, cells, leases):
+                memory_gib = engine.run(jobs, bench, console, leases=leases, quiet=quiet)
+        finally:  # also where a row has failed or a signal has come: `show` prints what is finished
+            with leases.held("records"):  # each table keeps what another has scored since: read and write as one
+                records = _records(spec, scale, data, bench, cells, command)
         wall_s = time.monotonic() - began_s
     return Outcome(
         bench=bench,
@@ -190,7 +192,7 @@ def _announce_trainings(jobs: Sequence[Job], workers: int, console: Console, *, 
 def _records(
     spec: TableSpec, scale: Scale, data: Dataset, bench: Bench, cells: Sequence[Cell], command: str | None
 ) -> dict[str, Record]:
-    """Return the record of every cell, and write those that lack a score.
+    """Return the record of every cell that has a score or has diverged, and write those that lack something.
 
     Several tables may share a cell and score it with different metrics. Scores that another table made are kept.
     """
@@ -198,21 +200,25 @@ def _records(
     known = record.find([cell.id for cell in cells], [folder])
     described = None
     for cell in cells:
-        old = known.get(cell.id)
-        if old is not None and _says_all(old, bench.store, cell):
+        old, found = known.get(cell.id), _scores(bench.store, cell)
+        diverged_at = diverged_at_step(bench.store, cell.fit)
+        if (diverged_at is None and not found) or (old is not None and _says(old, found, diverged_at)):
             continue
         described = described or environment.describe(scale.device, scale.threads_per_worker)
-        known[cell.id] = _record(spec, scale, data, bench, cell, described, command, old)
+        known[cell.id] = _record(spec, scale, data, bench, cell, found, described, command, old)
         record.save(known[cell.id], folder)
     return known
 
 
-def _says_all(old: Record, store: Store, cell: Cell) -> bool:
-    """Return whether a record keeps the scores that the store holds now, with their parts, or that there are none."""
-    if diverged_at_step(store, cell.fit) is not None:
-        return old.diverged_at_step is not None
-    found = {metric: score_of(store, cell.score_key(metric)) for metric in cell.scores}
-    return all(
+def _scores(store: Store, cell: Cell) -> dict[str, ScoreRecord]:
+    """Return the scores of a cell that the store holds, by metric."""
+    keys = {metric: cell.score_key(metric) for metric in cell.scores}
+    return {metric: score_of(store, key) for metric, key in keys.items() if store.has("scores", key)}
+
+
+def _says(old: Record, found: Mapping[str, ScoreRecord], diverged_at: int | None) -> bool:
+    """Return whether a record says that a training has diverged, and has these scores with their parts."""
+    return old.diverged_at_step == diverged_at and all(
         metric in old.scores and old.scores[metric].key == score.key and old.scores[metric].parts == score.parts
         for metric, score in found.items()
     )
@@ -224,17 +230,19 @@ def _record(
     data: Dataset,
     bench: Bench,
     cell: Cell,
+    found: Mapping[str, ScoreRecord],
     described: dict[str, object],
     command: str | None,
     old: Record | None,
 ) -> Record:
-    """Return the record of one cell; `old` is its record so far, which may hold scores of another table."""
+    """Return the record of one cell with the scores `found`.
+
+    `old` is its record so far, which may hold scores of another table.
+    """
     elsewhere = {} if old is None else old.scores
     before = {} if old is None else old.config
     decided = {part: cell.as_dict()[part] for part in ("fit", "sample", "scores")}
     fit = None if cell.fit is None else fit_facts(bench.store, cell.fit_key)
-    diverged_at = diverged_at_step(bench.store, cell.fit)
-    scored = cell.scores if diverged_at is None else ()
     sampled_s = seconds_of_samples(bench.store, cell.sample_key)
     pipeline = pipeline_facts(bench.store, cell.sample_key) or before.get("pipeline", {})
     return Record(
@@ -254,7 +262,7 @@ def _record(
             **({"pipeline": pipeline} if pipeline else {}),
         },
         data=data.facts,
-        scores=elsewhere | {metric: score_of(bench.store, cell.score_key(metric)) for metric in scored},
+        scores=elsewhere | dict(found),
         components=pipeline.get("components", {}) if fit is None else fit.components,
         stage_seconds={"sample": sampled_s} if fit is None else {"fit": fit.seconds, "sample": sampled_s},
         peak_memory_gib=None if fit is None else fit.peak_memory_gib,
@@ -266,5 +274,5 @@ def _record(
         weights_sharded=False if fit is None else fit.weights_sharded,
         resolved_scale=scale.model_dump(mode="json"),
         samples_sha256=sha256_of_samples(bench.store, cell.sample_key),
-        diverged_at_step=diverged_at,
+        diverged_at_step=diverged_at_step(bench.store, cell.fit),
     )

@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 
 from rdtf_bench.core import leases
-from rdtf_bench.core.errors import ProtocolError, UnknownNameError
+from rdtf_bench.core.errors import ProtocolError, SamplingError, UnknownNameError
 from rdtf_bench.core.leases import Leases
 from rdtf_bench.run import record
 from rdtf_bench.run.inputs.datasets import Dataset
@@ -66,8 +66,9 @@ def test_processes_that_cannot_share_a_batch_are_refused_before_any_work(tmp_pat
 class Planting:
     """An engine that runs nothing: it leaves made-up clips and scores, and keeps the names of the jobs."""
 
-    def __init__(self) -> None:
+    def __init__(self, fault: BaseException | None = None) -> None:
         self.names: list[str] = []
+        self._fault = fault  # raised in the end
 
     def run(self, jobs: Sequence[Job], bench: Bench, console: Console, *, leases: Leases, quiet: bool) -> float:  # noqa: ARG002
         self.names = [job.name for job in jobs]
@@ -82,6 +83,8 @@ class Planting:
             facts = {"seconds": 9.0, "components": {"total": 3}, "peak_memory_gib": 1.0, "diverged_at_step": 724}
             write = partial(leave, name="fit.json", text=json.dumps(facts))
             bench.store.make("fit", cell.fit_key, write)
+        if self._fault is not None:
+            raise self._fault
         return 0.0
 
 
@@ -140,6 +143,16 @@ def test_a_row_whose_training_has_diverged_is_recorded_without_scores_and_not_tr
     assert made == first.records[lost.id]
     assert static_row(again, io.StringIO(), rows=rows).records == first.records
     assert again.names == []
+
+
+@pytest.mark.parametrize("fault", [SamplingError("RDTF: 2 of 2 clips have no finite values"), KeyboardInterrupt()])
+def test_what_is_finished_is_recorded_where_another_row_fails_or_the_run_is_stopped(
+    fault: BaseException, static_row: Callable[..., execute.Outcome], tmp_path: Path
+) -> None:
+    with pytest.raises(type(fault)):
+        static_row(Planting(fault), io.StringIO())
+    (path,) = (tmp_path / "store" / "records").iterdir()
+    assert set(record.read(path).scores) == {"clip"}
 
 
 def test_a_row_is_measured_alone_with_the_control_rows(static_row: Callable[..., execute.Outcome]) -> None:
