@@ -251,6 +251,7 @@ class CustomizeAVideo(TunedI2VGenXL):
 
 
 def lora(places: str, rank: int) -> LoraConfig:
+    """Return the LoRA of this rank at the modules whose names match `places`, with a scale of 1."""
     return LoraConfig(r=rank, lora_alpha=rank, target_modules=places)
 
 

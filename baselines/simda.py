@@ -172,6 +172,7 @@ class AdaptedTransformerBlock(BasicTransformerBlock):  # type: ignore[misc]
 
 
 def add_adapter(unet: AdapterI2VGenXLUNet, config: Config) -> None:
+    """Add SimDA's adapters to every spatial transformer block of the network, in place."""
     for name, block in list(unet.named_modules()):
         if ".attentions." in name and isinstance(block, BasicTransformerBlock):
             become(block, AdaptedTransformerBlock)

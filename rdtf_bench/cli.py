@@ -89,6 +89,7 @@ app.add_typer(assets.app, name="assets")
 
 
 def main() -> None:
+    """Run a command; print a known error as one line, and leave with its exit status."""
     try:
         app(prog_name="rdtf-bench")
     except BenchError as e:

@@ -30,6 +30,7 @@ def identity(method: str, version: int, config: Conditioning, *, base: str | Non
 
 
 def save(folder: Path, adapter: Mapping[str, Tensor], identity: Identity, task: str | None) -> None:
+    """Write the weights of an adapter, and the note of what they belong to."""
     save_file({name: tensor.detach().contiguous() for name, tensor in adapter.items()}, folder / WEIGHTS)
     write_note(folder, identity, task)
 

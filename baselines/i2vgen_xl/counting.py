@@ -89,4 +89,5 @@ def adapted_counts(network: nn.Module, options: BaseOptions, configs: Configs) -
 
 
 def count(parameters: Iterable[nn.Parameter]) -> int:
+    """Return the number of values in these parameters."""
     return sum(parameter.numel() for parameter in parameters)

@@ -139,6 +139,7 @@ def draw_kaiming(parameter: nn.Parameter, generator: torch.Generator) -> None:
 
 
 def keep_known(latents: Latents, clean: Latents, known: Known) -> Latents:
+    """Return the latents with those of the known frames replaced by the clean ones."""
     return torch.where(known[:, None, :, None, None].bool(), clean, latents)
 
 

@@ -83,6 +83,7 @@ class PerClipAttention:
 
 
 def split_heads(states: Float[Tensor, "B L D"], heads: int) -> Float[Tensor, "B {heads} L d"]:
+    """Divide the channels over the attention heads."""
     return states.reshape(*states.shape[:2], heads, -1).transpose(1, 2)
 
 

@@ -117,6 +117,7 @@ def draw_cases(
 
 
 def family_weights(curriculum: Curriculum, progress: float) -> dict[str, float]:
+    """Return the probability of each family of tasks at this progress, from 0 to 1."""
     weights = curriculum.weights(progress).tolist()
     return {
         family: math.fsum(w for w, case in zip(weights, curriculum.cases, strict=True) if case.family == family)
@@ -125,6 +126,7 @@ def family_weights(curriculum: Curriculum, progress: float) -> dict[str, float]:
 
 
 def expected_level(curriculum: Curriculum, progress: float) -> float:
+    """Return the mean level of the cases that are drawn at this progress, from 0 to 1."""
     levels = torch.tensor([case.level for case in curriculum.cases], dtype=torch.float64)
     return float((curriculum.weights(progress) * levels).sum())
 

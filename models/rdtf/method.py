@@ -175,6 +175,7 @@ def denoiser_on_meta(config: Config, configs: Configs) -> DFGN:
 
 
 def recompute_activations(denoiser: nn.Module) -> None:
+    """Switch gradient checkpointing on."""
     assert isinstance(denoiser, DFGN)
     denoiser.enable_gradient_checkpointing()
 

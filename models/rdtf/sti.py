@@ -21,10 +21,12 @@ TemporalLayer = Literal["sti", "temporal_conv", "detail_only", "semantic_only", 
 
 
 def to_clips(hidden_states: Frames, num_frames: int) -> Clips:
+    """Move the frames of a batch into a dimension of their own."""
     return hidden_states.view(-1, num_frames, *hidden_states.shape[1:]).transpose(1, 2)
 
 
 def to_frames(hidden_states: Clips) -> Frames:
+    """Undo `to_clips`."""
     return hidden_states.transpose(1, 2).flatten(0, 1)
 
 

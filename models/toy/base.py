@@ -131,6 +131,7 @@ def new_unet(recipe: BaseRecipe) -> Any:
 
 
 def new_scheduler() -> DDIMScheduler:
+    """Return the scheduler with which the base is trained and sampled."""
     return DDIMScheduler(**SCHEDULER)
 
 
@@ -276,6 +277,7 @@ def generate(unet: Any, given: Encoded, recipe: BaseRecipe, *, sampler: Sampler,
 
 @torch.no_grad()
 def to_pixels(autoencoder: AutoencoderKL, latents: Float[Tensor, "B c F h w"]) -> VideoU8:
+    """Decode latents to frames."""
     return to_uint8(decode(autoencoder, latents.movedim(2, 1)))
 
 
@@ -287,6 +289,7 @@ def save_base(unet: Any, folder: Path) -> None:
 
 
 def load_base(folder: Path) -> Any:
+    """Return the frozen network of a folder in float32."""
     return freeze(I2VGenXLUNet.from_pretrained(folder / "unet", torch_dtype=torch.float32, local_files_only=True))
 
 

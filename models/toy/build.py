@@ -128,6 +128,7 @@ def build(
 
 
 def build_autoencoder(work: Work, recipe: autoencoder.AutoencoderRecipe) -> None:
+    """Train the toy autoencoder and write it with its card."""
     sets = work.learnt(recipe.num_extra, recipe.num_scenes)
     network = autoencoder.train_autoencoder(
         {name: found.clips for name, found in sets.items()},
@@ -149,6 +150,7 @@ def build_autoencoder(work: Work, recipe: autoencoder.AutoencoderRecipe) -> None
 
 
 def build_encoders(work: Work, recipe: text.EncodersRecipe) -> None:
+    """Train the toy text and image encoders and write each with its card."""
     folders = {name: work.out / name for name in ENCODERS}
     text.write_tokenizers(folders["text_encoder"], folders["t5_encoder"])
     encoders = text.train_encoders(

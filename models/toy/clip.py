@@ -98,6 +98,7 @@ def model_config(recipe: ClipRecipe) -> dict[str, Any]:
 
 
 def preprocess_config() -> dict[str, Any]:
+    """Return how open_clip prepares the images for this network."""
     return {
         "mean": efficientnet.MEAN,
         "std": efficientnet.STD,

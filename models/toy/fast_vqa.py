@@ -83,6 +83,7 @@ class Generated:
 
 
 def network_options(recipe: FastVQARecipe) -> dict[str, Any]:
+    """Return the arguments of FastVQANetwork for this recipe."""
     side = 32 * recipe.grid
     return {
         "embed_dim": recipe.embed_dim,
@@ -96,6 +97,7 @@ def network_options(recipe: FastVQARecipe) -> dict[str, Any]:
 
 
 def new_network(recipe: FastVQARecipe) -> FastVQANetwork:
+    """Return the network with random weights, which the seed of the recipe decides."""
     with seeded(recipe.seed, NAME):
         return FastVQANetwork(**network_options(recipe))
 
@@ -295,6 +297,7 @@ def scale_of(measured: Mapping[str, Ladder]) -> Scale:
 
 
 def metric_of(judge: Judge, recipe: FastVQARecipe) -> FastVQA:
+    """Return the metric that judges clips with this network."""
     return FastVQA(judge, Config(network=NAME, num_frames=recipe.num_frames, grid=recipe.grid))
 
 

@@ -73,10 +73,12 @@ class Labelled:
 
 
 def network_options(recipe: I3DRecipe) -> dict[str, Any]:
+    """Return the arguments of I3D for this recipe."""
     return {"num_classes": len(ACTIONS) + len(THINGS), "width": recipe.width, "size_px": SIZE_PX}
 
 
 def new_network(recipe: I3DRecipe) -> I3D:
+    """Return the network with random weights, which the seed of the recipe decides."""
     with seeded(recipe.seed, NAME):
         return I3D(**network_options(recipe)).to(memory_format=torch.channels_last_3d)
 
@@ -93,12 +95,14 @@ def sticker(index: int, *, seed: int, split: str) -> tuple[UInt8[Tensor, "F C H 
 
 
 def mover(index: int, *, seed: int) -> tuple[UInt8[Tensor, "F C H W"], str, str]:
+    """Draw a clip of a moving object; return it with its motion and its object."""
     clip, caption = toy_movers.clip(index, seed=seed, num_frames=TRAINED_FRAMES, size_px=SIZE_PX)
     pairs = ((motion, thing) for motion in toy_movers.MOTIONS for thing in toy_movers.THINGS)
     return clip, *next(pair for pair in pairs if caption.startswith("a {1} {0} ".format(*pair)))
 
 
 def scene(index: int, *, seed: int) -> tuple[UInt8[Tensor, "F C H W"], str, str]:
+    """Draw a clip of a landscape; return it with the motion of the camera and the landscape."""
     clip, caption = toy_scenes.clip(index, seed=seed, num_frames=TRAINED_FRAMES, size_px=SIZE_PX)
     pairs = ((move, name) for move in toy_scenes.MOVES for name in toy_scenes.SCENES)
     return clip, *next((move, name) for move, name in pairs if caption == move.format(scene=name))
@@ -123,6 +127,7 @@ def labelled(count: int, *, training: bool, on_progress: OnProgress) -> list[Lab
 
 
 def drawn(name: str, draw: Draw, count: int, on_progress: OnProgress) -> Labelled:
+    """Draw `count` clips of one kind with their labels."""
     clips, labels = torch.empty(count, TRAINED_FRAMES, 3, SIZE_PX, SIZE_PX, dtype=torch.uint8), []
     for index in range(count):
         clips[index], action, thing = draw(index)
@@ -172,6 +177,7 @@ def loss(logits: Float[Tensor, "B K"], labels: Int64[Tensor, "B 2"]) -> Float[Te
 def batch(
     sets: Sequence[Labelled], count: int, generator: torch.Generator
 ) -> tuple[Float[Tensor, "B C F H W"], Int64[Tensor, "B 2"]]:
+    """Draw a batch of clips, each from any of the sets, with the labels of action and thing."""
     chosen = [sets[i] for i in torch.randint(len(sets), (count,), generator=generator).tolist()]
     places = [int(torch.randint(len(found.clips), (), generator=generator)) for found in chosen]
     pairs = list(zip(chosen, places, strict=True))
@@ -180,6 +186,7 @@ def batch(
 
 
 def to_input(video: UInt8[Tensor, "B F C H W"]) -> Float[Tensor, "B C F H W"]:
+    """Scale frames from 0 to 255 to the network's -1 to 1."""
     return (video.movedim(2, 1) * (2 / 255) - 1).contiguous(memory_format=torch.channels_last_3d)
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Official:
+    """Published weights: where they come from, their licence, and the hashes of their files."""
+
     source: str
     licence: str
     files: dict[str, str | None]  # file -> SHA-256, None where nobody has pinned it; "" where the asset is one file

@@ -24,6 +24,8 @@ TOY_NAMES = ("autoencoder", "base", "clip", "i3d", "image_encoder", "t5_encoder"
 
 @dataclass(frozen=True, kw_only=True)
 class Asset:
+    """The weights of one frozen network in a file or folder, with the hashes that they must have."""
+
     name: str
     path: Path
     files: dict[str, str | None]  # file below path -> SHA-256, None if unknown; "" where path is the file itself

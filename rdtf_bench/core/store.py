@@ -39,6 +39,7 @@ def key_of(identity: Any) -> str:
 
 
 def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -122,6 +123,8 @@ def _remove(path: Path) -> None:
 
 @dataclass(frozen=True)
 class Store:
+    """Folder of finished and unfinished work. Each entry is a folder under its kind and the hash of what decides it."""
+
     root: Path
 
     def path(self, kind: str, key: str) -> Path:

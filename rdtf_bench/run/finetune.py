@@ -80,6 +80,8 @@ class Chosen:
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
+    """What a finished fine-tuning has left."""
+
     adapter: Path
     adapter_bytes: int
     components: dict[str, int]

@@ -43,11 +43,15 @@ _Entry = tuple[Place, yaml.Node | None, yaml.Node]
 
 
 class Line(NamedTuple):
+    """A line of a YAML file."""
+
     file: Path
     number: int  # from 1
 
 
 class Fault(NamedTuple):
+    """What is wrong at a place of a document, and its line."""
+
     line: Line
     place: Place
     said: str

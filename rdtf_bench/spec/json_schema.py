@@ -59,6 +59,7 @@ def schema_of(kind: str) -> Node:
 
 
 def text_of(kind: str) -> str:
+    """Return the JSON Schema of a kind of YAML file, as its file holds it."""
     return json.dumps(schema_of(kind), indent=1) + "\n"
 
 

@@ -69,34 +69,42 @@ def load_protocol(name_or_path: str, known: Names | None = None) -> TableSpec:
 
 
 def load_set(name_or_path: str) -> TableSet:
+    """Return a set of tables by its name, or from a YAML file."""
     return _load(TableSet, "set", name_or_path)
 
 
 def load_costs(name_or_path: str, known: Names | None = None) -> CostSpec:
+    """Return a table of costs by its name, or from a YAML file."""
     return _load(CostSpec, "costs", name_or_path, known)
 
 
 def load_sheet(name_or_path: str, known: Names | None = None) -> Sheet:
+    """Return a sheet by its name, or from a YAML file."""
     return _load(Sheet, "sheet", name_or_path, known)
 
 
 def load_validity(name_or_path: str, known: Names | None = None) -> ValiditySpec:
+    """Return a study of what metrics see by its name, or from a YAML file."""
     return _load(ValiditySpec, "validity", name_or_path, known)
 
 
 def load_figure(name_or_path: str, known: Names | None = None) -> FigureSpec:
+    """Return a figure by its name, or from a YAML file."""
     return _load(FigureSpec, "figure", name_or_path, known)
 
 
 def load_arena(name_or_path: str) -> ArenaSpec:
+    """Return a user study by its name, or from a YAML file."""
     return _load(ArenaSpec, "arena", name_or_path)
 
 
 def load_scale(name_or_path: str, known: Names | None = None) -> Scale:
+    """Return a scale by its name, or from a YAML file."""
     return _load(Scale, SCALE, name_or_path, known)
 
 
 def load_pipeline(path: str) -> PipelineSpec:
+    """Return the description of a pipeline that a YAML file holds."""
     return _load(PipelineSpec, PIPELINE, path)
 
 
@@ -113,10 +121,12 @@ def faults_in(error: ValidationError) -> str:
 
 
 def protocol_names() -> list[str]:
+    """Return the names of all protocols."""
     return places.names("table")
 
 
 def scale_names() -> list[str]:
+    """Return the names of all scales."""
     return places.names(SCALE)
 
 

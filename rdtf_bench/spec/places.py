@@ -50,6 +50,7 @@ def is_path(name_or_path: str) -> bool:
 
 
 def is_of_the_package(path: Path) -> bool:
+    """Return whether a file is one of the package, and not the user's."""
     return path.resolve().is_relative_to(PACKAGE.resolve())
 
 

@@ -19,4 +19,5 @@ def heading(name: str, weights: Path) -> str:
 
 
 def unverified(name: str, sha256: str) -> str:
+    """Return the name of weights whose hash is not that of the official ones."""
     return f"{name}, unverified sha256 {sha256[:12]}"

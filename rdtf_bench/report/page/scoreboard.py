@@ -47,6 +47,8 @@ class Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class Scoreboard:
+    """The table as a page draws it: a bar for each interval."""
+
     methods: tuple[str, ...]
     controls: tuple[str, ...]
     metrics: tuple[Metric, ...]

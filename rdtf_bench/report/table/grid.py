@@ -51,6 +51,8 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
+    """The cells of a table as words, with the methods and the control rows in order."""
+
     methods: tuple[str, ...]
     controls: tuple[str, ...]
     columns: tuple[Column, ...]

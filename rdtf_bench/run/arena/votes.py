@@ -20,6 +20,8 @@ NAMED = 3
 
 @dataclass(frozen=True, kw_only=True)
 class VotesFile:
+    """The votes that one rater sent, and the file that holds them."""
+
     path: Path
     ballot: Ballot
 

@@ -39,6 +39,8 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Denoiser:
+    """The denoiser of a row, the inputs of one forward pass, and the parameter counts of its method."""
+
     label: str
     method: str
     network: nn.Module

@@ -28,6 +28,8 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class CostRecord:
+    """The measured costs of a table at full size, and where they were measured."""
+
     protocol: str
     version: int
     rows: tuple[Measured, ...]

@@ -34,6 +34,7 @@ CLIENT_ENVIRONMENT = {
 
 
 def default_uri(root: Path) -> str:
+    """Return the URI of the database in a store."""
     return f"sqlite:///{(root / 'mlflow.db').resolve()}"
 
 
@@ -120,6 +121,7 @@ def open_experiment(uri: str, root: Path) -> "tuple[MlflowClient, str]":
 
 
 def connect(uri: str) -> "MlflowClient":
+    """Return a client of this server or database that gives up soon where nobody answers."""
     for name, value in CLIENT_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
@@ -156,10 +158,12 @@ def is_finished(database: Path, run_id: str) -> bool:
 
 
 def is_sqlite(uri: str) -> bool:
+    """Return whether a URI names a database file on this machine."""
     return uri.startswith("sqlite:")
 
 
 def database_of(uri: str) -> Path:
+    """Return the file of a database by its URI."""
     return Path(uri.removeprefix("sqlite:///").partition("?")[0])
 
 
