@@ -17,10 +17,10 @@ from rdtf_bench.run.table.context import cells_of
 PUBLISHED = Path(__file__).parents[2] / "results" / "ci"
 CELLS = [cell.id for cell in read_published(PUBLISHED, "ci")]
 CURRENT = list(record.find(CELLS, [PUBLISHED]).values())
-TUNING = PUBLISHED.parent / "ablate-tuning"
+WEIGHTS = PUBLISHED.parent / "ablate-weights"
 UNTUNED = next(
     made
-    for made in record.find([cell.id for cell in read_published(TUNING, "tiny")], [TUNING]).values()
+    for made in record.find([cell.id for cell in read_published(WEIGHTS, "tiny")], [WEIGHTS]).values()
     if made.config["fit"] and made.config["fit"]["training"]["num_steps"] == 0
 )
 

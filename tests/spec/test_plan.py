@@ -190,7 +190,7 @@ def test_a_network_chosen_by_an_option_brings_its_weights() -> None:
 
 
 def test_a_row_may_have_training_steps_of_its_own() -> None:
-    untuned, tuned = load_protocol("ablate-tuning").rows[3], load_protocol("ablate-tuning").rows[2]
+    tuned, untuned = load_protocol("ablate-weights").rows[2:4]
     spec = load_protocol("table1").model_copy(update={"rows": (tuned, untuned)})
     trained, untrained = cells(spec)[:2]
     assert (trained.trained.training.num_steps, untrained.trained.training.num_steps) == (400, 0)

@@ -22,13 +22,12 @@ NOWHERE = Path("no-store")  # the identity of the built-in data is not read from
 NOT_AT_TINY = (  # not measured there yet
     "ablate-parts",
     "ablate-sampler",
-    "ablate-scratch",
     "sweep-learning-rate-small",
 )
 PUBLISHED_AT = {
     "tiny": [name for name in protocol_names() if name not in ("ci", *NOT_AT_TINY)],
     "ci": ["ci"],
-    "small": ["table1", "ablate-scratch", "ablate-tuning", "sweep-learning-rate-small", "sweep-sampler"],
+    "small": ["table1", "ablate-weights", "sweep-learning-rate-small", "sweep-sampler"],
 }
 SEEDS = 3
 

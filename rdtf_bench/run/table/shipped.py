@@ -74,13 +74,14 @@ def discard(store: Store, cells: Iterable[Cell], leases: Leases, *, folder: Path
 def ship(store: Store, cells: Sequence[Cell], *, folder: Path = FOLDER) -> list[str]:
     """Copy the trained rows of a store into the package, each with a card; return their labels.
 
-    Too large a file is a StoreError, and so is a row without a record, which says where it was trained.
+    A row that trains no step does not ship, because it is made in seconds. Too large a file is a StoreError, and so is
+    a row without a record, which says where it was trained.
     """
     shipped = []
     records = record.find([cell.id for cell in cells], [record.folder_in(store.root)])
     for cell in _trained(cells):
         target = Store(folder.parent).path(folder.name, cell.fit_key)
-        if not store.has(FIT, cell.fit_key) or target.is_dir():
+        if cell.trained.training.num_steps == 0 or not store.has(FIT, cell.fit_key) or target.is_dir():
             continue
         if cell.id not in records:
             raise StoreError(f"{store.root}: {cell.name} is trained and has no record. Run its table to the end first.")

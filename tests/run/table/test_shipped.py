@@ -155,6 +155,15 @@ def test_a_card_says_where_a_shipped_row_was_trained(cells: list[Cell], leases: 
     assert line.startswith(f"| {row.label} |")
 
 
+def test_a_row_that_trains_no_step_does_not_ship(cells: list[Cell], tmp_path: Path) -> None:
+    made = Store(tmp_path / "made")
+    row = trained(cells)[0]
+    no_step = row.trained.training.model_copy(update={"num_steps": 0})
+    untrained = replace(row, fit=row.trained.model_copy(update={"training": no_step}))
+    train(made, untrained)
+    assert shipped.ship(made, [untrained], folder=tmp_path / "trained") == []
+
+
 def test_a_row_without_a_record_does_not_ship(cells: list[Cell], tmp_path: Path) -> None:
     made = Store(tmp_path / "made")
     train(made, trained(cells)[0])
@@ -166,7 +175,7 @@ def test_a_row_without_a_record_does_not_ship(cells: list[Cell], tmp_path: Path)
 def test_every_row_that_ships_belongs_to_a_table_and_is_whole() -> None:
     keys = {
         cell.fit_key
-        for table in ("table1", "table1-released-baselines", "ablate-scratch", "sweep-learning-rate-small")
+        for table in ("table1", "table1-released-baselines", "ablate-weights", "sweep-learning-rate-small")
         for cell in trained(context.cells_of(load_protocol(table), load_scale("small"), None, NOWHERE)[1])
     }
     of_toy = {key for key, card in shipped.cards().items() if card["data"] == "toy"}
