@@ -107,7 +107,7 @@ def build(
     return Grid(
         methods=tuple(label for label, kind in kinds.items() if kind != "control"),
         controls=tuple(label for label, kind in kinds.items() if kind == "control"),
-        columns=tuple(_column(spec, metric, cells, found.get(metric, []), lost, constants) for metric in metrics),
+        columns=tuple(_column(spec, metric, cells, found, lost, constants) for metric in metrics),
     )
 
 
@@ -143,21 +143,37 @@ def _column(
     spec: TableSpec,
     metric: str,
     cells: Sequence[Cell],
-    mine: Sequence[Number],
+    found: Mapping[str, Sequence[Number]],
     lost: Collection[str],
     constants: Constants,
 ) -> Column:
-    facts = constants("metric", mine[0].part_of or metric if mine else metric)
+    mine = found.get(metric, [])
+    whole = mine[0].part_of or metric if mine else metric
+    facts = constants("metric", whole)
     about = _About.of(mine) if mine else _About.before_the_run(facts)
     papers = {row.label: _printed(row.paper[metric], about.unit) for row in spec.rows if metric in row.paper}
     mark = f" {blindness.MARK}" if blindness.reason(mine) else ""
+    measured = {number.row for number in found.get(whole, [])}
+    absent = {label: _absent(line, whole, facts["USES"], measured, lost) for label, line in lines(cells).items()}
     return Column(
         name=layouts.directed(about.label, higher_is_better=about.higher_is_better) + mark,
         yardstick=about.yardstick,
-        entries=_entries(metric, cells, mine, papers, lost, facts["USES"]),
+        entries=_entries(mine, papers, absent),
         has_paper=metric in spec.metrics,
         numbers=mine,
     )
+
+
+def _absent(
+    line: Sequence[Cell], metric: str, uses: Collection[str], measured: Collection[str], lost: Collection[str]
+) -> str:
+    """Return what a row shows where it has no number. A part of a metric is missing for the reason of its metric."""
+    if is_the_reference(line[0], uses):
+        return BY_CONSTRUCTION
+    label = line[0].label
+    if label in measured or not any(metric in cell.scores for cell in line):
+        return NOT_APPLICABLE
+    return DIVERGED if label in lost else NOT_RUN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,25 +210,16 @@ def _printed(quoted: PaperValue, unit: str) -> str:
     return f"{quoted.value} s" if unit == "s" else quoted.value
 
 
-def _entries(
-    metric: str,
-    cells: Sequence[Cell],
-    numbers: Sequence[Number],
-    papers: Mapping[str, str],
-    lost: Collection[str],
-    uses: Collection[str],
-) -> dict[str, Entry]:
+def _entries(numbers: Sequence[Number], papers: Mapping[str, str], absent: Mapping[str, str]) -> dict[str, Entry]:
+    """Return the cells of a column by row; `absent` is what each row shows without a number."""
     found = {number.row: number for number in numbers}
     judged = verdicts(numbers)
     digits = digits_for(numbers) if numbers else None
     entries = {}
-    for label, line in lines(cells).items():
+    for label, word in absent.items():
         number = found.get(label)
-        absent = BY_CONSTRUCTION if is_the_reference(line[0], uses) else NOT_APPLICABLE
-        if any(metric in cell.scores for cell in line):
-            absent = DIVERGED if label in lost else NOT_RUN
         entries[label] = Entry(
-            value=digits.value(number) if digits and number else absent,
+            value=digits.value(number) if digits and number else word,
             interval=digits.interval(number) if digits and number else "",
             paper=papers.get(label, NOT_APPLICABLE),
             verdict=judged.get(label),

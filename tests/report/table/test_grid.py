@@ -7,7 +7,7 @@ import pytest
 from rdtf_bench.report.table import grid
 from rdtf_bench.report.table.grid import Column, digits_for
 from rdtf_bench.report.table.rows import Number, rows
-from rdtf_bench.run.record import Record
+from rdtf_bench.run.record import PartRecord, Record
 from rdtf_bench.spec.plan import Cell, Constants
 from rdtf_bench.spec.schema import TableSpec
 from tests.report.conftest import Measure, PlanOf
@@ -100,3 +100,20 @@ def test_a_column_that_does_not_tell_real_clips_from_a_still_is_marked(
         "VQA ↑ †",
         "CLIP ↑",
     ]
+
+
+def test_a_part_that_is_missing_says_why_its_metric_is_missing(
+    spec: TableSpec, cells: list[Cell], records: dict[str, Record], constants: Constants
+) -> None:
+    by_label = {cell.label: cell for cell in cells}
+    with_parts = records[by_label["RDTF"].id].scores
+    parts = {"motion": PartRecord(value=1.0, ci_low=0.5, ci_high=1.5, without_group=with_parts["fvd"].without_group)}
+    with_parts["fvd"] = replace(with_parts["fvd"], parts=parts)
+    del records[by_label["SimDA"].id]
+    shown = grid.build(spec, cells, rows(spec, cells, records), constants, lost=["I2V-Adapter"])
+    del records[by_label["I2V-Adapter"].id]
+    lost = grid.build(spec, cells, rows(spec, cells, records), constants, lost=["I2V-Adapter"])
+    (motion,) = [column for column in lost.columns if column.name == "FVD motion ↓"]
+    told = {label: motion.entries[label].value for label in ("RDTF", "SimDA", "I2V-Adapter", "Customize-A-Video")}
+    assert told == {"RDTF": "1.00", "SimDA": "not run", "I2V-Adapter": "diverged", "Customize-A-Video": "n/a"}
+    assert shown.columns[-1].entries["I2V-Adapter"].value == "n/a"  # measured, before parts were recorded
