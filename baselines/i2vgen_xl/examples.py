@@ -30,7 +30,6 @@ class Examples:
         self, encoders: Encoders, conditioning: Conditioning, clips: TrainingClips, training: Training
     ) -> None:
         self.masks = training_masks(training.task, training.num_frames)  # those that a training step draws from
-        self.shard_sizes = clips.shard_sizes
         self._encoders, self._conditioning, self._clips = encoders, conditioning, clips
         self._num_frames = training.num_frames
         self._uses_text = task_named(training.task).uses_text

@@ -30,14 +30,3 @@ def counted_elements(
         return float(target.numel())
     elements_per_frame = target[0, :, 0].numel()
     return float(counted.sum()) * elements_per_frame
-
-
-def masked_mse(
-    output: Float[Tensor, "B C F H W"],
-    target: Float[Tensor, "B C F H W"],
-    counted: Float[Tensor, "B F"],
-    *,
-    mean_over: Literal["counted", "all"] = "counted",
-) -> Float[Tensor, ""]:
-    """Return the mean squared error over the frames where `counted` is 1."""
-    return masked_error(output, target, counted) / counted_elements(target, counted, mean_over=mean_over)

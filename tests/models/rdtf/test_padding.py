@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from rdtf_bench.diffusion.losses import masked_mse
+from rdtf_bench.diffusion.losses import masked_error
 from rdtf_bench.models.rdtf import DFGN
 from rdtf_bench.models.rdtf.dfgn import PAPER_TEXT
 
@@ -53,7 +53,7 @@ def test_the_paddings_content_changes_neither_loss_nor_gradients(
 
     def loss_and_gradients(given: dict[str, Any]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         network.zero_grad()
-        loss = masked_mse(network(**given, real_frames=REAL).sample, target, counted())
+        loss = masked_error(network(**given, real_frames=REAL).sample, target, counted())
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach(), {n: p.grad.clone() for n, p in network.named_parameters() if p.grad is not None}
 
