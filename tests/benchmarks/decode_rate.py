@@ -31,8 +31,8 @@ def by_pillow(data: bytes) -> Iterator[np.ndarray[tuple[int, ...], np.dtype[np.u
 
 
 def by_browsers_rules(data: bytes) -> Iterator[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
-    for frame in Gif(data).frames():
-        yield np.asarray(frame)
+    for draw in Gif(data).decoded():
+        yield np.asarray(draw())
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.data.reading.decode import decode_animation
-from rdtf_bench.data.reading.folders.animations import common_shape, find
+from rdtf_bench.data.reading.folders.animations import common_shape, read
 from rdtf_bench.metrics.features.fast_vqa import FastVQANetwork
 from rdtf_bench.metrics.features.i3d import I3D
 from rdtf_bench.run.build import instruments
@@ -53,7 +53,7 @@ def forward_alone(root: Path, scale: Scale) -> float:
     loaded = instruments.load(scale, METRICS)
     total_s = 0.0
     for name, metrics in (("fake", METRICS), ("real", ("fvd",))):
-        clips = find(root / name)
+        clips = read(root / name).clips
         shape = common_shape(clips, num_frames=8, size_px=scale.clip.size_px)
         for start in range(0, len(clips), CLIPS_OBSERVED_TOGETHER):
             part = clips[start : start + CLIPS_OBSERVED_TOGETHER]

@@ -10,7 +10,7 @@ from PIL import Image
 
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.data.reading.decode import decode_animation
-from rdtf_bench.data.reading.folders.animations import common_shape, find
+from rdtf_bench.data.reading.folders.animations import common_shape, read
 from rdtf_bench.metrics.features import efficientnet
 from rdtf_bench.metrics.features.clip_networks import EfficientNetClips
 from rdtf_bench.metrics.frechet import frechet_distance
@@ -77,7 +77,7 @@ def test_every_metric_has_its_interval_n_and_yardstick(two_folders: Path, score:
     network = EfficientNetClips(efficientnet.load(), size_px=64)
     sides = []
     for name in ("fake", "real"):
-        clips = find(two_folders / name)
+        clips = read(two_folders / name).clips
         shape = common_shape(clips, num_frames=None, size_px=None)
         sides.append(network(torch.stack([decode_animation(clip, shape) for clip in clips])))
     # the same features by another batch composition

@@ -16,7 +16,6 @@ from rdtf_bench.data.frames import equal_intervals, equal_times
 from rdtf_bench.data.reading.folders.animations import Animation, Shape
 from rdtf_bench.data.reading.images import stills
 from rdtf_bench.data.reading.media import UNREADABLE, NoAnimation, Unreadable, reading, reason
-from rdtf_bench.data.reading.source import Source
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]  # H W C
 
@@ -31,14 +30,11 @@ def decode_animation(clip: Animation, shape: Shape) -> UInt8[Tensor, "F C H W"]:
     return decode(clip.path, size_px=shape.size_px, indices=numbers)
 
 
-def numbers_by_time(path: Path, *, count: int | None = None, most: int | None = None) -> tuple[int, ...]:
-    """Return the numbers of the frames that are shown at `count` equally spaced times.
-
-    Without a count it is that of the frames, but at most `most`. A video is decoded for it.
-    """
+def numbers_by_time(path: Path, *, count: int) -> tuple[int, ...]:
+    """Return the numbers of the frames that are shown at `count` equally spaced times. A video is decoded for it."""
     with reading(path) as source:
         durations = source.durations_us
-    return equal_times(durations, count or min(len(durations), most or len(durations)))
+    return equal_times(durations, count)
 
 
 def decode_pictures(paths: Sequence[Path], *, size_px: int | None, fit: Fit = "stretch") -> UInt8[Tensor, "F C H W"]:
@@ -47,14 +43,9 @@ def decode_pictures(paths: Sequence[Path], *, size_px: int | None, fit: Fit = "s
 
 
 def decode(
-    path: Path,
-    *,
-    size_px: int | None,
-    fit: Fit = "stretch",
-    indices: Sequence[int] | None = None,
-    most: int | None = None,
+    path: Path, *, size_px: int | None, indices: Sequence[int], fit: Fit = "stretch"
 ) -> UInt8[Tensor, "F C H W"]:
-    """Decode the frames `indices` in the order given, or all frames, or `most` of them at equal intervals.
+    """Decode the frames `indices` in the order given.
 
     Indices may repeat. Transparent pixels become white. Frames are stretched to a square of `size_px` with Pillow's
     antialiased bicubic filter, whatever their aspect ratio, as the paper's released loader does
@@ -62,8 +53,6 @@ def decode(
     keep their own. Raises DataError for a file that cannot be decoded or has too few frames.
     """
     with reading(path) as source:
-        if indices is None:
-            indices = _even(source, most)
         pixels = {number: _resized(picture, size_px, fit) for number, picture in source.chosen(indices)}
     if missing := set(indices) - set(pixels):
         raise DataError(f"{path}: has no frame {min(missing)}, which was requested. Has the file changed?")
@@ -77,14 +66,10 @@ def pictures(path: Path, *, most: int) -> list[Image.Image]:
     """
     with suppress(NoAnimation), reading(path) as source:
         if len(source.durations_us) > 1:
-            return [picture.copy() for _, picture in source.chosen(_even(source, most))]
+            available = len(source.durations_us)
+            numbers = equal_intervals(available, min(most, available))
+            return [picture.copy() for _, picture in source.chosen(numbers)]
     return [_still(path)]
-
-
-def _even(source: Source, most: int | None) -> tuple[int, ...]:
-    """Return the numbers of all frames, or of `most` frames at equal intervals if there are more."""
-    available = len(source.durations_us)
-    return equal_intervals(available, available if most is None else min(most, available))
 
 
 def _still(path: Path) -> Image.Image:

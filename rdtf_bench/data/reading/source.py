@@ -33,10 +33,6 @@ class Source(ABC):
         """Decode the frames from number `first` on, exactly as `decoded` does."""
         return islice(self.decoded(), first, None)
 
-    def frames(self) -> Iterator[Image.Image]:
-        """Yield each frame as RGB on white."""
-        return (draw() for draw in self.decoded())
-
     def chosen(self, numbers: Collection[int]) -> Iterator[tuple[int, Image.Image]]:
         """Yield these frames in ascending order with their numbers, and decode no further than the last one."""
         first = min(numbers)

@@ -106,13 +106,6 @@ def read(root: Path) -> ClipFolder:
     )
 
 
-def find(root: Path) -> tuple[Animation, ...]:
-    """Return every clip below a folder, sorted by id; raise DataError if one cannot be used."""
-    folder = read(root)
-    folder.require_unbroken()
-    return folder.clips
-
-
 def common_shape(
     clips: Sequence[Animation], *, num_frames: int | None, size_px: int | None, frames_by: FramesBy = "index"
 ) -> Shape:

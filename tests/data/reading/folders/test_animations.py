@@ -11,9 +11,15 @@ from PIL import Image
 
 from rdtf_bench.core.errors import DataError
 from rdtf_bench.data.reading.decode import decode_animation
-from rdtf_bench.data.reading.folders.animations import common_shape, find, read, read_captions
+from rdtf_bench.data.reading.folders.animations import Animation, common_shape, read, read_captions
 
 Writer = Callable[..., Path]
+
+
+def find(root: Path) -> tuple[Animation, ...]:
+    folder = read(root)
+    folder.require_unbroken()
+    return folder.clips
 
 
 def video(path: Path, num_frames: int = 8, *, size: int = 32, codec: str = "libx264") -> Path:

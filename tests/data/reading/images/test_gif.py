@@ -21,7 +21,7 @@ def block(
 def shown(data: bytes) -> list[list[str]]:
     """Each frame as rows of letters."""
     return [
-        ["".join(NAMES[tuple(pixel)] for pixel in row) for row in np.asarray(frame)] for frame in Gif(data).frames()
+        ["".join(NAMES[tuple(pixel)] for pixel in row) for row in np.asarray(draw())] for draw in Gif(data).decoded()
     ]
 
 

@@ -25,8 +25,8 @@ def test_what_no_frame_covers_is_white_without_the_flag_of_alpha() -> None:
     drawn.paste((255, 0, 0, 255), (0, 0, 4, 4))
     data = animated(drawn, clear)
     data[ALPHA_FLAG] &= ~0x10
-    for frame in WebP(bytes(data)).frames():
-        assert frame.getpixel((12, 12)) == (255, 255, 255)
+    for draw in WebP(bytes(data)).decoded():
+        assert draw().getpixel((12, 12)) == (255, 255, 255)
 
 
 def test_an_animation_is_not_turned_by_its_exif(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_an_animation_is_not_turned_by_its_exif(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (32, 24), colour) for colour in ("red", "blue")]
     path = tmp_path / "a.webp"
     path.write_bytes(animated(*frames, exif=exif.tobytes()))
-    assert {frame.size for frame in WebP(path.read_bytes()).frames()} == {(32, 24)}
+    assert {draw().size for draw in WebP(path.read_bytes()).decoded()} == {(32, 24)}
     assert (inspect(path).width_px, inspect(path).height_px) == (32, 24)
 
 

@@ -40,7 +40,7 @@ def encoded(path: Path, name: str) -> Path:
 
 
 def all_of(path: Path) -> list[Pixels]:
-    return [np.asarray(frame) for frame in Video(path).frames()]
+    return [np.asarray(draw()) for draw in Video(path).decoded()]
 
 
 def window_of(video: Video, first: int, count: int) -> list[Pixels]:

@@ -33,7 +33,7 @@ def on_white(frames: Sequence[Pixels]) -> Pixels:
 
 
 def read(path: Path) -> Pixels:
-    return np.stack([np.asarray(frame) for frame in Video(path).frames()]).astype(float)
+    return np.stack([np.asarray(draw()) for draw in Video(path).decoded()]).astype(float)
 
 
 @pytest.mark.parametrize(
