@@ -54,6 +54,7 @@ SAMPLER = Sampler(
     num_steps=10, eta=0.0, guidance_text=1.0, guidance_image=1.0, timestep_spacing="trailing"
 )  # the sampler that measures the figures of the card
 AT_ONCE = 64  # batch size of the encoders
+BANDS = 4  # of timesteps, over which the validation loss is told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,20 +237,20 @@ def velocity_errors(
 
 
 @torch.no_grad()
-def losses_by_band(unet: Any, given: Encoded, recipe: BaseRecipe, *, bands: int = 4) -> dict[str, float]:
+def losses_by_band(unet: Any, given: Encoded, recipe: BaseRecipe) -> dict[str, float]:
     """Return the validation loss in bands of timesteps of equal width, and the mean over the bands.
 
     Each clip gets one random timestep per band.
     """
     scheduler, count = new_scheduler(), len(given.latents)
-    width = int(scheduler.config.num_train_timesteps) // bands
+    width = int(scheduler.config.num_train_timesteps) // BANDS
     found = {}
-    for band in range(bands):
+    for band in range(BANDS):
         generator = generator_for(recipe.seed, "validation", band)
         timesteps = band * width + torch.randint(width, (count,), generator=generator)
         errors = velocity_errors(unet, scheduler, given, timesteps, recipe, generator, dropped=torch.zeros(count))
         found[f"loss_t{band * width}_{(band + 1) * width - 1}"] = float(errors.mean())
-    return {"loss": sum(found.values()) / bands, **found}
+    return {"loss": sum(found.values()) / BANDS, **found}
 
 
 @torch.no_grad()

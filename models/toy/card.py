@@ -11,13 +11,10 @@ import diffusers
 import torch
 import transformers
 
-from rdtf_bench.core.errors import AssetError
 from rdtf_bench.core.store import sha256_of
 
 WEIGHTS = Path(__file__).parent / "weights"
 CARD = "card.json"
-LARGEST_BYTES = 8 * 2**20
-"""Upper limit of the size of one shipped file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +59,3 @@ def write_card(
     )
     (folder / CARD).write_text(json.dumps(dataclasses.asdict(card), indent=2) + "\n", encoding="utf-8")
     return card
-
-
-def read_card(folder: Path) -> Card:
-    """Read the card of a folder. Raises AssetError if there is none."""
-    path = folder / CARD
-    if not path.is_file():
-        raise AssetError(f"there is no {path}. Rebuild the toy networks with: rdtf-bench assets build toy")
-    return Card(**json.loads(path.read_text(encoding="utf-8")))

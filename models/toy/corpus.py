@@ -47,16 +47,12 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.captions)
 
-    def first(self, count: int) -> "Corpus":
-        """Return the first `count` clips."""
-        return Corpus(name=self.name, clips=self.clips[:count], captions=self.captions[:count])
 
-
-def toy(data: Path, *, split: str, most: int | None = None, on_progress: OnProgress | None = None) -> Corpus:
+def toy(data: Path, *, split: str, on_progress: OnProgress | None = None) -> Corpus:
     """Return the toy stickers of a split. They are written below `data` if they are not there yet."""
     root = data / toy_stickers.NAME
     toy_stickers.write(root)
-    return stickers(root, name=toy_stickers.NAME, split=split, most=most, data=data, on_progress=on_progress)
+    return stickers(root, name=toy_stickers.NAME, split=split, data=data, on_progress=on_progress)
 
 
 def toy_extra(data: Path, *, count: int, on_progress: OnProgress | None = None) -> Corpus:
@@ -66,9 +62,7 @@ def toy_extra(data: Path, *, count: int, on_progress: OnProgress | None = None) 
     return stickers(data / name, name=name, split="train", data=data, on_progress=on_progress)
 
 
-def fluent(
-    folder: Path | None, *, split: str, data: Path, most: int | None = None, on_progress: OnProgress | None = None
-) -> Corpus:
+def fluent(folder: Path | None, *, split: str, data: Path, on_progress: OnProgress | None = None) -> Corpus:
     """Return a split of fluent from the folder that `rdtf-bench data fetch fluent` prepares."""
     if folder is None or not folder.is_dir():
         where = "no folder was given" if folder is None else f"there is no folder {folder}"
@@ -76,7 +70,7 @@ def fluent(
             f"fluent: {where}. The toy networks are trained on its training split. Get it with "
             "`rdtf-bench data fetch fluent` and build again."
         )
-    return stickers(folder, name="fluent", split=split, most=most, data=data, on_progress=on_progress)
+    return stickers(folder, name="fluent", split=split, data=data, on_progress=on_progress)
 
 
 def stickers(
@@ -85,7 +79,6 @@ def stickers(
     name: str,
     split: str | None,
     data: Path,
-    most: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Corpus:
     """Read one split of a folder of stickers, or all of it: eight frames of each loop at equal intervals, on white.
@@ -103,9 +96,9 @@ def stickers(
     found.require_one_split()
     clips: Sequence[Clip] = found.clips
     if split is not None:
-        clips = data_folder.choose(clips, split=split, most=most, min_frames=NUM_FRAMES).clips
+        clips = data_folder.choose(clips, split=split, min_frames=NUM_FRAMES).clips
     else:
-        clips = [clip for clip in clips if clip.num_frames >= NUM_FRAMES][:most]
+        clips = [clip for clip in clips if clip.num_frames >= NUM_FRAMES]
     key = hashlib.sha256(json.dumps([data_folder.fingerprint(clips), NUM_FRAMES, SIZE_PX]).encode()).hexdigest()[:16]
     captions = tuple(clip.caption for clip in clips)
     kept = data / "pixels" / f"{name}-{split or 'all'}-{key}.safetensors"

@@ -12,8 +12,9 @@ from rdtf_bench.diffusion.latents import encode
 from rdtf_bench.models.toy import autoencoder, corpus
 from rdtf_bench.models.toy.autoencoder import AutoencoderRecipe
 from rdtf_bench.models.toy.build import VALIDATION_SCENES
-from rdtf_bench.models.toy.card import WEIGHTS, read_card
+from rdtf_bench.models.toy.card import WEIGHTS
 from rdtf_bench.models.toy.corpus import Corpus
+from tests.models.toy.cards import read_card
 
 FOLDER = WEIGHTS / "autoencoder"
 STICKERS = Path(__file__).parents[4] / "shared" / "stickers"

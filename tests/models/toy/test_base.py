@@ -13,7 +13,8 @@ from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.models.toy import base, corpus
 from rdtf_bench.models.toy.base import BaseRecipe, Encoded
 from rdtf_bench.models.toy.build import BASE_DATA, FVD_CLIPS, base_validation
-from rdtf_bench.models.toy.card import WEIGHTS, read_card
+from rdtf_bench.models.toy.card import WEIGHTS
+from tests.models.toy.cards import read_card
 
 FOLDER = WEIGHTS / "base"
 PARTS = {

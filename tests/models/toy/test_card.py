@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from rdtf_bench.assets.registry import TOY_NAMES
-from rdtf_bench.core.errors import AssetError, DataError, UnknownNameError
+from rdtf_bench.core.errors import DataError, UnknownNameError
 from rdtf_bench.core.store import sha256_of
 from rdtf_bench.models.toy import build, corpus
-from rdtf_bench.models.toy.card import CARD, LARGEST_BYTES, WEIGHTS, read_card, write_card
+from rdtf_bench.models.toy.card import CARD, WEIGHTS, write_card
+from tests.models.toy.cards import LARGEST_BYTES, read_card
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +54,6 @@ def test_a_card_does_not_list_itself(tmp_path: Path) -> None:
         card = write_card(tmp_path, name="n", module="m", recipe=Recipe(), data=[], validation={})
     assert card.sha256 == {}
     assert json.loads((tmp_path / CARD).read_text())["name"] == "n"
-
-
-def test_without_a_card_the_error_says_how_to_build(tmp_path: Path) -> None:
-    with pytest.raises(AssetError, match=r"no .*card\.json.*assets build toy"):
-        read_card(tmp_path)
 
 
 def test_a_name_that_is_no_toy_network_gets_the_close_match(tmp_path: Path) -> None:

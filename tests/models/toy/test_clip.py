@@ -12,9 +12,9 @@ from rdtf_bench.metrics.clip import ClipSimilarity
 from rdtf_bench.metrics.features import efficientnet
 from rdtf_bench.metrics.features.open_clip_model import WEIGHTS, OpenClipModel, load
 from rdtf_bench.models.toy import clip, corpus
-from rdtf_bench.models.toy.card import LARGEST_BYTES, read_card
 from rdtf_bench.models.toy.card import WEIGHTS as TOY_WEIGHTS
 from rdtf_bench.models.toy.clip import Cached, ClipRecipe, contrastive_loss, new_clip, retrieval, train_clip
+from tests.models.toy.cards import LARGEST_BYTES, read_card
 
 FOLDER = TOY_WEIGHTS / "clip"
 STICKERS = Path(__file__).parents[4] / "shared" / "stickers"

@@ -11,8 +11,9 @@ from rdtf_bench.data.toy import stickers as toy_stickers
 from rdtf_bench.metrics.features.clip_networks import load_i3d
 from rdtf_bench.metrics.features.i3d import load_reduced, save_reduced
 from rdtf_bench.models.toy import i3d
-from rdtf_bench.models.toy.card import WEIGHTS, read_card
+from rdtf_bench.models.toy.card import WEIGHTS
 from rdtf_bench.models.toy.i3d import ACTIONS, THINGS, I3DRecipe, Labelled
+from tests.models.toy.cards import read_card
 
 FOLDER = WEIGHTS / "i3d"
 SMALL = I3DRecipe(width=1 / 16, num_clips=3, num_validation=2, num_steps=4, batch_size=4, batches_of_statistics=2)

@@ -10,9 +10,10 @@ from transformers import AutoTokenizer, CLIPImageProcessor, CLIPTextModel, CLIPT
 from rdtf_bench.core.seeds import generator_for
 from rdtf_bench.models.toy import corpus, text
 from rdtf_bench.models.toy.build import VALIDATION_SCENES
-from rdtf_bench.models.toy.card import WEIGHTS, read_card
+from rdtf_bench.models.toy.card import WEIGHTS
 from rdtf_bench.models.toy.corpus import Corpus
 from rdtf_bench.models.toy.text import EncodersRecipe
+from tests.models.toy.cards import read_card
 
 PLACES = {"text": WEIGHTS / "text_encoder", "image": WEIGHTS / "image_encoder", "t5": WEIGHTS / "t5_encoder"}
 SMALL = EncodersRecipe(
