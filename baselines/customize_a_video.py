@@ -6,7 +6,6 @@ discarded before sampling. The method has no public code, and the LoRA layers ar
 choices made here.
 """
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -237,10 +236,6 @@ class CustomizeAVideo(TunedI2VGenXL):
             expected = {path.replace(f".{name}.", "."): parameter for path, parameter in self.adapter(name).items()}
             weights = adapter_files.read_weights(folder / name / SAFETENSORS_WEIGHTS_NAME, expected)
             set_peft_model_state_dict(self.network, weights, adapter_name=name)
-
-    def merged(self) -> nn.Module:
-        """Return a copy of the base with the adapters of sampling merged into its weights; the output is the same."""
-        return copy.deepcopy(self.network).merge_and_unload(adapter_names=list(self._kept()))
 
     def parameter_counts(self) -> dict[str, int]:
         """Count the parameters. `trainable` is the motion LoRA; `total` has the absorber only if it is kept."""
