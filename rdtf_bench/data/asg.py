@@ -3,8 +3,6 @@
 Importing the module does not import torch.
 """
 
-import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from rdtf_bench.data.reading.folders.folder import choose as choose  # what ever
 from rdtf_bench.data.reading.folders.folder import clustering as clustering
 from rdtf_bench.data.reading.folders.folder import fingerprint as fingerprint
 from rdtf_bench.data.reading.folders.folder import read as read_folder
-from rdtf_bench.data.reading.folders.index import Progress
+from rdtf_bench.data.reading.folders.index import Progress, index_file
 from rdtf_bench.data.sources import hub, packed
 from rdtf_bench.data.toy import stickers as toy_stickers
 
@@ -75,8 +73,7 @@ def prepare(source: str | None, *, store: Path) -> Path:
 
 def read(root: Path, *, name: str = "asg", cache: Path | None = None, on_progress: Progress | None = None) -> Folder:
     """Read the clips of a folder; `cache` is a folder of indexes, one per data folder."""
-    key = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
-    index = cache / f"{name}-{key}.parquet" if cache else None
+    index = index_file(cache, name, root)
     # toy stickers are drawn apart from each other, and the intervals that are published hang on their clusters
     drawn_here = root.name.endswith(toy_stickers.fingerprint())
     return read_folder(root, name=name, near_copies=not drawn_here, cache=index, on_progress=on_progress)

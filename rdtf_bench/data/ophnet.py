@@ -16,7 +16,6 @@ their structure are listed as broken. Importing the module imports neither torch
 import csv
 import hashlib
 import math
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from rdtf_bench.data.reading.folders.folder import Folder
 from rdtf_bench.data.reading.folders.folder import choose as choose  # what every dataset module offers
 from rdtf_bench.data.reading.folders.folder import clustering as clustering
 from rdtf_bench.data.reading.folders.folder import fingerprint as fingerprint
-from rdtf_bench.data.reading.folders.index import Progress
+from rdtf_bench.data.reading.folders.index import Progress, index_file
 from rdtf_bench.data.reading.folders.inspection import EVEN_US
 from rdtf_bench.data.reading.folders.walk import Broken, Tree, told, walk
 from rdtf_bench.data.reading.videos.index import Times, VideoFacts, inspect_videos
@@ -134,10 +133,9 @@ def read(root: Path, *, name: str = "ophnet", cache: Path | None = None, on_prog
     tree = walk(root, (".mp4", ".csv"))
     used = _annotated(tree)
     splits = _splits(used.segments)
-    key = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
     facts = inspect_videos(
         {at: tree.files[at] for at in dict.fromkeys(used.files.values())},
-        cache=cache / f"{name}-{key}.parquet" if cache else None,
+        cache=index_file(cache, name, root),
         on_progress=on_progress,
     )
     times = {file: facts[at].times_us for file, at in used.files.items() if not _why_broken(at, facts, used)}

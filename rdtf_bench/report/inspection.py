@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from rdtf_bench.core.errors import LISTED, listed
-from rdtf_bench.data.reading.folders.folder import SPLITS
+from rdtf_bench.data.reading.folders.folder import SPLITS, counted
 from rdtf_bench.report import layouts
 from rdtf_bench.run.inspection import Inspection, Leak, Spread
 
@@ -72,7 +72,7 @@ def verdict(found: Inspection) -> str:
     broken, leaks = len(found.folder.broken), len(found.leaks)
     if not broken and not leaks:
         return "Sound: no file is broken, and nothing leaks between splits."
-    return f"Not sound: {_count(broken, 'broken file')}, {_count(leaks, 'leak')} between splits."
+    return f"Not sound: {counted(broken, 'broken file')}, {counted(leaks, 'leak')} between splits."
 
 
 def spread(of: Spread | None) -> str:
@@ -112,19 +112,15 @@ def _most(heading: str, head: str, counts: Mapping[str, int]) -> layouts.Table:
 def _faults(found: Inspection) -> Iterator[str]:
     for fault in found.faults:
         lines = [f"{item.path}: {item.why}" for item in fault.files]
-        yield f"{_count(len(fault.files), 'broken file')}: {fault.fault}\n{listed(lines)}"
+        yield f"{counted(len(fault.files), 'broken file')}: {fault.fault}\n{listed(lines)}"
 
 
 def _leaks(found: Inspection) -> Iterator[str]:
     for kind, means in MEANS.items():
         if of_kind := [leak for leak in found.leaks if leak.kind == kind]:
-            head = f"Leak between splits, {kind}: {_count(len(of_kind), 'group')} of {means}"
+            head = f"Leak between splits, {kind}: {counted(len(of_kind), 'group')} of {means}"
             yield f"{head}\n{listed([leak_line(leak) for leak in of_kind])}"
 
 
 def _mb(num_bytes: int) -> str:
     return f"{num_bytes / 1e6:,.1f}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -41,7 +41,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root, cache = Path(folder) / "stickers", Path(folder) / "index.parquet"
         files = write(root, num_files)
-        entries = {at: (index._stamp(path), facts_of(at)) for at, path in files.items()}
+        entries = {at: (index.stamp(path), facts_of(at)) for at, path in files.items()}
         began_s = time.perf_counter()
         index._write(cache, entries)
         print(f"write the index: {time.perf_counter() - began_s:.1f} s, {cache.stat().st_size / 1e6:.0f} MB")

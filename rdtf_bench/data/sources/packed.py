@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from rdtf_bench.core.errors import DataError, listed
-from rdtf_bench.core.store import key_of, remove_leftovers, sha256_of, write_text, written_whole
+from rdtf_bench.core.store import key_of, remove_leftovers, sha256_of, stamp_of, write_text, written_whole
 from rdtf_bench.data.reading.folders.captions import SPLIT_NAMES, row_of
 from rdtf_bench.data.reading.folders.walk import METADATA_NAMES
 from rdtf_bench.data.reading.suffixes import ANIMATION_SUFFIXES
@@ -122,8 +122,7 @@ def _hashes(files: Mapping[str, Path], store: Path) -> dict[str, str]:
         known = {}
     found = {}
     for at, path in files.items():
-        stat = path.stat()
-        stamp = f"{stat.st_size}:{stat.st_mtime_ns}"
+        stamp = stamp_of(path)
         found[at] = known[at] if known.get(at, [""])[0] == stamp else [stamp, sha256_of(path)]
     if found != known:
         write_text(memory, json.dumps(found))

@@ -54,7 +54,7 @@ class Folder:
         """Raise DataError that lists the broken files, unless they may be skipped."""
         if self.broken and not skip_broken:
             raise DataError(
-                f"{self.root}: {_count(len(self.broken), 'file')} cannot be used:\n"
+                f"{self.root}: {counted(len(self.broken), 'file')} cannot be used:\n"
                 + listed([f"{item.path}: {item.why}" for item in self.broken])
                 + "\nRepair or remove them, or leave them out with --skip-broken."
             )
@@ -70,7 +70,7 @@ class Folder:
         ]
         if leaks:
             raise DataError(
-                f"{self.root}: {_count(len(leaks), 'pair')} of files with the same bytes stand in different splits:\n"
+                f"{self.root}: {counted(len(leaks), 'pair')} of files with the same bytes stand in different splits:\n"
                 f"{listed(leaks)}\nRemove one of each pair, or give both the same split."
             )
 
@@ -87,9 +87,9 @@ class Folder:
     def left_out(self) -> str:
         """Return what of the folder is not used as words, or an empty text."""
         counts = (
-            _count(len(self.broken), "broken file") if self.broken else "",
-            _count(len(self.stills), "still image") if self.stills else "",
-            _count(len(self.uncaptioned), "file") + " without metadata" if self.uncaptioned else "",
+            counted(len(self.broken), "broken file") if self.broken else "",
+            counted(len(self.stills), "still image") if self.stills else "",
+            counted(len(self.uncaptioned), "file") + " without metadata" if self.uncaptioned else "",
             f"files of other kinds: {told(self.other_kinds)}" if self.other_kinds else "",
             *(f"{words}: {count:,}" for words, count in self.notes.items() if count),
         )
@@ -162,7 +162,7 @@ def read(
     stills = tuple(tree.files[at] for at, found in facts.items() if found.num_frames == 1)
     uncaptioned = tuple(path for at, path in tree.files.items() if tree.metadata and at not in rows)
     if not clips and not broken:
-        raise DataError(f"{root}: holds no animation: {_count(len(stills), 'still image')} {_wanted(tree)}")
+        raise DataError(f"{root}: holds no animation: {counted(len(stills), 'still image')} {_wanted(tree)}")
     return Folder(
         root=root,
         clips=tuple(sorted(clips, key=lambda clip: clip.id)),
@@ -251,7 +251,7 @@ def _rows(tree: Tree) -> tuple[dict[str, Row], Mapping[str, int]]:
             found = _rows_of(metadata, PurePosixPath(at).parent, tree.files)
         if twice := [f"{found[at].where}: {at} is already named at {rows[at].where}" for at in found if at in rows]:
             raise DataError(
-                f"{tree.root}: two metadata files name the same {_count(len(twice), 'file')}:\n{listed(twice)}\n"
+                f"{tree.root}: two metadata files name the same {counted(len(twice), 'file')}:\n{listed(twice)}\n"
                 "Keep one row for each file."
             )
         rows |= found
@@ -264,7 +264,7 @@ def _rows_of(metadata: Path, folder: PurePosixPath, files: Mapping[str, Path]) -
     other = [f"{row.where}: {row.file_name}" for row in given if not row.file_name.lower().endswith(ANIMATION_SUFFIXES)]
     if other:
         raise DataError(
-            f"{metadata}: names {_count(len(other), 'file')} of another kind than {', '.join(ANIMATION_SUFFIXES)}:\n"
+            f"{metadata}: names {counted(len(other), 'file')} of another kind than {', '.join(ANIMATION_SUFFIXES)}:\n"
             f"{listed(other)}\nConvert them, or remove their lines."
         )
     rows: dict[str, Row] = {}
@@ -279,7 +279,7 @@ def _rows_of(metadata: Path, folder: PurePosixPath, files: Mapping[str, Path]) -
             rows[at] = row
     if absent:
         raise DataError(
-            f"{metadata}: names {_count(len(absent), 'file')} that {'is' if len(absent) == 1 else 'are'} not there "
+            f"{metadata}: names {counted(len(absent), 'file')} that {'is' if len(absent) == 1 else 'are'} not there "
             f"(of {len(given)}):\n{listed(absent)}\nPut the files below {metadata.parent}, or remove their lines."
         )
     return rows
@@ -302,7 +302,7 @@ def _splits(root: Path, clusters: Mapping[str, str], rows: Mapping[str, Row]) ->
         return {at: split_by_caption(clusters[at]) for at in clusters}, "sha256 of the caption, 80/10/10"
     if without := [str(root / at) for at in clusters if at not in splits]:
         raise DataError(
-            f"{root}: {_count(len(splits), 'animation')} {'has' if len(splits) == 1 else 'have'} a split by a split "
+            f"{root}: {counted(len(splits), 'animation')} {'has' if len(splits) == 1 else 'have'} a split by a split "
             f"column or the folders {', '.join(SPLITS)}, and {len(without):,} {'has' if len(without) == 1 else 'have'} "
             f"none:\n{listed(without)}\nMove them into such a folder or give them a split column. If a folder has such "
             "a name by chance, rename it."
@@ -359,5 +359,6 @@ def _clusters(captions: Mapping[str, str], rows: Mapping[str, Row], pairs: Itera
     return {at: first_of(label)[1] for at, label in own.items()}
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where it is not one."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -4,6 +4,7 @@ The index is one Parquet file for each folder. It is saved while it grows, so th
 folder goes on where it was. For files that did not change, it costs one `stat` call each.
 """
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -12,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from rdtf_bench.core.errors import printable
-from rdtf_bench.core.store import written_whole
+from rdtf_bench.core.store import stamp_of, written_whole
 from rdtf_bench.data.reading.folders.inspection import Facts, inspect
 
 VERSION = 5  # raised when `inspect` returns something else
 SAVED_EVERY_S = 60.0
-Progress = Callable[[int, int], None]  # number of files done, number of all files
+Progress = Callable[[int, int], None]  # number of files or tables done, number of all
 
 Entries = dict[str, tuple[str, Facts]]
 """Index of a folder: the size, modification time and facts of each file by its path below the root."""
@@ -30,9 +31,9 @@ def inspect_all(files: Mapping[str, Path], cache: Path | None, report: Progress 
     num_new, saved_s = 0, time.monotonic()
     try:
         for done, (at, path) in enumerate(files.items(), start=1):
-            stamp, entry = _stamp(path), known.get(at)
-            if entry is None or entry[0] != stamp:
-                entry = (stamp, inspect(path, with_look=True))
+            found, entry = stamp(path), known.get(at)
+            if entry is None or entry[0] != found:
+                entry = (found, inspect(path, with_look=True))
                 num_new += 1
             entries[at] = entry
             if report:
@@ -49,12 +50,18 @@ def inspect_all(files: Mapping[str, Path], cache: Path | None, report: Progress 
     return {at: facts for at, (_, facts) in entries.items()}
 
 
-def _stamp(path: Path) -> str:
+def stamp(path: Path) -> str:
+    """Return the stamp of a file, or "absent" for a dangling link, which is reported when the file is read."""
     try:
-        stat = os.stat(path)
-    except OSError:  # a dangling link, which `inspect` reports
+        return stamp_of(path)
+    except OSError:
         return "absent"
-    return f"{stat.st_size}:{stat.st_mtime_ns}"
+
+
+def index_file(cache: Path | None, name: str, root: Path) -> Path | None:
+    """Return the index of a data folder in the folder `cache`; None without a cache."""
+    key = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
+    return cache / f"{name}-{key}.parquet" if cache else None
 
 
 def _read(cache: Path | None) -> Entries:

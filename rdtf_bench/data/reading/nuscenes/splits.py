@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rdtf_bench.core.errors import DataError, listed
+from rdtf_bench.data.reading.folders.folder import SPLITS
 
 # The numbers of the scenes, first and last of each run, of the lists `train`, `val`, `mini_train` and `mini_val` in
 # nuscenes/utils/splits.py of nuscenes-devkit 1.2.0 (Copyright 2021 Motional, Apache-2.0). The lists are facts about the
@@ -36,7 +37,6 @@ VERSIONS: Mapping[str, str] = {  # and how the official lists are used, in words
     "v1.0-mini": "official mini_train without one scene for validation; mini_val as test",
 }
 OWN_NAME = "splits.json"
-SPLITS = ("train", "validation", "test")
 
 
 def official(name: str) -> tuple[str, ...]:

@@ -5,12 +5,13 @@ The devkit pins NumPy below 2, and the suite does not. Five of the thirteen tabl
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rdtf_bench.core.errors import DataError, listed
 from rdtf_bench.core.store import key_of, written_whole
+from rdtf_bench.data.reading.folders.index import Progress
 
 CACHE_VERSION = 1  # raised when `frames` returns something else
 CAMERAS = ("CAM_FRONT", "CAM_FRONT_RIGHT", "CAM_BACK_RIGHT", "CAM_BACK", "CAM_BACK_LEFT", "CAM_FRONT_LEFT")
@@ -33,7 +34,6 @@ KINDS: Mapping[type, str] = {str: "a text", int: "a whole number", bool: "true o
 STAMP = b"rdtf_bench"  # key of the Parquet file's metadata
 
 Row = tuple[Any, ...]  # the fields of FIELDS, in that order
-Progress = Callable[[int, int], None]  # number of tables done, number of all
 
 
 class Frame(NamedTuple):

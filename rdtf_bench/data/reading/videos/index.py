@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdtf_bench.core.store import sha256_of, written_whole
-from rdtf_bench.data.reading.folders.index import Progress
+from rdtf_bench.data.reading.folders.index import Progress, stamp
 from rdtf_bench.data.reading.media import Unreadable, reading
 from rdtf_bench.data.reading.videos.video import Video
 
@@ -42,12 +42,11 @@ def inspect_videos(
     facts: dict[str, VideoFacts] = {}
     num_new = 0
     for done, (key, path) in enumerate(files.items(), start=1):
-        stamp = _stamp(path)
-        kept = known.get(key)
-        if kept is not None and kept.stamp == stamp:
+        found, kept = stamp(path), known.get(key)
+        if kept is not None and kept.stamp == found:
             facts[key] = kept
         else:
-            facts[key] = _inspect(path, stamp)
+            facts[key] = _inspect(path, found)
             num_new += 1
             if cache and num_new % SAVED_EVERY == 0:
                 _write(cache, known | facts)
@@ -58,28 +57,20 @@ def inspect_videos(
     return facts
 
 
-def _inspect(path: Path, stamp: str) -> VideoFacts:
+def _inspect(path: Path, found: str) -> VideoFacts:
     nothing = np.zeros(0, np.int64)
     try:
         sha256 = sha256_of(path)
     except OSError as fault:
-        return VideoFacts(stamp=stamp, sha256="", times_us=nothing, why_broken=f"cannot be read: {fault.strerror}")
+        return VideoFacts(stamp=found, sha256="", times_us=nothing, why_broken=f"cannot be read: {fault.strerror}")
     try:
         with reading(path) as source:
             if not isinstance(source, Video):
                 raise ValueError("is no video")
             times = source.times_us()
     except Unreadable as fault:
-        return VideoFacts(stamp=stamp, sha256=sha256, times_us=nothing, why_broken=fault.reason)
-    return VideoFacts(stamp=stamp, sha256=sha256, times_us=np.asarray(times, np.int64))
-
-
-def _stamp(path: Path) -> str:
-    try:
-        stat = path.stat()
-    except OSError:
-        return "absent"
-    return f"{stat.st_size}:{stat.st_mtime_ns}"
+        return VideoFacts(stamp=found, sha256=sha256, times_us=nothing, why_broken=fault.reason)
+    return VideoFacts(stamp=found, sha256=sha256, times_us=np.asarray(times, np.int64))
 
 
 def _read(cache: Path | None) -> dict[str, VideoFacts]:

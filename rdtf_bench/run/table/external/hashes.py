@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from rdtf_bench.core.store import key_of, sha256_of, write_text
+from rdtf_bench.core.store import key_of, sha256_of, stamp_of, write_text
 
 
 def sha256_by_file(folder: Path, files: Sequence[Path], cache: Path | None) -> dict[str, str]:
@@ -13,8 +13,7 @@ def sha256_by_file(folder: Path, files: Sequence[Path], cache: Path | None) -> d
     kept = cache / f"hashes-{key_of(str(folder.resolve()))}.json" if cache else None
     known, found = _read(kept), {}
     for file in files:
-        stat, at = file.stat(), file.relative_to(folder).as_posix()
-        stamp = f"{stat.st_size}:{stat.st_mtime_ns}"
+        stamp, at = stamp_of(file), file.relative_to(folder).as_posix()
         entry = known.get(at)
         found[at] = entry if entry and entry[0] == stamp else [stamp, sha256_of(file)]
     if kept and found != known:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from rdtf_bench.core.errors import DataError
+from rdtf_bench.data.reading.folders.folder import SPLITS
 from rdtf_bench.data.reading.nuscenes import splits as nuscenes_splits
 
 
@@ -16,7 +17,7 @@ def test_the_official_lists_have_their_known_lengths_and_share_no_scene() -> Non
 @pytest.mark.parametrize(("version", "sizes"), [("v1.0-trainval", (700, 75, 75)), ("v1.0-mini", (7, 1, 2))])
 def test_every_scene_is_in_one_split(version: str, sizes: tuple[int, int, int]) -> None:
     found = nuscenes_splits.of_version(version)
-    assert tuple(len(found[split]) for split in nuscenes_splits.SPLITS) == sizes
+    assert tuple(len(found[split]) for split in SPLITS) == sizes
     assert len({scene for members in found.values() for scene in members}) == sum(sizes)
 
 
