@@ -31,13 +31,12 @@ from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL, TuningSt
 from rdtf_bench.baselines.i2vgen_xl.unet import (
     recompute_activations as recompute_activations,
 )
-from rdtf_bench.core.method import Conditions, OnStep, Sampler, Training, TrainingClips
+from rdtf_bench.core.method import Conditions, Configs, OnStep, Sampler, Training, TrainingClips
 from rdtf_bench.core.seeds import generator_for, seed_for
 from rdtf_bench.core.store import written_whole
 from rdtf_bench.core.video import Video
 from rdtf_bench.diffusion.objective import Drawn
 from rdtf_bench.diffusion.sampling import Latents
-from rdtf_bench.models.frozen import Configs
 from rdtf_bench.models.rdtf.sti import STI
 
 VERSION = 2

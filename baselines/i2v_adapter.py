@@ -32,9 +32,8 @@ from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet, Context, be
 from rdtf_bench.baselines.i2vgen_xl.unet import (
     recompute_activations as recompute_activations,
 )
+from rdtf_bench.core.method import Configs
 from rdtf_bench.diffusion.freezing import freeze
-from rdtf_bench.diffusion.masks import task_named
-from rdtf_bench.models.frozen import Configs
 
 VERSION = 2
 LEARNING_RATE = 1e-4  # from the paper
@@ -210,9 +209,6 @@ class ReleasedI2VAdapter(TunedI2VGenXL):
     def reset(self, seed: int) -> None:  # noqa: ARG002 (no weight is random)
         for query, original in _queries(self.parts.unet):
             query.weight.copy_(original.weight)
-
-    def counted(self, known: Known, task: str) -> Known:
-        return torch.ones_like(known) if task_named(task).family == "generation" else 1 - known
 
 
 def parameter_counts(config: Config, configs: Configs) -> dict[str, int]:

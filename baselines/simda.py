@@ -25,14 +25,13 @@ from rdtf_bench.baselines.i2vgen_xl.counting import (
     denoiser_inputs as denoiser_inputs,
 )  # the same for all three baselines
 from rdtf_bench.baselines.i2vgen_xl.parts import BaseOptions, Parts, load_parts
-from rdtf_bench.baselines.i2vgen_xl.tuning import Known, TunedI2VGenXL, draw_kaiming
+from rdtf_bench.baselines.i2vgen_xl.tuning import TunedI2VGenXL, draw_kaiming
 from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet, Context, become, split_heads
 from rdtf_bench.baselines.i2vgen_xl.unet import (
     recompute_activations as recompute_activations,
 )
+from rdtf_bench.core.method import Configs
 from rdtf_bench.core.seeds import generator_for
-from rdtf_bench.diffusion.masks import task_named
-from rdtf_bench.models.frozen import Configs
 from rdtf_bench.models.rdtf.sti import STI
 
 VERSION = 2
@@ -219,10 +218,6 @@ class SimDA(TunedI2VGenXL):
                     nn.init.zeros_(layer.weight)
                 else:
                     draw_kaiming(layer.weight, generator)
-
-    def counted(self, known: Known, task: str) -> Known:
-        """Count all frames for generation, as in the paper, and only the unknown frames for the other families."""
-        return torch.ones_like(known) if task_named(task).family == "generation" else 1 - known
 
 
 def parameter_counts(config: Config, configs: Configs) -> dict[str, int]:

@@ -29,11 +29,9 @@ from rdtf_bench.baselines.i2vgen_xl.unet import (
     recompute_activations as recompute_activations,
 )
 from rdtf_bench.core.errors import ProtocolError
-from rdtf_bench.core.method import Training, TrainingClips
+from rdtf_bench.core.method import Configs, Training, TrainingClips
 from rdtf_bench.core.seeds import seeded
-from rdtf_bench.diffusion.masks import task_named
 from rdtf_bench.models import frozen
-from rdtf_bench.models.frozen import Configs
 
 VERSION = 1
 ASSETS = ("autoencoder", "text_encoder", "image_encoder")
@@ -129,10 +127,6 @@ class VideoUNet(ConditionedUNet):
             return
         text_dim = self.parts.unet.config.cross_attention_dim
         self.network.load_state_dict(new_network(self.config, text_dim, seed=seed).state_dict())
-
-    def counted(self, known: Known, task: str) -> Known:
-        """Count all frames for generation, and only the unknown frames for the other families."""
-        return torch.ones_like(known) if task_named(task).family == "generation" else 1 - known
 
 
 def new_network(config: Config, text_dim: int, *, seed: int) -> ModelMixin:

@@ -15,7 +15,7 @@ from transformers import (
     T5EncoderModel,
 )
 
-from rdtf_bench.core.method import Configs as Configs  # re-exported
+from rdtf_bench.core.method import Configs
 
 
 def count(module: nn.Module) -> int:

@@ -10,8 +10,9 @@ from rdtf_bench.baselines.i2vgen_xl.encoders import Conditioning
 from rdtf_bench.baselines.i2vgen_xl.parts import BaseOptions
 from rdtf_bench.baselines.i2vgen_xl.released import release
 from rdtf_bench.baselines.i2vgen_xl.unet import AdapterI2VGenXLUNet
+from rdtf_bench.core.method import Configs
+from rdtf_bench.diffusion.latents import pixels_per_latent
 from rdtf_bench.models import frozen
-from rdtf_bench.models.frozen import Configs
 
 
 def base_on_meta(options: BaseOptions, configs: Configs) -> AdapterI2VGenXLUNet:
@@ -41,7 +42,7 @@ def zero_inputs(
     """
     known = torch.zeros(batch_size, num_frames)
     known[:, 0] = 1
-    side = size_px // 2 ** (len(autoencoder["block_out_channels"]) - 1)
+    side = size_px // pixels_per_latent(autoencoder)
     latents = torch.zeros(batch_size, latent_channels, num_frames, side, side)
     return {
         "sample": latents,

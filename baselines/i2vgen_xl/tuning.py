@@ -27,7 +27,7 @@ from rdtf_bench.core.video import Video
 from rdtf_bench.diffusion import guidance
 from rdtf_bench.diffusion.latents import decode
 from rdtf_bench.diffusion.losses import counted_elements, masked_error
-from rdtf_bench.diffusion.masks import draw_known
+from rdtf_bench.diffusion.masks import draw_known, task_named
 from rdtf_bench.diffusion.objective import Drawn, draw_noise, draw_timesteps, train_on_clips
 from rdtf_bench.diffusion.sampling import Latents, sample_latents
 
@@ -170,9 +170,12 @@ class ConditionedUNet(ABC):
     def reset(self, seed: int) -> None:
         """Reset what is trained to its state before training."""
 
-    @abstractmethod
     def counted(self, known: Known, task: str) -> Known:
-        """Return the loss mask: 1 for the frames whose error is minimised."""
+        """Return the loss mask: 1 for the frames whose error is minimised.
+
+        All frames count for generation, and only the unknown frames for the other families.
+        """
+        return torch.ones_like(known) if task_named(task).family == "generation" else 1 - known
 
     def fit(self, clips: TrainingClips, training: Training, *, folder: Path, on_step: OnStep) -> None:
         self.reset(training.seed)

@@ -1,7 +1,7 @@
 """Sampling of clips from known frames and captions, shared by the benchmark's method and the diffusers pipeline."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler
@@ -11,18 +11,13 @@ from torch import Tensor
 from rdtf_bench.core.method import Sampler
 from rdtf_bench.core.video import Video
 from rdtf_bench.diffusion.guidance import Branch, combine, one_scale, stack, two_scales
-from rdtf_bench.diffusion.latents import decode, encode
+from rdtf_bench.diffusion.latents import decode, encode, pixels_per_latent
 from rdtf_bench.diffusion.sampling import sample_latents
 from rdtf_bench.models.rdtf.attention import TextKeys
 from rdtf_bench.models.rdtf.dfgn import DFGN, LATENT_CHANNELS
 from rdtf_bench.models.rdtf.text import TextEncoders
 
 Guidance = Literal["two_scales", "negative_prompt"]
-
-
-def pixels_per_latent(autoencoder_config: Mapping[str, Any]) -> int:
-    """Return the factor by which the autoencoder shrinks each side of a frame."""
-    return 2 ** (len(autoencoder_config["block_out_channels"]) - 1)
 
 
 @torch.no_grad()

@@ -13,16 +13,15 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from rdtf_bench.core.errors import ProtocolError, StoreError
-from rdtf_bench.core.method import Conditions, OnStep, Sampler, Training, TrainingClips
+from rdtf_bench.core.method import Conditions, Configs, OnStep, Sampler, Training, TrainingClips
 from rdtf_bench.core.seeds import seeded
 from rdtf_bench.core.video import Video
-from rdtf_bench.diffusion.latents import load_autoencoder
+from rdtf_bench.diffusion.latents import load_autoencoder, pixels_per_latent
 from rdtf_bench.diffusion.objective import train_on_clips
 from rdtf_bench.models import frozen
-from rdtf_bench.models.frozen import Configs
 from rdtf_bench.models.rdtf.config import Config as Config
 from rdtf_bench.models.rdtf.dfgn import DFGN, LATENT_CHANNELS, WEIGHTS
-from rdtf_bench.models.rdtf.generation import generate, pixels_per_latent
+from rdtf_bench.models.rdtf.generation import generate
 from rdtf_bench.models.rdtf.pipeline import RDTFPipeline
 from rdtf_bench.models.rdtf.text import TextEncoders, TextStates
 from rdtf_bench.models.rdtf.training import TrainingStep

@@ -18,8 +18,9 @@ from rdtf_bench.core.method import Sampler
 from rdtf_bench.core.video import require_finite
 from rdtf_bench.data.reading.images import stills
 from rdtf_bench.diffusion.freezing import freeze
+from rdtf_bench.diffusion.latents import pixels_per_latent
 from rdtf_bench.models.rdtf.dfgn import DFGN
-from rdtf_bench.models.rdtf.generation import Guidance, generate, pixels_per_latent
+from rdtf_bench.models.rdtf.generation import Guidance, generate
 from rdtf_bench.models.rdtf.text import TextEncoders
 
 

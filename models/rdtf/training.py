@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from rdtf_bench.core.method import Training, TrainingClips
 from rdtf_bench.core.video import to_unit
-from rdtf_bench.diffusion.latents import encode
+from rdtf_bench.diffusion.latents import encode, pixels_per_latent
 from rdtf_bench.diffusion.losses import counted_elements, masked_error
 from rdtf_bench.diffusion.objective import Drawn, draw_noise, draw_timesteps
 from rdtf_bench.models.rdtf.config import Config
@@ -18,7 +18,6 @@ from rdtf_bench.models.rdtf.course import curriculum_of
 from rdtf_bench.models.rdtf.curriculum import Case, draw_cases, expected_level, family_weights
 from rdtf_bench.models.rdtf.dfgn import DFGN
 from rdtf_bench.models.rdtf.dual_mask import Extraction, LatentsOf, MaskedClips, masked_clips
-from rdtf_bench.models.rdtf.generation import pixels_per_latent
 from rdtf_bench.models.rdtf.text import TextEncoders, TextStates, mask_words
 
 

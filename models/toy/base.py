@@ -6,7 +6,7 @@ first frame, the latents of the first frame followed by constant planes k / (F -
 velocity, with zero terminal SNR.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,16 +28,12 @@ from rdtf_bench.diffusion import guidance
 from rdtf_bench.diffusion.freezing import freeze
 from rdtf_bench.diffusion.latents import decode, encode
 from rdtf_bench.diffusion.order import batch_indices
-from rdtf_bench.diffusion.sampling import sample_latents
+from rdtf_bench.diffusion.sampling import Latents, sample_latents
 from rdtf_bench.diffusion.training import of_loss, train
 from rdtf_bench.metrics import fvd, statistics
-from rdtf_bench.models.toy.autoencoder import psnr_db
+from rdtf_bench.models.toy.autoencoder import OnProgress, psnr_db
 from rdtf_bench.models.toy.corpus import Corpus
 from rdtf_bench.models.toy.text import embed_frames
-
-OnProgress = Callable[[int, int, float], None]
-
-Latents = Float[Tensor, "B C F H W"]
 
 # from ali-vilab/i2vgen-xl, scheduler/scheduler_config.json
 SCHEDULER = {

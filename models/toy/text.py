@@ -9,7 +9,7 @@ network (clip.py).
 
 import gzip
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -37,9 +37,8 @@ from transformers import (
 from rdtf_bench.core.method import Training
 from rdtf_bench.core.seeds import seeded
 from rdtf_bench.diffusion.training import of_loss, train
+from rdtf_bench.models.toy.autoencoder import OnProgress
 from rdtf_bench.models.toy.corpus import Corpus
-
-OnProgress = Callable[[int, int, float], None]
 
 FRAMES = (0, 2, 4, 6)  # the frames of eight that the clip head uses
 HEAD = "training_head.safetensors"

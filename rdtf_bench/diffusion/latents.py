@@ -1,6 +1,8 @@
 """Encode pixels to the autoencoder's latents and back, frame by frame; c, h and w are the axes of a latent."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
@@ -19,6 +21,11 @@ def load_autoencoder(folder: Path, device: torch.device) -> AutoencoderKL:
     """Load the frozen autoencoder of a folder that `save_pretrained` wrote. Raises AssetError if it is not whole."""
     autoencoder: AutoencoderKL = load_network(AutoencoderKL, folder)
     return freeze(autoencoder.to(device))
+
+
+def pixels_per_latent(config: Mapping[str, Any]) -> int:
+    """Return the factor by which the autoencoder of this configuration shrinks each side of a frame."""
+    return 2 ** (len(config["block_out_channels"]) - 1)
 
 
 @torch.no_grad()

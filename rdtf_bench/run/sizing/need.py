@@ -19,7 +19,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from rdtf_bench import catalog
 from rdtf_bench.core.method import Configs, Training
 from rdtf_bench.diffusion.guidance import two_scales
-from rdtf_bench.diffusion.latents import decode
+from rdtf_bench.diffusion.latents import decode, pixels_per_latent
 from rdtf_bench.diffusion.sharding import blocks
 from rdtf_bench.run.costs.parameters import COST_FUNCTIONS, configured
 from rdtf_bench.run.sizing.live import LiveBytes, autocast_as_on_cuda
@@ -122,7 +122,7 @@ def sampling_bytes(fit: FitIdentity, sampler: SamplerIdentity, scale: Scale) -> 
     with torch.device("meta"):
         autoencoder = AutoencoderKL.from_config(dict(configs["autoencoder"])).eval()
     make_fake(autoencoder)
-    side = scale.clip.size_px // 2 ** (len(autoencoder.config.block_out_channels) - 1)
+    side = scale.clip.size_px // pixels_per_latent(autoencoder.config)
     latents = torch.zeros(batch_size, num_frames, autoencoder.config.latent_channels, side, side)
     with torch.no_grad():
         denoising = _peak(lambda: _output(network, inputs, mixed_precision="no"), network)

@@ -16,6 +16,7 @@ from rdtf_bench.assets import registry
 from rdtf_bench.assets.registry import Asset
 from rdtf_bench.core.method import Training
 from rdtf_bench.core.seeds import generator_for
+from rdtf_bench.diffusion.latents import pixels_per_latent
 from rdtf_bench.run.build.modules import build, device_of
 from rdtf_bench.run.costs import memory
 from rdtf_bench.spec.identities import FitIdentity
@@ -39,10 +40,8 @@ class RandomClips:
         self.ids = [f"probe/{index}" for index in range(num_clips)]
         self.captions = [f"a sticker of noise, number {index}" for index in range(num_clips)]
         self.shard_sizes = [num_clips]
-        widths, channels = autoencoder["block_out_channels"], autoencoder["latent_channels"]
-        assert isinstance(widths, Sequence)
+        channels, side = autoencoder["latent_channels"], scale.clip.size_px // pixels_per_latent(autoencoder)
         assert isinstance(channels, int)
-        side = scale.clip.size_px // 2 ** (len(widths) - 1)
         self._latents_shape = (scale.data.max_frames, channels, side, side)
         self._size_px = scale.clip.size_px
         self.latents = lru_cache(num_clips)(self._latents)
