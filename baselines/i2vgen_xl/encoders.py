@@ -20,7 +20,7 @@ from transformers import (
 from rdtf_bench.core.errors import AssetError, ProtocolError
 from rdtf_bench.core.video import Video
 from rdtf_bench.diffusion.freezing import freeze
-from rdtf_bench.diffusion.latents import encode
+from rdtf_bench.diffusion.latents import encode, load_autoencoder
 from rdtf_bench.diffusion.loading import load, load_network
 
 
@@ -105,7 +105,7 @@ def load_encoders(assets: Mapping[str, Path], conditioning: Conditioning, *, dev
     check_present(*encoder_configs(assets))
     text, image = assets["text_encoder"], assets["image_encoder"]
     encoders = Encoders(
-        autoencoder=freeze(load_network(AutoencoderKL, assets["autoencoder"], torch_dtype=torch.float32).to(device)),
+        autoencoder=load_autoencoder(assets["autoencoder"], device),
         tokenizer=load(CLIPTokenizer, _tokenizer(text)),
         text_encoder=freeze(load_network(CLIPTextModel, text, dtype=torch.float32).to(device)),
         image_encoder=freeze(load_network(CLIPVisionModelWithProjection, image, dtype=torch.float32).to(device)),

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 from rdtf_bench.core.method import Training
 from rdtf_bench.core.seeds import generator_for, seeded
-from rdtf_bench.diffusion.freezing import freeze
+from rdtf_bench.core.video import to_uint8, to_unit
+from rdtf_bench.diffusion.latents import load_autoencoder
 from rdtf_bench.diffusion.training import of_loss, train
 from rdtf_bench.models.toy.corpus import Corpus
 
@@ -183,7 +184,7 @@ def save_autoencoder(autoencoder: AutoencoderKL, folder: Path) -> None:
 
 def measure(folder: Path, sets: Sequence[Corpus]) -> dict[str, float]:
     """Return the mean PSNR over the clips of each dataset, in dB, measured with the saved weights."""
-    autoencoder = freeze(AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True))
+    autoencoder = load_autoencoder(folder, torch.device("cpu"))
     return {
         f"{found.name}_psnr_db": float(psnr_db(fake=reconstruct(autoencoder, found.clips), real=found.clips).mean())
         for found in sets
@@ -195,11 +196,10 @@ def reconstruct(autoencoder: AutoencoderKL, clips: UInt8[Tensor, "N F C H W"]) -
     """Reconstruct the clips from the mode of the autoencoder's posterior."""
     frames = clips.flatten(0, 1)
     decoded = [
-        autoencoder.decode(autoencoder.encode(batch.float() / 127.5 - 1).latent_dist.mode()).sample
+        autoencoder.decode(autoencoder.encode(to_unit(batch[None])[0]).latent_dist.mode()).sample
         for batch in torch.split(frames, 64)
     ]
-    pixels = ((torch.cat(decoded) + 1) * 127.5).round().clamp(0, 255).byte()
-    return pixels.view(clips.shape)
+    return to_uint8(torch.cat(decoded).view(clips.shape))
 
 
 def psnr_db(*, fake: UInt8[Tensor, "N F C H W"], real: UInt8[Tensor, "N F C H W"]) -> Float[Tensor, " N"]:

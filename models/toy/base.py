@@ -26,7 +26,7 @@ from rdtf_bench.core.seeds import generator_for, generators_for, seeded
 from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
 from rdtf_bench.diffusion import guidance
 from rdtf_bench.diffusion.freezing import freeze
-from rdtf_bench.diffusion.latents import decode, encode
+from rdtf_bench.diffusion.latents import decode, encode, load_autoencoder
 from rdtf_bench.diffusion.order import batch_indices
 from rdtf_bench.diffusion.sampling import Latents, sample_latents
 from rdtf_bench.diffusion.training import of_loss, train
@@ -135,7 +135,7 @@ def new_scheduler() -> DDIMScheduler:
 @torch.no_grad()
 def encode_clips(corpus: Corpus, *, autoencoder: Path, text: Path, image: Path, recipe: BaseRecipe) -> Encoded:
     """Encode a corpus with the frozen networks of these folders."""
-    network = freeze(AutoencoderKL.from_pretrained(autoencoder, torch_dtype=torch.float32, local_files_only=True))
+    network = load_autoencoder(autoencoder, torch.device("cpu"))
     tower = freeze(CLIPVisionModelWithProjection.from_pretrained(image, dtype=torch.float32, local_files_only=True))
     parts = torch.split(corpus.clips, AT_ONCE)
     different = sorted({*corpus.captions, ""})
@@ -298,7 +298,7 @@ def measure(folder: Path, corpus: Corpus, given: Encoded, autoencoder: Path, rec
     clip, both decoded by the autoencoder.
     """
     unet = load_base(folder)
-    network = freeze(AutoencoderKL.from_pretrained(autoencoder, torch_dtype=torch.float32, local_files_only=True))
+    network = load_autoencoder(autoencoder, torch.device("cpu"))
     made = {
         "generated": generate(unet, given, recipe, sampler=SAMPLER),
         "static": given.latents[:, :, :1].expand_as(given.latents),
@@ -319,7 +319,7 @@ def fvd_against_static(
 
     The difference has a 95 % interval, paired over the clips. Below 0, the base is better than standing still.
     """
-    network = freeze(AutoencoderKL.from_pretrained(autoencoder, torch_dtype=torch.float32, local_files_only=True))
+    network = load_autoencoder(autoencoder, torch.device("cpu"))
     metric = fvd.build(fvd.Config(size_px=64), assets={"efficientnet": efficientnet}, device=torch.device("cpu"))
     names = [str(place) for place in range(len(corpus.captions))]
     groups = statistics.groups(names, names)

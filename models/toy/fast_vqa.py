@@ -20,8 +20,7 @@ from torch.nn import functional
 from rdtf_bench.core.method import Training
 from rdtf_bench.core.seeds import generator_for, seeded
 from rdtf_bench.core.video import VideoU8, to_uint8, to_unit
-from rdtf_bench.diffusion.freezing import freeze
-from rdtf_bench.diffusion.latents import decode, encode
+from rdtf_bench.diffusion.latents import decode, encode, load_autoencoder
 from rdtf_bench.diffusion.training import of_loss, train
 from rdtf_bench.metrics.features.fast_vqa import FastVQANetwork, normalise
 from rdtf_bench.metrics.vqa import Config, FastVQA, Judge, Scale, save
@@ -313,7 +312,7 @@ def build(
 ) -> Card:
     """Train the network and write its folder and card. `stickers`: a folder of real stickers for measurement only."""
     recipe = recipe or FastVQARecipe()
-    through: AutoencoderKL = freeze(AutoencoderKL.from_pretrained(autoencoder))
+    through = load_autoencoder(autoencoder, torch.device("cpu"))
     clips = [
         corpus.toy(data, split="train", on_progress=on_progress).clips,
         corpus.fluent(fluent, split="train", data=data, on_progress=on_progress).clips,

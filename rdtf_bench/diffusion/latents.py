@@ -18,8 +18,10 @@ LARGE_AT_ONCE = 16  # large frames per pass of the decoder; activations of a who
 
 
 def load_autoencoder(folder: Path, device: torch.device) -> AutoencoderKL:
-    """Load the frozen autoencoder of a folder that `save_pretrained` wrote. Raises AssetError if it is not whole."""
-    autoencoder: AutoencoderKL = load_network(AutoencoderKL, folder)
+    """Load the frozen autoencoder of a folder that `save_pretrained` wrote, in float32. Raises AssetError if it is not
+    whole.
+    """
+    autoencoder: AutoencoderKL = load_network(AutoencoderKL, folder, torch_dtype=torch.float32)
     return freeze(autoencoder.to(device))
 
 
