@@ -150,6 +150,7 @@ class CustomizeAVideo(TunedI2VGenXL):
         self._activate(*self._kept())
 
     def adapter(self, name: str) -> dict[str, nn.Parameter]:
+        """Return the trainable matrices of one LoRA by their paths in the network; `name` is MOTION or ABSORBER."""
         return {path: parameter for path, parameter in self.network.named_parameters() if f".{name}." in path}
 
     def trainable(self) -> dict[str, nn.Parameter]:

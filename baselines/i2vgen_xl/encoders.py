@@ -64,6 +64,7 @@ class Encoders:
     def tokens(
         self, tokenizer: PreTrainedTokenizerBase, captions: Sequence[str], conditioning: Conditioning
     ) -> dict[str, Tensor]:
+        """Return the token ids and the attention mask of captions on the device, all padded or cut to one length."""
         encoded = tokenizer(
             list(captions),
             padding="max_length",

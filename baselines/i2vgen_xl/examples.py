@@ -38,12 +38,14 @@ class Examples:
         self.no_caption = self._encode_caption("")
 
     def latents(self, chosen: Sequence[int]) -> Float[Tensor, "B C F H W"]:
+        """Return the latents of these clips, each with the number of frames of the training."""
         every = [self._clips.latents(index) for index in chosen]
         return torch.stack([latents[list(whole_loop(len(latents), self._num_frames))] for latents in every]).movedim(
             2, 1
         )
 
     def texts(self, chosen: Sequence[int], dropped: Bool[Tensor, " B"]) -> Float[Tensor, "B L E"]:
+        """Return the caption states of these clips. Dropped captions, and those of tasks without text, are empty."""
         return torch.stack(
             [
                 self._states(self._clips.captions[index]) if self._uses_text and not drop else self.no_caption

@@ -63,6 +63,7 @@ class TuningStep:
         return noisy_batch(self.method, clean, known, inputs, counted=self.counted(known), generators=generators)
 
     def clean(self, drawn: Sequence[Drawn], known: Known) -> Latents:  # noqa: ARG002
+        """Return the latents to which noise is added."""
         return self.examples.latents([clip.index for clip in drawn])
 
     def counted(self, known: Known) -> Known:
@@ -164,6 +165,7 @@ class ConditionedUNet(ABC):
         self.task: str | None = None  # the task that the weights were trained for
 
     def trainable(self) -> dict[str, nn.Parameter]:
+        """Return the parameters that training changes, by their paths in the network."""
         return {name: parameter for name, parameter in self.network.named_parameters() if parameter.requires_grad}
 
     @abstractmethod
@@ -184,6 +186,7 @@ class ConditionedUNet(ABC):
         self.train(TuningStep(self, examples), clips, training, folder=folder, on_step=on_step)
 
     def examples(self, clips: TrainingClips, training: Training) -> Examples:
+        """Return the encoded training clips. Raises ProtocolError if the method cannot be trained on them."""
         return Examples(self.parts, self.config, clips, training)
 
     def train(

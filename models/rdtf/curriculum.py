@@ -45,18 +45,22 @@ class Case:
 
     @property
     def num_frames(self) -> int:
+        """Return the number of counted frames."""
         return len(self.known)
 
     @property
     def family(self) -> str:
+        """Return the family of the task."""
         return TASKS[self.task][0]
 
     @property
     def level(self) -> int:
+        """Return the difficulty: the number of counted frames that are not known."""
         return len(self.known) - sum(self.known)
 
     @property
     def uses_text(self) -> bool:
+        """Return whether the denoiser reads the caption."""
         return self.task != "i2v"
 
 
@@ -96,9 +100,13 @@ class Curriculum(Protocol):
         """Return the current values that determine the probabilities, for the log."""
         ...
 
-    def state_dict(self) -> dict[str, Any]: ...
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state for a checkpoint."""
+        ...
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None: ...
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the state that `state_dict` returned."""
+        ...
 
 
 def draw_cases(
@@ -233,6 +241,7 @@ class LossController:
         return self.span / self.gains[1] if self.gains[1] > 0 else 0.0
 
     def observe(self, loss: float) -> None:
+        """Update the output with the loss of the next step. A loss that is not finite is ignored."""
         if not math.isfinite(loss):
             return
         self.count += 1
@@ -252,10 +261,12 @@ class LossController:
         self.error = error
 
     def state_dict(self) -> dict[str, Any]:
+        """Return the state for a checkpoint."""
         names = ("count", "mean", "variance", "smooth", "error", "integral", "output")
         return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the state that `state_dict` returned."""
         for name, value in state_dict.items():
             setattr(self, name, value)
 
@@ -280,6 +291,7 @@ class AdaptiveCurriculum:
 
     @property
     def target_level(self) -> float:
+        """Return the number of unknown frames that is drawn most at the controller's current output."""
         easiest, hardest = self.levels
         middle, half = (easiest + hardest) / 2, (hardest - easiest) / 2
         return float(min(max(middle - half * self.controller.output / self.controller.span, easiest), hardest))
@@ -342,6 +354,7 @@ class ReleasedCurriculum:
         return min(4, int(higher / len(self._outputs) * 5))
 
     def static_weights(self, progress: float) -> dict[str, float]:
+        """Return the weight of each family, interpolated in STATIC at a progress of 0 to 1."""
         first, rest = (0, 2 * progress) if progress < 0.5 else (1, 2 * progress - 1)
         return {f: s[first] + rest * (s[first + 1] - s[first]) for f, s in self.STATIC.items()}
 

@@ -53,6 +53,7 @@ class Selection:
 
     @property
     def scale(self) -> "Scale":
+        """Return the named scale, or the default scale of the protocol, with the number of workers that was given."""
         from rdtf_bench.run.protocols import default_scale, load_scale
 
         scale = load_scale(self.scale_name or default_scale(self.protocol))
@@ -60,6 +61,7 @@ class Selection:
 
     @property
     def results(self) -> Path:
+        """Return the folder of published results."""
         return self.results_dir or results_folder()
 
     def source_of(self, dataset: str) -> str | None:

@@ -87,10 +87,14 @@ class TrainingClips(Protocol):
     """The training split. A sticker keeps all frames, up to the limit of the scale; the method chooses among them."""
 
     @property
-    def ids(self) -> Sequence[str]: ...
+    def ids(self) -> Sequence[str]:
+        """Return the ids of all clips, in the order of `captions`."""
+        ...
 
     @property
-    def captions(self) -> Sequence[str]: ...
+    def captions(self) -> Sequence[str]:
+        """Return the caption of each clip, in the order of `ids`."""
+        ...
 
     @property
     def shard_sizes(self) -> Sequence[int]:

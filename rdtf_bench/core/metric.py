@@ -84,7 +84,9 @@ class MetricModule(Protocol):
         ...
 
     @property
-    def HIGHER_IS_BETTER(self) -> bool: ...
+    def HIGHER_IS_BETTER(self) -> bool:
+        """Whether a higher value is the better one."""
+        ...
 
     @property
     def VERSION(self) -> int:

@@ -134,9 +134,11 @@ class Store:
     root: Path
 
     def path(self, kind: str, key: str) -> Path:
+        """Return the folder of an entry, which need not exist."""
         return self.root / kind / key
 
     def has(self, kind: str, key: str) -> bool:
+        """Return whether the store holds a finished entry."""
         return self.path(kind, key).is_dir()
 
     def remove(self, kind: str, key: str) -> None:

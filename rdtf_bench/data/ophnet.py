@@ -94,6 +94,7 @@ class Window:
 
     @property
     def id(self) -> str:
+        """Return the id of the clip: the stem of its video and the number of its first frame."""
         return f"{PurePosixPath(self.segment.file).stem}/{self.first:06d}"
 
 

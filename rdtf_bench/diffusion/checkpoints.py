@@ -24,9 +24,13 @@ _log = logging.getLogger(__name__)
 class Stateful(Protocol):
     """An object that changes during training and belongs in the checkpoint, such as a curriculum."""
 
-    def state_dict(self) -> dict[str, Any]: ...
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state for a checkpoint."""
+        ...
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None: ...
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the state that `state_dict` returned."""
+        ...
 
 
 class Checkpoints:

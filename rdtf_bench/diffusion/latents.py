@@ -18,8 +18,9 @@ LARGE_AT_ONCE = 16  # large frames per pass of the decoder; activations of a who
 
 
 def load_autoencoder(folder: Path, device: torch.device) -> AutoencoderKL:
-    """Load the frozen autoencoder of a folder that `save_pretrained` wrote, in float32. Raises AssetError if it is not
-    whole.
+    """Load the frozen autoencoder of a folder that `save_pretrained` wrote, in float32.
+
+    Raises AssetError if the folder is not whole.
     """
     autoencoder: AutoencoderKL = load_network(AutoencoderKL, folder, torch_dtype=torch.float32)
     return freeze(autoencoder.to(device))

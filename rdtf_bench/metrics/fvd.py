@@ -58,6 +58,8 @@ For more clips only the mean and the covariance are kept."""
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
+    """The options of the metric: the network and how it reads the clips."""
+
     network: str = "enet_lite0"
     size_px: int = 96
     """Side of the frames that enet_lite0 reads; I3D always reads 224 px. On clips of 64 px, sizes of 64, 96 and 112

@@ -49,6 +49,8 @@ CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
+    """The options of the metric: the network and which part of a clip it reads."""
+
     network: str = "toy-fast-vqa"
     """Name that the asset must have: in its config.json, or `fast-vqa-b` or `faster-vqa` for a released .pth file."""
     num_frames: int = 8
@@ -77,6 +79,7 @@ class Scale:
     aligned: int  # number of consecutive frames that share their offsets
 
     def rescale(self, raw: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
+        """Return the logistic function of the standardised raw scores, in float64."""
         return torch.sigmoid((raw.double() - self.mean) / self.std)
 
 

@@ -78,6 +78,7 @@ class Table:
 
     @property
     def alignment(self) -> str:
+        """Return one letter per column: l for left, r for right."""
         return self.align or "l" + "r" * (len(self.head) - 1)
 
 

@@ -93,6 +93,7 @@ class Inspection:
 
     @property
     def clips(self) -> tuple[Clip, ...]:
+        """Return the clips that can be used, sorted by id."""
         return self.folder.clips
 
     def place(self, path: Path) -> str:
@@ -101,6 +102,7 @@ class Inspection:
 
     @property
     def is_builtin(self) -> bool:
+        """Return whether the data is drawn by the suite."""
         return self.source == BUILTIN
 
     def require_sound(self) -> None:

@@ -41,7 +41,9 @@ class Event:
 class Sink(Protocol):
     """Receiver of events."""
 
-    def put(self, event: Event) -> None: ...
+    def put(self, event: Event) -> None:
+        """Take in the next event of a job."""
+        ...
 
 
 class Report:
@@ -52,6 +54,7 @@ class Report:
         self._last_s = 0.0
 
     def advance(self, done: int, total: int) -> None:
+        """Tell how much of the stage is done, if the last event is old enough or all of it is done."""
         now = time.monotonic()
         if done >= total or now - self._last_s >= MIN_INTERVAL_S:
             self._last_s = now

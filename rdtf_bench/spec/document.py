@@ -88,6 +88,7 @@ class Document:
         return place
 
     def fault(self, place: Place, said: str) -> Fault:
+        """Return a fault at a place of the merged content, with the file and line that wrote it."""
         return Fault(self.lines[self.written(place)], place, said)
 
 

@@ -29,6 +29,7 @@ class Identity(Part):
 
     @property
     def key(self) -> str:
+        """Return the key of the store entry that this identity decides."""
         return key_of(self.as_dict())
 
 
@@ -88,6 +89,7 @@ class FitIdentity(NetworkIdentity):
 
     @property
     def network(self) -> NetworkIdentity:
+        """Return the part that decides the denoiser before training."""
         return NetworkIdentity(**{name: getattr(self, name) for name in NetworkIdentity.model_fields})
 
 

@@ -79,6 +79,7 @@ class Cell:
 
     @property
     def is_control(self) -> bool:
+        """Return whether the row is a control."""
         return self.kind == "control"
 
     @property
@@ -89,10 +90,12 @@ class Cell:
 
     @property
     def fit_key(self) -> str:
+        """Return the key of the trained weights; only a trained row has them."""
         return self.trained.key
 
     @property
     def sample_key(self) -> str:
+        """Return the key of the sampled clips."""
         return self.sample.key
 
     @property
@@ -101,6 +104,7 @@ class Cell:
         return self.sample_key
 
     def score_key(self, metric: str) -> str:
+        """Return the key of the score of a metric."""
         return self.scores[metric].key
 
     def as_dict(self) -> dict[str, Any]:

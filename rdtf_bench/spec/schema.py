@@ -112,6 +112,7 @@ class PaperValue(Part):
 
     @property
     def number(self) -> float:
+        """Return the printed value as a number, with M for millions and B for billions."""
         digits, _, unit = self.value.partition(" ")
         return float(digits) * {"": 1.0, "M": 1e6, "B": 1e9}[unit]
 

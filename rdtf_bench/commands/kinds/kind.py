@@ -29,10 +29,14 @@ class Kind(Protocol):
     """One kind of protocol. `name` is its key in spec/load, `heading` its title in `rdtf-bench list`."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Key of the kind in spec/load."""
+        ...
 
     @property
-    def heading(self) -> str: ...
+    def heading(self) -> str:
+        """Title of the kind in `rdtf-bench list`."""
+        ...
 
     @property
     def refuses(self) -> tuple[str, ...]:

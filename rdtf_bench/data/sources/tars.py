@@ -25,6 +25,7 @@ class Part(NamedTuple):
 
     @property
     def kind(self) -> str:
+        """Return the last suffix of the file in lower case, without the dot."""
         return self.extension.rpartition(".")[2].lower()
 
 

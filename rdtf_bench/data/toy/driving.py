@@ -56,18 +56,22 @@ class Shot:
 
     @property
     def is_key(self) -> bool:
+        """Return whether the picture is a key frame."""
         return self.number % len(STEPS_US) == 0
 
     @property
     def timestamp_us(self) -> int:
+        """Return the time of the picture in microseconds."""
         return self.start_us + self.time_us
 
     @property
     def token(self) -> str:
+        """Return the token of the picture in the tables."""
         return _token("sample_data", self.scene, self.camera, self.number)
 
     @property
     def file_name(self) -> str:
+        """Return the path of the picture below the root of the dataset."""
         folder = "samples" if self.is_key else "sweeps"
         return f"{folder}/{self.camera}/{LOG}__{self.camera}__{self.timestamp_us}.jpg"
 

@@ -80,6 +80,7 @@ class Draw:
 
     @property
     def caption(self) -> str:
+        """Return the caption of the sticker."""
         return STYLES[self.style].format(colour=self.colour, shape=self.shape, action=self.action)
 
 

@@ -51,7 +51,9 @@ class ClipNetwork(Protocol):
         ...
 
     @property
-    def num_features(self) -> int: ...
+    def num_features(self) -> int:
+        """Return the number of features of one clip."""
+        ...
 
     def __call__(self, video: VideoU8) -> Float[Tensor, "B D"]:
         """Return the features; those of a clip depend on that clip alone."""
@@ -63,7 +65,9 @@ class NamedNetwork(Protocol):
     """A network that names everything that determines its features, as a full name and a feature cache require."""
 
     @property
-    def weights_sha256(self) -> str: ...
+    def weights_sha256(self) -> str:
+        """Return the SHA-256 of the file of weights, in hexadecimal digits."""
+        ...
 
     def full_name(self, num_frames: int | None) -> str:
         """Name the network, its weights and the preprocessing, such as "i3d-k400, 8>16 repeat, 224 bilinear"."""

@@ -78,6 +78,7 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
+        """Return whether the probe found no fault."""
         return self.fault is None
 
 

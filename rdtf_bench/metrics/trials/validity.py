@@ -42,6 +42,7 @@ class Curve:
 
     @property
     def is_seen(self) -> bool:
+        """Return whether the value follows the strength of the fault, by MONOTONE."""
         return self.rank_correlation >= MONOTONE
 
 

@@ -1,0 +1,1 @@
+"""Pictures of clips, losses and the paper's figures."""

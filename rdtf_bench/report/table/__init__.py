@@ -1,0 +1,1 @@
+"""Tables of scores: rows, grids, verdicts and footers."""

@@ -46,6 +46,7 @@ class Column:
 
     @property
     def head(self) -> str:
+        """Return the heading: the name and what stands in brackets behind it."""
         return f"{self.name} {self.brackets}".rstrip()
 
 
@@ -59,10 +60,12 @@ class Grid:
 
     @property
     def has_verdicts(self) -> bool:
+        """Return whether any cell has a verdict."""
         return any(entry.verdict for column in self.columns for entry in column.entries.values())
 
     @property
     def has_gaps(self) -> bool:
+        """Return whether any cell is not run."""
         return any(entry.value == NOT_RUN for column in self.columns for entry in column.entries.values())
 
 
@@ -80,6 +83,7 @@ class Digits:
         return self._digits(number.value) + spread + self.suffix
 
     def interval(self, number: Number) -> str:
+        """Return the confidence interval in brackets; empty for a number that is counted and not estimated."""
         if not number.without_group and number.ci_low == number.ci_high:  # counted, not estimated
             return ""
         return f"[{self._digits(number.ci_low)}, {self._digits(number.ci_high)}]"

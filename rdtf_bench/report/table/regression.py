@@ -25,6 +25,7 @@ class NumberCheck:
 
     @property
     def tolerance(self) -> float:
+        """Return by how much the number may move, in its own unit; 0 for a number without groups of clips."""
         groups = self.then.without_group if self.then else ()
         return TOLERANCE * intervals.deviation(groups) if groups else 0.0
 

@@ -31,10 +31,12 @@ class Verdict:
 
     @property
     def is_accepted(self) -> bool:
+        """Return whether the rule agrees with the full clips and every fault follows its strength."""
         return self.tau >= AGREES and not self.not_seen
 
     @property
     def standing(self) -> str:
+        """Return how the rule compares with the best one, in words."""
         if self.p is None:
             return "best"
         return f"{'below the best' if self.p < RESOLVED else 'tied with the best'} (p = {self.p:.2g})"

@@ -43,10 +43,12 @@ class Arena(Part):
 
     @property
     def id(self) -> str:
+        """Return the key of everything that the arena shows."""
         return key_of(self.model_dump(mode="json"))
 
     @property
     def rows(self) -> list[str]:
+        """Return the labels of the rows that are ranked."""
         return list(self.samples)
 
 

@@ -40,6 +40,7 @@ class CostRecord:
 
     @classmethod
     def read(cls, path: Path) -> "CostRecord":
+        """Read a record from its JSON file."""
         raw = json.loads(path.read_text(encoding="utf-8"))
         rows = tuple(Measured(**row) for row in raw["rows"])
         return cls(**{**raw, "rows": rows, "readings": tuple(raw["readings"])})

@@ -48,10 +48,12 @@ class PlannedFigure:
 
     @property
     def is_done(self) -> bool:
+        """Return whether the store holds the figure."""
         return self.store.has(KIND, self.key)
 
     @property
     def folder(self) -> Path:
+        """Return the folder of the figure in the store, which need not exist."""
         return self.store.path(KIND, self.key)
 
     def clips(self, *, skip_broken: bool) -> tuple[Clip, ...]:

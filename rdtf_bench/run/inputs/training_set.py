@@ -35,6 +35,7 @@ class TrainingSet:
 
     @property
     def num_shards(self) -> int:
+        """Return the number of shards; only the last one may hold fewer clips than the others."""
         return -(-self.num_clips // self.identity.clips_per_shard)
 
     def missing(self, store: Store) -> list[int]:

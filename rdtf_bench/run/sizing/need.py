@@ -53,6 +53,7 @@ class Need:
 
     @property
     def total(self) -> int:
+        """Return the sum of all parts in bytes."""
         return sum(vars(self).values())
 
 

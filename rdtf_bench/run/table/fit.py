@@ -130,6 +130,7 @@ class TrainingLog:
         self._report = report
 
     def add(self, step: int, measured: Mapping[str, float]) -> None:
+        """Write the values of a finished step and advance the progress."""
         row = {"step": step, "elapsed_s": round(self.seconds(), 3), **measured}
         self._file.write(json.dumps(row) + "\n")
         self._file.flush()
@@ -137,7 +138,9 @@ class TrainingLog:
         self._report.advance(step + 1, self._num_steps)
 
     def seconds(self) -> float:
+        """Return how long the training has run, in seconds, interrupted runs included."""
         return self._before_s + time.monotonic() - self._began_s
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()

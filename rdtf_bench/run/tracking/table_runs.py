@@ -72,10 +72,12 @@ class Comparison:
 
     @property
     def is_whole(self) -> bool:
+        """Return whether the run that logged the table has finished."""
         return self.status == "FINISHED"
 
     @property
     def can_compare(self) -> bool:
+        """Return whether more than one row is logged."""
         return len(self.runs) > 1
 
     @property

@@ -46,6 +46,7 @@ class TrainingRun:
             )
 
     def metrics(self, step: int, measured: Mapping[str, float]) -> None:
+        """Log the values of one step."""
         with failures(self._uri):
             if self._status != "RUNNING":
                 self._client.update_run(self._run_id, status="RUNNING")
@@ -54,10 +55,12 @@ class TrainingRun:
             log_points(self._client, self._run_id, points)
 
     def artifact(self, path: Path) -> None:
+        """Log a file."""
         with failures(self._uri):
             self._client.log_artifact(self._run_id, str(path))
 
     def end(self, *, finished: bool) -> None:
+        """Set the status of the run to finished, or to killed if the training goes on later."""
         status = "FINISHED" if finished else "KILLED"
         if status != self._status:
             with failures(self._uri):

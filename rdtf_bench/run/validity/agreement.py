@@ -42,6 +42,7 @@ class PlannedAgreement:
 
     @property
     def key(self) -> str:
+        """Return the key of the comparison in the store."""
         return key_of([[curve.key for curve in side] for side in (self.whole, self.part)])
 
 
