@@ -51,7 +51,7 @@ class Leases:
             self.__exit__(None, None, None)
             raise StoreError(
                 f"{self._root}: {holder} is removing entries of this store. Wait until it ends, or choose another "
-                "store: --store"
+                "store with --store."
             )
         return self
 
@@ -188,7 +188,8 @@ def alone_in(root: Path) -> Iterator[None]:
         if (others := leases.others()) or not free:
             by = f" ({', '.join(others)})" if others else ""
             raise StoreError(
-                f"{root}: another run works in this store{by}. Wait until it ends, or choose another store: --store"
+                f"{root}: another run works in this store{by}. Wait until it ends, or choose another store with "
+                "--store."
             )
         yield
 

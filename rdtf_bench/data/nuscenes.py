@@ -82,8 +82,8 @@ def builtin(cameras: tuple[str, ...] = CAMERAS, stride: int = STRIDE, keyframes_
         counts[split_of[scene]] += len(_starts(runs, stride=stride))
     if not any(counts.values()):
         raise DataError(
-            f"{driving.NAME}: its scenes are too short for clips of {NUM_FRAMES} key frames. Give nuScenes itself: "
-            "--data nuscenes=DIR"
+            f"{driving.NAME}: its scenes are too short for clips of {NUM_FRAMES} key frames. Give nuScenes itself with "
+            "--data nuscenes=DIR."
         )
     drawn = f"{driving.NAME}-{driving.fingerprint(stand_in_scenes())}"
     cut = "" if config == Config() else f"-{key_of(asdict(config))}"

@@ -184,9 +184,9 @@ class FastVQA(ClipMetric):
         """Return the raw scores of each clip on the CPU, one for each of the K draws of fragments."""
         require_clips(video)
         if len(clip_ids) != len(video):
-            raise DataError(f"{len(video)} clips came with {len(clip_ids)} ids")
+            raise DataError(f"vqa: {len(video)} clips came with {len(clip_ids)} ids. Give one id for each clip.")
         if video.shape[1] < 2:
-            raise DataError("clips of one frame are no videos: VQA needs at least 2 frames per clip")
+            raise DataError("vqa: clips of one frame are no videos. Give clips of at least 2 frames.")
         # one clip per pass: the bits do not depend on the rest of the batch
         return torch.stack([self._observe(clip, name) for clip, name in zip(video, clip_ids, strict=True)]).cpu()
 
@@ -208,14 +208,17 @@ class FastVQA(ClipMetric):
         """Return the mean of the rescaled scores, in 0..1."""
         raw = self.rows("raw")
         if len(raw) == 0:
-            raise DataError("no clips were given; VQA needs at least one")
+            raise DataError("vqa: no clips were given. Add at least one with `update` before `compute`.")
         return self.per_clip(raw[sample_ids.first_of_each(self.rows("ids"))]).mean()
 
     def per_clip(self, raw: Float[Tensor, "N K"]) -> Float[Tensor, " N"]:
         """Return the score of each clip in 0..1: raw scores averaged over draws, then rescaled."""
         finite = raw.isfinite().all(1)
         if not bool(finite.all()):
-            raise DataError(f"the score of clip {int(finite.int().argmin())} is NaN or infinite")
+            raise DataError(
+                f"vqa: the score of clip {int(finite.int().argmin())} is NaN or infinite. Clips are bytes, so look for "
+                "the fault in the weights of the network."
+            )
         return self.judge.scale.rescale(raw.double().mean(1))
 
     def draw_deviation(self, raw: Float[Tensor, "N K"]) -> float:
@@ -224,7 +227,7 @@ class FastVQA(ClipMetric):
         Raises DataError for a single draw.
         """
         if raw.shape[1] < 2:
-            raise DataError("the deviation over draws needs at least 2 of them; set draws")
+            raise DataError("vqa: the deviation over draws needs at least 2 of them. Set draws to 2 or more.")
         return float(self.judge.scale.rescale(raw.flatten()).view(raw.shape).std(1).mean())
 
     def score(
@@ -285,14 +288,19 @@ def _check(config: Config, judge: Judge) -> None:
     """Raise ProtocolError if the network cannot read that many frames or fragments."""
     frames, side = config.num_frames, config.grid * FRAGMENT_PX
     if config.network != judge.name:
-        raise ProtocolError(f"vqa: network: the options name {config.network!r}, but the asset is {judge.name!r}")
+        raise ProtocolError(
+            f"vqa: network: the options name {config.network!r}, but the asset is {judge.name!r}. Name it in the "
+            "options, or give another asset."
+        )
     if min(frames, config.grid, config.draws) < 1:
         raise ProtocolError(
-            f"vqa: num_frames, grid and draws must be at least 1; these are {frames}, {config.grid}, {config.draws}"
+            f"vqa: num_frames, grid and draws must be at least 1, and they are {frames}, {config.grid} and "
+            f"{config.draws}."
         )
     if frames % min(judge.scale.aligned, frames):
         raise ProtocolError(
-            f"vqa: num_frames: {frames} is not a multiple of {judge.scale.aligned}, which {judge.name} needs"
+            f"vqa: num_frames: {frames} is not a multiple of {judge.scale.aligned}, which {judge.name} needs. "
+            "Choose a multiple."
         )
     try:
         judge.network.fragments_backbone.adapted_window((frames, side, side))
