@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rdtf_bench.report import layouts
-from rdtf_bench.report.table.grid import NOT_RUN
 from rdtf_bench.report.table.rows import TIDY
 from rdtf_bench.run.costs.record import CostRecord, Measured
 from rdtf_bench.spec.command import command
 from rdtf_bench.spec.schema import CostSpec, Row
+
+NOT_RUN = "not run"
 
 
 def render(spec: CostSpec, record: CostRecord | None, *, format: str, options: Sequence[str] = ()) -> str:

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from rdtf_bench.data.sources.disk import GIB
 from rdtf_bench.report import layouts
 from rdtf_bench.run.sizing.need import RESERVE_BYTES, Need
 from rdtf_bench.run.sizing.probe import TIMED_STEPS, WARM_UP_STEPS, Probed
 from rdtf_bench.spec.scale import Scale
 
+GIB = 2**30
 CARDS_GB = (24, 40, 80)
 """Sizes of common cards. A card of 24 GB has at least 24e9 bytes."""
 

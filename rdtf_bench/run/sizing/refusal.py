@@ -8,13 +8,13 @@ import torch
 
 from rdtf_bench.core.errors import DeviceError
 from rdtf_bench.core.method import Training
-from rdtf_bench.data.sources.disk import GIB
 from rdtf_bench.diffusion import sharding
 from rdtf_bench.run.sizing import need
 from rdtf_bench.spec.identities import FitIdentity, TrainedSamples
 from rdtf_bench.spec.plan import Cell
 from rdtf_bench.spec.scale import Scale
 
+GIB = 2**30
 SAVING: Mapping[str, tuple[str, Any]] = {
     "micro_batch_size": ("1", 1),
     "gradient_checkpointing": ("true", True),
