@@ -18,7 +18,7 @@ from rdtf_bench.data.toy import driving
 from tests.data.nuscenes_folder import SCENES, VERSION
 
 devkit = pytest.importorskip("nuscenes", reason="needs nuscenes-devkit in an environment of its own")
-splits = pytest.importorskip("nuscenes.utils.splits")
+splits = pytest.importorskip("nuscenes.utils.splits", reason="needs nuscenes-devkit in an environment of its own")
 
 
 @pytest.fixture(scope="module")

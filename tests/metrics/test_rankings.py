@@ -28,7 +28,7 @@ def test_the_average_user_ranking_is_that_worked_out_by_hand() -> None:
 
 
 def test_the_interval_is_that_of_an_analysis_of_variance() -> None:
-    """For means, the jackknife gives the variance components of a two-way layout with one value per rater and clip."""
+    """The jackknife of a mean gives the variance components of a two-way layout, one value per rater and clip."""
     ranks = simulated(STUDIES[3], generator_for("ranks"))
     points = 5 - ranks
     raters, clips, _ = points.shape
